@@ -347,6 +347,24 @@ class FurtherDerivation(Derivation):
         """
         return derivatives_verifier(self.derivatives, seed).run(points)
 
+    @at_callers_line
+    @refuses_deep_nesting
+    def source(
+        self,
+        target: str,
+        name: str | None = None,
+        sizes: Mapping[str, int] | None = None,
+        dtype: str = "float32",
+    ) -> str:
+        """Return the source of the passes, as `Derivation.source`, with functions of the matrix and its products.
+
+        In NumPy they are `hessian` and `hvp`, or `jacobian` and `jvp`, which take the arguments of the function, and a
+        product also the directions; for "torch" and "jax" the name of the function stands in front. A matrix that is
+        not short enough to be printed is left out. Arrays have the axes of the result, then those of the argument; for
+        several of them there are tuples. There is none for "c".
+        """
+        return source(self.record, target, name, sizes, dtype, title=self.name, derivatives=self.derivatives)
+
     def __repr__(self) -> str:
         wrt = ", ".join(symbol.name for symbol in self.derivatives.parameters)
         what = "Hessian" if isinstance(self.derivatives, SecondOrder) else "Jacobian"

@@ -411,3 +411,50 @@ def test_gradients_in_another_notation(run: Run) -> None:
     assert "\n% Verified: " in result.output
     assert run("derive", "x' A x", "--notation", "julia", "--format", "html").exit_code == 2
     assert "no spelling" in run("derive", "sum(relu(x))", "--notation", "matrixcalculus").output
+
+
+def test_a_hessian_and_a_jacobian(run: Run) -> None:
+    result = run("derive", "norm(A x - b)^2", "--wrt", "x", "--hessian")
+    assert result.exit_code == 0, result.output
+    assert "H = ∇²L = ∂²L/∂x∂xᵀ = 2 Aᵀ A" in result.output
+    assert "Verified: " in result.output
+    result = run("derive", "A @ X @ B", "--wrt", "X", "--jacobian", "--shape", "A: m n, X: n k, B: k d")
+    assert "J = ∂vec(Y)/∂vec(X) = Bᵀ ⊗ A" in result.output
+    turned = run("derive", "A x", "--wrt", "x", "--shape", "A: m n, x: n", "--jacobian", "--layout", "denominator")
+    assert "J = ∂Y/∂x = Aᵀ" in turned.output
+    elements = run("derive", "logsumexp(x)", "--shape", "x: n", "--hessian", "--form", "index", "--lang", "zh")
+    assert "∂²L/∂x[i]∂x[j] = softmax(x)[i] 1[i = j] − softmax(x)[i] softmax(x)[j]" in elements.output
+    assert "黑塞矩阵" in elements.output
+    found = json.loads(run("derive", "norm(A x - b)^2", "--wrt", "x", "--hessian", "--json").output)
+    assert found["verified"]
+    assert "Gauss–Newton" in found["derivation"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--hessian", "--jacobian"), "exclude each other"),
+        (("--hessian", "--form", "path"), "matrix and index"),
+        (("--hessian", "--notation", "julia"), "leave out --hessian"),
+        (("--hessian", "--at", "x=[1,2]"), "worked example"),
+        (("--jacobian", "--layout", "rows"), "layout"),
+    ],
+)
+def test_what_a_hessian_does_not_take(run: Run, options: tuple[str, ...], words: str) -> None:
+    result = run("derive", "norm(x)^2", "--shape", "x: n", *options)
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())
+
+
+def test_a_hessian_is_of_a_number(run: Run) -> None:
+    result = run("derive", "A x", "--wrt", "x", "--shape", "A: m n, x: n", "--hessian")
+    assert result.exit_code == 2
+    assert "returns one number" in " ".join(result.output.split())
+
+
+def test_the_source_of_a_hessian(run: Run) -> None:
+    result = run("emit", "norm(A x - b)^2", "--to", "numpy", "--wrt", "x", "--hessian")
+    assert result.exit_code == 0, result.output
+    assert "def hessian(A, x, b):" in result.output
+    assert "def jacobian(A, x):" in run("emit", "A x", "--to", "numpy", "--shape", "A: m n, x: n", "--jacobian").output
+    assert run("emit", "norm(x)^2", "--to", "c", "--hessian", "--shape", "x: n", "--size", "n=3").exit_code == 2

@@ -11,7 +11,7 @@ import click
 from chainrule.cli.errors import CommandError
 from chainrule.cli.output import in_color, page_width, print_json
 from chainrule.cli.sentences import language_option
-from chainrule.cli.targets import TargetCommand, opened, target_options
+from chainrule.cli.targets import TargetCommand, further_options, opened, target_options, wanted_derivatives
 from chainrule.cli.values import parse_values
 from chainrule.cli.verification import print_verification
 from chainrule.derivation import (
@@ -40,8 +40,7 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 @click.option(
     "--functions", metavar="NAMES", help='Functions of a formula without a definition: "f, g" or "f: n -> m".'
 )
-@click.option("--hessian", is_flag=True, help="The second derivatives of a loss, and Newton's step.")
-@click.option("--jacobian", is_flag=True, help="The matrix of the derivatives of the results.")
+@further_options
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
@@ -116,8 +115,7 @@ def command(
         raise CommandError("--standalone makes a LaTeX document; add --format latex")
     if notation is not None and (markup != "text" or values):
         raise CommandError("--notation prints statements as text, without values; leave out --format and --at")
-    if hessian and jacobian:
-        raise CommandError("--hessian and --jacobian exclude each other; derive one of them at a time")
+    wanted = wanted_derivatives(hessian, jacobian)
     if (hessian or jacobian) and form not in FURTHER_FORMS:
         raise CommandError(
             f"--form {form} writes a backward pass; a Hessian or Jacobian has {' and '.join(FURTHER_FORMS)}"
@@ -128,7 +126,7 @@ def command(
         check_writable(output)
     at = parse_values(values) if values else None
     with opened(target, wrt, shapes, assume, functions) as subject:
-        derivation = subject.derivation("hessian" if hessian else "jacobian" if jacobian else "gradient", layout)
+        derivation = subject.derivation(wanted, layout)
         if at is not None and not (hessian or jacobian):
             Valuation(derivation.record, at)  # refuses wrong values before the verification
         verification = derivation.verify()

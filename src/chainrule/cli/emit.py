@@ -9,7 +9,7 @@ import click
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.output import print_json
-from chainrule.cli.targets import TargetCommand, opened, target_options
+from chainrule.cli.targets import TargetCommand, further_options, opened, target_options, wanted_derivatives
 from chainrule.emit import TARGETS
 from chainrule.files import check_writable, replacing
 
@@ -18,6 +18,7 @@ from chainrule.files import check_writable, replacing
 @click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
 @click.option("--to", "language", type=click.Choice(TARGETS), required=True, help="What to write.")
 @target_options
+@further_options
 @click.option("--size", "sizes", multiple=True, help='With --to c: numbers for symbolic sizes, as in "n=32, d=4".')
 @click.option(
     "--dtype",
@@ -33,6 +34,8 @@ def command(
     wrt: str | None,
     shapes: Sequence[str],
     assume: str | None,
+    hessian: bool,
+    jacobian: bool,
     sizes: Sequence[str],
     dtype: str | None,
     name: str | None,
@@ -44,7 +47,10 @@ def command(
     numpy: two functions. torch: a torch.autograd.Function. jax: a custom_vjp. c: a C99 header with static sizes,
     without allocation. Before anything is written, every line of the derivation is verified, and the NumPy source is
     run at a point; the source of other targets is written from the same lines, and is not run.
+
+    --hessian and --jacobian add functions of the matrix and of its product with a vector, except for c.
     """
+    wanted = wanted_derivatives(hessian, jacobian)
     if output is not None:
         check_writable(output)
     numbers = parse_sizes(sizes)
@@ -52,7 +58,7 @@ def command(
         if given and language != "c":
             raise CommandError(f"{option} is for --to c; what is written for {language} works for any")
     with opened(target, wrt, shapes, assume) as subject:
-        derivation = subject.derivation()
+        derivation = subject.derivation(wanted)
         text = derivation.source(language, name, numbers, dtype or "float32")
     if output is not None:
         with replacing(output) as stream:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -93,6 +93,23 @@ def target_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def further_options(command: Command) -> Command:
+    """The options `--hessian` and `--jacobian`, passed to the command under these names."""
+    for option in (
+        click.option("--jacobian", is_flag=True, help="The matrix of the derivatives of the results."),
+        click.option("--hessian", is_flag=True, help="The second derivatives of a loss, and Newton's step."),
+    ):
+        command = option(command)
+    return command
+
+
+def wanted_derivatives(hessian: bool, jacobian: bool) -> Literal["gradient", "hessian", "jacobian"]:
+    """Return what is derived; raise CommandError for two things at once."""
+    if hessian and jacobian:
+        raise CommandError("--hessian and --jacobian exclude each other; derive one of them at a time")
+    return "hessian" if hessian else "jacobian" if jacobian else "gradient"
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from chainrule.derivation.listing import equations, program_html, program_latex,
 from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
-from chainrule.derivation.record import Record
+from chainrule.derivation.record import Claim, Record
 from chainrule.derivation.second_order import LAYOUTS, Layout, SecondOrder
 from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.text import render_text, text_of
@@ -30,6 +30,7 @@ __all__ = [
     "FURTHER_FORMS",
     "LAYOUTS",
     "PRINTED",
+    "Claim",
     "Derivatives",
     "Detail",
     "Document",

@@ -8,7 +8,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Record, Verifier, is_upstream, output_name
+from chainrule.derivation import Derivatives, Record, Verifier, derivatives_verifier, is_upstream, output_name
 from chainrule.emit.errors import UnverifiedError
 from chainrule.ir import Node
 
@@ -24,6 +24,13 @@ def check_lines(record: Record) -> None:
     if not verification.holds:  # source does not depend on the printed text
         raise UnverifiedError(f"nothing is written, since the derivation is not verified: {verification}")
     _verified.add(record)
+
+
+def check_derivatives(derivatives: Derivatives) -> None:
+    """Raise UnverifiedError unless every line of a Hessian or of Jacobians holds."""
+    verification = derivatives_verifier(derivatives).run()
+    if not verification.holds:
+        raise UnverifiedError(f"nothing is written, since the derivation is not verified: {verification}")
 
 
 def check_numpy(record: Record, text: str) -> None:

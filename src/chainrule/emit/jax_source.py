@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.derivation import Record
+from chainrule.derivation import Derivatives, Record
 from chainrule.emit.expressions import name_of
+from chainrule.emit.further import further_functions
 from chainrule.emit.jax_writer import JaxWriter
 from chainrule.emit.layout import block, bracketed, docstring
 from chainrule.emit.passes import find_passes
@@ -24,8 +25,8 @@ from chainrule.emit.python_file import (
 _RESERVED = ("math", "saved", "cotangents", *JaxWriter.imported, *JaxWriter.helpers)
 
 
-def jax_source(record: Record, name: str) -> str:
-    """Return the function `name` with the derived gradient."""
+def jax_source(record: Record, name: str, derivatives: Derivatives | None = None) -> str:
+    """Return the function `name` with the derived gradient, and the functions of `derivatives`."""
     sizes: dict[str, str] = {}
     ahead, back = f"{name}_forward", f"{name}_backward"
     passes = find_passes(record, (*_RESERVED, name, ahead, back), with_seed=True, writer=JaxWriter)
@@ -38,7 +39,9 @@ def jax_source(record: Record, name: str) -> str:
     found = dict(zip((a.name for a in passes.differentiated), map(name_of, passes.gradients), strict=True))
     gradients = [found.get(argument.name, "None") for argument in passes.arguments]
     result = outputs[0] if len(outputs) == 1 else f"({', '.join(outputs)})"
-    needs = needs_of(JaxWriter, ("jax", *forward.uses, *backward.uses))
+    further = further_functions(derivatives, JaxWriter, (*_RESERVED, name, ahead, back), f"{name}_")
+    uses = [each for function in further for each in function.uses]
+    needs = needs_of(JaxWriter, ("jax", *forward.uses, *backward.uses, *uses))
     zero = "" if len(found) == len(gradients) else " None stands for the others."
     lines = [
         *functions(needs.helpers),
@@ -67,5 +70,6 @@ def jax_source(record: Record, name: str) -> str:
         "",
         "",
         f"{name}.defvjp({ahead}, {back})",
+        *(line for function in further for line in function.lines),
     ]
     return module_text(docstring([heading(name, "JAX")], 0), needs.standard, needs.library, lines)

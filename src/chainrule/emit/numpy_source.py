@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.derivation import Record
+from chainrule.derivation import Derivatives, Record
 from chainrule.emit.expressions import name_of
+from chainrule.emit.further import further_functions
 from chainrule.emit.layout import block, bracketed, docstring
 from chainrule.emit.numpy_writer import NumPyWriter
 from chainrule.emit.passes import find_passes
@@ -23,8 +24,8 @@ from chainrule.emit.python_file import (
 _RESERVED = ("math", "forward", "backward", "saved", *NumPyWriter.imported, *NumPyWriter.helpers)
 
 
-def numpy_source(record: Record, name: str) -> str:
-    """Return `forward` and `backward` in NumPy."""
+def numpy_source(record: Record, name: str, derivatives: Derivatives | None = None) -> str:
+    """Return `forward` and `backward` in NumPy, and the functions of `derivatives`."""
     sizes: dict[str, str] = {}
     passes = find_passes(record, _RESERVED, with_seed=False, writer=NumPyWriter)
     backward, backward_lines, saved = backward_body(passes, NumPyWriter, sizes)
@@ -32,7 +33,9 @@ def numpy_source(record: Record, name: str) -> str:
     forward = NumPyWriter(passes.names, arguments, sizes)
     forward_lines = body(forward, passes.forward, arguments)
     kept = [name_of(x) for x in saved]
-    needs = needs_of(NumPyWriter, (*forward.uses, *backward.uses))
+    further = further_functions(derivatives, NumPyWriter, _RESERVED)
+    uses = [name for function in further for name in function.uses]
+    needs = needs_of(NumPyWriter, (*forward.uses, *backward.uses, *uses))
     lines = [
         *functions(needs.helpers),
         "",
@@ -48,5 +51,6 @@ def numpy_source(record: Record, name: str) -> str:
         *unpacked(kept, "saved", 4),
         *block(backward_lines, 4),
         *bracketed("return (", [name_of(x) for x in passes.gradients], ")", 4, plain="return "),
+        *(line for function in further for line in function.lines),
     ]
     return module_text(docstring([heading(name, "NumPy")], 0), needs.standard, needs.library, lines)

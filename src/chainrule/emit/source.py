@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from chainrule.derivation import Record
+from chainrule.derivation import Derivatives, Record
 from chainrule.emit.c_source import c_source
-from chainrule.emit.checking import check_lines, check_numpy
+from chainrule.emit.checking import check_derivatives, check_lines, check_numpy
 from chainrule.emit.errors import EmitError
+from chainrule.emit.further import check_further
 from chainrule.emit.jax_source import jax_source
 from chainrule.emit.names import identifier
 from chainrule.emit.numpy_source import numpy_source
 from chainrule.emit.torch_source import torch_source
 from chainrule.primitives import refuse_abstract
 
-_ARRAYS: dict[str, Callable[[Record, str], str]] = {
+_ARRAYS: dict[str, Callable[[Record, str, Derivatives | None], str]] = {
     "numpy": numpy_source,
     "torch": torch_source,
     "jax": jax_source,
@@ -30,10 +31,12 @@ def source(
     sizes: Mapping[str, int] | None = None,
     dtype: str = "float32",
     title: str = "f",
+    derivatives: Derivatives | None = None,
 ) -> str:
     """Return the passes of a derivation as source for `target`, one of `TARGETS`; see `Derivation.source`.
 
-    The function is called `name`, by default `title`, the name of the derived function.
+    The function is called `name`, by default `title`, the name of the derived function. With `derivatives` the file has
+    functions of the Hessian or of the Jacobians too.
 
     Raises EmitError for an unknown target, and for operations that it does not support; UnverifiedError if a line of
     the derivation does not hold, or if the NumPy source, whose lines the other array libraries share, disagrees with
@@ -48,18 +51,26 @@ def source(
         raise EmitError(f"the dtype is {dtype!r}; it can be float32 or float64")
     refuse_abstract(record.program.nodes)
     check_lines(record)
+    if derivatives is not None:
+        if target == "c":
+            raise EmitError(
+                "a Hessian or Jacobian is written for numpy, torch and jax, not for c; derive the backward pass"
+            )
+        check_derivatives(derivatives)
     if target == "c":
         return c_source(record, wanted, sizes or {}, dtype)
-    text = _ARRAYS[target](record, identifier(wanted))
-    twin = text if target == "numpy" else _in_numpy(record, identifier(wanted))
+    text = _ARRAYS[target](record, identifier(wanted), derivatives)
+    twin = text if target == "numpy" else _in_numpy(record, identifier(wanted), derivatives)
     if twin is not None:
         check_numpy(record, twin)
+        if derivatives is not None:
+            check_further(derivatives, twin)
     return text
 
 
-def _in_numpy(record: Record, name: str) -> str | None:
+def _in_numpy(record: Record, name: str, derivatives: Derivatives | None) -> str | None:
     """Return the same lines in NumPy, if it supports them."""
     try:
-        return numpy_source(record, name)
+        return numpy_source(record, name, derivatives)
     except EmitError:
         return None

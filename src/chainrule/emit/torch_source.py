@@ -6,8 +6,9 @@ dependence on the inputs. PyTorch raises an error instead.
 
 from __future__ import annotations
 
-from chainrule.derivation import Record
+from chainrule.derivation import Derivatives, Record
 from chainrule.emit.expressions import Expr, name_of, ordered
+from chainrule.emit.further import further_functions
 from chainrule.emit.layout import block, bracketed, docstring
 from chainrule.emit.passes import Passes, find_passes
 from chainrule.emit.python_file import (
@@ -30,8 +31,8 @@ from chainrule.emit.torch_writer import TorchWriter
 _RESERVED = ("torch", "math", "ctx", "once_differentiable", *TorchWriter.helpers)
 
 
-def torch_source(record: Record, name: str) -> str:
-    """Return the class and the function `name`."""
+def torch_source(record: Record, name: str, derivatives: Derivatives | None = None) -> str:
+    """Return the class and the function `name`, and the functions of `derivatives`."""
     sizes: dict[str, str] = {}
     title = _class_name(name)
     passes = find_passes(record, (*_RESERVED, name, title), with_seed=True, writer=TorchWriter)
@@ -44,7 +45,9 @@ def torch_source(record: Record, name: str) -> str:
     kept, names, outputs = ([name_of(x) for x in group] for group in (saved, arguments, passes.outputs))
     gradients = [name_of(found[a.name]) if a.name in found else "None" for a in passes.arguments]
     flags = [needs[found[a.name]] if a.name in found else "_" for a in passes.arguments]
-    needed = needs_of(TorchWriter, ("torch", *forward.uses, *backward.uses))
+    further = further_functions(derivatives, TorchWriter, (*_RESERVED, name, title), f"{name}_")
+    uses = [each for function in further for each in function.uses]
+    needed = needs_of(TorchWriter, ("torch", *forward.uses, *backward.uses, *uses))
     lines = [
         *functions(needed.helpers),
         "",
@@ -73,6 +76,7 @@ def torch_source(record: Record, name: str) -> str:
         *bracketed(f"def {name}(", names, "):"),
         *docstring([f"{what_it_gives(passes)}; differentiable once, by {parameters(passes)}."], 4),
         *bracketed(f"return {title}.apply(", names, ")", 4),
+        *(line for function in further for line in function.lines),
     ]
     library = [*needed.library, "from torch.autograd.function import once_differentiable"]
     return module_text(docstring([heading(name, "PyTorch")], 0), needed.standard, library, lines)
