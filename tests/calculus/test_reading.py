@@ -89,6 +89,21 @@ def layer_norm(x: Any, g: Any, b: Any) -> Any:
     return (x - mu) / np.sqrt(v + 1e-5) * g + b
 
 
+def unit(x: Any) -> Any:
+    r = np.linalg.norm(x)
+    return x / r
+
+
+def normalized(x: Any) -> Any:
+    r = np.sqrt(np.mean(x**2))
+    return x / r
+
+
+def joseph(K: Any, H: Any, P: Any) -> Any:
+    M = np.eye(3) - K @ H
+    return np.trace(M @ P @ M.T)
+
+
 def margins(S: Any, y: Any) -> Any:
     correct = S[np.arange(4), y][:, None]
     return np.sum(np.maximum(0, S - correct + 1))
@@ -124,16 +139,37 @@ def test_common_factors_are_collected() -> None:
 
 def test_transposes_are_distributed() -> None:
     found = gradients("norm(Y - X*U*V')^2 + c*norm(U*V')^2", wrt="V")
-    assert found == {"∂L/∂V": "2 (c · (V Uᵀ U) + (u Vᵀ − Y)ᵀ u)"}
+    assert found == {"∂L/∂V": "2 (c · V Uᵀ U + (u Vᵀ − Y)ᵀ u)"}
     found = gradients("-log(det(L*L')) + tr(S*L*L')", wrt="L", L="n n", S="n n")
     assert found == {"∂L2/∂L": "(S + Sᵀ) L − 2 L⁻ᵀ"}
     found = gradients("tr(W'*S*W) + mu*norm(W'*W - eye(d))^2", wrt="W", W="n d", S="n n")
-    assert found == {"∂L/∂W": "4 mu · (W Wᵀ W − W) + (S + Sᵀ) W"}
+    assert found == {"∂L/∂W": "4 mu · W (Wᵀ W − I) + (S + Sᵀ) W"}
 
 
 def test_centred_differences_are_kept() -> None:
     found = gradients(layer_norm, wrt="x", x="n d", g="d", b="d")
     assert "(x − mu) ⊙ (mean₁(u) 1ᵀ)" in found["∂L/∂x"]
+
+
+def test_what_is_divided_by_a_statistic_is_written_by_its_name() -> None:
+    assert gradients(unit, wrt="x", x="n") == {"∂L/∂x": "(∂L/∂Y − Y Yᵀ (∂L/∂Y)) / r"}
+    assert gradients(normalized, wrt="x", x="n") == {"∂L/∂x": "(∂L/∂Y − mean(∂L/∂Y ⊙ Y) · Y) / r"}
+
+
+def test_differences_have_one_orientation() -> None:
+    found = gradients("exp(-0.5*(x - m)'*P*(x - m))", wrt="P", x="n", m="n", P="n n")
+    assert found == {"∂L/∂P": "−½ L · (x − m) (x − m)ᵀ"}
+
+
+def test_a_sum_with_the_identity_that_the_user_wrote_stays() -> None:
+    assert gradients("norm(W'*W - eye(d))^2", wrt="W", W="n d") == {"∂L/∂W": "4 W (Wᵀ W − I)"}
+    text = cr.derive(joseph, wrt="K", K="3 m", H="m 3", P="3 3").text(detail="brief")
+    assert "∂L/∂M = M (P + Pᵀ)" in text
+    assert gradients("logdet(S) + tr(inv(S)*C)", wrt="S", S="n n", C="n n") == {"∂L/∂S": "S⁻ᵀ − S⁻ᵀ Cᵀ S⁻ᵀ"}
+
+
+def test_powers_are_written_as_such() -> None:
+    assert gradients("exp(-norm(x - c)^2/(2*s^2))", wrt="s", x="n", c="n", s="")["∂L/∂s"] == "L · u / s³"
 
 
 def test_a_sum_does_not_become_a_multiple_of_a_mean() -> None:
@@ -151,3 +187,23 @@ def test_what_would_be_longer_is_left_alone() -> None:
         x @ some("v", "m") + z @ some("w", "m"),
     ):
         assert reading_cost(simplify(node)) == reading_cost(node)
+
+
+def test_an_elementwise_square_of_a_square_matrix_is_marked() -> None:
+    def powers(A: Any) -> Any:
+        return np.sum(A**2 @ A)
+
+    derivation = cr.derive(powers, A="n n")
+    text = derivation.text(detail="brief")
+    assert "(A ⊙ A) A" in text
+    assert "A²" not in text
+    assert derivation.verify().ok
+
+
+def test_constants_are_exact() -> None:
+    text = cr.derive(lambda x: np.sum(0.5 * x**2 + 0.5 * np.log(2 * np.pi)), x="n").text(detail="brief")
+    assert "½ ln(2 π)" in text
+
+
+def test_a_norm_cancels_its_square() -> None:
+    assert gradients("norm(x)^3", wrt="x", x="n") == {"∂L/∂x": "3 √(Σ x²) · x"}

@@ -8,6 +8,7 @@ import chainrule.calculus.gathering
 import chainrule.calculus.inverses
 import chainrule.calculus.labels
 import chainrule.calculus.matrices
+import chainrule.calculus.orientation
 import chainrule.calculus.pairs
 import chainrule.calculus.pieces
 import chainrule.calculus.products

@@ -202,7 +202,7 @@ def _turn_difference(node: Apply) -> Node | None:
     """Absorb the sign into a difference of variables; 1 − y remains unchanged."""
     match node:
         case Apply(Negate(), (Apply(Multiply(), (x, Apply(Subtract(), (a, b)))),)):
-            return None if isinstance(a, Const) or isinstance(b, Const) else x * (b - a)
+            return None if isinstance(a, Const) or isinstance(b, Const) or _has_factor(x, a - b) else x * (b - a)
         case Apply(Negate(), (Apply(Multiply(), (c, Apply(Multiply()) as product)),)) if is_scale(c):
             turned = _turn_difference(Negate()(product))
             return None if turned is None else c * turned
@@ -210,6 +210,13 @@ def _turn_difference(node: Apply) -> Node | None:
             turned = _turn_difference(Negate()(product))
             return None if turned is None else turned / y
     return None
+
+
+def _has_factor(product: Node, factor: Node) -> bool:
+    match product:
+        case Apply(Multiply(), (x, y)):
+            return _has_factor(x, factor) or _has_factor(y, factor)
+    return product is factor
 
 
 @rule("−(−x) → x", Negate, examples=lambda: [
@@ -271,6 +278,7 @@ _ONE_OPERAND = (
     some_x() * -some_y(),
     -2 * some_x(),
     -some_x() / some_y(),
+    -1 / Exp()(some_x()),
     Sum((0,))(-some_x()),
     -some_x() @ some_y("m k"),
     some_x() @ (-1 / Exp()(some_y("m k"))),
@@ -285,6 +293,8 @@ def _sign_outwards(node: Apply) -> Node | None:
     match node:
         case Apply(Multiply(), (c, x)) if positive := _opposite(c):
             return -(positive * x)
+        case Apply(Divide(), (c, x)) if not is_scale(node) and (positive := _opposite(c)):
+            return -(positive / x)
     return None
 
 
@@ -488,14 +498,19 @@ def _square_of_root(node: Apply) -> Node | None:
 @rule("x·(1/y) → x/y", Multiply, examples=lambda: [
     some_x() * (1 / Exp()(some_y())),
     (1 / Exp()(some_y())) * some_x(),
+    some_x() * (2 / Exp()(some_y())),
     some_x() * Broadcast(parse_shape("n m"), (0,))(1 / Exp()(some_y("n"))),
     some_x() * Broadcast(parse_shape("n m"), (0,))(0.5 / Exp()(some_y("n"))),
 ])  # fmt: skip
 def _multiply_reciprocal(node: Apply) -> Node | None:
+    is_scalar = is_coefficient(node)  # a coefficient is one quotient
     for x, reciprocal in both_orders(node):
         match reciprocal:
             case Apply(Divide(), (Const(1), y)) if not is_scale(reciprocal) and not is_scale(x):
                 return x / y
+            case Apply(Divide(), (Const() as c, y)) if is_scale(c) and not is_scale(reciprocal) and not is_scale(x):
+                if not is_scalar:
+                    return c * (x / y)
             case Apply(Broadcast() as repeat, (Apply(Divide(), (Const() as c, y)) as quotient,)) if is_scale(c):
                 if not is_scale(quotient) and not is_coefficient(quotient) and not is_scale(x):
                     return refilled(c, node.type) * (x / repeat(y))

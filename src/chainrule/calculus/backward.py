@@ -16,10 +16,12 @@ from chainrule.calculus.collect import operation_count
 from chainrule.calculus.declared import declared_rules, declared_symmetric
 from chainrule.calculus.labels import picking_rules
 from chainrule.calculus.linearize import linearize
+from chainrule.calculus.matrices import sums_with_identity
 from chainrule.calculus.named import named_values
+from chainrule.calculus.orientation import oriented
 from chainrule.calculus.pairs import positive_parts
 from chainrule.calculus.rules import RULES, Rule
-from chainrule.calculus.simplify import Rewrite, Simplifier
+from chainrule.calculus.simplify import Rewrite, RuleTable, Simplifier, by_primitive
 from chainrule.calculus.sums import known_sums
 from chainrule.calculus.symmetry import known_symmetric, symmetric_rules
 from chainrule.calculus.transpose import transpose
@@ -29,6 +31,7 @@ from chainrule.ir import (
     Node,
     Program,
     ProgramError,
+    cached_property,
     rebuild,
     refuses_deep_nesting,
     shape_text,
@@ -98,7 +101,7 @@ class Accumulation:
         return self.chain if self.merged is None else self.merged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
     """What is known of the symbols of a forward pass: their definitions, which are symmetric, and rules that follow."""
 
@@ -110,7 +113,13 @@ class Facts:
 
     def simplifier(self) -> Simplifier:
         """Return a simplifier with the table of rules and those that hold for these symbols."""
-        return Simplifier([*self.rules, *RULES])
+        return Simplifier(self._table)
+
+    @cached_property
+    def _table(self) -> RuleTable:
+        """The rules; those of the same name in the table know less of the symbols."""
+        names = {rule.name for rule in self.rules}
+        return by_primitive([*self.rules, *(rule for rule in RULES if rule.name not in names)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +151,8 @@ def _facts(stages: Sequence[Stage], program: Program) -> Facts:
         *declared,
         known_sums(definitions),
         positive_parts(definitions),
+        oriented(definitions),
+        sums_with_identity(definitions),
         *symmetric_rules(symmetric),
         *picking_rules(definitions),
     )

@@ -26,7 +26,7 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.primitives import Add, Broadcast, Contract, Divide, Mean, Reshape, Subtract, Sum
+from chainrule.primitives import Add, Broadcast, Contract, Divide, Mean, Norm, Reshape, Subtract, Sum
 
 _TERM_LIMIT = 12
 
@@ -60,9 +60,9 @@ def closed_form(
         if found in definitions and _is_reduced(found.type.shape, symbol.type.shape)
     }
     written = _written_out(chain, statistics, values)
-    if not any(_reduces(statistics[bar]) for bar in written if bar in statistics):
-        return None
     quotients = _quotients(symbol, definitions, simplifier)
+    if not any(_reduces(statistics[bar], bool(quotients)) for bar in written if bar in statistics):
+        return None
     terms: list[Term] = []
     for part in parts:
         (inlined,) = substitute([part], written)
@@ -83,8 +83,20 @@ def _is_reduced(shape: Shape, whole: Shape) -> bool:
     return len(kept) < len([dim for dim in whole if dim != 1]) and all(dim in remaining for dim in kept)
 
 
-def _reduces(definition: Node) -> bool:
-    return any(applies(part, Mean, Sum) for part in topological_order([definition]))
+def _reduces(definition: Node, is_normalized: bool) -> bool:
+    """Whether a statistic is a mean or a sum; a norm or a product of vectors is one if something is divided by it."""
+    parts = topological_order([definition])
+    return any(
+        applies(part, Mean, Sum) or (is_normalized and (applies(part, Norm) or _is_inner(part))) for part in parts
+    )
+
+
+def _is_inner(node: Node) -> bool:
+    """Whether `node` is a product aᵀ b of two vectors."""
+    match node:
+        case Apply(Contract(output=()), operands):
+            return len(operands) == 2 and all(operand.type.ndim == 1 for operand in operands)
+    return False
 
 
 def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[Node, Node]) -> dict[Node, Node]:
@@ -106,8 +118,8 @@ def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[No
 
 
 def is_cheap(node: Node) -> bool:
-    """Whether duplicating `node` is cheap: it has no matrix product."""
-    return not any(applies(part, Contract) for part in topological_order([node]))
+    """Whether duplicating `node` is cheap: it has no product of a matrix."""
+    return not any(applies(part, Contract) and not _is_inner(part) for part in topological_order([node]))
 
 
 def _quotients(symbol: Input, definitions: Mapping[Node, Node], simplifier: Simplifier) -> list[_Quotient]:
@@ -183,9 +195,10 @@ def _with_means(term: Term) -> Term:
     """Replace a sum over n elements divided by n in `term` by their mean."""
     for factor, exponent in term.powers:
         match factor, beneath_arrangement(factor):
-            case Apply(Broadcast()), (Apply(Sum(axes), (x,)) as total) if exponent == 1:
-                count = dim_product(x.type.shape[axis] for axis in axes)
-                (averaged,) = substitute([factor], {total: Mean(axes)(x)})
+            case Apply(Broadcast()), (Apply(Sum() | Contract()) as total) if exponent == 1 and (mean := _mean(total)):
+                averaging, x = mean
+                count = dim_product(x.type.shape[axis] for axis in averaging.axes)
+                (averaged,) = substitute([factor], {total: averaging(x)})
                 swap = Term(1, ((factor, -1), (averaged, 1)))
                 if not isinstance(count, SymbolicDim):
                     multiple = _whole(term.number * count)
@@ -196,6 +209,16 @@ def _with_means(term: Term) -> Term:
                 if dict(term.powers).get(size, 0) < 0:
                     return term.times(swap).times(Term(1, ((size, 1),)))
     return term
+
+
+def _mean(total: Apply) -> tuple[Mean, Node] | None:
+    """Return the mean over the terms of a sum, and the terms; None for a product other than aᵀ b."""
+    match total:
+        case Apply(Sum(axes), (x,)):
+            return Mean(axes), x
+        case Apply(Contract(), (a, b)) if _is_inner(total):
+            return Mean((0,)), a * b
+    return None
 
 
 def _whole(number: float) -> float | None:

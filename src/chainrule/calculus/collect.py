@@ -25,11 +25,13 @@ from chainrule.primitives import (
     LessOne,
     Multiply,
     Negate,
+    Norm,
     Permute,
     Power,
     Reshape,
     Square,
     Subtract,
+    Sum,
 )
 
 _TERM_LIMIT = 12
@@ -249,10 +251,19 @@ def _powers(powers: list[tuple[Node, int]]) -> tuple[Node | None, Node | None]:
     products: list[Node | None] = [None, None]
     for factor, exponent in powers:
         side = 0 if exponent > 0 else 1
-        for _ in range(abs(exponent)):
-            product = products[side]
-            products[side] = factor if product is None else Multiply()(product, factor)
+        product, power = products[side], power_of(factor, abs(exponent))
+        products[side] = power if product is None else Multiply()(product, power)
     return products[0], products[1]
+
+
+def power_of(factor: Node, exponent: int) -> Node:
+    """Return factorⁿ: as a power of a number, for an array by squares and products, which are computed sooner."""
+    if exponent == 1:
+        return factor
+    if exponent == 2 or factor.type.ndim == 0:
+        return factor**exponent
+    half = power_of(factor, exponent // 2) ** 2
+    return Multiply()(half, factor) if exponent % 2 else half
 
 
 @rule("expand, cancel, collect", Add, Subtract, Multiply, Divide, examples=lambda: [
@@ -280,9 +291,15 @@ def _expand_and_collect(node: Apply) -> Node | None:
     return result if fewest < operation_count(node, leaves) and not divides_anew(node, result) else None
 
 
+def _norm(x: Node) -> Node:
+    """Return Σ x², repeated; its root is the norm."""
+    return Broadcast(x.type.shape, ())(Sum(tuple(range(x.type.ndim)))(Square()(x)))
+
+
 @rule("y·(x/y) → x, both 0 at 0", Multiply, examples=lambda: [
     some_y() * DivideNoNan()(Exp()(some_x()), some_y()),
     (2 * DivideNoNan()(Exp()(some_x()), some_y())) * some_y(),
+    _norm(some_x()) * DivideNoNan()(some_x(), Broadcast(some_x().type.shape, ())(Norm((0, 1))(some_x()))),
 ])  # fmt: skip
 def _cancel_norm(node: Apply) -> Node | None:
     """Cancel y with the division by it: y is a norm, and where it is 0, so is x."""
@@ -293,6 +310,19 @@ def _cancel_norm(node: Apply) -> Node | None:
             case Apply(DivideNoNan(), (x, y)) if exponent > 0 and powers.get(y, 0) > 0:
                 rest = term.times(Term(1, ((factor, -1), (y, -1))))
                 return product_of(rest.times(factors(x)), node.type)
+            case Apply(DivideNoNan(), (x, y)) if exponent > 0 and (square := _square_of_norm(y)) in powers:
+                rest = term.times(Term(1, ((factor, -1), (square, -1), (y, 1)))) if powers[square] > 0 else None
+                return None if rest is None else product_of(rest.times(factors(x)), node.type)
+    return None
+
+
+def _square_of_norm(node: Node) -> Node | None:
+    """Return ‖x‖², as it is simplified, for a norm that may be broadcast."""
+    match node:
+        case Apply((Broadcast() | Reshape()) as repeat, (norm,)) if (square := _square_of_norm(norm)) is not None:
+            return repeat(square)
+        case Apply(Norm() as norm, (x,)):
+            return norm.squared(x)
     return None
 
 

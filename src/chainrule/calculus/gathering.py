@@ -56,6 +56,7 @@ def _c(shape: str) -> Node:
     _c("n") * (some_x("n m") @ some("z", "m")) + _c("n") * (some_y("n m") @ some("z", "m")),
     some_x("n m") @ (some_y("m k") @ some("z", "k n")) + (some("w", "n m") @ some_y("m k")) @ some("z", "k n"),
     Negate()(some_x("n m") @ some("z", "m")) - some_y("n m") @ some("z", "m"),
+    (some("z", "k n") @ some_x("n n")) @ some("w", "n m") + some("z", "k n") @ (some_y("n n") @ some("w", "n m")),
 ])  # fmt: skip
 def _common_factor_of_products(node: Apply) -> Node | None:
     terms = list(signed_terms(node))
@@ -208,10 +209,13 @@ def _is_transposed(contract: Contract, operand: int) -> bool:
 
 
 def _along_chains(one: Apply, other: Apply, signs: Sequence[int]) -> Node | None:
-    """Return A C + B C as (A + B) C for a product C that is computed in one of them already."""
+    """Return A C + B C as (A + B) C for a product C that is computed in one of them already, A B C + A D C likewise."""
     links, its_links = chain_of(one), chain_of(other)
     if len(links) != len(its_links) or len(links) < 3:
         return None
+    if len(links) == 3 and (links[0], links[2]) == (its_links[0], its_links[2]):
+        total = _sum_of_links((links[1], its_links[1]), signs)
+        return None if total is None else product_of_chain((links[0], total, links[2]))
     operands = {*one.operands, *other.operands}
     for part, its_part, at in ((links[1:], its_links[1:], 0), (links[:-1], its_links[:-1], -1)):
         common = product_of_chain(part)

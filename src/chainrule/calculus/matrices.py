@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from chainrule.calculus.collect import Term, factors, product_of
 from chainrule.calculus.examples import some_x, some_y
-from chainrule.calculus.rules import both_orders, number_of, rule, with_operand
-from chainrule.ir import Apply, Const, Node, named_dim, parse_shape, substitute
+from chainrule.calculus.rules import Rule, both_orders, number_of, rule, with_operand
+from chainrule.calculus.simplify import simplify
+from chainrule.ir import Apply, Const, Node, applies, named_dim, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Adjugate,
@@ -141,6 +142,30 @@ def _matrix_of_one_entry(node: Apply) -> Node | None:
     return None
 
 
+@rule("diagonal of a transpose", Diagonal, Trace, examples=lambda: [
+    Diagonal()(Permute((1, 0))(some_x("n n"))),
+    Diagonal()(Permute((0, 2, 1))(some_x("m n n"))),
+    Trace()(Permute((1, 0))(some_x("n n"))),
+])  # fmt: skip
+def _diagonal_of_transpose(node: Apply) -> Node | None:
+    match node:
+        case Apply((Diagonal() | Trace()) as diagonal, (Apply(Permute(order), (x,)),)):
+            last = (*range(x.type.ndim - 2), x.type.ndim - 1, x.type.ndim - 2)
+            return diagonal(x) if order == last else None
+    return None
+
+
+@rule("adj(A⁻¹) → det(A⁻¹)·A", Adjugate, examples=lambda: [
+    Adjugate()(Inverse()(some_x("n n")), Determinant()(Inverse()(some_x("n n")))),
+    Adjugate()(Inverse()(some_x("m n n")), Determinant()(Inverse()(some_x("m n n")))),
+])  # fmt: skip
+def _adjugate_of_inverse(node: Apply) -> Node | None:
+    match node:
+        case Apply(Adjugate(), (Apply(Inverse(), (x,)), determinant)):
+            return Broadcast(x.type.shape, tuple(range(x.type.ndim - 2)))(determinant) * x
+    return None
+
+
 MULTIPLY_OUT = "multiply out a sum with the identity"
 """The name of the rule that a matrix in closed form, such as Aᵀ (I − p pᵀ) A, does without."""
 
@@ -151,11 +176,30 @@ MULTIPLY_OUT = "multiply out a sum with the identity"
     some_x("n n") @ (2 * _i() - some_y("n n")),
 ])  # fmt: skip
 def _multiply_out(node: Apply) -> Node | None:
+    return _multiplied_out(node, ())
+
+
+def _multiplied_out(node: Apply, kept: Container[Node]) -> Node | None:
     for k, operand in enumerate(node.operands):
         match operand:
             case Apply((Add() | Subtract()) as plus, (x, y)) if _identity(x) or _identity(y):
-                return plus(with_operand(node, k, x), with_operand(node, k, y))
+                if operand not in kept:
+                    return plus(with_operand(node, k, x), with_operand(node, k, y))
     return None
+
+
+def sums_with_identity(definitions: Mapping[Node, Node]) -> Rule:
+    """Return the same rule for what the definitions do not have: a sum that the user wrote, such as I − K H, stays.
+
+    It is computed in the forward pass.
+    """
+    kept: set[Node] = set()
+    for part in topological_order(list(definitions.values())):
+        match part:
+            case Apply(Add() | Subtract(), (x, y)) if _identity(x) or _identity(y):
+                kept.add(simplify(part))
+                kept.add(simplify(y - x) if applies(part, Subtract) else y + x)
+    return Rule(MULTIPLY_OUT, (Contract,), lambda node: _multiplied_out(node, kept), list)
 
 
 @rule("(A ⊗ B)ᵀ → Aᵀ ⊗ Bᵀ", Permute, examples=lambda: [Permute((1, 0))(Kronecker()(some_x("n m"), some_y("m k")))])

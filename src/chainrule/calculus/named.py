@@ -15,7 +15,18 @@ from chainrule.calculus.rules import RULES, Rule, is_scale
 from chainrule.calculus.simplify import Simplifier
 from chainrule.calculus.symmetry import is_symmetric
 from chainrule.ir import Apply, Node, applies
-from chainrule.primitives import Broadcast, Cast, Contract, Multiply, Negate, Permute, Reshape, Subtract
+from chainrule.primitives import (
+    Broadcast,
+    Cast,
+    Contract,
+    Divide,
+    DivideNoNan,
+    Multiply,
+    Negate,
+    Permute,
+    Reshape,
+    Subtract,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,9 @@ def _names(definitions: Mapping[Node, Node], symmetric: Container[Node], simplif
     chains: dict[Chain, Link] = {}
     for symbol, definition in definitions.items():
         value = simplifier(definition)
+        match definition:
+            case Apply(Divide(), (above, below)):  # where the quotient is defined, the other is equal to it
+                values.setdefault(simplifier(DivideNoNan()(above, below)), symbol)
         for found, name in _forms(value, symbol, simplifier):
             if not _is_short(found):
                 values.setdefault(found, name)
@@ -72,6 +86,8 @@ def _forms(value: Node, symbol: Node, simplifier: Simplifier) -> Iterator[tuple[
     match value:
         case Apply(Subtract(), (x, y)):
             yield y - x, -symbol
+        case Apply(Reshape(), (x,)):  # an axis that is kept with size 1
+            yield x, Reshape(x.type.shape)(symbol)
         case Apply(Multiply(), (c, x)) if is_scale(c) and operation_count(x) > 1:
             yield x, simplifier((1 / c) * symbol)
     if symbol.type.ndim == 2:

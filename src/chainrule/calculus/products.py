@@ -174,6 +174,20 @@ def _sum_of_products(node: Apply) -> Node | None:
     return None
 
 
+@rule("(x / y)ᵀ y → Σ x", Contract, examples=lambda: [
+    (some_x("n") / Exp()(some_y("n"))) @ Exp()(some_y("n")),
+    Exp()(some_y("n")) @ (some_x("n") / Exp()(some_y("n"))),
+])  # fmt: skip
+def _cancelled_inner_product(node: Apply) -> Node | None:
+    match node:
+        case Apply(Contract(output=()), (a, b)) if a.type.ndim == b.type.ndim == 1:
+            for x, y in ((a, b), (b, a)):
+                match x:
+                    case Apply(Divide(), (above, below)) if below is y:
+                        return Sum((0,))(above)
+    return None
+
+
 def _is_vector(node: Node) -> bool:
     """Whether `node` is not only numbers, signs and broadcasts of them."""
     match node:

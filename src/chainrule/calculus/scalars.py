@@ -6,7 +6,7 @@ It is kept as a scalar, which is broadcast last.
 
 from __future__ import annotations
 
-from chainrule.calculus.collect import Term, divides_anew, factors, operation_count
+from chainrule.calculus.collect import Term, divides_anew, factors, operation_count, power_of
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, parse_shape
@@ -20,7 +20,6 @@ from chainrule.primitives import (
     Negate,
     Permute,
     Reshape,
-    Square,
     Sum,
 )
 
@@ -70,13 +69,16 @@ def _some_number(shape: str = "n m") -> Node:
     some_x() @ (some_y("m") / _some_number("m")),
     (some_x() / _some_number()) @ some_y("m k"),
     (_some_number() * some_x()) @ some_y("m k"),
+    (some_x() * _some_number()) @ some_y("m k"),
     some_x("k n") @ (_some_number() * (some_y() / _some_number())),
 ])  # fmt: skip
 def _number_out_of_product(node: Apply) -> Node | None:
     """Move a number that is computed from arrays, such as xᵀ x, out of a product of matrices."""
     for k, operand in enumerate(node.operands):
         match operand:
-            case Apply(Multiply(), (Apply(Broadcast(axes=()), (number,)), x)):
+            case Apply(
+                Multiply(), ((Apply(Broadcast(axes=()), (number,)), x) | (x, Apply(Broadcast(axes=()), (number,))))
+            ):
                 return repeated(number, node.type) * with_operand(node, k, x)
             case Apply(Divide(), (x, Apply(Broadcast(axes=()), (number,)))) if not is_scale(x):
                 return with_operand(node, k, x) / repeated(number, node.type)
@@ -157,16 +159,8 @@ def _quotient(term: Term, type_: ArrayType) -> Node:
     sides: list[Node | None] = [None if term.number == 1 else Const(term.number, type_), None]
     for factor, exponent in term.powers:
         side = 0 if exponent > 0 else 1
-        power, product = _power(factor, abs(exponent)), sides[side]
+        power, product = power_of(factor, abs(exponent)), sides[side]
         sides[side] = power if product is None else Multiply()(product, power)
     above, below = sides
     numerator = Const(1, type_) if above is None else above
     return numerator if below is None else Divide()(numerator, below)
-
-
-def _power(factor: Node, exponent: int) -> Node:
-    if exponent == 1:
-        return factor
-    if exponent % 2:
-        return Multiply()(_power(factor, exponent - 1), factor)
-    return Square()(_power(factor, exponent // 2))

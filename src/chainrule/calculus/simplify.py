@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.rules import RULES, Rule
@@ -23,6 +24,18 @@ class Rewrite:
     after: Node
 
 
+RuleTable: TypeAlias = dict[type, list[Rule]]
+
+
+def by_primitive(rules: Sequence[Rule]) -> RuleTable:
+    """Return the rules for each primitive, in order."""
+    table: RuleTable = {}
+    for rule in rules:
+        for primitive in rule.primitives:
+            table.setdefault(primitive, []).append(rule)
+    return table
+
+
 class Simplifier:
     """Simplifies expressions and caches the results; `rewrites` lists the applications in order.
 
@@ -30,15 +43,12 @@ class Simplifier:
     differently, does not, and a derivative that depends on the tie would be lost.
     """
 
-    def __init__(self, rules: Sequence[Rule] = RULES, comparisons: bool = False) -> None:
+    def __init__(self, rules: Sequence[Rule] | RuleTable = RULES, comparisons: bool = False) -> None:
         self.rewrites: list[Rewrite] = []
         self._comparisons = comparisons
         self._depth = 0
         self._done: dict[Node, Node] = {}
-        self._rules: dict[type, list[Rule]] = {}
-        for rule in rules:
-            for primitive in rule.primitives:
-                self._rules.setdefault(primitive, []).append(rule)
+        self._rules = rules if isinstance(rules, dict) else by_primitive(rules)
 
     def __call__(self, node: Node) -> Node:
         for part in topological_order([node], stop=self._done):

@@ -11,7 +11,7 @@ from itertools import count
 
 import numpy as np
 
-from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import Rule, rule
 from chainrule.ir import Apply, Const, Dim, Node, Shape, applies, parse_shape
 from chainrule.primitives import (
@@ -30,6 +30,7 @@ from chainrule.primitives import (
 
 Labels = tuple[int, ...]
 
+_NAME = "Sᵀ → S for symmetric S"
 _FACTOR_LIMIT = 8
 
 
@@ -185,26 +186,29 @@ def symmetric_rules(symmetric_inputs: Container[Node]) -> tuple[Rule, ...]:
     """Return the rules of symmetric matrices for inputs that are known to be symmetric."""
 
     def untransposed(node: Apply) -> Node | None:
-        return without_transpose(node, lambda x: is_symmetric(x, symmetric_inputs))
+        found = without_transpose(node, lambda x: is_symmetric(x, symmetric_inputs))
+        return found if found is not None else _with_product_turned(node, symmetric_inputs)
 
-    return (Rule("the transpose of a symmetric matrix is itself", (Permute, Contract), untransposed, list),)
+    return (Rule(_NAME, (Permute, Contract), untransposed, list),)
 
 
 def _gram() -> Node:
     return Contract(((0, 1), (0, 2)), (1, 2))(some_x("m n"), some_x("m n"))
 
 
-@rule("Sᵀ → S for symmetric S", Permute, Contract, examples=lambda: [
+@rule(_NAME, Permute, Contract, examples=lambda: [
     Permute((1, 0))(Inverse()(_gram())),
     Permute((0, 2, 1))(Inverse()(DiagonalMatrix()(some_x("k n")))),
     Contract(((0, 1), (0, 2)), (1, 2))(DiagonalMatrix()(some_x("n")), some_y("n k")),
     Contract(((0, 1), (0,)), (1,))(some_x("n n") + Permute((1, 0))(some_x("n n")), some_y("n")),
     Contract(((0, 1), (2, 1)), (0, 2))(some_y("k n"), Inverse()(_gram())),
     Contract(((0, 1), (0, 1)), ())(Inverse()(_gram()), some_y("n n")),
+    Contract(((0, 1), (0, 2)), (1, 2))(some_y("n n") @ Inverse()(_gram()), some("z", "n k")),
     Contract(((0, 1, 2), (0, 1, 3)), (0, 2, 3))(Broadcast(parse_shape("k n n"), (1, 2))(_gram()), some_y("k n m")),
 ])  # fmt: skip
 def _transpose_of_symmetric(node: Apply) -> Node | None:
-    return without_transpose(node, is_symmetric)
+    found = without_transpose(node, is_symmetric)
+    return found if found is not None else _with_product_turned(node, ())
 
 
 def without_transpose(node: Apply, may_turn: Callable[[Node], bool]) -> Node | None:
@@ -221,6 +225,24 @@ def without_transpose(node: Apply, may_turn: Callable[[Node], bool]) -> Node | N
                     fewer = _transposes(upright)
                     if fewer is not None and fewer < transposes and may_turn(factor):
                         return upright(*factors)
+    return None
+
+
+def _with_product_turned(node: Apply, symmetric: Container[Node]) -> Node | None:
+    """Return (A S)ᵀ B as (S Aᵀ) B: the transpose of a product has its symmetric factor as it is."""
+    match node:
+        case Apply(Contract(inputs, output, product=product), factors) if product is not None:
+            pass
+        case _:
+            return None
+    for place, (labels, factor) in enumerate(zip(inputs, factors, strict=True)):
+        match factor:
+            case Apply(Contract(inner, result, product=found), parts) if product.factor(place).transposed and found:
+                if len(result) > 1 and any(is_symmetric(part, symmetric) for part in parts):
+                    turned = (*labels[:-2], labels[-1], labels[-2])
+                    upright = Contract((*inputs[:place], turned, *inputs[place + 1 :]), output)
+                    mirrored = Contract(inner, (*result[:-2], result[-1], result[-2]))(*parts)
+                    return upright(*factors[:place], mirrored, *factors[place + 1 :])
     return None
 
 

@@ -179,6 +179,8 @@ def _factor_brackets(child: Notation, operator: str, position: int, stacked: boo
         return not stacked
     if not isinstance(child, Infix) or binds is not Precedence.PRODUCT or (position > 0 and is_signed(child)):
         return True
+    if operator == "·" and child.operator == "" and position > 0 and not starts_with_digit(child):
+        return False  # c · A x: the number can be multiplied first or last
     if is_scaled(child):
         rest = child.operands[1]
         return position > 0 or isinstance(rest, BigOperator) or _factor_brackets(rest, operator, 1, stacked)

@@ -148,7 +148,13 @@ class ExpressionWriter(ABC):
             factors[each.operands[0]] if _repeats_number(each) else operand
             for each, operand in zip(node.operands, operands, strict=True)
         ]
-        special = sheet.outer(node) or scaled(node, plain) or correlation(node, written) or _element(node, fitting)
+        special = (
+            sheet.outer(node)
+            or sheet.projected(node)
+            or scaled(node, plain)
+            or correlation(node, written)
+            or _element(node, fitting)
+        )
         special = special or looked_up(node, written) or scattered(node, sheet.factors) or stacked(node, sheet.sized)
         if special is None and takes_factors(node):
             special = _product(node, operands, factors)
@@ -240,6 +246,18 @@ class _Sheet:
             match each, other:
                 case Apply(Broadcast(axes=(0,)), (u,)), Apply(Broadcast(axes=(1,)), (v,)):
                     return Infix("", (self.factors[u], transposed(self.factors[v])))
+        return None
+
+    def projected(self, node: Apply) -> Notation | None:
+        """Return `y yᵀ x` for the vector y times the number yᵀ x, or None."""
+        if not applies(node, Multiply) or node.type.ndim != 1:
+            return None
+        for each, y in (node.operands, node.operands[::-1]):
+            match each:
+                case Apply(Broadcast(axes=()), (Apply(Contract(output=()), (a, b)),)):
+                    if a.type.ndim == b.type.ndim == 1 and not self.is_thin(y):
+                        left, right = (b, a) if y is b else (a, b)
+                        return Infix("", (self.factors[y], transposed(self.factors[left]), self.factors[right]))
         return None
 
     def _repeated_vector(self, shown: Notation, extent: Extent) -> Notation:

@@ -65,5 +65,9 @@ def _constant(number: float) -> Notation | None:
         (math.sqrt(2 / math.pi), Call("sqrt", (Fraction(two, pi),))),
         (math.log(2), Call("ln", (two,))),
         (math.log(2 * math.pi), Call("ln", (twice,))),
+        (math.log(2 * math.pi) / 2, Infix("·", (Number(0.5), Call("ln", (twice,))))),
+        (math.log(math.pi), Call("ln", (pi,))),
+        (math.log(math.pi) / 2, Infix("·", (Number(0.5), Call("ln", (pi,))))),
+        (math.pi / 2, Fraction(pi, two)),
     ]
     return next((written for value, written in known if abs(number - value) <= 4e-16 * value), None)

@@ -205,7 +205,10 @@ class Square(Elementwise):
         return (2 * x,)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return PowerNotation(operands[0], Number(2))
+        (x,), (type_,) = operands, types
+        if type_.ndim > 1 and type_.shape[-1] == type_.shape[-2] != 1:  # A² would be A A
+            return Infix("⊙", (x, x))
+        return PowerNotation(x, Number(2))
 
     def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.multiply(operands[0], operands[0])

@@ -25,7 +25,6 @@ UNSOLVED = frozenset(
         "NT Xent",
         "analytic center",
         "cosine similarity",
-        "covariance of a Kalman update",
         "cube of a norm",
         "cubic regularization",
         "det of an inverse",

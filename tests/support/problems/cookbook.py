@@ -92,7 +92,12 @@ formula("bilinear form", "Matrix Cookbook (70)", "a' @ X @ b", "a: n; X: n m; b:
 formula("transposed bilinear form", "Matrix Cookbook (71)", "a' @ X' @ b", "a: m; X: n m; b: n", "", X="b aᵀ")
 formula("form of one vector", "Matrix Cookbook (72)", "a' @ X @ a", "a: n; X: n n", "", X="a aᵀ")
 formula(
-    "two forms of a product", "Matrix Cookbook (77)", "b' @ X' @ X @ c", "b: d; X: n d; c: d", "", X="X (b cᵀ + c bᵀ)"
+    "two forms of a product",
+    "Matrix Cookbook (77)",
+    "b' @ X' @ X @ c",
+    "b: d; X: n d; c: d",
+    "as short without a product of matrices",
+    X=("X (b cᵀ + c bᵀ)", "X b cᵀ + X c bᵀ"),
 )
 formula(
     "affine forms",
@@ -261,8 +266,8 @@ formula(
     "Matrix Cookbook (125), C = I",
     "tr(inv(X' @ X) @ A)",
     "X: 5 3; A: 3 3",
-    "the inverse has the name u",
-    X=("−X (Xᵀ X)⁻¹ (A + Aᵀ) (Xᵀ X)⁻¹", "−X u (A + Aᵀ) u"),
+    "",
+    X="−X (Xᵀ X)⁻¹ (A + Aᵀ) (Xᵀ X)⁻¹",
 )
 formula(
     "trace of X with a diagonal",

@@ -46,7 +46,7 @@ def tanh_layer(x: Any) -> Any:
     "x: n",
     STEPS,
     s="∂L/∂y ⊙ x",
-    x=("∂L/∂y ⊙ (s + y ⊙ (1 − s))", "s ⊙ (∂L/∂y + ∂L/∂s ⊙ (1 − s))", "∂L/∂y ⊙ s + ∂L/∂s ⊙ s ⊙ (1 − s)"),
+    x=("∂L/∂y ⊙ (s + y ⊙ (1 − s))", "s ⊙ (∂L/∂y + ∂L/∂s ⊙ (1 − s))", "s ⊙ (∂L/∂y + ∂L/∂s − ∂L/∂s ⊙ s)"),
 )
 def swish_layer(x: Any) -> Any:
     s = cr.sigmoid(x)
@@ -147,7 +147,7 @@ def root_mean_square_normalization(x: Any, g: Any) -> Any:
     STEPS,
     g="vᵀ (∂L/∂w) / r",
     r="−wᵀ (∂L/∂w) / r",
-    v=("(g / r) (∂L/∂w) − (g · ∂L/∂g / r²) v", "(g / r) (∂L/∂w) + ∂L/∂r · v / r"),
+    v=("(g / r) (∂L/∂w) − (g · ∂L/∂g / r²) v", "(g · ∂L/∂w − ((∂L/∂w)ᵀ w) · v / r) / r"),
 )
 def weight_normalization(v: Any, g: Any) -> Any:
     r = np.linalg.norm(v)

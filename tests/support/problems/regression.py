@@ -119,7 +119,7 @@ formula(
     "sum(log(cosh(X @ w - y)))",
     "X: n d; w: d; y: n",
     NAMED,
-    w=("Xᵀ tanh(X w − y)", "Xᵀ tanh(u)"),
+    w=("Xᵀ tanh(X w − y)",),
 )
 formula(
     "kernel ridge",

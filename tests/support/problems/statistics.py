@@ -85,7 +85,7 @@ formula(
     "logdet(W) - sum(log(cosh(W @ x)))",
     "W: n n; x: n",
     NAMED,
-    W=("W⁻ᵀ − tanh(W x) xᵀ", "W⁻ᵀ − tanh(u) xᵀ"),
+    W=("W⁻ᵀ − tanh(W x) xᵀ",),
 )
 formula(
     "normalizing flow",
@@ -152,8 +152,8 @@ formula(
     "Welch and Bishop (2006), Joseph form",
     "tr((eye(n) - K @ H) @ P @ (eye(n) - K @ H)' + K @ R @ K')",
     "K: n m; H: m n; P: n n; R: m m",
-    "P and R are not said to be symmetric; u = K H is named",
-    K=("K (R + Rᵀ) − (I − K H) (P + Pᵀ) Hᵀ", "K (R + Rᵀ) − (I − u) (P + Pᵀ) Hᵀ"),
+    "P and R are not said to be symmetric; u = I − K H is named",
+    K=("K (R + Rᵀ) − (I − K H) (P + Pᵀ) Hᵀ", "K (R + Rᵀ) − u (P + Pᵀ) Hᵀ"),
 )
 formula(
     "Lyapunov residual",

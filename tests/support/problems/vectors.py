@@ -80,7 +80,14 @@ formula(
     "",
     x="Aᵀ (1 / (b − A x))",
 )
-formula("analytic center", "Boyd and Vandenberghe, 9.3", "-sum(log(1 - x^2))", "x: n", "", x="2 x / (1 − x²)")
+formula(
+    "analytic center",
+    "Boyd and Vandenberghe, 9.3",
+    "-sum(log(1 - x^2))",
+    "x: n",
+    "the number stands in front of the quotient",
+    x=("2 x / (1 − x²)", "2 (x / (1 − x²))"),
+)
 formula("matrix barrier", "Boyd and Vandenberghe, A.4.1", "-logdet(X)", "X: n n", "", X="−X⁻ᵀ")
 formula(
     "matrix fractional function",
@@ -202,7 +209,7 @@ formula(
     "exp(-0.5*(x - m)' @ P @ (x - m))",
     "x: n; m: n; P: n n",
     VALUE,
-    x="−½ L · (P + Pᵀ) (x − m)",
+    x=("−½ L · (P + Pᵀ) (x − m)", "½ L · (P + Pᵀ) (m − x)"),
     P="−½ L · (x − m) (x − m)ᵀ",
 )
 formula(
