@@ -206,4 +206,4 @@ def test_constants_are_exact() -> None:
 
 
 def test_a_norm_cancels_its_square() -> None:
-    assert gradients("norm(x)^3", wrt="x", x="n") == {"∂L/∂x": "3 √(Σ x²) · x"}
+    assert gradients("norm(x)^3", wrt="x", x="n") == {"∂L/∂x": "3 ‖x‖ · x"}

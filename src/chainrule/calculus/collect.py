@@ -310,9 +310,10 @@ def _cancel_norm(node: Apply) -> Node | None:
             case Apply(DivideNoNan(), (x, y)) if exponent > 0 and powers.get(y, 0) > 0:
                 rest = term.times(Term(1, ((factor, -1), (y, -1))))
                 return product_of(rest.times(factors(x)), node.type)
-            case Apply(DivideNoNan(), (x, y)) if exponent > 0 and (square := _square_of_norm(y)) in powers:
-                rest = term.times(Term(1, ((factor, -1), (square, -1), (y, 1)))) if powers[square] > 0 else None
-                return None if rest is None else product_of(rest.times(factors(x)), node.type)
+            case Apply(DivideNoNan(), (x, y)) if exponent > 0 and (square := _square_of_norm(y)) is not None:
+                if powers.get(square, 0) > 0:
+                    rest = term.times(Term(1, ((factor, -1), (square, -1), (y, 1))))
+                    return product_of(rest.times(factors(x)), node.type)
     return None
 
 
