@@ -142,7 +142,7 @@ formula(
     "Nesterov and Polyak (2006)",
     "g' @ s + 0.5*s' @ H @ s + (M/6)*norm(s)^3",
     "g: n; s: n; H: n n; M: ",
-    "",
+    "the factor ½ is taken out",
     s=("g + ½ (H + Hᵀ) s + ½ M · ‖s‖ · s", "g + ½ ((H + Hᵀ) s + M · ‖s‖ · s)"),
 )
 
