@@ -48,6 +48,9 @@ def transposed(x: Notation) -> Notation:
 
 
 WRITTEN: list[tuple[Notation, str]] = [
+    (Number(1e9), "10⁹"),
+    (Number(-2.5e8), "−2.5·10⁸"),
+    (Number(1200000.0), "1200000"),
     (infix("−", a, infix("−", b, c)), "a − (b − c)"),
     (infix("−", infix("−", a, b), c), "a − b − c"),
     (infix("+", a, infix("−", b, c)), "a + b − c"),

@@ -241,7 +241,7 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_scores_of_one_row, {"w": "k"}, "w", ""),
     (_norm_of_one_row, {"w": "k"}, "w", ""),
     (_places_of_places, {"w": "k", "i": "m:int", "j": "m:int"}, "w", "= onehot(i)ᵀ onehot(j)ᵀ cos(s[j])"),
-    (_an_element_of_delta, {"δ": "1 1"}, "δ", "+ (cos(y) ⊙ softmax(x_0)) δ"),
+    (_an_element_of_delta, {"δ": "1 1"}, "δ", "(cos(y) ⊙ softmax(x_0))ᵀ) δ"),
     (_a_name_like_an_element_of_an_unused_row, {"x": "1 m", "G": "m n"}, "x", "∂L/∂x = 0"),
     (_a_column_repeated_as_rows, {"V": "k m"}, "V", "∂L/∂V = (W ⊙ (∂L/∂W − 1 1ᵀ (∂L/∂W ⊙ W)))ᵀ = 0 · 1 1ᵀ"),
     (_trace_of_one_entry, {"v": "1"}, "v", "⟨∂L/∂t, dv[0]⟩ = ⟨∂L/∂t, dv⟩"),
@@ -263,9 +263,9 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_cumulative_sum_of_one_entry, {"t": "1 k"}, "t", "(∂L/∂z ⊙ t) 1"),
     (_chosen_by_a_constant, {"X": "3 3"}, "X", "= 1 if I, else 0"),
     (_chosen_twice_by_a_constant, {"X": "3 3"}, "X", "(u if I, else 1) ⊙ u if I, else 0"),
-    (_identities_of_two_sizes, {"X": "2 3", "Y": "2 3"}, "X", "⟨Iᵀ 1 1ᵀ, dX⟩"),
-    (_columns_beside_three_axes, {"X": "m n k", "b": "m"}, "b", "2 Σ₁₂(X ⊙ b[:,∗,∗] ⊙ X)"),
-    (_pairs_beside_three_axes, {"X": "n k", "Y": "m k"}, "Y", "2 Σ₀(X[:,∗,:] ⊙ Y[∗,:,:] ⊙ X[:,∗,:])"),
+    (_identities_of_two_sizes, {"X": "2 3", "Y": "2 3"}, "X", "⟨I 1 1ᵀ, dX⟩"),
+    (_columns_beside_three_axes, {"X": "m n k", "b": "m"}, "b", "Σ (X ⊙ b[:,∗,∗])²"),
+    (_pairs_beside_three_axes, {"X": "n k", "Y": "m k"}, "Y", "Σ (X[:,∗,:] ⊙ Y[∗,:,:])²"),
 ]
 
 

@@ -176,12 +176,15 @@ def _merge_scales(node: Apply) -> Node | None:
 @rule("reduce a fraction of sizes", Divide, examples=lambda: [
     filled(2) / (2 * named_dim("n")),
     filled(3) / (6 * named_dim("n")),
+    filled(0.5) / named_dim("n"),
 ])  # fmt: skip
 def _reduce_fraction(node: Apply) -> Node | None:
     match node:
         case Apply(Divide(), (Const(float(c)), divisor)) if c > 1 and c % 1 == 0:
             rest = _reduced(divisor, int(c))
             return None if rest is None else 1 / Const(rest, node.type)
+        case Apply(Divide(), (Const(float(c)), Const(SymbolicDim() as n))) if 0 < c < 1 and (1 / c) % 1 == 0:
+            return 1 / Const(int(1 / c) * n, node.type)
     return None
 
 

@@ -169,7 +169,7 @@ class NotationEmitter:
         self, condition: Notation, x: Notation | Callable[[], Notation], y: Notation | Callable[[], Notation]
     ) -> Notation:
         chosen, other = (each() if callable(each) else each for each in (x, y))
-        if (chosen, other) == (Number(1), Number(0)):
+        if (chosen, other) == (Number(1), Number(0)) and not isinstance(condition, Indexed):
             return Indexed(Number(1), (condition,))
         return Cases(condition, chosen, other)
 

@@ -9,6 +9,8 @@ import numpy as np
 from chainrule.primitives import Decimal, Number
 
 SUPERSCRIPTS = str.maketrans("0123456789−-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+_ZEROS = 6
+"""The number of zeros at the end of a number from which it is written with a power of ten: 10⁹."""
 VULGAR_FRACTIONS = {0.5: "½", 0.25: "¼", 0.75: "¾"}
 
 
@@ -19,7 +21,11 @@ def decimal(value: float) -> tuple[str, int | None]:
     if value == float("inf"):
         return "∞", None
     if isinstance(value, float) and value.is_integer() and value < 1e15:
-        return str(int(value)), None
+        digits = str(int(value))
+        first, others = digits[0], digits[1:].rstrip("0")
+        if len(digits) - 1 - len(others) < _ZEROS:
+            return digits, None
+        return first + "." * bool(others) + others, len(digits) - 1
     mantissa, _, exponent = repr(value).partition("e")
     return mantissa, int(exponent) if exponent else None
 
@@ -49,7 +55,7 @@ def numeral(number: Number) -> str:
 
 
 def number_text(value: float | int | bool) -> str:
-    """Return a literal in ordinary notation: `½`, `2` for 2.0, `10⁻⁵` for 0.00001."""
+    """Return a literal in ordinary notation: `½`, `2` for 2.0, `10⁻⁵` for 0.00001, `10⁹` for 1e9."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value < 0:
