@@ -27,6 +27,7 @@ from chainrule.ir import Declaration, Property, parse_declarations
         ("S ≻ 0; Q ⪰ 0", "S positive definite, Q positive semidefinite"),
         ("S spd\nQ psd", "S positive definite, Q positive semidefinite"),
         ("n > 0; m >= 0; k ≥ 0", "n positive, m nonnegative, k nonnegative"),
+        ("n, m > 0, S sym, k>0", "n positive, m positive, S symmetric, k positive"),
         ("p on the simplex; q ∈ simplex", "p on the simplex, q on the simplex"),
         ("x is a unit vector", "x of unit length"),
         ("S 对称；W 是正交矩阵；p 在单纯形上；n 为正", "S symmetric, W orthogonal, p on the simplex, n positive"),

@@ -27,6 +27,10 @@ GOOD = (
     "softmax(Q@K'/√d)@V",
     "-log(sigmoid(beta*(a - b)))",
     "sum(softmax(X, axis=1) .* log_softmax(Y, axis=1), axis=1, keepdims=true)",
+    "½ x' A x + b' x + ‖A x‖²",
+    r"\frac{1}{2} \|X w - y\|_2^2 + \lambda \lVert w \rVert_1 + \log\det\left(A\right)",
+    "exp.(x) .+ A\\b .- (I - 1*1'/n)*x + vector(2)",
+    "⟨x, y⟩ + tr((A ⊗ B) C) + size(X, 1)*length(x)",
 )
 
 SHAPES: tuple[dict[str, str], ...] = (
@@ -44,7 +48,9 @@ TOKENS = (
     "**", ".*", "./", ".^", ".'", ".T", "==", "!=", "<=", ">=", "||", "^T", "⁻¹", "axis=0", "keepdims=true", "ord=1",
     "axis=(0,1)", "axis=-9", "eps=1e-5", "inf", "fro", "pi", "e", "π", "1e308", "1e-308", "0", "1", "2", "0.5", ".5",
     "x", "y", "w", "b", "A", "B", "X", "W", "W1", "n", "d", "λ", "lambda", "alpha", "数据", "é", "x̂",
-    "__class__", "eval", "np.", "cr.", "T",
+    "__class__", "eval", "np.", "cr.", "T", "I", "1'", "⊗", "⟨", "⟩", "^-1", "^{-T}", "_{", "_1", ".(", ".+", "dims=1",
+    r"\frac", r"\left", r"\right.", r"\|", r"\lambda", r"\mathrm{", r"\hat", r"\log", r"\sum", r"\top", r"\sqrt{",
+    "\\b",
     *(f"{name}(" for name in FUNCTION_NAMES),
 )  # fmt: skip
 

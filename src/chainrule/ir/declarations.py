@@ -78,7 +78,7 @@ _COMPARED = {
 }  # fmt: skip
 _NAME = r"[^\W\d]\w*"
 _TRANSPOSE = r"(?:'|ᵀ|\.T|\^T|\^⊤)"
-_COMPARISON = re.compile(rf"(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)\s*(?P<sign>>=|>|[≥⩾≻⪰≽])\s*0")
+_COMPARISON = re.compile(rf"(?P<name>{_NAME})\s*(?P<sign>>=|>|[≥⩾≻⪰≽])\s*0")
 _OWN_TRANSPOSE = re.compile(rf"(?P<name>{_NAME})(?:\s*=\s*(?P=name){_TRANSPOSE}|{_TRANSPOSE}\s*=\s*(?P=name))")
 _OWN_INVERSE = re.compile(rf"(?P<name>{_NAME}){_TRANSPOSE}\s*[@*]?\s*(?P=name)\s*=\s*I")
 _SENTENCE = re.compile(rf"(?P<name>{_NAME})\s*(?:\s+|:|∈|(?=[\u4e00-\u9fff]))\s*(?P<words>.+)", re.DOTALL)
@@ -130,28 +130,31 @@ def parse_declarations(text: str) -> tuple[Declaration, ...]:
 
 
 def _declared_by(sentence: str) -> list[Declaration]:
-    match = _COMPARISON.fullmatch(sentence)
-    if match is not None:
-        return [Declaration(name, _COMPARED[match["sign"]]) for name in re.findall(_NAME, match["names"])]
-    for equation, kind in ((_OWN_TRANSPOSE, Property.SYMMETRIC), (_OWN_INVERSE, Property.ORTHOGONAL)):
-        match = equation.fullmatch(sentence)
-        if match is not None:
-            return [Declaration(match["name"], kind)]
     found: list[Declaration] = []
     waiting: list[str] = []
     for part in re.split(r"\s*(?:[,，、]|\band\b|和)\s*", sentence):
         if re.fullmatch(_NAME, part):
             waiting.append(part)
             continue
-        match = _SENTENCE.fullmatch(part)
-        if match is None:
-            raise DeclarationError(f'assume has {part!r}; write a name and a property, as in "S symmetric; n > 0"')
-        kind = _property(match["words"], part)
-        found += [Declaration(name, kind) for name in (*waiting, match["name"])]
+        name, kind = _declared_in(part)
+        found += [Declaration(each, kind) for each in (*waiting, name)]
         waiting = []
     if waiting:
         raise DeclarationError(f"assume names {waiting[0]} without a property; it can be {_listed()}")
     return found
+
+
+def _declared_in(part: str) -> tuple[str, Property]:
+    """Return what one relation or phrase declares, such as `n > 0`, `S' = S` or `S symmetric`."""
+    if match := _COMPARISON.fullmatch(part):
+        return match["name"], _COMPARED[match["sign"]]
+    if match := _OWN_TRANSPOSE.fullmatch(part):
+        return match["name"], Property.SYMMETRIC
+    if match := _OWN_INVERSE.fullmatch(part):
+        return match["name"], Property.ORTHOGONAL
+    if match := _SENTENCE.fullmatch(part):
+        return match["name"], _property(match["words"], part)
+    raise DeclarationError(f'assume has {part!r}; write a name and a property, as in "S symmetric; n > 0"')
 
 
 def _property(words: str, sentence: str) -> Property:

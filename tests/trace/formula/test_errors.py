@@ -39,6 +39,7 @@ REFUSED: list[tuple[str, dict[str, str], str, str]] = [
     ("\\sum x \\log x", {}, "side by side are no product", "x \\log x"),
     ("size(X)", {}, "counted from 1, of an array, as in size(X, 1)", "size(X)"),
     ("length(X)", {"X": "n d"}, "length takes a vector", "length(X)"),
+    ("x_{i,j}", {}, "a subscript is one word or number, as in W_{1}", "_{"),
     ("log x", {}, "write log(…)", "log"),
     ("Σ x²", {}, "Σ x may be the sum of x or a product with Σ; write sum(x) or Σ * x", "Σ"),
     ("x^TAx", {}, "may be a transpose and A x, or a power; write ^T A x", "TAx"),

@@ -227,6 +227,8 @@ class Lexer:
         name = text[self._place : end]
         if name.endswith("_") and (found := latex.subscript(text, end - 1)) is not None:
             name, end = name + found[0], found[1]
+        elif name.endswith("_") and text[end : end + 1] == "{":
+            raise self._error("a subscript is one word or number, as in W_{1}", end - 1, end + 1)
         name = unicodedata.normalize("NFKC", name)
         if not name.isidentifier():
             raise self._error(f"{shown(name)!r} cannot be a name; write letters, digits and _", self._place, end)
