@@ -699,3 +699,21 @@ def test_a_norm_of_another_kind_is_not_read(line: str) -> None:
 def test_norms_beside_each_other_are_read(line: str) -> None:
     page = Page("text", {"A": np.eye(2), "v": np.ones(2)}, {}, "L", {}, "I", {})
     assert read(line, page, np.asarray(np.sqrt(2))).error < 1e-12
+
+
+def _strengths(s: Any, W: Any) -> Any:
+    D = s[:, None] - s[None, :]
+    return -np.sum(W * np.log(cr.sigmoid(D)))
+
+
+def test_column_sums_beside_row_sums_are_a_column() -> None:
+    derivation = derive(_strengths, wrt="s", s="n", W="n n")
+    assert "∂L/∂s = δ_D 1 − δ_Dᵀ 1" in derivation.text(detail="brief")
+    assert derivation.verify().ok
+
+
+@pytest.mark.parametrize("line", ["M 1 − 1ᵀ M", "2 (M 1) + 1ᵀ M", "(M 1) ⊙ (1ᵀ M)", "M v − vᵀ M"])
+def test_a_row_beside_a_column_is_not_read(line: str) -> None:
+    page = Page("text", {"M": np.arange(9.0).reshape(3, 3), "v": np.ones(3)}, {}, "L", {}, "I", {})
+    with pytest.raises(ReadingError, match="a row and a column"):
+        read(line, page, np.zeros(3))

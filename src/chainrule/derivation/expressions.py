@@ -26,6 +26,7 @@ from chainrule.derivation.factors import (
     with_numbers_in_front,
 )
 from chainrule.derivation.lookups import looked_up, scattered
+from chainrule.derivation.orientation import as_columns
 from chainrule.derivation.repetition import (
     NUMBER,
     Extent,
@@ -144,6 +145,8 @@ class ExpressionWriter(ABC):
         factors = sheet.counted(node)
         fitting = sheet.fitting(node, written)
         operands = sheet.grouped(node, [fitting[operand] for operand in node.operands])
+        if is_elementwise(node) and sum(size != 1 for size in node.type.shape) == 1:
+            operands = as_columns(operands)
         plain = [
             factors[each.operands[0]] if _repeats_number(each) else operand
             for each, operand in zip(node.operands, operands, strict=True)

@@ -43,6 +43,8 @@ class Value:
     letters: int = 0
     free: frozenset[int] = field(default_factory=frozenset)
     is_row: bool = False
+    side: str = ""
+    """"row" or "column" for a vector that is a product; a sum of both would be a matrix to a reader."""
 
     @property
     def shape(self) -> Shape:
@@ -157,9 +159,13 @@ def elementwise(operation: Operation, *operands: Meaning) -> Meaning:
     first, second = operands
     if isinstance(first, Open) or isinstance(second, Open):
         return _opened(operation, first, second)
+    sides = {first.side, second.side} - {""}
+    if first.ndim == second.ndim == 1 and len(sides) > 1:
+        raise ReadingError("a row and a column beside each other")
     a, b = _aligned(first, second)
     is_row = a.ndim == 1 and (first.is_row or second.is_row)
-    return Value(np.asarray(operation(a.data, b.data)), a.letters, a.free & b.free, is_row)
+    side = next(iter(sides), "") if a.ndim == 1 else ""
+    return Value(np.asarray(operation(a.data, b.data)), a.letters, a.free & b.free, is_row, side)
 
 
 def _several_beside(operation: Operation, operands: Sequence[Meaning]) -> Meaning:
@@ -194,7 +200,7 @@ def _several(operation: Operation, operands: Sequence[Value]) -> Value:
 
 
 def _unary(operation: Operation, x: Value) -> Value:
-    return Value(np.asarray(operation(x.data)), x.letters, x.free, x.is_row)
+    return Value(np.asarray(operation(x.data)), x.letters, x.free, x.is_row, x.side)
 
 
 def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
@@ -367,7 +373,8 @@ def product(factors: Sequence[Meaning]) -> Meaning:
         total.data.shape[: total.letters] + tuple(n for axis, n in enumerate(total.shape) if axis not in dropped)
     )
     free = frozenset(axis - sum(d < axis for d in dropped) for axis in total.free if axis not in dropped)
-    return _scaled(Value(data, total.letters, free), numbers)
+    side = ("row" if dropped[0] == axes - 2 else "column") if len(dropped) == 1 and axes == 2 else ""
+    return _scaled(Value(data, total.letters, free, side=side), numbers)
 
 
 def _is_column(value: Value) -> bool:
