@@ -23,15 +23,15 @@ def test_a_line_for_each_named_value_and_each_output() -> None:
 
 def test_an_optimizer_as_equations() -> None:
     assert cr.equations(cr.Adam(clip_norm=1.0).program()).splitlines() == [
-        "corrected_learning_rate = learning_rate · √(1 − beta2^(step + 1)) / (1 − beta1^(step + 1))",
-        "share1 = 1 − beta1",
+        "corrected_learning_rate = learning_rate · √(1 − β2^(step + 1)) / (1 − β1^(step + 1))",
+        "share1 = 1 − β1",
         "gradient_norm = √(Σ (∂L/∂W)²)",
         "clip_factor = min(clip_norm / (gradient_norm + 10⁻⁶), 1)",
         "next_W_mean = W_mean + share1 · (clip_factor · ∂L/∂W − W_mean)",
-        "share2 = 1 − beta2",
-        "next_W_mean_square = beta2 · W_mean_square + share2 · (clip_factor · ∂L/∂W)²",
-        "corrected_eps = eps · √(1 − beta2^(step + 1))",
-        "next_W = W − corrected_learning_rate · (next_W_mean / (√next_W_mean_square + corrected_eps))",
+        "share2 = 1 − β2",
+        "next_W_mean_square = β2 · W_mean_square + share2 · (clip_factor · ∂L/∂W)²",
+        "corrected_ε = ε · √(1 − β2^(step + 1))",
+        "next_W = W − corrected_learning_rate · (next_W_mean / (√next_W_mean_square + corrected_ε))",
     ]
 
 

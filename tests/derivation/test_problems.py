@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.printed_formulas import symbols
 from support.problems import PROBLEMS, UNSOLVED
-from support.problems.solving import Solution
+from support.problems.solving import Solution, spelled
 
 SOLVED = [name for name in PROBLEMS if name not in UNSOLVED]
 
@@ -33,7 +33,7 @@ def test_a_gradient_is_printed_as_published(name: str) -> None:
 def test_a_gradient_is_right_as_printed_and_as_published(name: str) -> None:
     problem, solved = PROBLEMS[name], solution(name)
     for symbol, ways in problem.expected.items():
-        derived = solved.page.gradients[symbol]
+        derived = solved.page.gradients[spelled(symbol)]
         if symbol in problem.wrt:
             expected = solved.gradient(symbol)
             np.testing.assert_allclose(derived, expected, rtol=1e-7, atol=1e-8 * max(1, np.max(np.abs(expected))))

@@ -428,3 +428,22 @@ def test_color_changes_nothing_but_the_color(detail: Any, width: int) -> None:
     assert re.sub("\x1b\\[[0-9;]*m", "", colored) == plain
     assert "\x1b[1;36mForward pass\x1b[0m" in colored
     assert "\x1b" not in plain
+
+
+def test_words_for_greek_letters_are_letters() -> None:
+    text = cr.derive(lambda x, mu, lam_max: np.sum((x - mu) ** 2) * lam_max, x="n", mu="n", lam_max="").text()
+    assert "∂L/∂μ = 2 λ_max · (μ − x)" in text
+    assert "dμ" in text
+    assert "lam_max" not in text
+
+
+def test_names_that_would_be_one_letter_stay_apart() -> None:
+    derivation = cr.derive(lambda lam, lambda_: lam * np.exp(lambda_), lam="", lambda_="")
+    assert "λ · exp(lambda_)" in derivation.text()
+    assert derivation.verify().ok
+
+
+def test_a_name_of_sigma_leaves_no_function_of_that_letter() -> None:
+    derivation = cr.derive(lambda x, sigma: np.sum(cr.sigmoid(x) / sigma), x="n", sigma="")
+    assert "Σ (sigmoid(x) / σ)" in derivation.text() or "(Σ sigmoid(x)) / σ" in derivation.text()
+    assert derivation.verify().ok

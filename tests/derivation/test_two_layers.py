@@ -270,7 +270,7 @@ def test_a_mean_that_keeps_its_axis_keeps_its_name() -> None:
         mu = np.mean(x, axis=-1, keepdims=True)
         return np.sum((x - mu) ** 3)
 
-    assert "∂L/∂mu" in cr.derive(f, wrt="x", x="n d").text()
+    assert "∂L/∂μ" in cr.derive(f, wrt="x", x="n d").text()
 
 
 def by_hand(X: Any, Y: Any, W1: Any, W2: Any) -> Any:

@@ -376,4 +376,4 @@ def test_a_function_without_a_definition_has_no_values() -> None:
 
 
 def test_greek_names_may_be_spelled() -> None:
-    assert "At lambda = 2 and x = 1." in cr.derive("lambda * x^2", wrt="x").text(at={"λ": 2, "x": 1})
+    assert "At λ = 2 and x = 1." in cr.derive("lambda * x^2", wrt="x").text(at={"λ": 2, "x": 1})

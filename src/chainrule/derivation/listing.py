@@ -33,7 +33,7 @@ def equations(program: Program) -> str:
     output1 = 1 / (1 + z²)
     """
     lines = [f"{text_of(symbol)} = {description(node)}" for symbol, node in _constants(program).named]
-    lines += [f"{left.name} = {text_of(right)}" for left, right, _ in _lines(program)]
+    lines += [f"{text_of(left)} = {text_of(right)}" for left, right, _ in _lines(program)]
     return "\n".join(lines)
 
 

@@ -46,6 +46,9 @@ GREEK = {
     "Omega": "Ω",
 }
 
+_SPELLED = {**GREEK, **dict.fromkeys(("lam", "lambd", "lmbda"), "λ"), "eps": "ε"}
+"""Words that stand for Greek letters, with those in use since `lambda` is a word of Python."""
+
 
 @lru_cache(4096)
 def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
@@ -65,7 +68,22 @@ def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
     letters, digits = match.groups()
     if re.fullmatch(r"[WUVbz][A-Za-z]", letters):
         letters, digits = letters[0], letters[1] + digits
-    return GREEK.get(letters, letters), (*([digits] if digits else []), *(GREEK.get(part, part) for part in rest))
+    return _SPELLED.get(letters, letters), (*([digits] if digits else []), *(_SPELLED.get(part, part) for part in rest))
+
+
+@lru_cache(4096)
+def with_greek_letters(name: str) -> str:
+    """Return a name as typed, with Greek letters for the words that stand for them.
+
+    >>> with_greek_letters("sigma_max2"), with_greek_letters("beta1"), with_greek_letters("lambda_")
+    ('σ_max2', 'β1', 'λ')
+    """
+    parts = [re.fullmatch(r"([A-Za-z]+)(\d*)", part) for part in name.split("_")]
+    words = [
+        part if m is None else _SPELLED.get(m[1], m[1]) + m[2] for part, m in zip(name.split("_"), parts, strict=True)
+    ]
+    spelled = "_".join(words)
+    return spelled.rstrip("_") if spelled != name else name
 
 
 def shown_name(symbol: Symbol) -> str:

@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 
 from chainrule.derivation.boxes import BLANK, INDENT, NOTHING, Box, Break, Pieces, base_line, break_lines, row
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
-from chainrule.derivation.names import shown_name
+from chainrule.derivation.names import shown_name, with_greek_letters
 from chainrule.derivation.numerals import SUPERSCRIPTS, number_text, numeral
 from chainrule.derivation.writing import NESTING, Writer
-from chainrule.primitives import Call, Cases, Indexed, Notation, Number, Symbol
+from chainrule.primitives import Call, Cases, Indexed, Mark, Notation, Number, Symbol, Verbatim
 from chainrule.words import may_part, runs, width_of
 
 _SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
@@ -62,7 +62,9 @@ class TextWriter(Writer):
 
     def symbol(self, symbol: Symbol) -> Box:
         joint = "_" if symbol.prefix == "δ" and not symbol.name.isdigit() else ""
-        return columns(symbol.prefix + joint + shown_name(symbol))
+        name = shown_name(symbol)
+        shown = name if isinstance(symbol, Mark | Verbatim) else with_greek_letters(name)
+        return columns(symbol.prefix + joint + shown)
 
     def jacobian(self, function: Symbol) -> Box:
         return columns("J_" + shown_name(function))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chainrule as cr
+from chainrule.derivation.names import with_greek_letters
 from chainrule.derivation.readback import Page, read
 from chainrule.derivation.verify import Verifier
 from chainrule.deriving import Derivation, derive
@@ -51,13 +52,14 @@ class Solution:
     def _lines(self) -> dict[str, list[str]]:
         """The printed equations, each with the derivative of the loss first."""
         found: dict[str, list[str]] = {}
+        typed = {with_greek_letters(name): name for name in self.problem.expected}
         for line in self.derivation.text(self.problem.form, detail="brief", width=WIDE).splitlines():
             line = line.removeprefix("│").removesuffix("│").strip()
             sides = _sides(re.split(r"\s{3,}", line)[0])
             for k, side in enumerate(sides):
                 match = re.fullmatch(r"∂\w+/∂([^ \[]+)(?:\[[^ ]*\])?", side)
                 if match and k < 2 and len(sides) > k + 1:
-                    found[match.group(1)] = sides[k:]
+                    found[typed.get(match.group(1), match.group(1))] = sides[k:]
                     break
         return found
 
@@ -123,6 +125,7 @@ class Solution:
         """Return the relative error of a formula, read as if it were printed for the derivative by `name`."""
         by_index = self.problem.form == "index"
         line = f"{self._lines[name][0]} = {formula}" if by_index else formula
+        line = spelled(line)
         outcome = read(line, self.page, None if by_index else value)
         assert outcome.sides == 1 + by_index
         assert not outcome.left_out
@@ -132,9 +135,14 @@ class Solution:
         """Return the number of the expected way that is printed, or None."""
         printed = [parsed(side, self.axes).key for side in self.printed.get(name, [])]
         for k, way in enumerate(self.problem.expected[name]):
-            if parsed(way, self.axes).key in printed:
+            if parsed(spelled(way), self.axes).key in printed:
                 return k
         return None
+
+
+def spelled(formula: str) -> str:
+    """Return a formula with Greek letters for the names that are words for them, as names are printed."""
+    return re.sub("[A-Za-z_][A-Za-z_0-9]*", lambda match: with_greek_letters(match.group()), formula)
 
 
 def _sides(line: str) -> list[str]:
