@@ -229,7 +229,8 @@ def test_marks_that_a_name_already_has_are_not_used() -> None:
     text = cr.derive(clashing, X="n d", W="d h", dW="d h", y="n h").text()
     assert "ΔW" in text
     assert "ddW" not in text
-    assert "δ1" not in text
+    assert "δ1 = ∂L" not in text
+    assert "∂L/∂z1" in text
 
 
 def test_index_letters_avoid_names_and_are_declared() -> None:
