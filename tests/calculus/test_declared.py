@@ -89,6 +89,14 @@ def test_an_identity_holds_where_it_is_declared_and_only_there(
         assert not np.allclose(before, rewritten)
 
 
+def test_the_squares_of_an_orthogonal_matrix_sum_to_its_size() -> None:
+    program = cr.trace(lambda W: np.einsum("ij,ij->", W, W), W="n n orth")
+    rules = declared_rules({node: program.properties(node) for node in program.inputs})
+    before, after = _values(program, Simplifier([*RULES, *rules])(program.outputs[0]), lambda name: True)
+    np.testing.assert_allclose(after, before, rtol=1e-12)
+    assert after == _SIZES["n"]
+
+
 def test_the_forward_pass_is_differentiated_as_it_is_written() -> None:
     """Σ (WᵀW) is n at an orthogonal W, and its gradient there is not 0."""
     derivation = cr.derive("tr(A W' W) + log(sum(p))", ["W", "p"], A="n n", W="n n orth", p="n simplex")

@@ -108,12 +108,16 @@ def test_a_kink_is_not_sought_where_the_declaration_fails() -> None:
     outcome = cr.derive("sum(abs(x)) + abs(n)*norm(x, 1)", assume="n > 0").verify()
     assert outcome.ok, str(outcome)
     assert cr.derive("sum(maximum(S x, 0))", assume="S symmetric").verify().ok
+    outcome = cr.derive("sum(maximum(W x, 0)) + y' W' W z", ["x", "y"], assume="W orthogonal").verify()
+    assert outcome.ok, str(outcome)
 
 
 def test_a_large_loss_is_verified_within_its_properties() -> None:
     """Scaled and redrawn inputs keep their properties too."""
     assert cr.derive("sum(exp(100*S x)) + sum(log(p))", assume="S symmetric; p simplex").verify().ok
     assert cr.derive("log(det(S)) + log(n - 3)", assume="S pd; n > 0").verify().ok
+    outcome = cr.derive("sum(exp(900*x)) + y' W' W z", ["x", "y"], assume="W orthogonal").verify()
+    assert outcome.ok, str(outcome)
 
 
 def test_a_false_fact_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
