@@ -118,7 +118,7 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
     if node.type.ndim not in (1, 2):
         return shown
     if is_scale(node):
-        return filled(shown, node.type.ndim)
+        return _line_filled(shown, node) or filled(shown, node.type.ndim)
     match node:
         case Apply(Broadcast()):
             return repetition(node, factors)
@@ -247,6 +247,16 @@ def _is_number(node: Node) -> bool:
 def _number_within(filled: Notation) -> Notation:
     """Return the number in a notation of `filled`."""
     return filled.operands[0] if isinstance(filled, Infix) and filled.operator == "·" else _ONES
+
+
+def _line_filled(number: Notation, node: Node) -> Notation | None:
+    """Return a matrix of one column or of one row, filled with a number; None for others."""
+    shape = node.type.shape
+    if len(shape) != 2 or (shape[0] == 1) == (shape[1] == 1):
+        return None
+    if shape[1] == 1:
+        return filled(number, 1)
+    return _ROW_OF_ONES if number == Number(1) else Infix("·", (number, _ROW_OF_ONES))
 
 
 def filled(number: Notation, ndim: int) -> Notation:

@@ -162,3 +162,5 @@ class JacobianProofreader(_FurtherProofreader):
                 yield notator.block(block.result, block.by), value
                 if block.result is not jacobians.first.loss:
                     yield notator.derivative(block.result, block.by), value
+                elif block.by.type.ndim == 2:
+                    yield notator.derivative(block.result, block.by), value.reshape(-1)

@@ -122,7 +122,7 @@ class Proofreader:
         names: dict[str, Array] = {}
         gradients: dict[str, Array] = {}
         for symbol, value in self._symbols():
-            if isinstance(symbol, Partial) and symbol.of == Symbol(self._record.loss.name):
+            if isinstance(symbol, Partial) and (symbol.of, type(symbol.by)) == (Symbol(self._record.loss.name), Symbol):
                 _enter(gradients, writer.write(spelled(symbol.by, document)), value)
             elif isinstance(symbol, Symbol | Partial | SecondPartial | Application):
                 _enter(names, writer.write(spelled(symbol, document)), value)

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -290,9 +291,10 @@ def vec(x: Meaning) -> Meaning:
 
 def kronecker(x: Meaning, y: Meaning) -> Meaning:
     """Return the blocks x[i, j] y; a vector is a column, or a row if it is transposed."""
+    x, y = (_of_any_length(each) for each in (x, y))
     if isinstance(x, Open) or isinstance(y, Open):
         return _lifted(lambda values: kronecker(*values), [x, y], 2)
-    first, second = as_matrix(x), as_matrix(y)
+    first, second = (as_matrix(replace(each, is_row=each.is_row or each.side == "row")) for each in (x, y))
     if first.ndim != 2 or second.ndim != 2 or first.free or second.free:
         raise ReadingError(f"⊗ of shapes {x.shape} and {y.shape}")
     if first.data.size * second.data.size > _LARGEST:
@@ -300,6 +302,14 @@ def kronecker(x: Meaning, y: Meaning) -> Meaning:
     blocks = first.data[..., :, None, :, None] * second.data[..., None, :, None, :]
     shape = tuple(m * n for m, n in zip(first.shape, second.shape, strict=True))
     return Value(blocks.reshape((*blocks.shape[: first.letters], *shape)), first.letters)
+
+
+def _of_any_length(x: Meaning) -> Meaning:
+    """Return a vector of any length, such as 1, as a value whose size the context determines."""
+    if isinstance(x, Open) or not x.free or x.ndim != 1:
+        return x
+    row = x.is_row
+    return Open(lambda size: Value(np.repeat(x.data, size, axis=x.letters), x.letters, is_row=row), 1, 1)
 
 
 def determinant(x: Meaning) -> Meaning:

@@ -168,6 +168,7 @@ class Interpreter:
         return value
 
     def _product(self) -> Meaning:
+        first = self._place
         value = self._chain()
         while self._at("⊙", "⊗", "·", "/", "⋆"):
             sign = self._take().text
@@ -176,6 +177,9 @@ class Interpreter:
             if sign == "⋆":
                 raise UnknownNotationError("⋆")
             if sign == "⊗":
+                ends = start - 2 == first and self._words[first].text == "1", self._place == start + 1
+                value = ones(len(self._around.letters)) if ends[0] and self._words[first].kind == "number" else value
+                other = ones(len(self._around.letters)) if ends[1] and self._words[start].text == "1" else other
                 value = functions.kronecker(self._numeric(value), self._numeric(other))
                 continue
             if sign == "/":
@@ -530,7 +534,10 @@ class Interpreter:
                     picked.append((axis, index.data))
                     axis += 1
                 else:
-                    data = np.take(data, _integers(index.data), axis=at)
+                    found = _integers(index.data)
+                    if np.any(found >= data.shape[at]) or np.any(found < -data.shape[at]):
+                        raise ReadingError(f"{entry} is beyond the end of shape {value.shape}")
+                    data = np.take(data, found, axis=at)
                     axis += index.ndim
         if not picked:
             free |= {k + axis - before for k in value.free if k >= before}
