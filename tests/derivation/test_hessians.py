@@ -102,7 +102,7 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
         "L · (x xᵀ − I)",
         lambda x: np.exp(-0.5 * x @ x) * (np.outer(x, x) - np.eye(len(x))),
     ),
-    "exp(a' @ x)": ("x", {"a": "n"}, "L · (a aᵀ)", lambda a, x: np.exp(a @ x) * np.outer(a, a)),
+    "exp(a' @ x)": ("x", {"a": "n"}, "L · a aᵀ", lambda a, x: np.exp(a @ x) * np.outer(a, a)),
     "log(a' @ x)": ("x", {"a": "n"}, "−a aᵀ / (aᵀ x)²", lambda a, x: -np.outer(a, a) / (a @ x) ** 2),
     "(a' @ x)*(b' @ x)": (
         "x",
