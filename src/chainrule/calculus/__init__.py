@@ -34,7 +34,7 @@ from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.networks import NoClosedFormError
 from chainrule.calculus.recognize import recognize
-from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, is_scale
+from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, counts_up, is_scale
 from chainrule.calculus.settling import RELU, SHARED, SIDED
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
 from chainrule.calculus.symmetry import is_symmetric
@@ -60,6 +60,7 @@ __all__ = [
     "backward",
     "beneath_arrangement",
     "chain_of",
+    "counts_up",
     "find_kinks",
     "is_column",
     "is_row",

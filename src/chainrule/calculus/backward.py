@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.declared import declared_rules, declared_symmetric
-from chainrule.calculus.labels import picking_rules
+from chainrule.calculus.labels import BESIDE_LABELS, MULTIPLIED_OUT, picking_rules
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.matrices import sums_with_identity
 from chainrule.calculus.named import named_values
@@ -330,7 +330,10 @@ def _merged(chain: Node, values: Mapping[Node, Node], facts: Facts) -> tuple[Nod
         simplifier = facts.simplifier()
         shorter = simplifier(written_out)
         length = operation_count(shorter), any(part in values for part in topological_order([shorter]))
-        if length < least or (merged is None and length == least):
+        # What labels pick cancels with the cotangent that is substituted, which is not computed then.
+        picked = any(rewrite.rule in (BESIDE_LABELS, MULTIPLIED_OUT) for rewrite in simplifier.rewrites)
+        cancels = picked and length[0] < operation_count(written_out)
+        if length < least or (merged is None and (length == least or cancels)):
             merged, rewrites, least = shorter, tuple(simplifier.rewrites), length
     return merged, rewrites
 

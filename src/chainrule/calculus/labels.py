@@ -158,8 +158,8 @@ def picking_rules(definitions: Mapping[Node, Node]) -> tuple[Rule, ...]:
 
     return (
         Rule("a picked value by its name", (Sum, Gather, Diagonal), by_name, list),
-        Rule(_BESIDE, (Multiply, Divide), lambda node: _beside_labels(node, picking), list),
-        Rule(_MULTIPLIED_OUT, (Multiply, Divide), lambda node: _multiplied_out(node, picking), list),
+        Rule(BESIDE_LABELS, (Multiply, Divide), lambda node: _beside_labels(node, picking), list),
+        Rule(MULTIPLIED_OUT, (Multiply, Divide), lambda node: _multiplied_out(node, picking), list),
     )
 
 
@@ -189,8 +189,8 @@ def _x() -> Node:
     return Exp()(some_x("3 4"))
 
 
-_BESIDE = "x onehot(y) / x[y] → onehot(y)"
-_MULTIPLIED_OUT = "multiplied out where labels pick"
+BESIDE_LABELS = "x onehot(y) / x[y] → onehot(y)"
+MULTIPLIED_OUT = "multiplied out where labels pick"
 
 
 @rule("labels sum to one", Sum, examples=lambda: [
@@ -236,7 +236,18 @@ def _labels_in_order(node: Apply) -> Node | None:
     return None
 
 
-@rule(_BESIDE, Multiply, Divide, examples=lambda: [
+@rule("I[y] → onehot(y)", Gather, examples=lambda: [
+    Gather(0)(identity(named_dim("n")), _label()),
+    Gather(0)(identity(named_dim("n")), _labels()),
+])  # fmt: skip
+def _rows_of_the_identity(node: Apply) -> Node | None:
+    match node:
+        case Apply(Gather(0), (Apply(DiagonalMatrix(), (Const(1),)) as rows, places)) if rows.type.ndim == 2:
+            return OneHot(rows.type.shape[0], rows.type.dtype)(places)
+    return None
+
+
+@rule(BESIDE_LABELS, Multiply, Divide, examples=lambda: [
     _x() * (_rows() / _columns(Sum((1,))(_x() * _rows()))),
     (some_y("3 4") * _x() * _rows()) / _columns(Sum((1,))(_rows() * _x())),
     Exp()(some_x("4")) * ScatterAdd(0, 4)(1 / Gather(0)(Exp()(some_x("4")), _label()), _label()),
@@ -259,7 +270,7 @@ def _beside_labels(node: Apply, picking: Picking) -> Node | None:
     return result if operation_count(result) <= operation_count(node) else None
 
 
-@rule(_MULTIPLIED_OUT, Multiply, Divide, examples=lambda: [
+@rule(MULTIPLIED_OUT, Multiply, Divide, examples=lambda: [
     _x() * (1 - _rows() / _columns(Sum((1,))(_x() * _rows()))),
     (some_y("3 4") * _x()) * (some_x("3 4") - _rows() / _columns(Sum((1,))(_rows() * _x()))),
     Exp()(some_x("4")) * (2 - ScatterAdd(0, 4)(1 / Gather(0)(Exp()(some_x("4")), _label()), _label())),

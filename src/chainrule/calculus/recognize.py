@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chainrule.calculus.examples import filled, some_x, some_y
-from chainrule.calculus.rules import RULES, Rule, along_kept, beneath_arrangement, both_orders, is_filled, rule
+from chainrule.calculus.rules import (
+    RULES,
+    Rule,
+    along_kept,
+    beneath_arrangement,
+    both_orders,
+    counts_up,
+    is_filled,
+    rule,
+)
 from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import (
@@ -31,7 +40,6 @@ from chainrule.primitives import (
     Broadcast,
     Cast,
     Compare,
-    CumulativeSum,
     Divide,
     Exp,
     Log,
@@ -153,19 +161,9 @@ def _logaddexp_of_zero(node: Apply) -> Node | None:
 ])  # fmt: skip
 def _counts_as_floats(node: Apply) -> Node | None:
     match node:
-        case Apply(Cast(dtype), (Apply(Cast(DType.INT64), (x,)),)) if x.type.dtype is dtype and _counts(x):
+        case Apply(Cast(dtype), (Apply(Cast(DType.INT64), (x,)),)) if x.type.dtype is dtype and counts_up(x):
             return x
     return None
-
-
-def _counts(node: Node) -> bool:
-    """Whether `node` is 1, 2, …, possibly shifted by a whole number."""
-    match node:
-        case Apply(CumulativeSum(), (Const(1),)):
-            return True
-        case Apply(Add() | Subtract(), (counted, Const(float(shift)))):
-            return shift % 1 == 0 and _counts(counted)
-    return False
 
 
 def _distance(x: Node, y: Node) -> Node:
@@ -320,7 +318,7 @@ def _known_sign(x: Node, positive: bool) -> dict[Node, Node]:
 _SIGNS = [entry for entry in RULES if entry.name == "−(−x) → x"]
 _ARRANGEMENTS = (
     *("steps between windows", "a flip of a flip", "a cumulative sum between flips is reversed"),
-    "Σ diag(A) → tr(A)",
+    *("Σ diag(A) → tr(A)", "onehot(0, 1, …) → I", "I[y] → onehot(y)"),
 )
 _RECOGNITIONS = [*RULES[_FIRST:], *(entry for entry in RULES if entry.name in _ARRANGEMENTS)]
 

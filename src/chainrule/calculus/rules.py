@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, topological_order
-from chainrule.primitives import Broadcast, Divide, Multiply, Reshape, Sqrt
+from chainrule.primitives import Add, Broadcast, CumulativeSum, Divide, Multiply, Reshape, Sqrt, Subtract
 
 Pattern = Callable[[Apply], Node | None]
 
@@ -127,3 +127,13 @@ def along_kept(operand: Node, reduction: Apply) -> Node | None:
             places = tuple(kept.index(axis) for axis in axes)
             return source if source.type.shape == shape else Broadcast(shape, places)(source)
     return None
+
+
+def counts_up(node: Node) -> bool:
+    """Whether `node` is 1, 2, …, possibly shifted by a whole number."""
+    match node:
+        case Apply(CumulativeSum(), (Const(1),)):
+            return True
+        case Apply(Add() | Subtract(), (counted, Const(float(shift)))):
+            return shift % 1 == 0 and counts_up(counted)
+    return False

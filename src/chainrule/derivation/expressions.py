@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeGuard
 
-from chainrule.calculus import TANGENT, is_scale
+from chainrule.calculus import TANGENT, counts_up, is_scale
 from chainrule.derivation.contractions import is_by_indices, is_matrix_product
 from chainrule.derivation.correlation import correlation
 from chainrule.derivation.factors import (
@@ -46,6 +46,7 @@ from chainrule.primitives import (
     Add,
     Broadcast,
     Call,
+    Cast,
     Commutation,
     Contract,
     Indexed,
@@ -142,6 +143,8 @@ class ExpressionWriter(ABC):
             return self.commutation(commutation)
         if node.type.ndim == 0 and is_reshaped(node):
             return _element(node, sheet.written) or sheet.only_element(node.operands[0])
+        if _holds_counts(node):
+            return written[node.operands[0]]
         factors = sheet.counted(node)
         fitting = sheet.fitting(node, written)
         operands = sheet.grouped(node, [fitting[operand] for operand in node.operands])
@@ -471,6 +474,14 @@ def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
         if is_scale(operand) or _repeats_number(operand):
             return Infix("·", (operands[k], operands[1 - k]))
     return None
+
+
+def _holds_counts(node: Apply) -> bool:
+    """Whether `node` converts whole numbers that count up to integers, and so leaves their values as they are."""
+    match node:
+        case Apply(Cast(DType.INT64), (x,)):
+            return counts_up(x)
+    return False
 
 
 def _repeats_number(node: Node) -> TypeGuard[Apply]:

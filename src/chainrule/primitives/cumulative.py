@@ -115,4 +115,4 @@ def positions(count: Dim, start: Dim = 0, step: int = 1) -> Node:
     counted = CumulativeSum(0)(Const(1, ArrayType((count,))))
     if step != 1:
         return step * (counted - 1) + start
-    return counted if start == 1 else counted + (start - 1)
+    return counted if start == 1 else counted - 1 if start == 0 else counted + (start - 1)
