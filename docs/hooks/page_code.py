@@ -90,9 +90,9 @@ class Namespace:
         printed = io.StringIO()
         value = None
         with contextlib.redirect_stdout(printed):
-            exec(compile(ast.Module(body, []), name, "exec"), self.variables)
+            exec(compile(ast.Module(body, []), name, "exec", dont_inherit=True), self.variables)
             if isinstance(last, ast.Expr):
-                value = eval(compile(ast.Expression(last.value), name, "eval"), self.variables)
+                value = eval(compile(ast.Expression(last.value), name, "eval", dont_inherit=True), self.variables)
         return printed.getvalue(), value
 
 

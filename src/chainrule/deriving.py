@@ -76,6 +76,19 @@ class Derivation:
     name : str
         The name of the function; `f` if unknown.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> derivation = cr.derive("norm(A @ x - b)^2", wrt="x")
+    >>> derivation
+    <Derivation of L with respect to x>
+    >>> print(derivation.text(detail="brief").splitlines()[-2].strip("│ ").partition("   ")[0])
+    ∂L/∂x = 2 Aᵀ (A x − b)
+    >>> derivation.verify().ok
+    True
+    >>> print(derivation.source("numpy").splitlines()[-2].partition("#")[0].strip())
+    dx = 2 * ((u - b) @ A)
+
     """
 
     @refuses_deep_nesting

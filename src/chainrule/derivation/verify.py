@@ -88,7 +88,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of `verify`: the numbers of lines and points, and the largest relative errors."""
+    """The result of `verify`: the numbers of lines and points, and the largest relative errors.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> verification = cr.derive("sum(sin(x))", x="n").verify()
+    >>> verification.ok, verification.lines_checked == verification.lines, verification.failures
+    (True, True, ())
+    >>> verification.finite_difference_error < 1e-6
+    True
+
+    """
 
     lines: int
     lines_checked: int

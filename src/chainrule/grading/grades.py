@@ -57,6 +57,15 @@ class Grade:
     remarks : tuple of (key, values)
         Remarks on the answer as a whole.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> grade = cr.grade("dx = 2 * A * (A @ x - b)", "norm(A @ x - b)^2", wrt="x")
+    >>> grade.right, grade.gradients, grade.first_wrong.number
+    (False, {'x': 'wrong'}, 1)
+    >>> print(grade.text().splitlines()[-1])
+    Wrong: ∂L/∂x.
+
     """
 
     name: str

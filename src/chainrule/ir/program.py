@@ -82,6 +82,17 @@ class Program:
 
     `demands` state the valid ranges of values; the code that receives the values checks them. `declared` are properties
     of the values of inputs that the caller guarantees.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> program = cr.trace("r = X @ w - y; mean(r^2)", X="n d", y="n")
+    >>> [node.name for node in program.inputs], program.dim_names
+    (['X', 'w', 'y'], ['n', 'd'])
+    >>> print(cr.equations(program))
+    r = X w − y
+    L = mean(r²)
+
     """
 
     inputs: tuple[Input, ...]

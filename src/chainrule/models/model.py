@@ -75,7 +75,19 @@ class Model:
     trained
         The time of training, as in 2025-01-31T12:00:00Z.
 
-    Raises ModelError if these are inconsistent.
+    Raises
+    ------
+    ModelError
+        If these are inconsistent.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> network = cr.MLP([2, 4, 1], seed=0)
+    >>> model = cr.Model.of(network.architecture, network.params)
+    >>> model.predict(np.ones((3, 2))).shape
+    (3,)
 
     """
 

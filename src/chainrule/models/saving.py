@@ -135,6 +135,21 @@ def load_model(path: str | os.PathLike[str], limit: int = FILE_BYTES) -> Model:
     finite, and memory is allocated only for data in the file. Raises ModelError, a sentence that begins with the path,
     for other files, for one of more than `limit` bytes, and for a model that takes more work than `limit` allows: for
     each of these bytes 64 multiplications in a block of 128 rows, and for every 2¹⁷ of them one compiled operation.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> network = cr.MLP([2, 4, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "network.model")
+    ...     cr.save_model(path, network)
+    ...     model = cr.load_model(path)
+    >>> X = np.ones((3, 2))
+    >>> np.allclose(model.predict(X), network.predict(X)[:, 0])
+    True
+
     """
     path = os.fspath(path)
     return Opened(path, read_file(path, limit)).model()

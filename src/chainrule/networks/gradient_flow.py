@@ -102,6 +102,15 @@ class GradientReport:
     rows : int
         The number of rows used.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> network = cr.MLP([1, 8, 8, 1], "tanh", seed=0)
+    >>> report = cr.gradient_report(network.loss_function, network.params, {"X": X, "y": X**2})
+    >>> report.status, [factor.name for factor in report.between_layers]
+    ('healthy', ['∂z3/∂a2', '∂a2/∂z2', '∂z2/∂a1', '∂a1/∂z1'])
+
     """
 
     status: Status

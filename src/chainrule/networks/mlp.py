@@ -82,6 +82,20 @@ class MLP:
     params : dict
         `W1` of shape (inputs, outputs), `b1` of shape (outputs,), and so on.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> X = np.linspace(-1, 1, 40)[:, None]
+    >>> network = cr.MLP([1, 8, 1], "tanh", seed=0)
+    >>> result = network.fit(X, X**2, epochs=300)
+    >>> result.history["loss"][-1] < 0.01
+    np.True_
+    >>> network.predict(X).shape
+    (40, 1)
+    >>> cr.derive(network.loss_function, X="n 1", y="n 1", W1="1 h", b1="h", W2="h 1", b2="1").verify().ok
+    True
+
     """
 
     def __init__(

@@ -48,6 +48,16 @@ class NeuralNetwork:
     loss_history : array
         The mean squared error at the start of each epoch that `train` has run, over all its calls.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0], [1], [1], [0]])
+    >>> network = cr.NeuralNetwork(2, 4, 1, seed=0)
+    >>> network.train(X, y, epochs=5000, learning_rate=0.5, report_every=None)
+    >>> network.feedforward(X).round().astype(int).ravel()
+    array([0, 1, 1, 0])
+
     """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, seed: int | None = None) -> None:

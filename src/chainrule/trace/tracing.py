@@ -73,6 +73,20 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
 
     Raises TraceError for unsupported operations and ShapeError for incompatible shapes, both with the line;
     FormulaError for a formula, with the position.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> def loss(X, y, w):
+    ...     r = X @ w - y
+    ...     return np.mean(r**2)
+    >>> program = cr.trace(loss, X="n d", y="n", w="d")
+    >>> print(cr.equations(program))
+    r = X w − y
+    L = mean(r²)
+    >>> [node.name for node in program.inputs]
+    ['X', 'y', 'w']
+
     """
     if isinstance(function, str):
         if args:

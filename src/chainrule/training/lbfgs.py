@@ -54,6 +54,15 @@ class LBFGS:
     TrainingError
         For settings out of range.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> data = {"x": np.arange(4.0), "y": 3 * np.arange(4.0)}
+    >>> result = cr.fit("mean((slope * x - y)^2)", {"slope": 0.0}, data, cr.LBFGS(), epochs=20)
+    >>> print(result.params["slope"].round(2))
+    3.0
+
     """
 
     memory: Annotated[int, COUNT, "the memory of LBFGS"] = 10

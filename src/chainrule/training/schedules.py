@@ -4,6 +4,15 @@ A step is one update, so an epoch has as many steps as batches; steps are counte
 number, it also takes a schedule, or any function of the step in array code, such as `lambda step: 0.1 * 0.99**step`.
 The schedule becomes part of the program. The numbers of a `Schedule` are inputs of that program, so changing them needs
 no compilation; those in a user-defined function are literals.
+
+Examples
+--------
+>>> import chainrule as cr
+>>> schedule = cr.schedules.Cosine(0.01, steps=1000)
+>>> print([round(float(schedule(step)), 4) for step in (0, 500, 1000)])
+[0.01, 0.005, 0.0]
+>>> optimizer = cr.Adam(schedule)
+
 """
 
 from __future__ import annotations

@@ -28,6 +28,16 @@ class TrainingSession:
     """A training run that continues from call to call; created by `begin_training`.
 
     The result is bitwise equal to that of `fit`, however the run is divided into calls of `advance`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> data = {"x": np.arange(4.0), "y": 3 * np.arange(4.0)}
+    >>> training = cr.begin_training("mean((slope * x - y)^2)", {"slope": 0.0}, data, cr.SGD(0.1))
+    >>> outcome = training.advance(20)
+    >>> training.position.epoch, outcome.losses[-1] < 1e-6
+    (20, np.True_)
+
     """
 
     def __init__(

@@ -83,6 +83,14 @@ class Adam(_Moments):
     TrainingError
         For settings out of range.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> data = {"x": np.arange(4.0), "y": 3 * np.arange(4.0)}
+    >>> result = cr.fit("mean((slope * x - y)^2)", {"slope": 0.0}, data, cr.Adam(0.05), epochs=500)
+    >>> print(result.params["slope"].round(2))
+    3.0
+
     """
 
     learning_rate: Rate = 1e-3
@@ -127,6 +135,15 @@ class AdamW(Adam):
 
     `W ← (1 − learning_rate · λ) W` before the step of `Adam`, whose gradient excludes the decay. Parameters as in
     `Adam`; the decay follows a schedule of the learning rate.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> data = {"x": np.arange(4.0), "y": 3 * np.arange(4.0)}
+    >>> result = cr.fit("mean((slope * x - y)^2)", {"slope": 0.0}, data, cr.AdamW(0.05, weight_decay=0), epochs=500)
+    >>> print(result.params["slope"].round(2))
+    3.0
+
     """
 
     weight_decay: Decay = 1e-2
@@ -158,6 +175,15 @@ class NAdam(_Moments):
 
     Parameters as in `Adam`, and `momentum_decay` ψ, at least 0; with `decoupled_weight_decay` the weight decays as in
     `AdamW`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> data = {"x": np.arange(4.0), "y": 3 * np.arange(4.0)}
+    >>> result = cr.fit("mean((slope * x - y)^2)", {"slope": 0.0}, data, cr.NAdam(0.05), epochs=500)
+    >>> print(result.params["slope"].round(2))
+    3.0
+
     """
 
     learning_rate: Rate = 2e-3

@@ -45,6 +45,15 @@ class RMSprop(Optimizer):
     TrainingError
         For settings out of range.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> data = {"x": np.arange(4.0), "y": 3 * np.arange(4.0)}
+    >>> result = cr.fit("mean((slope * x - y)^2)", {"slope": 0.0}, data, cr.RMSprop(0.01), epochs=1000)
+    >>> print(result.params["slope"].round(2))
+    3.0
+
     """
 
     learning_rate: Rate = 1e-2

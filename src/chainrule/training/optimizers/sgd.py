@@ -42,6 +42,15 @@ class SGD(Optimizer):
     TrainingError
         For settings out of range.
 
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> data = {"x": np.arange(4.0), "y": 3 * np.arange(4.0)}
+    >>> result = cr.fit("mean((slope * x - y)^2)", {"slope": 0.0}, data, cr.SGD(0.1, momentum=0.5), epochs=100)
+    >>> print(result.params["slope"].round(2))
+    3.0
+
     """
 
     learning_rate: Rate
