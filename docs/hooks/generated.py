@@ -15,6 +15,7 @@ from chainrule import cli
 from chainrule.gallery import GALLERY
 from chainrule.networks.activations import ACTIVATIONS, ALIASES
 from chainrule.networks.losses import LOSS_TYPES
+from chainrule.primitives import UFUNCS
 from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.constructors import CONSTRUCTORS
 from chainrule.trace.formula.vocabulary import VOCABULARY
@@ -29,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def _row(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
+    """Write cells of text or of code, in which a bar does not end a cell."""
+    return f"| {' | '.join(cell if cell.startswith('`') else cell.replace('|', '&#124;') for cell in cells)} |\n"
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -119,10 +121,15 @@ def _command(command: click.Command, name: str, parent: click.Context) -> str:
     rows = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and isinstance(parameter, click.Option):
             rows.append((f"`{record[0]}`", record[1]))
     usage = f"```text\nchainrule {name} {usage}\n```"
     return f"## chainrule {name}\n\n{usage}\n\n{paragraphs}\n\n{_table(('option', ''), rows)}"
+
+
+def primitive() -> str:
+    """The source of a primitive."""
+    return f"```python\n{inspect.getsource(UFUNCS['sin'])}```"
 
 
 def changelog() -> str:
@@ -139,5 +146,6 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "losses": losses,
     "numpy_alternatives": numpy_alternatives,
     "numpy_functions": numpy_functions,
+    "primitive": primitive,
 }
 """By the name in a comment `<!-- generated: NAME -->`."""
