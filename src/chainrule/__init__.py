@@ -47,7 +47,7 @@ from chainrule.words import ChainruleError, MissingDependencyError, use
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chainrule.derivation import Verification, equations
+    from chainrule.derivation import ValuesError, Verification, equations
     from chainrule.deriving import Derivation, DerivationError, derive
     from chainrule.engines import EngineError
     from chainrule.grading import Grade, GradeError, grade
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "chainrule.derivation": (
+        "ValuesError",
         "Verification",
         "equations",
     ),
@@ -204,6 +205,7 @@ __all__ = [
     "TraceError",
     "TrainingError",
     "TrainingSession",
+    "ValuesError",
     "Verification",
     "arctan",
     "arctan2",

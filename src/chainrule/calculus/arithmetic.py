@@ -252,11 +252,14 @@ def _number_less_variable(node: Apply) -> Node | None:
     some_x() - -some_y(),
     -some_x() - some_y(),
     some_x() + filled(-2),
+    filled(-2) + some_x(),
     some_x() - filled(-2),
 ])  # fmt: skip
 def _add_negation(node: Apply) -> Node | None:
     match node:
         case Apply(Add(), (x, c)) if not is_scale(x) and (positive := _opposite(c)):
+            return x - positive
+        case Apply(Add(), (c, x)) if isinstance(c, Const) and not is_scale(x) and (positive := _opposite(c)):
             return x - positive
         case Apply(Subtract(), (x, c)) if not is_scale(x) and (positive := _opposite(c)):
             return x + positive

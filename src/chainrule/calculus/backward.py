@@ -232,13 +232,15 @@ def backward(
     active = _active(stages, wrt)
     facts = _facts(stages, program)
     bars = {symbol: Input(COTANGENT + symbol.name, symbol.type) for symbol in active}
+    order = _reading_order(stages)
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
     accumulations: list[Accumulation] = []
     values: dict[Node, Node] = {}
     for symbol in [*(stage.symbol for stage in reversed(stages)), *wrt]:
         if symbol not in active or (symbol in wrt and symbol in by_symbol):
             continue
-        accumulation = _accumulate(symbol, received[symbol], outputs.get(symbol, []), bars, values, facts)
+        contributions = sorted(received[symbol], key=lambda each: order[each.stage.symbol, symbol])
+        accumulation = _accumulate(symbol, contributions, outputs.get(symbol, []), bars, values, facts)
         accumulations.append(accumulation)
         if accumulation.result is not bars[symbol]:  # a given gradient is a symbol
             values[bars[symbol]] = accumulation.result
@@ -256,6 +258,28 @@ def backward(
     return Backward(program, tuple(wrt), stages, tuple(accumulations), gradients, facts)
 
 
+def _reading_order(stages: Sequence[Stage]) -> dict[tuple[Input, Input], int]:
+    """Number the uses of symbols, each by the result and the operand, as one reads from the last equation backwards.
+
+    So ∂L/∂x of f(u, v) is the contribution of u plus that of v.
+    """
+    by_symbol = {stage.symbol: stage for stage in stages}
+    order: dict[tuple[Input, Input], int] = {}
+    pending = [(stage.symbol, 0) for stage in stages]
+    entered: set[Input] = set()
+    while pending:
+        symbol, place = pending.pop()
+        stage = by_symbol.get(symbol)
+        if stage is None or (place == 0 and symbol in entered):
+            continue
+        entered.add(symbol)
+        if place < len(stage.operands):
+            operand = stage.operands[place]
+            order[symbol, operand] = len(order)
+            pending += [(symbol, place + 1), (operand, 0)]
+    return order
+
+
 def _active(stages: Sequence[Stage], wrt: Sequence[Input]) -> set[Input]:
     """Return the symbols that depend on `wrt` and are differentiable."""
     active = set(wrt)
@@ -270,16 +294,18 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     (linear_map,) = linearize([stage.expression], {operand: tangent})
     if linear_map is None:
         return None
-    (adjoint,) = transpose([linear_map], [tangent], [cotangent])
-    if adjoint is None:
-        return None
+    adjoints = [transpose([linear_map], [tangent], [cotangent], as_read)[0] for as_read in (True, False)]
     result = {stage.expression: stage.symbol}  # σ′(z) is expressed by a = σ(z) if the forward pass has a
-    simplifier = facts.simplifier()
     (shown,) = substitute([linear_map], result)
     shown = facts.simplifier()(shown)
-    (adjoint,) = substitute([adjoint], result)
-    (adjoint,) = substitute([adjoint], facts.constants)
-    adjoint = simplifier(adjoint)
+    written = substitute([each for each in dict.fromkeys(adjoints) if each is not None], result)
+    found: list[tuple[Node, Simplifier]] = []
+    for each in substitute(written, facts.constants):
+        simplifier = facts.simplifier()
+        found.append((simplifier(each), simplifier))
+    if not found:
+        return None
+    adjoint, simplifier = min(found, key=lambda one: operation_count(one[0]))
     if isinstance(adjoint, Const) and adjoint.filled_with(0):
         return None
     return Contribution(stage, operand, tangent, cotangent, shown, adjoint, tuple(simplifier.rewrites))

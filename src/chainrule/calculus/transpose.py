@@ -6,14 +6,21 @@ a cotangent of the input. The cotangent of an array used twice is the sum of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Container, Sequence
 
 from chainrule.ir import Apply, Node, ProgramError, topological_order
 from chainrule.primitives import Linear, Multilinear
 
 
-def transpose(outputs: Sequence[Node], tangents: Sequence[Node], cotangents: Sequence[Node]) -> list[Node | None]:
+def transpose(
+    outputs: Sequence[Node], tangents: Sequence[Node], cotangents: Sequence[Node], as_read: bool = True
+) -> list[Node | None]:
     """Apply the adjoint of the linear map from `tangents` to `outputs` to `cotangents`; None stands for zero.
+
+    What an array receives from several uses is added up in the order in which a reader meets them, unless `as_read` is
+    False; then in the order of the operations, the last one first.
 
     Raises ProgramError if an operation on the way is not linear in the operands that depend on `tangents`.
     """
@@ -22,23 +29,48 @@ def transpose(outputs: Sequence[Node], tangents: Sequence[Node], cotangents: Seq
     for node in order:
         if isinstance(node, Apply) and not active.isdisjoint(node.operands):
             active.add(node)
-    received: dict[Node, Node] = {}
+    uses = _reading_order(outputs, active) if as_read else {}
+    received: dict[Node, list[tuple[int, Node]]] = {}
 
-    def receive(node: Node, cotangent: Node) -> None:
-        received[node] = received[node] + cotangent if node in received else cotangent
+    def receive(node: Node, place: int, cotangent: Node) -> None:
+        received.setdefault(node, []).append((place, cotangent))
+
+    def total(node: Node) -> Node | None:
+        parts = [part for _, part in sorted(received.get(node, ()), key=lambda entry: entry[0])]
+        return functools.reduce(operator.add, parts) if parts else None
 
     for output, cotangent in zip(outputs, cotangents, strict=True):
         if output in active:
-            receive(output, cotangent)
+            receive(output, 0, cotangent)
     for node in reversed(order):
-        if not isinstance(node, Apply) or node not in active or node not in received or node in tangents:
+        whole = total(node)
+        if not isinstance(node, Apply) or node not in active or whole is None or node in tangents:
             continue
         places = [k for k, operand in enumerate(node.operands) if operand in active]
         if not _is_linear(node, places):
             raise ProgramError(f"{node.primitive} is not linear in its operands {places} and has no transpose")
         for k in places:
-            receive(node.operands[k], node.primitive.transpose(node.operands, received[node], k))
-    return [received.get(tangent) for tangent in tangents]
+            part = node.primitive.transpose(node.operands, whole, k)
+            receive(node.operands[k], uses.get((node, k), 0), part)
+    return [total(tangent) for tangent in tangents]
+
+
+def _reading_order(outputs: Sequence[Node], active: Container[Node]) -> dict[tuple[Node, int], int]:
+    """Number the uses of active nodes, each by the node that uses it and the place, as a reader meets them."""
+    uses: dict[tuple[Node, int], int] = {}
+    entered: set[Node] = set()
+    pending = [(output, 0) for output in reversed(outputs)]
+    while pending:
+        node, place = pending.pop()
+        if not isinstance(node, Apply) or (place == 0 and node in entered):
+            continue
+        entered.add(node)
+        while place < len(node.operands) and node.operands[place] not in active:
+            place += 1
+        if place < len(node.operands):
+            uses[node, place] = len(uses)
+            pending += [(node, place + 1), (node.operands[place], 0)]
+    return uses
 
 
 def _is_linear(node: Apply, places: Sequence[int]) -> bool:

@@ -63,11 +63,19 @@ class PathForm(Sections):
     def _factors(self, record: StageRecord) -> list[Block]:
         """Write ∂stage/∂operand for every operand: a value for the loss and for activations, otherwise a pairing."""
         blocks: list[Block] = self._delta(record.stage.symbol)
-        for step in self.record.steps:
-            for contribution in step.accumulation.contributions:
-                if contribution.stage is record.stage:
-                    blocks += self._factor(record, contribution, step.accumulation)
+        for contribution, entry in self._links_of(record):
+            blocks += self._factor(record, contribution, entry)
         return blocks
+
+    def _links_of(self, record: StageRecord) -> list[tuple[Contribution, Accumulation]]:
+        """Return the contributions of an equation: parameters first, but those of the loss as its operands stand."""
+        entries = [step.accumulation for step in self.record.steps]
+        found = [(c, entry) for entry in entries for c in entry.contributions if c.stage is record.stage]
+        parameters = set() if record.stage.symbol is self.record.loss else set(self.record.backward.wrt)
+        operands = record.stage.operands
+        rest = [link for link in found if link[0].operand not in parameters]
+        rest.sort(key=lambda link: operands.index(link[0].operand))
+        return [*(link for link in found if link[0].operand in parameters), *rest]
 
     def _delta(self, symbol: Input) -> list[Block]:
         """Write `δ2 = ∂L/∂z2 = ∂L/∂a2 · ∂a2/∂z2 = …` before its first use, unless a factor has introduced it."""

@@ -65,8 +65,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "folds": ("{0} folds the first {1} factors: it is {2}", "{0} 合并了前 {1} 个因子，即 {2}"),
     "sum of chains": ("the chains add up", "各条链相加"),
     "from": ("from {0}: {1}", "来自 {0}：{1}"),
-    "several uses": ("{0} enters {1} equations", "{0} 出现在 {1} 个等式中"),
-    "two uses": ("{0} enters two equations", "{0} 出现在两个等式中"),
+    "several uses": ("{0} enters {1} equations", "{0} 用到 {1} 次"),
+    "two uses": ("{0} enters two equations", "{0} 用到 2 次"),
     "add up": (
         "; what a quantity receives from its uses adds up",
         "；一个量在各处得到的梯度要相加",
@@ -105,12 +105,18 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "broadcasting along {0} transposes to a sum along {0}",
         "沿 {0} 轴广播（复制）的转置是沿 {0} 轴求和",
     ),
-    "broadcast brief": ("broadcast along {0}: sum along {0}", "沿 {0} 轴广播，反向沿 {0} 轴求和"),
+    "broadcast brief": (
+        "repeated along {0} forwards, summed along {0} backwards",
+        "前向沿 {0} 轴广播（复制），反向沿 {0} 轴求和",
+    ),
     "sum": (
         "a sum along {0} transposes to broadcasting along {0}: every term receives the same gradient",
         "沿 {0} 轴求和的转置是沿 {0} 轴广播：每一项得到相同的梯度",
     ),
-    "sum brief": ("sum along {0}: broadcast along {0}", "沿 {0} 轴求和，反向沿 {0} 轴广播"),
+    "sum brief": (
+        "summed along {0} forwards, repeated along {0} backwards",
+        "前向沿 {0} 轴求和，反向沿 {0} 轴广播（复制）",
+    ),
     "mean": (
         "a mean along {0} transposes to broadcasting along {0}, divided by the count: all terms share equally",
         "沿 {0} 轴取平均的转置是除以个数再沿 {0} 轴广播：每一项均分梯度",
@@ -123,7 +129,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "taking a part transposes to padding with zeros: what was not taken receives nothing",
         "切片的转置是补零：没有取到的元素梯度为零",
     ),
-    "flip": ("reversing an axis transposes to reversing it again", "反转一个轴的转置仍是反转该轴"),
+    "flip": ("reversing an axis transposes to reversing it again", "沿一个轴倒序排列，其转置仍是沿该轴倒序"),
     "spread": (
         "putting zeros around and in between transposes to taking out the elements that are not among them",
         "在四周和元素之间补零的转置是取出补零之外的元素",
@@ -131,7 +137,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "cumulative reversed": (
         "a cumulative sum from the end transposes to one from the beginning: an entry counts in every sum up to its "
         "own place",
-        "从末尾起的累积和的转置是从开头起的累积和：每个元素计入到它为止的所有部分和",
+        "后缀和（从末尾累加）的转置是前缀和（从开头累加）：每个元素都计入它自己及之前各位置的后缀和",
     ),
     "pad": ("padding transposes to cutting the border off", "填充的转置是切片：去掉填充的部分"),
     "concatenate": (
@@ -160,7 +166,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "logsumexp": ("the gradient of logsumexp is the softmax", "logsumexp 的梯度就是 softmax"),
     "cumulative": (
         "a cumulative sum transposes to one from the other end: an entry counts in every sum from its own place on",
-        "累积和的转置是反向的累积和：每个元素计入自它以后的所有部分和",
+        "前缀和（从开头累加）的转置是后缀和（从末尾累加）：每个元素都计入它自己及之后各位置的前缀和",
     ),
     "windows": (
         "taking windows transposes to adding them back where they overlap: an entry collects from every window that "
@@ -331,7 +337,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "fills it",
         "overlap_add 把各窗口放回原处，重叠处相加；每个窗口只有一个值时填满整个窗口",
     ),
-    "mark flip": ("flip reverses the axes below it", "flip 沿下标所示的轴反转"),
+    "mark flip": ("flip reverses the axes below it", "flip 把元素沿下标所示的轴倒序排列"),
     "new axis": (
         "∗ in an index is a new axis, along which the array is repeated",
         "下标中的 ∗ 表示新增一轴，数组沿该轴复制",

@@ -258,7 +258,7 @@ formula(
     "v = Bᵀ Xᵀ C and w = C X B are named, in one or the other order",
     X=(
         "C X Xᵀ C X B Bᵀ + Cᵀ X B Bᵀ Xᵀ Cᵀ X + C X B Bᵀ Xᵀ C X + Cᵀ X Xᵀ Cᵀ X B Bᵀ",
-        "Cᵀ X Xᵀ vᵀ Bᵀ + vᵀ w X + wᵀ v X + C X Xᵀ wᵀ Bᵀ",
+        "C X Xᵀ vᵀ Bᵀ + vᵀ w X + wᵀ v X + Cᵀ X Xᵀ wᵀ Bᵀ",
     ),
 )
 formula(
