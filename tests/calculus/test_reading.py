@@ -12,8 +12,8 @@ import chainrule as cr
 from chainrule.calculus import RULES, operation_count, simplify
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
-from chainrule.ir import Apply
-from chainrule.primitives import permute
+from chainrule.ir import Apply, topological_order
+from chainrule.primitives import Contract, permute
 
 READING = (
     "A C + B C → (A + B) C",
@@ -207,3 +207,26 @@ def test_constants_are_exact() -> None:
 
 def test_a_norm_cancels_its_square() -> None:
     assert gradients("norm(x)^3", wrt="x", x="n") == {"∂L/∂x": "3 ‖x‖ · x"}
+
+
+@pytest.mark.parametrize(
+    ("formula", "shapes"),
+    [
+        ("exp(-norm(x - c)^2/(2*s^2))", {"x": "n", "c": "n", "s": ""}),
+        ("g'*s + 0.5*s'*H*s + (M/6)*norm(s)^3", {"g": "n", "s": "n", "H": "n n", "M": ""}),
+        ("exp(-0.5*(x - m)'*P*(x - m))", {"x": "n", "m": "n", "P": "n n"}),
+    ],
+)
+def test_no_two_rules_undo_each_other(formula: str, shapes: dict[str, str]) -> None:
+    derivation = cr.derive(formula, wrt=next(iter(shapes)), **shapes)
+    for entry in derivation.record.backward.accumulations:
+        for rewrites in (entry.rewrites, *(contribution.rewrites for contribution in entry.contributions)):
+            for place, rewrite in enumerate(rewrites):
+                assert all(later.after is not rewrite.before for later in rewrites[place:]), rewrite.rule
+
+
+def test_a_product_of_the_forward_pass_is_not_computed_in_another_order() -> None:
+    derivation = cr.derive("0.5*(y - C*A*x)'*(y - C*A*x)", wrt="A", y="m", C="m n", A="n n", x="n")
+    outputs = derivation.record.backward.gradient_program().outputs
+    products = [node for node in topological_order(outputs) if isinstance(node, Apply)]
+    assert sum(isinstance(node.primitive, Contract) for node in products) == 5  # C A, C A x, rᵀ r, Cᵀ r, … xᵀ

@@ -20,6 +20,7 @@ from chainrule.calculus.matrices import sums_with_identity
 from chainrule.calculus.named import named_values
 from chainrule.calculus.orientation import oriented
 from chainrule.calculus.pairs import positive_parts
+from chainrule.calculus.products import orders_of_products
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import Rewrite, RuleTable, Simplifier, by_primitive
 from chainrule.calculus.sums import known_sums
@@ -152,6 +153,7 @@ def _facts(stages: Sequence[Stage], program: Program) -> Facts:
         known_sums(definitions),
         positive_parts(definitions),
         oriented(definitions),
+        *orders_of_products(definitions),
         sums_with_identity(definitions),
         *symmetric_rules(symmetric),
         *picking_rules(definitions),

@@ -334,12 +334,21 @@ def _square_of_norm(node: Node) -> Node | None:
 ])  # fmt: skip
 def _equal_factors(node: Apply) -> Node | None:
     """Write equal factors as a power; of an array only as a square, since other powers are slow."""
+    if any(_is_repeated_number(operand) for operand in node.operands):  # its factors are equal no more
+        return None
     exponents = [abs(exponent) for _, exponent in factors(node).powers]
     if max(exponents, default=1) not in range(2, 3 if node.type.ndim else _POWER_LIMIT):
         return None
     result = with_powers(node)
     shorter = reading_cost(result) < reading_cost(node) and not divides_anew(node, result)
     return result if shorter else None
+
+
+def _is_repeated_number(node: Node) -> bool:
+    match node:
+        case Apply(Broadcast(axes=())):
+            return node.type.ndim > 0
+    return False
 
 
 def divides_anew(before: Node, after: Node) -> bool:

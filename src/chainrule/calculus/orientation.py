@@ -67,8 +67,7 @@ def _turned(node: Apply, preferred: Container[Node]) -> Node | None:
         if turned is None:
             return None
         # A sign before a product of elements goes back into its difference.
-        is_sum = len(terms) > 1
-        if is_sum and all(sign < 0 for sign, _ in turned) and not any(applies(term, Contract) for _, term in turned):
+        if len(terms) > 1 and all(sign < 0 and kept in dict(factors(term).powers) for sign, term in turned):
             turned = _with_one(terms, found, other, kept) or turned
         return sum_of_signed(turned)
     return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chainrule.calculus.chains import chain_of, number_within, product_of_chain
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
-from chainrule.calculus.rules import is_scale, refilled, rule, scalar_of
-from chainrule.ir import Apply, ArrayType, Input, Node, applies, parse_shape
+from chainrule.calculus.rules import Pattern, Rule, is_scale, refilled, rule, scalar_of
+from chainrule.ir import Apply, ArrayType, Input, Node, applies, parse_shape, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -93,7 +95,11 @@ def _filled_out(node: Apply, k: int) -> Node:
     return Broadcast(node.type.shape, axes)(result) if len(axes) < node.type.ndim else result
 
 
-@rule("left factor first", Contract, examples=lambda: [
+_LEFT_FIRST = "left factor first"
+_VECTORS_FIRST = "(A B) x → A (B x)"
+
+
+@rule(_LEFT_FIRST, Contract, examples=lambda: [
     Contract(((0, 1), (2, 0)), (2, 1))(some_y("m k"), some_x("n m")),
     Contract(((0,), (1,)), (1, 0))(some_x("n"), some_y("m")),
     Contract(((0,), (1, 0)), (1,))(some_x("m"), some_y("n m")),
@@ -112,7 +118,7 @@ def _outer(x: Node, y: Node) -> Node:
     return Contract(((0,), (1,)), (0, 1))(x, y)
 
 
-@rule("(A B) x → A (B x)", Contract, examples=lambda: [
+@rule(_VECTORS_FIRST, Contract, examples=lambda: [
     (some_x("n m") @ some_y("m k")) @ some("v", "k"),
     _outer(some("u", "n"), some("v", "m")) @ some_x("m k"),
     some_x("k n") @ _outer(some("u", "n"), some("v", "m")),
@@ -127,6 +133,19 @@ def _products_with_vectors_first(node: Apply) -> Node | None:
         return None
     result = product_of_chain(links)
     return result if result is not node and result.type == node.type else None
+
+
+def orders_of_products(definitions: Mapping[Node, Node]) -> tuple[Rule, ...]:
+    """Return the two rules of order for products that the definitions do not have: those are computed as they are."""
+    computed = {part for part in topological_order(list(definitions.values())) if applies(part, Contract)}
+
+    def unless_computed(name: str, rewrite: Pattern) -> Rule:
+        return Rule(name, (Contract,), lambda node: None if node in computed else rewrite(node), list)
+
+    return (
+        unless_computed(_LEFT_FIRST, _left_factor_first),
+        unless_computed(_VECTORS_FIRST, _products_with_vectors_first),
+    )
 
 
 @rule("the number in a (bᵀ c) dᵀ in front", Contract, examples=lambda: [

@@ -143,9 +143,9 @@ formula(
     "Kalman (1960), one step",
     "0.5*(y - C @ A @ x)' @ (y - C @ A @ x)",
     "y: m; C: m n; A: n n; x: n",
-    "the orientation of the residual is free, and u = Cᵀ (C A x − y) is named",
-    A=("Cᵀ (C A x − y) xᵀ", "−Cᵀ (y − C A x) xᵀ", "u xᵀ"),
-    x=("(C A)ᵀ (C A x − y)", "Aᵀ Cᵀ (C A x − y)", "−Aᵀ Cᵀ (y − C A x)", "Aᵀ u"),
+    "the orientation of the residual is free, and u = C A x is named",
+    A=("Cᵀ (C A x − y) xᵀ", "−Cᵀ (y − C A x) xᵀ", "Cᵀ (u − y) xᵀ"),
+    x=("(C A)ᵀ (C A x − y)", "Aᵀ Cᵀ (C A x − y)", "−Aᵀ Cᵀ (y − C A x)", "Aᵀ Cᵀ (u − y)"),
 )
 formula(
     "covariance of a Kalman update",
