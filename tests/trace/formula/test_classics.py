@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import chainrule as cr
 from chainrule.calculus import simplify
 from chainrule.ir import Apply, Const, Input, Node, Program, concrete, topological_order
-from chainrule.primitives import Add, Contract, Divide, DivideNoNan, Multiply, Permute, evaluate_nodes
+from chainrule.primitives import Add, Contract, Divide, DivideNoNan, Multiply, Norm, Permute, Square, evaluate_nodes
 
 Array = NDArray[Any]
 
@@ -145,6 +145,9 @@ def _normal(node: Node) -> Any:
     if isinstance(node, Const):
         return ("const", str(node.value), str(node.type.shape))
     assert isinstance(node, Apply)
+    match node:
+        case Apply(Square(), (Apply(Norm() as norm, (x,)),)):  # it reads the same as Σ x²
+            return _normal(norm.squared(x))
     operands = [_normal(operand) for operand in node.operands]
     if isinstance(node.primitive, Add | Multiply):
         operands = sorted(operands, key=repr)
