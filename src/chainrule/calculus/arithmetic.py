@@ -46,6 +46,7 @@ from chainrule.primitives import (
     OverlapAdd,
     Permute,
     Reshape,
+    Slice,
     Sqrt,
     Square,
     Subtract,
@@ -440,8 +441,9 @@ def _sum_of_one_term(node: Apply) -> Node | None:
     return None
 
 
-@rule("repeat a literal", Broadcast, Reshape, Permute, Windows, examples=lambda: [
+@rule("repeat a literal", Broadcast, Reshape, Permute, Windows, Slice, examples=lambda: [
     Broadcast(parse_shape("n m"), (1,))(filled(2, "m")),
+    Slice((1,), (1,), (1,))(filled(2, "3")),
 ])  # fmt: skip
 def _repeat_literal(node: Apply) -> Node | None:
     (c,) = node.operands

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -34,7 +35,18 @@ from chainrule.calculus.rules import (
     rule,
 )
 from chainrule.calculus.simplify import simplify
-from chainrule.ir import Apply, ArrayType, Const, DType, Node, applies, named_dim, parse_shape
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    Const,
+    DType,
+    Node,
+    applies,
+    cached_property,
+    named_dim,
+    parse_shape,
+    topological_order,
+)
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -77,6 +89,15 @@ class Picking:
             if applies(value, Sum, Gather, Diagonal) and value.type.size == symbol.type.size:
                 names[value] = symbol if value.type == symbol.type else simplify(Reshape(value.type.shape)(symbol))
         return Picking(definitions, names)
+
+    @cached_property
+    def has_names_of_labels(self) -> bool:
+        """Whether a name stands for one-hot vectors."""
+        return any(self.axis_of(symbol) is not None for symbol in self.definitions)
+
+    def may_pick(self, node: Node) -> bool:
+        """Whether a one-hot vector can be a factor in `node`."""
+        return self.has_names_of_labels or _has_labels(node)
 
     def axis_of(self, node: Node) -> int | None:
         """Return the axis along which `node` holds one-hot vectors, or None."""
@@ -122,6 +143,20 @@ class Picking:
                 yield name, True
         for way in ways:
             yield way, False
+
+
+_WITHOUT_NAMES = Picking()
+_labelled: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
+
+
+def _has_labels(node: Node) -> bool:
+    """Whether one-hot vectors, diagonal matrices or numbers added at places occur in `node`."""
+    if node not in _labelled:
+        for part in topological_order([node], stop=_labelled):
+            if part not in _labelled:
+                own = applies(part, OneHot, ScatterAdd, DiagonalMatrix)
+                _labelled[part] = own or (isinstance(part, Apply) and any(_labelled[each] for each in part.operands))
+    return _labelled[node]
 
 
 def _without(axis: int, ndim: int) -> tuple[int, ...]:
@@ -200,7 +235,7 @@ MULTIPLIED_OUT = "multiplied out where labels pick"
 ])  # fmt: skip
 def _sum_of_one_hot(node: Apply) -> Node | None:
     match node:
-        case Apply(Sum(axes), (x,)) if axes == (Picking().axis_of(x),):
+        case Apply(Sum(axes), (x,)) if axes == (_WITHOUT_NAMES.axis_of(x),):
             return Const(1, node.type)
     return None
 
@@ -256,10 +291,12 @@ def _rows_of_the_identity(node: Apply) -> Node | None:
     _rows() * _rows(),
 ])  # fmt: skip
 def _one_hot_beside(node: Apply) -> Node | None:
-    return _beside_labels(node, Picking())
+    return _beside_labels(node, _WITHOUT_NAMES)
 
 
 def _beside_labels(node: Apply, picking: Picking) -> Node | None:
+    if not picking.may_pick(node):
+        return None
     term = _factors(node)
     found = picking.reduced(term)
     if found is None:
@@ -276,11 +313,13 @@ def _beside_labels(node: Apply, picking: Picking) -> Node | None:
     Exp()(some_x("4")) * (2 - ScatterAdd(0, 4)(1 / Gather(0)(Exp()(some_x("4")), _label()), _label())),
 ])  # fmt: skip
 def _multiplied_out_where_picked(node: Apply) -> Node | None:
-    return _multiplied_out(node, Picking())
+    return _multiplied_out(node, _WITHOUT_NAMES)
 
 
 def _multiplied_out(node: Apply, picking: Picking) -> Node | None:
     """Multiply a sum out if one of its terms picks, and the result is shorter."""
+    if not picking.may_pick(node):
+        return None
     term = factors(node)
     for total, exponent in term.powers:
         if exponent != 1 or not applies(total, *_SUMS):
