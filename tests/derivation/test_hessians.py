@@ -253,12 +253,16 @@ def equations(text: str) -> list[str]:
 
 
 def in_order(text: str) -> str:
-    """The text with the factors of each elementwise product in a diagonal in alphabetic order."""
+    """The text with summands, and factors of products of numbers and of elements in a diagonal, in alphabetic order."""
 
     def ordered(match: re.Match[str]) -> str:
         return "diag(" + " ⊙ ".join(sorted(match[1].split(" ⊙ "))) + ")"
 
-    return re.sub(r"diag\(((?:[^()]|\([^()]*(?:\([^()]*\))?[^()]*\))*)\)", ordered, text)
+    text = re.sub(r"diag\(((?:[^()]|\([^()]*(?:\([^()]*\))?[^()]*\))*)\)", ordered, text)
+    if "+" not in text or any(sign in re.sub(r"\(\w\)", "", text) for sign in "()−["):
+        return text
+    summands = [(re.match(r"\d* ?", each), each) for each in text.split(" + ")]
+    return " + ".join(sorted(n[0] + " · ".join(sorted(each[n.end() :].split(" · "))) for n, each in summands if n))
 
 
 def hessian_of(formula: str, **options: Any) -> FurtherDerivation:
@@ -432,6 +436,13 @@ def test_only_what_is_proved_is_remarked(formula: str) -> None:
     assert len(remarks) == len(REMARKS[formula])
     for remark, words in zip(remarks, REMARKS[formula], strict=True):
         assert words in remark
+
+
+def test_nothing_is_said_of_convexity_where_there_are_kinks() -> None:
+    text = cr.derive("sum(x^2) - sum(abs(x))", order=2, x="n").text()
+    assert "= 2 I" in text
+    assert "symmetric" in text
+    assert "semidefinite" not in text
 
 
 def test_newtons_step_and_the_gauss_newton_matrix() -> None:

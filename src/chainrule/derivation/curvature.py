@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.calculus import as_chain, is_symmetric, number_apart
+from chainrule.calculus import as_chain, find_kinks, is_symmetric, number_apart
 from chainrule.derivation.second_order import SecondOrder
-from chainrule.ir import Apply, Const, Input, Node, SymbolicDim, cached_property
+from chainrule.ir import Apply, Const, DType, Input, Node, SymbolicDim, cached_property
 from chainrule.primitives import (
     Abs,
     Add,
@@ -57,11 +57,12 @@ class Curvature:
         if len(self._order.parameters) != 1 or self._order.blocks[0].matrix is None:
             return ()
         matrix = self._order.blocks[0].matrix.right
+        smooth = not find_kinks(self._order.first.program)  # H says nothing of where it does not exist
         if matrix.type.ndim != 2:
-            proved = self._is_nonnegative(matrix) and not self._assumed
+            proved = smooth and self._is_nonnegative(matrix) and not self._assumed
             return (CurvatureRemark("convex number"),) if proved else ()
         found = [CurvatureRemark("symmetric")] if is_symmetric(matrix) else []
-        kind = self._semidefinite(matrix)
+        kind = self._semidefinite(matrix) if smooth else None
         if kind is not None and len(self._assumed) < 2:
             given = next(iter(self._assumed), None)
             found.append(CurvatureRemark("semidefinite" if given is None else "semidefinite if", kind, given))
@@ -116,7 +117,7 @@ class Curvature:
             case Apply(Exp() | Square() | Sigmoid() | Softmax() | Softplus() | Abs() | Sqrt() | Norm()):
                 return True
             case Apply(Cast(), (x,)):
-                return not x.type.dtype.is_float
+                return x.type.dtype is DType.BOOL
             case Apply(Power(), (x, Const(float(n)))):
                 return n % 2 == 0 or self._is_nonnegative(x)
             case Apply(Subtract(), (Const(1), p)):

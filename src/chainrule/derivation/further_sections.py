@@ -8,7 +8,7 @@ from chainrule.derivation.document import Block, Detail, Equation, Frame, Words
 from chainrule.derivation.element_sections import ElementSections
 from chainrule.derivation.record import Record, StageRecord
 from chainrule.ir import Input, Node
-from chainrule.primitives import Notation, Number, Symbol, zeros
+from chainrule.primitives import Call, Infix, Notation, Number, Postfix, Symbol, zeros
 from chainrule.words import Language
 
 
@@ -43,6 +43,13 @@ class FurtherSections(ElementSections):
             equation = Equation(tuple(sides), self.shape(nodes[-1]), node=nodes[-1])
         return [*self.definitions(*nodes), equation]
 
+    def vec_text(self) -> Words:
+        """Explain vec, and the matrices that write a product and a transpose."""
+        a, b, x, k = (Symbol(name) for name in "ABXK")
+        turned = Postfix("ᵀ", b)
+        product = Infix("=", (_vec(Infix("", (a, x, b))), Infix("", (Infix("⊗", (turned, a)), _vec(x)))))
+        return self.say("vec text", product, Infix("=", (Infix("", (k, _vec(x))), _vec(Postfix("ᵀ", x)))), x)
+
     def forward_equation(self, record: StageRecord) -> Equation:
         if self.by_index:
             return self.by_elements([Symbol(record.stage.name)], [record.forward.right])
@@ -52,6 +59,10 @@ class FurtherSections(ElementSections):
         if self.by_index:
             return self.by_elements([Symbol(symbol.name)], [value], self.abbreviates())
         return super().definition(symbol, value)
+
+
+def _vec(notation: Notation) -> Notation:
+    return Call("vec", (notation,))
 
 
 def framed(blocks: Sequence[Block]) -> Frame:

@@ -138,7 +138,7 @@ class JacobianForm(FurtherSections):
         )
         arrays = (*self.jacobians.parameters, *self.jacobians.results)
         if any(symbol.type.ndim == 2 for symbol in arrays):
-            sentence = (*sentence, *self.say("vec text"))
+            sentence = (*sentence, *self.vec_text())
         return sentence
 
     def _block(self, block: JacobianRecord, result: bool = False) -> list[Block]:

@@ -10,8 +10,21 @@ from chainrule.derivation.second_names import SecondNotator, stacked_notation
 from chainrule.derivation.second_order import BlockRecord, SecondOrder, stacked
 from chainrule.derivation.words import join
 from chainrule.ir import Input
-from chainrule.primitives import Infix, Notation, Number, Postfix, Prefix, Symbol
+from chainrule.primitives import Call, Infix, Notation, Number, Postfix, PowerNotation, Prefix, Symbol
 from chainrule.words import Language
+
+_M, _D, _V = Symbol("M"), Symbol("D"), Symbol("v")
+_TURNED = Postfix("ᵀ", _M)
+_SQUARE = PowerNotation(Call("norm", (Infix("", (_M, _V)),)), Number(2))
+_PATTERNS: dict[str, tuple[Notation, ...]] = {
+    "Gram": (
+        Infix("", (_TURNED, _M)),
+        Infix("", (Postfix("ᵀ", _V), _TURNED, _M, _V)),
+        Infix("≥", (_SQUARE, Number(0))),
+    ),
+    "congruent": (Infix("", (_TURNED, _D, _M)), _D),
+}
+"""The formulas in the reasons why a matrix is positive semidefinite."""
 
 
 class SecondForm(FurtherSections):
@@ -82,7 +95,7 @@ class SecondForm(FurtherSections):
         curvature = Curvature(self.order)
         for remark in curvature.remarks if self.full and not self.by_index else ():
             given = [] if remark.given is None else [Symbol(remark.given.name)]
-            why = self.say("semidefinite " + remark.why) if remark.why else ()
+            why = self.say("semidefinite " + remark.why, *_PATTERNS.get(remark.why, ())) if remark.why else ()
             blocks.append(Remark(self.say("remark " + remark.key, why, *given)))
         return blocks
 
@@ -98,7 +111,7 @@ class SecondForm(FurtherSections):
             return self.say("Hessian by elements")
         sentence = self.say("Hessian text", join(self.language, words))
         if any(symbol.type.ndim == 2 for symbol in self.order.parameters):
-            sentence = (*sentence, *self.say("vec text"))
+            sentence = (*sentence, *self.vec_text())
         if len(self.order.parameters) > 1 or self.order.layout == "denominator":
             sentence = (*sentence, *self.say("layout " + self.order.layout))
         return sentence

@@ -479,10 +479,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "雅可比矩阵的元素就是微分的系数。",
     ),
     "vec text": (
-        " vec stacks the columns of a matrix, so that vec(A X B) = (Bᵀ ⊗ A) vec(X); for K with the sizes of X, "
-        "K vec(X) = vec(Xᵀ).",
-        "vec 把矩阵的各列依次叠成一个向量，因此 vec(A X B) = (Bᵀ ⊗ A) vec(X)；下标为 X 的大小的 K 满足 "
-        "K vec(X) = vec(Xᵀ)。",
+        " vec stacks the columns of a matrix, so that {0}; for a K with the sizes of {2} below it, {1}.",
+        "vec 把矩阵的各列依次叠成一个向量，因此 {0}；下标为 {2} 的大小的 K 满足 {1}。",
     ),
     "layout numerator": (
         " Numerator layout: the rows belong to what is differentiated, the columns to what it is differentiated by.",
@@ -526,12 +524,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{1} ≥ 0 时它是半正定的，因为{0}：损失是凸函数。",
     ),
     "semidefinite Gram": (
-        "it has the form Mᵀ M, and vᵀ Mᵀ M v = ‖M v‖² ≥ 0",
-        "它形如 Mᵀ M，而 vᵀ Mᵀ M v = ‖M v‖² ≥ 0",
+        "it has the form {0}, and {1} is {2}",
+        "它形如 {0}，而 {1} 即 {2}",
     ),
     "semidefinite congruent": (
-        "it has the form Mᵀ D M with a positive semidefinite D in the middle",
-        "它形如 Mᵀ D M，中间的 D 半正定",
+        "it has the form {0} with a positive semidefinite {1} in the middle",
+        "它形如 {0}，中间的 {1} 半正定",
     ),
     "semidefinite diagonal": ("it is diagonal and no entry is negative", "它是对角阵且没有负的元素"),
     "semidefinite Kronecker": (
