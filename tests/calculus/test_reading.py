@@ -143,12 +143,12 @@ def test_transposes_are_distributed() -> None:
     found = gradients("-log(det(L*L')) + tr(S*L*L')", wrt="L", L="n n", S="n n")
     assert found == {"∂L2/∂L": "(S + Sᵀ) L − 2 L⁻ᵀ"}
     found = gradients("tr(W'*S*W) + mu*norm(W'*W - eye(d))^2", wrt="W", W="n d", S="n n")
-    assert found == {"∂L/∂W": "(S + Sᵀ) W + 4 mu · W (Wᵀ W − I)"}
+    assert found == {"∂L/∂W": "(S + Sᵀ) W + 4 μ · W (Wᵀ W − I)"}
 
 
 def test_centred_differences_are_kept() -> None:
     found = gradients(layer_norm, wrt="x", x="n d", g="d", b="d")
-    assert "(x − mu) ⊙ (mean₁(u) 1ᵀ)" in found["∂L/∂x"]
+    assert "(x − μ) ⊙ (mean₁(u) 1ᵀ)" in found["∂L/∂x"]
 
 
 def test_what_is_divided_by_a_statistic_is_written_by_its_name() -> None:
