@@ -73,10 +73,11 @@ def test_another_class_of_a_closure_is_refused_on_either_side() -> None:
                 cr.grad(lambda x, operation=operation: np.sum(operation(x)))(x)
 
 
-def test_a_record_of_arrays_is_no_parameter_of_a_fit() -> None:
+def test_a_record_of_arrays_is_a_parameter_of_a_fit_and_stays_as_it_is() -> None:
     held = SimpleNamespace(w=np.ones(2))
-    with pytest.raises(cr.TrainingError, match="'p' is a SimpleNamespace; give each of its arrays by itself"):
-        cr.fit(lambda p: np.sum(p.w**2), {"p": held}, {}, cr.SGD(0.1), epochs=1)
+    result = cr.fit(lambda p: np.sum(p.w**2), {"p": held}, {}, cr.SGD(0.25), epochs=1)
+    np.testing.assert_array_equal(result.params["p"].w, 0.5)
+    np.testing.assert_array_equal(held.w, 1)
 
 
 def test_a_target_out_of_range_is_told_with_all_its_digits() -> None:

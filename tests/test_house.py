@@ -235,7 +235,11 @@ def test_circles_are_found() -> None:
 
 
 def test_no_files_import_each_other() -> None:
-    assert not circles({name: neighbours(path) - {name} for name, path in MODULES.items()})
+    graph = {name: neighbours(path) - {name} for name, path in MODULES.items()}
+    for name in graph:
+        if name.startswith("chainrule.gallery."):
+            graph[name] -= {"chainrule"}  # written as users write, and loaded after the package
+    assert not circles(graph)
 
 
 def test_the_page_lists_every_room_once() -> None:
@@ -280,5 +284,5 @@ def test_every_public_name_is_there_and_listed() -> None:
     assert set(chainrule._MODULE_OF) <= set(chainrule.__all__)
     assert callable(chainrule.trace)
     assert chainrule.__version__
-    with pytest.raises(AttributeError, match="no attribute 'sigmod'"):
+    with pytest.raises(AttributeError, match=r"did you mean cr\.sigmoid"):
         chainrule.sigmod  # noqa: B018

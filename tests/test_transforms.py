@@ -109,7 +109,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(cr.ProgramError, match="one scalar, not shape \\(3,\\)"):
         cr.grad(lambda x: 2 * x)(np.ones(3))
     with pytest.raises(cr.ProgramError, match="argnums names argument 1, but the call has 1"):
-        cr.grad(np.sum, argnums=1)(np.ones(3))
+        cr.grad(lambda x: np.sum(x), argnums=1)(np.ones(3))
     with pytest.raises(cr.ProgramError, match="int64 and has no derivative"):
         cr.grad(lambda x: np.sum(x * 1.0))(np.array([1, 2]))
     with pytest.raises(cr.ProgramError, match="structure of the primals"):
@@ -157,7 +157,7 @@ def test_stable_at_a_thousand() -> None:
     x = np.array([-1000.0, 0.0, 1000.0])
     np.testing.assert_array_equal(cr.grad(lambda x: np.sum(cr.softplus(x)))(x), [0.0, 0.5, 1.0])
     np.testing.assert_array_equal(cr.grad(lambda x: np.sum(cr.sigmoid(x)))(x), [0.0, 0.25, 0.0])
-    np.testing.assert_allclose(cr.grad(cr.logsumexp)(x), [0.0, 0.0, 1.0])
+    np.testing.assert_allclose(cr.grad(lambda x: cr.logsumexp(x))(x), [0.0, 0.0, 1.0])
     np.testing.assert_allclose(cr.grad(lambda x: cr.log_softmax(x)[0])(x), [1.0, 0.0, -1.0])
     assert np.isfinite(cr.grad(lambda z: cr.binary_cross_entropy(z, np.array([1.0, 0.0, 0.0])))(x)).all()
 

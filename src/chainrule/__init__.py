@@ -7,6 +7,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 from chainrule import interrupts as _interrupts  # noqa: F401  (first: the others take a while)
+from chainrule.files import MODEL_FILES as _MODEL_FILES
 from chainrule.functions import (
     arctan,
     arctan2,
@@ -42,17 +43,21 @@ from chainrule.ir import PROGRAM_DISPLAYS as _PROGRAM_DISPLAYS
 from chainrule.ir import DeclarationError, DTypeError, Program, ProgramError, ShapeError
 from chainrule.layers import avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d, max_pool2d
 from chainrule.trace import FormulaError, TraceError, trace
-from chainrule.words import ChainruleError, MissingDependencyError, use
+from chainrule.words import ArgumentError, ChainruleError, MissingDependencyError, use
+from chainrule.words import attribute_message as _attribute_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chainrule import estimators as estimators
+    from chainrule import gallery as gallery
     from chainrule.derivation import ValuesError, Verification, equations
     from chainrule.deriving import Derivation, DerivationError, derive
     from chainrule.engines import EngineError
     from chainrule.grading import Grade, GradeError, grade
     from chainrule.models import Model, ModelError, load_model, save_model
     from chainrule.networks import MLP, GradientReport, NetworkError, NeuralNetwork, gradient_report
+    from chainrule.plots import PlotError, plot_decision_boundary
     from chainrule.training import (
         LBFGS,
         SGD,
@@ -103,6 +108,10 @@ _HOME = {
         "NeuralNetwork",
         "gradient_report",
     ),
+    "chainrule.plots": (
+        "PlotError",
+        "plot_decision_boundary",
+    ),
     "chainrule.training": (
         "LBFGS",
         "SGD",
@@ -132,6 +141,8 @@ _HOME = {
         "vjp",
     ),
 }
+_ROOMS = {"estimators": "chainrule.estimators", "gallery": "chainrule.gallery"}
+"""Packages that are imported when they are first used."""
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 
@@ -140,8 +151,14 @@ def __getattr__(name: str) -> object:
         value: object = _import_module("importlib.metadata").version("chainrule")
     elif name in _MODULE_OF:
         value = getattr(_import_module(_MODULE_OF[name]), name)
-    else:
+    elif name in _ROOMS:
+        value = _import_module(_ROOMS[name])
+    elif name.startswith("_"):
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    else:
+        known = [*__all__, *_ROOMS]
+        numpy = _import_module("numpy")
+        raise AttributeError(_attribute_message(name, known, lambda other: getattr(numpy, other, None)), name=name)
     globals()[name] = value
     return value
 
@@ -166,8 +183,20 @@ _PROGRAM_DISPLAYS.update(
 )
 
 
+def _of_models(name: str) -> "Callable[..., object]":
+    """Return a function of `chainrule.models`, which is imported when it is first called."""
+
+    def call(*arguments: object) -> object:
+        return getattr(_import_module("chainrule.models"), name)(*arguments)
+
+    return call
+
+
+_MODEL_FILES.update(save=_of_models("save_model"), load=_of_models("load_model"))
+
+
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_ROOMS, "__version__"]
 
 
 __all__ = [
@@ -176,6 +205,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "ArgumentError",
     "BlockOrder",
     "BroadcastWarning",
     "ChainruleError",
@@ -198,6 +228,7 @@ __all__ = [
     "NetworkError",
     "NeuralNetwork",
     "Optimizer",
+    "PlotError",
     "Program",
     "ProgramError",
     "RMSprop",
@@ -243,6 +274,7 @@ __all__ = [
     "max_pool2d",
     "mean_squared_error",
     "one_hot",
+    "plot_decision_boundary",
     "random_draws",
     "random_normal",
     "random_uniform",

@@ -1,4 +1,4 @@
-"""Charts as inline SVG, without scripts, fonts or network access; colours are those of the page, light or dark.
+"""Charts as inline SVG, and tables, without scripts, fonts or network access, in the page's colours, light or dark.
 
 A chart has a fixed coordinate system and scales to the available width. Text is in the font of the page; `CHART_STYLE`
 is the style sheet, whose colours a page can set by the variables `--blue`, `--red`, `--soft` and `--line`.
@@ -24,6 +24,11 @@ CHART_STYLE: Final = """
 .cr-chart polyline.second { stroke: var(--red, #d2571b) }
 .cr-chart circle.first { fill: var(--blue, #2f7bd0); fill-opacity: .45 }
 .cr-chart rect.first { fill: var(--blue, #2f7bd0); fill-opacity: .75 }
+.cr-table { border-collapse: collapse; margin: .4em 0 }
+.cr-table caption { text-align: left; padding-bottom: .4em }
+.cr-table th, .cr-table td { text-align: left; padding: .15em .8em .15em 0; vertical-align: top }
+.cr-table th { border-bottom: 1px solid var(--soft, currentColor); font-weight: 600 }
+.cr-table code { white-space: pre-wrap }
 """
 
 Point: TypeAlias = tuple[float, float]
@@ -32,6 +37,8 @@ Scale: TypeAlias = Callable[[float], float]
 WIDTH: Final = 560
 HEIGHT: Final = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 12, 44
+_BAR = 20
+"""The height of a bar with its gap."""
 _MOST_POINTS = 300
 _LOGARITHMIC = 20
 """The ratio of losses above which their scale is logarithmic."""
@@ -100,6 +107,48 @@ def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str, y_lab
     return _svg(parts, x_label)
 
 
+def bars(values: Sequence[tuple[str, float]], x_label: str) -> str:
+    """Plot a horizontal bar for each named positive value, on a logarithmic scale; others have no bar."""
+    shown = [value for _, value in values if math.isfinite(value) and value > 0]
+    if not shown:
+        return ""
+    low, high = 10.0 ** math.floor(math.log10(min(shown))), 10.0 ** math.ceil(math.log10(max(shown)))
+    low, high = (low / 10, high) if low == high else (low, high)
+    height, left = _TOP + _BAR * len(values) + _BOTTOM, 2 * _LEFT
+    x = _logarithmic(low, high, left, WIDTH - _RIGHT)
+    parts = []
+    for mark in _log_ticks(low, high):
+        parts.append(f'<line class="grid" x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{_TOP}" y2="{height - _BOTTOM}"/>')
+        parts.append(f'<text x="{x(mark):.1f}" y="{height - _BOTTOM + 16}" text-anchor="middle">{short(mark)}</text>')
+    for place, (name, value) in enumerate(values):
+        top = _TOP + _BAR * place
+        parts.append(f'<text x="{left - 6}" y="{top + 14}" text-anchor="end">{escape(name)}</text>')
+        if math.isfinite(value) and value > 0:
+            width = max(1.0, x(value) - left)
+            parts.append(f'<rect class="first" x="{left}" width="{width:.1f}" y="{top + 3}" height="{_BAR - 6}"/>')
+    parts.append(f'<text x="{(WIDTH + left) / 2}" y="{height - 8}" text-anchor="middle">{escape(x_label)}</text>')
+    return _svg(parts, x_label, height)
+
+
+def table_html(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return an HTML table with its style; texts are escaped, and those between backticks are code.
+
+    >>> "<td><code>W1</code></td>" in table_html("", ["name"], [["`W1`"]])
+    True
+    """
+
+    def cell(tag: str, text: str) -> str:
+        is_code = len(text) > 2 and text[0] == text[-1] == "`"
+        inner = f"<code>{escape(text[1:-1])}</code>" if is_code else escape(text)
+        return f"<{tag}>{inner}</{tag}>"
+
+    parts = [f"<style>{CHART_STYLE}</style>", '<table class="cr-table">']
+    parts += [f"<caption>{escape(caption)}</caption>"] if caption else []
+    parts.append(f"<tr>{''.join(cell('th', text) for text in head)}</tr>")
+    parts += [f"<tr>{''.join(cell('td', text) for text in row)}</tr>" for row in rows]
+    return "\n".join([*parts, "</table>"])
+
+
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     """Return round numbers between `low` and `high`.
 
@@ -160,8 +209,8 @@ def short(value: float) -> str:
     return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
-def _svg(parts: Sequence[str], label: str) -> str:
-    frame = f'class="cr-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}"'
+def _svg(parts: Sequence[str], label: str, height: int = HEIGHT) -> str:
+    frame = f'class="cr-chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}"'
     return "\n".join([f"<svg {frame}>", *parts, "</svg>"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, overload
 
@@ -584,6 +584,10 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
     if wrt is None:
         is_loss = len(program.outputs) == 1 and program.outputs[0].type.shape == ()
         return _chosen(program, DATA_NAMES if is_loss else CONSTANT_NAMES)
+    if not isinstance(wrt, str | Iterable) or not all(isinstance(name, str) for name in wrt):
+        raise DerivationError(
+            f"wrt is {wrt!r}; name inputs, as in wrt=[{', '.join(repr(each.name) for each in floats)}]"
+        )
     names = [wrt] if isinstance(wrt, str) else list(wrt)
     by_name = {node.name: node for node in program.inputs}
     by_letter = {canonical_name(name): name for name in by_name}

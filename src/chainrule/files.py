@@ -9,10 +9,10 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, Final, cast
 
 from chainrule.words import ChainruleError
 
@@ -28,6 +28,10 @@ _REASONS = {
     errno.ENAMETOOLONG: "its name is too long",
     errno.ELOOP: "its links lead in a circle",
 }
+
+
+MODEL_FILES: Final[dict[str, Callable[..., Any]]] = {}
+"""How a network is written and read, "save" and "load"; filled by the package, whose later rooms define models."""
 
 
 class FileError(ChainruleError):

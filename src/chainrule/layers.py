@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from chainrule.functions import call
+from numpy.typing import ArrayLike
+
+from chainrule.functions import Floats, call
 from chainrule.ir import Dim, Node, ShapeError, SymbolicDim, shape_text
 from chainrule.primitives import (
     Broadcast,
@@ -29,7 +31,9 @@ Steps: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = int | Sequence[int] | Literal["valid", "same"]
 
 
-def conv1d(x: Any, W: Any, b: Any = None, stride: Steps = 1, padding: Padding = 0, dilation: Steps = 1) -> Any:
+def conv1d(
+    x: ArrayLike, W: ArrayLike, b: ArrayLike | None = None, stride: Steps = 1, padding: Padding = 0, dilation: Steps = 1
+) -> Floats:
     """1-D convolution, `y[n, o, p] = Σ x[n, c, p·stride + k·dilation] W[o, c, k] + b[o]`, summed over c and k.
 
     Parameters
@@ -49,10 +53,13 @@ def conv1d(x: Any, W: Any, b: Any = None, stride: Steps = 1, padding: Padding = 
     array([[[1., 2., 4.]]])
 
     """
-    return call(_convolve, x, W, b, name="conv1d", rank=1, stride=stride, padding=padding, dilation=dilation)
+    result: Floats = call(_convolve, x, W, b, name="conv1d", rank=1, stride=stride, padding=padding, dilation=dilation)
+    return result
 
 
-def conv2d(x: Any, W: Any, b: Any = None, stride: Steps = 1, padding: Padding = 0, dilation: Steps = 1) -> Any:
+def conv2d(
+    x: ArrayLike, W: ArrayLike, b: ArrayLike | None = None, stride: Steps = 1, padding: Padding = 0, dilation: Steps = 1
+) -> Floats:
     """2-D convolution: each output is a sum over input channels and the places of a window, plus b.
 
     Parameters
@@ -73,10 +80,11 @@ def conv2d(x: Any, W: Any, b: Any = None, stride: Steps = 1, padding: Padding = 
     array([[[[5.]]]])
 
     """
-    return call(_convolve, x, W, b, name="conv2d", rank=2, stride=stride, padding=padding, dilation=dilation)
+    result: Floats = call(_convolve, x, W, b, name="conv2d", rank=2, stride=stride, padding=padding, dilation=dilation)
+    return result
 
 
-def max_pool1d(x: Any, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Any:
+def max_pool1d(x: ArrayLike, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Floats:
     """Max pooling along the last axis; `stride` defaults to the window size.
 
     The gradient goes to the maximum and is shared by ties. Padding counts as −∞.
@@ -84,10 +92,11 @@ def max_pool1d(x: Any, size: Steps, stride: Steps | None = None, padding: Paddin
     >>> max_pool1d([[[1.0, 3.0, 2.0, 5.0]]], 2)
     array([[[3., 5.]]])
     """
-    return call(_pool, x, name="max_pool1d", rank=1, size=size, stride=stride, padding=padding)
+    result: Floats = call(_pool, x, name="max_pool1d", rank=1, size=size, stride=stride, padding=padding)
+    return result
 
 
-def max_pool2d(x: Any, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Any:
+def max_pool2d(x: ArrayLike, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Floats:
     """Max pooling over the last two axes; `stride` defaults to the window size.
 
     The gradient goes to the maximum and is shared by ties. Padding counts as −∞.
@@ -95,10 +104,11 @@ def max_pool2d(x: Any, size: Steps, stride: Steps | None = None, padding: Paddin
     >>> max_pool2d([[[[1.0, 3.0], [2.0, 5.0]]]], 2)
     array([[[[5.]]]])
     """
-    return call(_pool, x, name="max_pool2d", rank=2, size=size, stride=stride, padding=padding)
+    result: Floats = call(_pool, x, name="max_pool2d", rank=2, size=size, stride=stride, padding=padding)
+    return result
 
 
-def avg_pool1d(x: Any, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Any:
+def avg_pool1d(x: ArrayLike, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Floats:
     """Average pooling along the last axis; `stride` defaults to the window size.
 
     Padding counts as zeros, which are included in the mean.
@@ -106,10 +116,11 @@ def avg_pool1d(x: Any, size: Steps, stride: Steps | None = None, padding: Paddin
     >>> avg_pool1d([[[1.0, 3.0, 2.0, 4.0]]], 2)
     array([[[2., 3.]]])
     """
-    return call(_pool, x, name="avg_pool1d", rank=1, size=size, stride=stride, padding=padding)
+    result: Floats = call(_pool, x, name="avg_pool1d", rank=1, size=size, stride=stride, padding=padding)
+    return result
 
 
-def avg_pool2d(x: Any, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Any:
+def avg_pool2d(x: ArrayLike, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Floats:
     """Average pooling over the last two axes; `stride` defaults to the window size.
 
     Padding counts as zeros, which are included in the mean.
@@ -117,7 +128,8 @@ def avg_pool2d(x: Any, size: Steps, stride: Steps | None = None, padding: Paddin
     >>> avg_pool2d([[[[1.0, 3.0], [2.0, 4.0]]]], 2)
     array([[[[2.5]]]])
     """
-    return call(_pool, x, name="avg_pool2d", rank=2, size=size, stride=stride, padding=padding)
+    result: Floats = call(_pool, x, name="avg_pool2d", rank=2, size=size, stride=stride, padding=padding)
+    return result
 
 
 def _convolve(

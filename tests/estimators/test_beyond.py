@@ -285,5 +285,5 @@ def test_a_report_needs_no_rows_until_the_estimator_travels() -> None:
 def test_a_wide_network_with_exp_is_verified() -> None:
     X, y = numbers()
     model = MLPRegressor("tweedie", max_iter=3, tol=1e9, n_iter_no_change=1, random_state=0).fit(X, np.abs(y))
-    assert model.hidden_layer_sizes == (100,)
+    assert model.get_params()["hidden_layer_sizes"] == (100,)
     assert model.derive().verify().ok

@@ -121,7 +121,8 @@ def test_parameters_are_those_of_scikit_learn_and_more() -> None:
 
 
 def test_the_representation_for_notebooks(flowers: tuple[Array, Array]) -> None:
-    page = MLPClassifier(**SETTINGS).fit(*flowers)._repr_html_()
+    model: Any = MLPClassifier(**SETTINGS).fit(*flowers)
+    page = model._repr_html_()
     assert "MLPClassifier" in page
     assert "<" in page
 

@@ -58,9 +58,9 @@ def test_a_large_sparse_matrix_lies_in_a_file(monkeypatch: pytest.MonkeyPatch) -
 
 def test_sparse_labels_come_back_sparse() -> None:
     labels = sp.csr_matrix((X > 0).astype(int))
-    model = MLPClassifier(**SETTINGS).fit(X, labels)
+    found: Any = MLPClassifier(**SETTINGS).fit(X, labels).predict(X)
     dense = MLPClassifier(**SETTINGS).fit(X, labels.toarray())
-    np.testing.assert_array_equal(model.predict(X).toarray(), dense.predict(X))
+    np.testing.assert_array_equal(found.toarray(), dense.predict(X))
 
 
 @pytest.mark.parametrize(

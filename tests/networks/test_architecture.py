@@ -225,10 +225,11 @@ def test_a_description_is_json_and_read_again() -> None:
     )
     described = json.loads(json.dumps(network.describe()))
     assert Architecture.from_description(described) == network
-    own = Architecture(4, (6,), 1, activations=ACTIVATIONS["mish"], loss=lambda p, y: (p - y) ** 2)
+    own = Architecture(4, (6,), 1, activations=np.sin, loss=lambda p, y: (p - y) ** 2)
     words = json.loads(json.dumps(own.describe()))
-    assert words["activations"] == ["function _mish"]
+    assert words["activations"] == ["function sin"]
     assert words["loss"] == {"name": "function <lambda>"}
+    assert Architecture(4, (6,), 1, activations=ACTIVATIONS["mish"]).describe()["activations"] == ["mish"]
     with pytest.raises(NetworkError, match="give the function itself"):
         Architecture.from_description(words)
     with pytest.raises(NetworkError, match="setting of an architecture"):

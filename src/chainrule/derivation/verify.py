@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.calculus import TANGENT
+from chainrule.charts import escape
 from chainrule.derivation.elements import element_value
 from chainrule.derivation.forms import Form
 from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values, bind_nodes
@@ -86,7 +87,7 @@ class Outcome:
     tolerance: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """The result of `verify`: the numbers of lines and points, and the largest relative errors.
 
@@ -161,6 +162,12 @@ class Verification:
 
     def __str__(self) -> str:
         return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Verification: {self.text('en')}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{'✓' if self.ok else '✗'} {escape(self.text())}</p>"
 
 
 class Verifier:

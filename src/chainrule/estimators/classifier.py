@@ -215,10 +215,14 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     ) -> None:
         self._keep(locals())
 
-    def predict(self, X: Any) -> Any:
-        """Return the class of each row of `X` (rows, features); for a multilabel problem zeros and ones."""
+    def predict(self, X: Any) -> Array:
+        """Return the class of each row of `X` (rows, features); for a multilabel problem zeros and ones.
+
+        The result is sparse if the `y` of the fit was.
+        """
         outputs = self._outputs(X)
-        return self._labels.decode(outputs)
+        classes: Array = self._labels.decode(outputs)
+        return classes
 
     def predict_proba(self, X: Any) -> Array:
         """Return class probabilities, of shape (rows, classes), in the order of `classes_`."""

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,13 +42,14 @@ from chainrule.networks import (
     predict_rows,
 )
 from chainrule.tables import Target
+from chainrule.words import Named, at_callers_line
 
 Array = NDArray[Any]
 
 _READY = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-class MultilayerPerceptron(CallbackSupport, Estimator):
+class MultilayerPerceptron(Named, CallbackSupport, Estimator):
     """The common base of `MLPClassifier` and `MLPRegressor`; not to be instantiated."""
 
     _target_name = "y"
@@ -85,6 +86,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         """Store the arguments of `__init__` unchanged."""
         vars(self).update({name: value for name, value in given.items() if name not in ("self", "__class__")})
 
+    @at_callers_line
     @with_callbacks
     def fit(
         self,
@@ -95,7 +97,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> Any:
+    ) -> Self:
         """Train on `X` (rows, features) and `y`, (rows,) or (rows, outputs).
 
         `X` is an array, a sparse matrix, or a table of pandas, polars or Arrow. `sample_weight` (rows,) weights the

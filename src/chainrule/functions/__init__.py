@@ -48,10 +48,12 @@ from chainrule.functions.named import (
     softplus,
     take,
 )
+from chainrule.functions.typing import Floats
 
 __all__ = [
     "RNG_SEED",
     "RNG_STEP",
+    "Floats",
     "RandomSource",
     "arctan",
     "arctan2",

@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule import primitives
 from chainrule.functions.calling import call
+from chainrule.functions.typing import Floats, same_shape
 from chainrule.ir import (
     Dim,
     DType,
@@ -101,6 +102,7 @@ def _as_int64(name: str, number: int) -> int:
     return (whole + 2**63) % 2**64 - 2**63
 
 
+@same_shape
 def dropout(x: Any, rate: float, training: bool = True) -> Any:
     """Set each element to 0 with probability `rate` and divide the others by 1 − rate (Srivastava et al. 2014).
 
@@ -126,7 +128,7 @@ def _dropout(x: Node, seed: Node | int | None, step: Node | int | None, rate: An
     return x * primitives.dropout_mask(_scalar(seed), _scalar(step), x, float(rate), stream)
 
 
-def random_uniform(shape: Any = (), dtype: Any = np.float64) -> Any:
+def random_uniform(shape: Any = (), dtype: Any = np.float64) -> Floats:
     """Draw independent numbers, uniform in [0, 1), in a traced function; for float32 give `dtype=x.dtype`.
 
     They are drawn anew for each call in the function and, in `fit`, for each step; they do not depend on the number of
@@ -137,14 +139,15 @@ def random_uniform(shape: Any = (), dtype: Any = np.float64) -> Any:
     [0.140223 0.8197  ]
     """
     source = _draws_of("random_uniform")
-    return call(_uniform, source.seed, source.step, shape=shape, dtype=dtype, stream=source.stream())
+    drawn: Floats = call(_uniform, source.seed, source.step, shape=shape, dtype=dtype, stream=source.stream())
+    return drawn
 
 
 def _uniform(seed: Node | int, step: Node | int, shape: Any, dtype: Any, stream: int) -> Node:
     return primitives.random_uniform(_scalar(seed), _scalar(step), _shape(shape), stream, _float(dtype))
 
 
-def random_normal(shape: Any = (), dtype: Any = np.float64) -> Any:
+def random_normal(shape: Any = (), dtype: Any = np.float64) -> Floats:
     """Draw independent standard normal numbers; arguments and use as for `random_uniform`.
 
     Computed as √(−2 ln(1 − u)) cos(2π v) from two uniform draws u and v (Box and Muller 1958).
@@ -155,7 +158,8 @@ def random_normal(shape: Any = (), dtype: Any = np.float64) -> Any:
     """
     source = _draws_of("random_normal")
     streams = source.stream(), source.stream()
-    return call(_normal, source.seed, source.step, shape=shape, dtype=dtype, streams=streams)
+    drawn: Floats = call(_normal, source.seed, source.step, shape=shape, dtype=dtype, streams=streams)
+    return drawn
 
 
 def _normal(seed: Node | int, step: Node | int, shape: Any, dtype: Any, streams: tuple[int, int]) -> Node:

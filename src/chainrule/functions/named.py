@@ -6,8 +6,12 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from chainrule import primitives
 from chainrule.functions.calling import call, demand
+from chainrule.functions.typing import same_shape
 from chainrule.ir import (
     Demand,
     Dim,
@@ -31,6 +35,7 @@ def _same_shape(function: str, x: Node, y: Node) -> None:
         )
 
 
+@same_shape
 def sigmoid(x: Any) -> Any:
     """The logistic function σ(x) = 1 / (1 + e⁻ˣ), elementwise, without overflow.
 
@@ -40,6 +45,7 @@ def sigmoid(x: Any) -> Any:
     return call(primitives.sigmoid, x)
 
 
+@same_shape
 def log_sigmoid(x: Any) -> Any:
     """`ln σ(x) = −softplus(−x)`, elementwise, without overflow.
 
@@ -53,7 +59,7 @@ def _log_sigmoid(x: Node) -> Node:
     return negate(primitives.softplus(negate(x)))
 
 
-def logdet(x: Any) -> Any:
+def logdet(x: ArrayLike) -> Any:
     """Return ln |det x| of a square matrix, or of each matrix in the last two axes; −∞ if it is singular.
 
     Does not overflow. The derivative is the transposed inverse. In NumPy it is `np.linalg.slogdet(x)[1]`.
@@ -64,6 +70,7 @@ def logdet(x: Any) -> Any:
     return call(primitives.logdet, x)
 
 
+@same_shape
 def softplus(x: Any) -> Any:
     """The softplus function ln(1 + eˣ), elementwise, without overflow. Its derivative is σ.
 
@@ -73,6 +80,7 @@ def softplus(x: Any) -> Any:
     return call(primitives.softplus, x)
 
 
+@same_shape
 def relu(x: Any) -> Any:
     """Return max(x, 0), elementwise. The derivative at 0 is 0, and NaN propagates.
 
@@ -85,6 +93,7 @@ def relu(x: Any) -> Any:
     return call(primitives.relu, x)
 
 
+@same_shape
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """Return `x` if it is positive, else `negative_slope * x`; the derivative at 0 is `negative_slope`.
 
@@ -94,6 +103,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     return call(primitives.leaky_relu, x, negative_slope=negative_slope)
 
 
+@same_shape
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """Return `x` if it is positive, else α (eˣ − 1) (Clevert et al. 2015, equation 15).
 
@@ -103,6 +113,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return call(primitives.elu, x, alpha=alpha)
 
 
+@same_shape
 def silu(x: Any) -> Any:
     """Return `x σ(x)`, also called swish (Elfwing et al. 2017, equation 4).
 
@@ -112,6 +123,7 @@ def silu(x: Any) -> Any:
     return call(primitives.silu, x)
 
 
+@same_shape
 def gelu(x: Any, approximate: bool = False) -> Any:
     """Return `x Φ(x)` with Φ the standard normal distribution function (Hendrycks and Gimpel 2016).
 
@@ -123,6 +135,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     return call(primitives.gelu, x, approximate=approximate)
 
 
+@same_shape
 def erf(x: Any) -> Any:
     """The error function 2/√π · ∫₀ˣ exp(−t²) dt, elementwise.
 
@@ -132,6 +145,7 @@ def erf(x: Any) -> Any:
     return call(primitives.erf, x)
 
 
+@same_shape
 def sinh(x: Any) -> Any:
     """The hyperbolic sine (eˣ − e⁻ˣ) / 2, elementwise, also accurate near 0.
 
@@ -141,6 +155,7 @@ def sinh(x: Any) -> Any:
     return call(primitives.Sinh.of, x)
 
 
+@same_shape
 def cosh(x: Any) -> Any:
     """The hyperbolic cosine (eˣ + e⁻ˣ) / 2, elementwise.
 
@@ -150,6 +165,7 @@ def cosh(x: Any) -> Any:
     return call(primitives.Cosh.of, x)
 
 
+@same_shape
 def arctan(x: Any) -> Any:
     """The inverse tangent, between −π/2 and π/2, elementwise; its derivative is 1 / (1 + x²).
 
@@ -159,7 +175,8 @@ def arctan(x: Any) -> Any:
     return call(primitives.Arctan.of, x)
 
 
-def arctan2(y: Any, x: Any) -> Any:
+@same_shape
+def arctan2(y: Any, x: ArrayLike) -> Any:
     """The angle of the point (x, y), with y the first argument, from −π to π; the arrays broadcast.
 
     The derivatives are x / (x² + y²) in y and −y / (x² + y²) in x; at the origin they are undefined and NaN.
@@ -170,6 +187,7 @@ def arctan2(y: Any, x: Any) -> Any:
     return call(primitives.Arctan2.of, y, x)
 
 
+@same_shape
 def softmax(x: Any, axis: Axis = -1) -> Any:
     """The softmax eˣ / Σ eˣ, with the sum over `axis` (None for all axes), of the shape of `x`, without overflow.
 
@@ -179,6 +197,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
     return call(primitives.softmax, x, axis=axis)
 
 
+@same_shape
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
     """The logarithm of `softmax(x, axis)`, finite even if that underflows.
 
@@ -188,7 +207,7 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
     return call(primitives.log_softmax, x, axis=axis)
 
 
-def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return `ln Σ eˣ` over `axis` (None for all axes), without overflow. Its derivative is the softmax.
 
     >>> print(f"{logsumexp([1000.0, 1000.0]):.6f}")
@@ -197,7 +216,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return call(primitives.logsumexp, x, axis=axis, keepdims=keepdims)
 
 
-def cross_entropy(logits: Any, labels: Any) -> Any:
+def cross_entropy(logits: ArrayLike, labels: ArrayLike) -> np.floating[Any]:
     """The mean cross-entropy of `logits` (…, k) and integer `labels` (…) from 0 to k − 1.
 
     It is −mean log softmax(logits)[labels]. A label out of range raises ProgramError with its position, also in the
@@ -206,7 +225,8 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     >>> print(f"{cross_entropy([[2.0, 0.0], [0.0, 1.0]], [0, 1]):.6f}")
     0.220095
     """
-    return call(_cross_entropy, logits, labels)
+    loss: np.floating[Any] = call(_cross_entropy, logits, labels)
+    return loss
 
 
 def _cross_entropy(logits: Node, labels: Node) -> Node:
@@ -235,7 +255,7 @@ def _demand_labels(function: str, labels: Node, size: Dim) -> None:
         demand(Demand(labels, 0, size - 1, function, "labels", mend))
 
 
-def binary_cross_entropy(logits: Any, targets: Any) -> Any:
+def binary_cross_entropy(logits: ArrayLike, targets: ArrayLike) -> np.floating[Any]:
     """The mean cross-entropy mean(softplus(z) − y z) of σ(z) and targets y in [0, 1], two arrays of one shape.
 
     A target out of [0, 1] raises ProgramError with its position, also in the data of `fit`.
@@ -245,7 +265,8 @@ def binary_cross_entropy(logits: Any, targets: Any) -> Any:
     >>> print(binary_cross_entropy([1000.0, -1000.0], [1, 0]))
     0.0
     """
-    return call(_binary_cross_entropy, logits, targets)
+    loss: np.floating[Any] = call(_binary_cross_entropy, logits, targets)
+    return loss
 
 
 def _binary_cross_entropy(logits: Node, targets: Node) -> Node:
@@ -256,13 +277,14 @@ def _binary_cross_entropy(logits: Node, targets: Node) -> Node:
     return mean(primitives.softplus(logits) - cast(targets, logits.type.dtype) * logits)
 
 
-def mean_squared_error(predictions: Any, targets: Any) -> Any:
+def mean_squared_error(predictions: ArrayLike, targets: ArrayLike) -> np.floating[Any]:
     """The mean squared error mean((predictions − targets)²) of two arrays of one shape.
 
     >>> print(mean_squared_error([1.0, 2.0], [1.0, 4.0]))
     2.0
     """
-    return call(_mean_squared_error, predictions, targets)
+    loss: np.floating[Any] = call(_mean_squared_error, predictions, targets)
+    return loss
 
 
 def _mean_squared_error(predictions: Node, targets: Node) -> Node:
@@ -271,7 +293,8 @@ def _mean_squared_error(predictions: Node, targets: Node) -> Node:
     return mean(square(predictions - cast(targets, predictions.type.dtype)))
 
 
-def layer_norm(x: Any, gain: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+@same_shape
+def layer_norm(x: Any, gain: ArrayLike | None = None, bias: ArrayLike | None = None, eps: float = 1e-5) -> Any:
     """Layer normalization, (x − mean) / √(var + eps) ⊙ gain + bias over the last axis (Ba et al. 2016, equation 4).
 
     `gain` and `bias` broadcast against `x`, and the result has the shape of `x`; both are optional.
@@ -290,7 +313,8 @@ def _layer_norm(x: Node, gain: Node | None, bias: Node | None, eps: float) -> No
     return _scaled("layer_norm", normal, gain, bias)
 
 
-def rms_norm(x: Any, gain: Any = None, eps: float = 1e-6) -> Any:
+@same_shape
+def rms_norm(x: Any, gain: ArrayLike | None = None, eps: float = 1e-6) -> Any:
     """RMS normalization, `x / √(mean(x²) + eps) ⊙ gain` over the last axis (Zhang and Sennrich 2019, equation 4).
 
     >>> import numpy as np
@@ -319,7 +343,7 @@ def _scaled(function: str, x: Node, gain: Node | None, bias: Node | None) -> Nod
     return result
 
 
-def one_hot(labels: Any, size: Dim) -> Any:
+def one_hot(labels: ArrayLike, size: Dim) -> NDArray[np.float64]:
     """Encode integer labels (…) as one-hot rows (…, size) in float64.
 
     A label that is not from 0 to size − 1 raises ProgramError with its position.
@@ -328,7 +352,8 @@ def one_hot(labels: Any, size: Dim) -> Any:
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
-    return call(_one_hot, labels, size=size)
+    rows: NDArray[np.float64] = call(_one_hot, labels, size=size)
+    return rows
 
 
 def _one_hot(labels: Node, size: Dim) -> Node:
@@ -337,7 +362,7 @@ def _one_hot(labels: Node, size: Dim) -> Node:
     return primitives.one_hot(labels, size)
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Any:
     """Return the slices of `x` along `axis` (of the flat array if None) at integer `indices`, as `np.take`.
 
     >>> take([[1.0, 2.0], [3.0, 4.0]], [1, 1, 0], axis=0)

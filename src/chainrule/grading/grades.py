@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from chainrule.charts import table_html
 from chainrule.grading.answers import visible
 from chainrule.grading.diagnosis import Diagnosis
 from chainrule.grading.words import diagnosis_text, say
@@ -42,7 +43,7 @@ class Line:
     cause: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Grade:
     """The result of `grade` for a handwritten backward pass.
 
@@ -92,16 +93,21 @@ class Grade:
         lang = used_language(lang)
         result: list[tuple[str, int]] = []
         digits = len(str(max((line.number for line in self.lines), default=1)))
-        for number, group in itertools.groupby(self.lines, key=lambda line: (line.number, line.source)):
-            lines = list(group)
-            mark = min((_MARKS[line.status] for line in lines), key="✗·✓ ".index)
-            result.append((f"{mark} {number[0]:>{digits}}  {number[1]}", digits + 6))
-            for text in dict.fromkeys(text for line in lines for text in self._said(line, lang)):
+        for mark, number, source, texts in self._marked(lang):
+            result.append((f"{mark} {number:>{digits}}  {source}", digits + 6))
+            for text in texts:
                 result.append((" " * (digits + 6) + text, digits + 6))
         if result:
             result.append(("", 0))
         result += [(text, 0) for text in self._verdict(lang)]
         return [(visible(text), indent) for text, indent in result]
+
+    def _marked(self, lang: Language) -> Iterator[tuple[str, int, str, list[str]]]:
+        """Yield for each line of the answer its mark, number and text, and what is said about it."""
+        for (number, source), group in itertools.groupby(self.lines, key=lambda line: (line.number, line.source)):
+            lines = list(group)
+            mark = min((_MARKS[line.status] for line in lines), key="✗·✓ ".index)
+            yield mark, number, source, list(dict.fromkeys(text for line in lines for text in self._said(line, lang)))
 
     def _said(self, line: Line, lang: Language) -> list[str]:
         if line.status == "confirmed":
@@ -174,3 +180,14 @@ class Grade:
 
     def __str__(self) -> str:
         return self.text()
+
+    def __repr__(self) -> str:
+        first = self.first_wrong
+        what = "right" if self.right else "incomplete" if first is None else f"first wrong in line {first.number}"
+        gradients = ", ".join(f"{name} {status}" for name, status in self.gradients.items())
+        return f"<Grade of {self.name} against {self.against}: {what}; {gradients}>"
+
+    def _repr_html_(self) -> str:
+        lang = used_language(None)
+        rows = [[mark, f"{k}", f"`{visible(source)}`", " ".join(said)] for mark, k, source, said in self._marked(lang)]
+        return table_html(" ".join(self._verdict(lang)), ["", "", self.name, self.against], rows)

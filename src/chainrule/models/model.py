@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import recognize
+from chainrule.charts import table_html
 from chainrule.ir import ArrayType, DType, Program, SymbolicDim, cached_property, named_dim, refuse_subclass
 from chainrule.models.errors import ModelError
 from chainrule.models.limits import check_bound
@@ -109,6 +110,12 @@ class Model:
         return (
             f"<Model {what}{self.width} inputs, {self.outputs} output{'s' * (self.outputs != 1)}, {count:,} parameters>"
         )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [f"`{name}`", " × ".join(map(str, array.shape)), str(array.dtype)] for name, array in self.params.items()
+        ]
+        return table_html(repr(self)[1:-1], ["parameter", "shape", "dtype"], rows)
 
     def __post_init__(self) -> None:
         _check_program(self.program, self.params)

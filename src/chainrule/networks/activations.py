@@ -114,6 +114,9 @@ def read_activation(what: str, given: ActivationLike, known: Mapping[str, Functi
             raise NetworkError(f"{what} is {given!r}, in which there is no z; write a formula in z, or in x")
         found = Activation(text, formula)
     elif callable(given):
+        named = next((name for name, function in known.items() if function is given), None)
+        if named is not None:
+            return Activation(named, given)
         found = Activation(title_of(given), given)
     else:
         raise NetworkError(

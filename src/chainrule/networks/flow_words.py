@@ -7,6 +7,7 @@ from typing import Final
 from chainrule.words import Sentences
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
+    "axis": ("norm of the gradient", "梯度的范数"),
     "head factor": ("factor", "因子"),
     "head gain": ("gain", "增益"),
     "head what": ("what it is", "说明"),

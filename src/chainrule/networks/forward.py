@@ -90,9 +90,9 @@ def loss_function(architecture: Architecture, weighted: bool = False) -> Callabl
         X, weights = given["X"], given.get("weights")
         rows = X.shape[0]
         z = logits(architecture, X, given, training=True)
-        mean_loss = data_loss(architecture, z, given["y"], weights, rows)
         if not architecture.alpha:
-            return mean_loss
+            return data_loss(architecture, z, given["y"], weights, rows)
+        mean_loss = data_loss(architecture, z, given["y"], weights, rows)
         return mean_loss + penalty(architecture, given, given["alpha"], total_weight(weights, rows))
 
     signature = _signed(loss, ["X", "y", *extra, *architecture.params])

@@ -12,18 +12,23 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import Backward, Contribution, backward
+from chainrule.charts import CHART_STYLE, bars, escape
 from chainrule.engines import evaluate
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, refuse_subclass, substitute, topological_order
 from chainrule.networks.flow_words import say
+from chainrule.plots import axes_for
 from chainrule.primitives import Contract, Elementwise, RandomUniform
 from chainrule.training import named_loss, traced_loss
 from chainrule.words import Language, at_callers_line, listed_in, used_language, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Array = NDArray[Any]
 Kind: TypeAlias = Literal["activation", "weights", "mask", "equation"]
@@ -84,7 +89,7 @@ class ParameterGradient:
     value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientReport:
     """The gradient along the path from the loss to the first layer.
 
@@ -143,8 +148,35 @@ class GradientReport:
         lang = used_language(lang)
         return _text(self, lang)
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Plot ‖∂L/∂s‖ of every named quantity, from the loss backwards, as bars on `ax`, by default on new axes.
+
+        Returns the axes. Raises MissingDependencyError without matplotlib.
+        """
+        ax = axes_for(ax)
+        names, norms = zip(*self._bars, strict=True) if self._bars else ((), ())
+        ax.barh(names, norms)
+        if any(0 < norm < math.inf for norm in norms):
+            ax.set_xscale("log")
+        ax.invert_yaxis()
+        ax.set_xlabel("norm of the gradient")
+        return ax
+
     def __str__(self) -> str:
         return self.text()
+
+    def __repr__(self) -> str:
+        return f"<GradientReport: {self.status}; {' '.join(self.sentences('en')[:1])}>"
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in self.sentences())
+        return f"<style>{CHART_STYLE}</style>\n{said}{bars(self._bars, say(used_language(None), 'axis'))}"
+
+    @property
+    def _bars(self) -> list[tuple[str, float]]:
+        """The norms by name, without that of the loss itself, which is 1."""
+        loss = self.path[0].symbol if self.path else None
+        return [(f"∂L/∂{name}", norm) for name, norm in self.norms.items() if name != loss]
 
 
 @at_callers_line
@@ -193,7 +225,7 @@ def gradient_report(
         ParameterGradient(name, flow.norms.get(name, 0.0), float(np.linalg.norm(values[name]))) for name in named.params
     )
     norms = {name: norm for name, norm in flow.norms.items() if name not in named.params}
-    path = flow.path(list(params))
+    path = flow.path(list(named.params))
     return GradientReport(_status(path, norms, parameters), norms, path, parameters, rows)
 
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from chainrule.functions import sigmoid
 from chainrule.ir import Program, ShapeError, refuse_subclass
 from chainrule.networks.architecture import Architecture
+from chainrule.networks.display import layers_html
 from chainrule.schema import COUNT, checked
 from chainrule.trace import trace
 from chainrule.training import SGD, FitResult, TrainingError, fit
+from chainrule.words import Named, at_callers_line
 
 Array = NDArray[np.float64]
 
@@ -35,7 +37,7 @@ def two_layer_program() -> Program:
     return trace(two_layer_loss, **shapes)
 
 
-class NeuralNetwork:
+class NeuralNetwork(Named):
     """A network of two linear layers with logistic activations σ, trained by gradient descent on ½ Σ (a2 − y)².
 
     Weights are standard normal draws from `RandomState(seed)`, those of the hidden layer first; biases begin at zero.
@@ -86,15 +88,24 @@ class NeuralNetwork:
             "b2": self.bias_output[0],
         }
 
-    def sigmoid(self, x: Any) -> Any:
-        """The logistic function 1 / (1 + e⁻ˣ)."""
-        return sigmoid(x)
+    def __repr__(self) -> str:
+        sizes = f"{self.input_size} → {self.hidden_size} sigmoid → {self.output_size} sigmoid"
+        return f"<NeuralNetwork {sizes}, loss ½ Σ (a2 − y)²>"
 
-    def sigmoid_derivative(self, a: Any) -> Any:
+    def _repr_html_(self) -> str:
+        return layers_html(repr(self)[1:-1], self.params, ("sigmoid", "sigmoid"))
+
+    def sigmoid(self, x: Any) -> Array:
+        """The logistic function 1 / (1 + e⁻ˣ)."""
+        value: Array = sigmoid(x)
+        return value
+
+    def sigmoid_derivative(self, a: Array) -> Array:
         """The derivative of σ as a function of its value `a = σ(x)`: a (1 − a)."""
         return a * (1 - a)
 
-    def feedforward(self, X: Any) -> Any:
+    @at_callers_line
+    def feedforward(self, X: Any) -> Array:
         """Return the output (rows, output) for `X` (rows, input)."""
         refuse_subclass(X)
         if np.ndim(X) != 2 or np.shape(X)[1] != self.input_size:
@@ -104,10 +115,12 @@ class NeuralNetwork:
         hidden = self.sigmoid(X @ self.weights_input_hidden + self.bias_hidden)
         return self.sigmoid(hidden @ self.weights_hidden_output + self.bias_output)
 
+    @at_callers_line
     def backward(self, X: Any, y: Any, learning_rate: float) -> None:
         """Perform one update, W ← W − learning_rate · ∂L/∂W, of every weight and bias."""
         self._descend(X, y, 1, learning_rate, engine="reference")
 
+    @at_callers_line
     def train(self, X: Any, y: Any, epochs: int, learning_rate: float, report_every: int | None = 4000) -> None:
         """Perform `epochs` updates on all rows of `X` (rows, input) and `y` (rows, output), in native code.
 

@@ -191,6 +191,9 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _unknown(subject: Subject, name: str) -> str:
+    if name in ("shape", "shapes"):
+        first = next(iter(subject.signature.parameters), "X")
+        return f'shapes are given by the names of the arguments, as in {first}="n d"'
     known = [*subject.signature.parameters, *(attribute.name for attribute in subject.attributes)]
     hint = suggestion(name, known, f"; there are {', '.join(known)}")
     return f"{subject.name} has no parameter named {name!r}{hint}"

@@ -14,6 +14,7 @@ from types import FrameType
 import numpy as np
 
 from chainrule.ir import DTypeError, ProgramError, ShapeError
+from chainrule.trace.foreign import LIBRARIES, other_function
 from chainrule.trace.recording import recording
 from chainrule.words import ChainruleError
 
@@ -41,8 +42,27 @@ def _is_foreign(filename: str) -> bool:
     if filename.startswith("<frozen"):
         return True
     if any(filename.startswith(folder + os.sep) for folder in _SITE):
-        return filename.startswith(_FOREIGN[:2])
+        return filename.startswith(_FOREIGN[:2]) or _library_of(filename) is not None
     return filename.startswith(_FOREIGN)
+
+
+def _library_of(filename: str) -> str | None:
+    """Return the package in `LIBRARIES` that a file belongs to."""
+    for folder in _SITE:
+        name = filename.removeprefix(folder + os.sep).split(os.sep)[0]
+        if name in LIBRARIES:
+            return name
+    return None
+
+
+def _calling_library() -> str | None:
+    """Return the package in `LIBRARIES` that the innermost frame of user code has called, if any."""
+    frame: FrameType | None = sys._getframe(1)
+    called: str | None = None
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        called = _library_of(frame.f_code.co_filename) or called
+        frame = frame.f_back
+    return called
 
 
 def is_installed_file(filename: str) -> bool:
@@ -98,11 +118,37 @@ def located_at(frame: FrameType, line: int, message: str) -> str:
 
 def refusal(message: str) -> TraceError:
     """Return a located TraceError, and record it in the trace in case a caller catches it."""
+    library, frame = _calling_library(), user_frame()
+    if library is not None and frame is not None:
+        message = other_function(library, current_expression(frame))
     error = TraceError(located(message))
     current = recording.get()
     if current is not None:
         current.refused(error)
     return error
+
+
+def refused_by(library: str) -> TraceError:
+    """The error for a call of a function of `library` that has no frame of its own."""
+    frame = user_frame()
+    return refusal(other_function(library, "" if frame is None else current_expression(frame)))
+
+
+def refused_in_library(error: BaseException) -> TraceError | None:
+    """The error for a library's function that raised `error` about a traced value; None for any other error."""
+    if "Traced" not in str(error):
+        return None
+    trace, frame, library = error.__traceback__, None, None
+    while trace is not None:
+        inside = _library_of(trace.tb_frame.f_code.co_filename)
+        if is_user_file(trace.tb_frame.f_code.co_filename):
+            frame, library = trace.tb_frame, None
+        elif frame is not None and library is None:
+            library = inside
+        trace = trace.tb_next
+    if frame is None or library is None:
+        return None
+    return TraceError(located_at(frame, frame.f_lineno, other_function(library, current_expression(frame))))
 
 
 def relocated(error: ShapeError | DTypeError | ProgramError) -> ChainruleError:

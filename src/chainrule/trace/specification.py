@@ -4,7 +4,7 @@ A leaf is one of
 
 - a string of sizes separated by spaces, `"n d"` or `"4 2"` (`""` is a scalar), optionally followed by properties of the
   values, `"n n sym"`, and by a colon and a dtype: `"n d:float32"`, `"n:int"`, `"n:bool"`; the default is float64;
-- a tuple of sizes, `(4, 2)` or `("n", 2)`;
+- a tuple of sizes, `(4, 2)`, `("n", 2)` or `("n", "d")`;
 - an array, or any object with a shape and a dtype;
 - a number: a scalar, int64 for an int.
 
@@ -121,12 +121,12 @@ def _bounded(shape: Shape) -> Shape:
 
 
 def is_shape_tuple(value: object) -> bool:
-    """Whether a tuple is a shape, (4, 2) or ("n", 2) or (), rather than a tuple of arguments."""
+    """Whether a tuple is a shape, (4, 2), ("n", "d") or (), rather than a tuple of arguments, ("n d", "d")."""
     return (
         isinstance(value, tuple)
         and not hasattr(value, "_fields")
         and all(isinstance(entry, int | SymbolicDim | Size | np.integer | str) for entry in value)
-        and (not value or any(not isinstance(entry, str) for entry in value))
+        and all(entry.isidentifier() and entry not in _DTYPES for entry in value if isinstance(entry, str))
     )
 
 

@@ -40,8 +40,8 @@ from chainrule.trace.refusals import (
     as_operand_of_class,
     as_size,
 )
-from chainrule.trace.source import refusal, relocated
-from chainrule.trace.ufuncs import UFUNC_CALLS, UFUNC_METHODS
+from chainrule.trace.source import refusal, refused_by, relocated
+from chainrule.trace.ufuncs import CALLS, UFUNC_METHODS
 from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsupported
 
 _SCALAR: Final = ArrayType(())
@@ -203,7 +203,7 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     """Trace a NumPy ufunc; raise TraceError if it is not supported."""
     if kwargs.get("out") is not None:
         raise as_element(f"np.{ufunc.__name__}")
-    table = UFUNC_CALLS if method == "__call__" else UFUNC_METHODS.get(method, {})
+    table = CALLS if method == "__call__" else UFUNC_METHODS.get(method, {})
     handler = table.get(ufunc.__name__)
     if handler is None:
         raise unsupported(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
@@ -252,6 +252,10 @@ class _NumPyProtocols:
 
     def __array__(self, *args: object, **kwargs: object) -> NoReturn:
         raise as_array()
+
+    @classmethod
+    def __torch_function__(cls, *args: object, **kwargs: object) -> NoReturn:
+        raise refused_by("torch")
 
 
 class Traced(_NumPyProtocols):

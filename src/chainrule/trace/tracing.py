@@ -22,7 +22,7 @@ from chainrule.trace.literals import as_node
 from chainrule.trace.naming import NameRecorder
 from chainrule.trace.randomness import global_states, moved_since
 from chainrule.trace.recording import Recording, given_unsigned, recording
-from chainrule.trace.source import TraceError, traced_files
+from chainrule.trace.source import TraceError, refused_in_library, traced_files
 from chainrule.trace.subjects import Subject, subject_of
 from chainrule.trace.traced import Size, Traced, is_size, record_call, released
 from chainrule.words import at_callers_line
@@ -130,6 +130,9 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
         except (ValueError, TypeError) as error:
             if isinstance(error.__cause__, TraceError):  # NumPy wraps the error in one of its own
                 raise error.__cause__ from None
+            refused = refused_in_library(error) or _lists_of_shapes(error, subject, inputs)
+            if refused is not None:
+                raise refused from None
             raise
         except RecursionError:
             raise TraceError(
@@ -144,6 +147,20 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
         here.draws.append(f"{subject.place}{subject.name}\n  {moved}")
     _check_recording(here, passing)
     return _assembled(subject, inputs, result, recorder, demands, enclosed=parent is not None)
+
+
+def _lists_of_shapes(error: Exception, subject: Subject, inputs: Inputs) -> TraceError | None:
+    """The error for a list of sizes in place of a shape, `X=["n", "d"]`, used as one array; None if there is none."""
+    for name, tree in inputs.arguments.items():
+        if type(tree) in (list, tuple) and "unsupported operand" in str(error):
+            sizes = [leaf.type.shape for leaf in tree if isinstance(leaf, Input)]
+            if len(sizes) == len(tree) and all(len(shape) == 1 for shape in sizes):
+                text = " ".join(str(shape[0]) for shape in sizes)
+                given = f"a {type(tree).__name__} of {len(tree)} vectors"
+                return TraceError(
+                    f"{subject.place}{subject.name} was given {name} as {given}; for one array write {name}={text!r}"
+                )
+    return None
 
 
 @contextmanager

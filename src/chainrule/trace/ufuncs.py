@@ -118,6 +118,10 @@ def _log10(x: Node) -> Node:
     return log(x) / math.log(10)
 
 
+def _log_sigmoid(x: Node) -> Node:
+    return negate(primitives.softplus(negate(x)))
+
+
 def _logaddexp2(x: Operand, y: Operand) -> Node:
     return logaddexp(multiply(x, math.log(2)), multiply(y, math.log(2))) / math.log(2)
 
@@ -156,6 +160,14 @@ UFUNC_CALLS: dict[str, Handler] = {
     "matmul": _matmul,
 }
 """Keyed by the ufunc's name."""
+
+CALLS: dict[str, Handler] = {
+    **UFUNC_CALLS,
+    "expit": _unary(primitives.sigmoid),
+    "log_expit": _unary(_log_sigmoid),
+    "erf": _unary(primitives.erf),
+}
+"""With those of `scipy.special`."""
 
 
 def _outer(name: str) -> Handler:

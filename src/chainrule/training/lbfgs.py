@@ -19,7 +19,7 @@ from chainrule.schema import COUNT, NOT_NEGATIVE, keep
 from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import SEED, STEP, seed_value
 from chainrule.training.structure import ParameterTree
-from chainrule.words import MissingDependencyError
+from chainrule.words import MissingDependencyError, Named
 
 Array = NDArray[Any]
 Report = Callable[[int, NDArray[np.float64]], object]
@@ -31,7 +31,7 @@ _LEAST_GAIN = 64
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Named):
     """L-BFGS (Liu and Nocedal 1989, algorithm 2.1), from SciPy: for smooth losses over data that fit in one batch.
 
     An epoch is an iteration, which takes one or a few evaluations of loss and gradient over all rows; `epochs` is the

@@ -10,11 +10,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from chainrule.training.schedules import Hyperparameter, field_values
+from chainrule.words import Named
 
 Array = NDArray[Any]
 
 
-class UpdateRule(ABC):
+class UpdateRule(Named, ABC):
     """Array code that updates one parameter, with its requirements; `Optimizer` is the public class."""
 
     clip_norm: Hyperparameter | None = None

@@ -30,9 +30,10 @@ import numpy as np
 
 from chainrule.schema import COUNT, NOT_NEGATIVE, POSITIVE, Rule, keep
 from chainrule.training.errors import TrainingError
+from chainrule.words import Named
 
 
-class Schedule(ABC):
+class Schedule(Named, ABC):
     """A function of the step, as a dataclass whose fields are numbers and further schedules.
 
     `__call__` is array code on scalars. Called with a number, it returns a number, for example to plot the schedule.

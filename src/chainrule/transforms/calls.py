@@ -172,6 +172,15 @@ def with_floats(tree: Any) -> Any:
     return unflatten(structure, [float(x) if type(x) is int else x for x in leaves])
 
 
+def check_function(title: str, function: object) -> None:
+    """Raise ProgramError for arguments in place of the function."""
+    if not callable(function):
+        raise ProgramError(
+            f"{title} takes a function, not a {type(function).__name__}, and returns another; call that with the "
+            f"arguments, as in {title}(loss)(w)"
+        )
+
+
 def argument_numbers(argnums: Argnums, count: int) -> tuple[int, ...]:
     """Return the positions in `argnums`, counted from 0; raise ProgramError for one that the call does not have."""
     try:

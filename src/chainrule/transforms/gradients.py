@@ -8,9 +8,9 @@ compute derivatives of any order.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from chainrule.transforms.calls import (
     Argnums,
     Function,
     argument_numbers,
+    check_function,
     check_sequence,
     in_structure,
     is_array,
@@ -39,7 +40,18 @@ from chainrule.transforms.calls import (
 )
 from chainrule.words import at_callers_line
 
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 
+
+@overload
+def value_and_grad(function: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[T, P], tuple[R, T]]: ...
+@overload
+def value_and_grad(function: Callable[P, R], argnums: int) -> Callable[P, tuple[R, Any]]: ...
+@overload
+def value_and_grad(function: Callable[P, R], argnums: Sequence[int]) -> Callable[P, tuple[R, tuple[Any, ...]]]: ...
+@at_callers_line
 def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
     """Return a function that computes `(value, gradient)` of a scalar `function`.
 
@@ -66,6 +78,7 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
     (np.float64(5.0), array([2., 4.]))
 
     """
+    check_function("value_and_grad", function)
 
     @at_callers_line
     @functools.wraps(function)
@@ -86,6 +99,13 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
     return differentiated
 
 
+@overload
+def grad(function: Callable[Concatenate[T, P], Any]) -> Callable[Concatenate[T, P], T]: ...
+@overload
+def grad(function: Callable[P, Any], argnums: int) -> Callable[P, Any]: ...
+@overload
+def grad(function: Callable[P, Any], argnums: Sequence[int]) -> Callable[P, tuple[Any, ...]]: ...
+@at_callers_line
 def grad(function: Function, argnums: Argnums = 0) -> Function:
     """Return the gradient function of a scalar function; arguments as for `value_and_grad`.
 
@@ -97,7 +117,8 @@ def grad(function: Function, argnums: Argnums = 0) -> Function:
     np.float64(12.0)
 
     """
-    both = value_and_grad(function, argnums)
+    check_function("grad", function)
+    both: Function = value_and_grad(function, argnums)
 
     @at_callers_line
     @functools.wraps(function)
@@ -108,7 +129,7 @@ def grad(function: Function, argnums: Argnums = 0) -> Function:
 
 
 @at_callers_line
-def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(function: Callable[..., R], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[R, R]:
     """Return the value of `function` at `primals` and its directional derivative along `tangents`.
 
     Examples
@@ -141,7 +162,7 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
 
 
 @at_callers_line
-def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
+def vjp(function: Callable[..., R], *primals: Any) -> tuple[R, Callable[[Any], tuple[Any, ...]]]:
     """Return the value of `function` at `primals`, and the function that pulls a cotangent back to the primals.
 
     Later modifications of the arrays in `primals` have no effect on it.

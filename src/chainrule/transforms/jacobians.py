@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from chainrule.transforms.calls import (
     Call,
     Function,
     argument_numbers,
+    check_function,
     in_structure,
     traced_call,
     with_floats,
@@ -24,8 +25,11 @@ from chainrule.transforms.calls import (
 from chainrule.transforms.gradients import grad
 from chainrule.words import at_callers_line
 
+P = ParamSpec("P")
 
-def jacobian(function: Function, argnums: Argnums = 0) -> Function:
+
+@at_callers_line
+def jacobian(function: Callable[P, Any], argnums: Argnums = 0) -> Callable[P, Any]:
     """Return a function that computes the Jacobian of `function`.
 
     Parameters
@@ -57,6 +61,7 @@ def jacobian(function: Function, argnums: Argnums = 0) -> Function:
            [0., 6.]])
 
     """
+    check_function("jacobian", function)
 
     @at_callers_line
     @functools.wraps(function)
@@ -130,7 +135,8 @@ def _units(node: Node) -> list[np.ndarray[Any, Any]]:
     return list(np.eye(concrete(dim_product(shape)), dtype=node.type.dtype.numpy).reshape((-1, *shape)))
 
 
-def hessian(function: Function, argnums: Argnums = 0) -> Function:
+@at_callers_line
+def hessian(function: Callable[P, Any], argnums: Argnums = 0) -> Callable[P, Any]:
     """Return a function that computes the Hessian of a scalar `function`: the Jacobian of its gradient.
 
     The result has the structure of the argument twice: for a dict a dict of dicts, for several positions a tuple of
@@ -145,4 +151,6 @@ def hessian(function: Function, argnums: Argnums = 0) -> Function:
     array([1., 1.])
 
     """
-    return jacobian(grad(function, argnums), argnums)
+    check_function("hessian", function)
+    of_several: Function = grad
+    return jacobian(of_several(function, argnums), argnums)

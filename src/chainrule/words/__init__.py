@@ -1,8 +1,9 @@
 """Text utilities for all packages: base errors, suggestions, languages, and columns. Imports nothing else."""
 
-from chainrule.words.callers import at_callers_line, warn_caller
+from chainrule.words.callers import Named, at_callers_line, warn_caller
 from chainrule.words.columns import cut, in_rows, may_part, padded, printable, runs, shortened, table, width_of, wrapped
-from chainrule.words.errors import ChainruleError, MissingDependencyError
+from chainrule.words.errors import ArgumentError, ChainruleError, MissingDependencyError
+from chainrule.words.guesses import attribute_message
 from chainrule.words.html import html_page
 from chainrule.words.languages import (
     HTML_LANGUAGES,
@@ -22,12 +23,15 @@ __all__ = [
     "HTML_LANGUAGES",
     "LANGUAGES",
     "LANGUAGE_VARIABLE",
+    "ArgumentError",
     "ChainruleError",
     "Language",
     "LanguageError",
     "MissingDependencyError",
+    "Named",
     "Sentences",
     "at_callers_line",
+    "attribute_message",
     "checked_language",
     "cut",
     "html_page",

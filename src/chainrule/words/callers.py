@@ -8,9 +8,10 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from chainrule.words.errors import ChainruleError
+from chainrule.words.guesses import unknown_keyword
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,7 +24,8 @@ FULL = "CHAINRULE_TRACEBACK"
 def at_callers_line(function: Callable[P, R]) -> Callable[P, R]:
     """Remove the frames of this package from the traceback of a ChainruleError that `function` raises.
 
-    What remains are the caller's line and the lines of the caller's own functions that were called from within.
+    What remains are the caller's line and the lines of the caller's own functions that were called from within. A
+    keyword that `function` does not take raises an ArgumentError, with the right one.
     """
 
     @functools.wraps(function)
@@ -34,8 +36,29 @@ def at_callers_line(function: Callable[P, R]) -> Callable[P, R]:
             if os.environ.get(FULL) != "full":
                 error.__traceback__ = _of_caller(error.__traceback__)
             raise  # adds no frame, so that the traceback continues with the caller's
+        except TypeError:
+            wrong = unknown_keyword(_title(function), function, kwargs) if kwargs else None
+            if wrong is not None:
+                raise wrong from None
+            raise
 
     return called
+
+
+def _title(function: Callable[..., object]) -> str:
+    """Return the name of a function, or of a method with its class."""
+    return function.__qualname__.rpartition("<locals>.")[2]
+
+
+class Named:
+    """A base of classes whose constructor raises an ArgumentError, with the right keyword, for one it does not take."""
+
+    @at_callers_line
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        wrong = unknown_keyword(cls.__name__, cls.__init__, kwargs) if kwargs else None
+        if wrong is not None:
+            raise wrong
+        return super().__new__(cls)
 
 
 def _of_caller(trace: types.TracebackType | None) -> types.TracebackType | None:

@@ -12,3 +12,7 @@ class ChainruleError(Exception):
 
 class MissingDependencyError(ChainruleError, ImportError):
     """A package that a feature requires is not installed; the message names the command that installs it."""
+
+
+class ArgumentError(ChainruleError, TypeError):
+    """A call has a keyword that the function does not take; the message names the right one."""

@@ -335,7 +335,8 @@ def _built_where(condition: Operand, x: Operand, y: Operand) -> Node:
 
 
 def _cross_entropy_node(logits: Operand, labels: Operand) -> Node:
-    node: Node = functions.cross_entropy(as_node(logits), as_node(labels))
+    of_nodes: Callable[..., Any] = functions.cross_entropy
+    node: Node = of_nodes(as_node(logits), as_node(labels))
     return node
 
 
