@@ -280,7 +280,13 @@ def _only_centred(expression: Node, symbol: Input, mean: Input) -> bool:
 
 def _of_activations(backward: Backward, factors: Mapping[Stage, Node]) -> Iterator[Observation]:
     """The effect of several activations on a gradient."""
-    merged = {c.stage for entry in backward.accumulations if entry.merged is not None for c in entry.contributions}
+    merged = {
+        c.stage
+        for entry in backward.accumulations
+        if entry.merged is not None
+        for c in entry.contributions
+        if factors.get(c.stage) not in topological_order([entry.merged])  # the derivative has cancelled
+    }
     for primitive, key in ((Sigmoid, "vanishing sigmoid"), (Tanh, "vanishing tanh"), (Relu, "relu gate")):
         stages = {stage for stage in factors if applies(stage.expression, primitive)} - merged
         depth = _most_on_a_path(backward, partial(_comes_from, stages))
