@@ -438,11 +438,29 @@ def test_only_what_is_proved_is_remarked(formula: str) -> None:
         assert words in remark
 
 
-def test_nothing_is_said_of_convexity_where_there_are_kinks() -> None:
-    text = cr.derive("sum(x^2) - sum(abs(x))", order=2, x="n").text()
+@pytest.mark.parametrize("kinked", ["sum(abs(x))", "max(x)"])
+def test_nothing_is_said_of_convexity_where_there_are_kinks(kinked: str) -> None:
+    text = cr.derive(f"sum(x^2) - {kinked}", order=2, x="n").text()
     assert "= 2 I" in text
     assert "symmetric" in text
     assert "semidefinite" not in text
+
+
+@pytest.mark.parametrize(
+    ("formula", "shape", "everywhere"),
+    [
+        ("sum(x^4)", "n", True),
+        ("log(sum(exp(x)))", "n", True),
+        ("sum(log(1 + exp(x)))", "n", True),
+        ("sum(1/x^2)", "n", False),
+        ("1/x^2", "", False),
+        ("-log(x^2)", "", False),
+    ],
+)
+def test_a_function_with_a_pole_is_convex_on_each_side_only(formula: str, shape: str, everywhere: bool) -> None:
+    text = cr.derive(formula, order=2, x=shape).text(width=200)
+    assert ("the loss is convex." in text) == everywhere
+    assert ("the loss is convex on every convex set on which it is smooth." in text) != everywhere
 
 
 def test_newtons_step_and_the_gauss_newton_matrix() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
-from chainrule.calculus import as_chain, find_kinks, is_symmetric, number_apart
+from chainrule.calculus import as_chain, is_symmetric, number_apart
 from chainrule.derivation.second_order import SecondOrder
 from chainrule.ir import Apply, Const, DType, Input, Node, SymbolicDim, cached_property
 from chainrule.primitives import (
@@ -13,33 +14,60 @@ from chainrule.primitives import (
     Broadcast,
     Cast,
     Contract,
+    Cos,
+    Cosh,
+    Determinant,
     DiagonalMatrix,
     Divide,
     Exp,
+    Inverse,
     Kronecker,
+    Linear,
+    Log,
+    Log1p,
+    LogAddExp,
+    LogDeterminant,
+    LogSoftmax,
+    LogSumExp,
     Mean,
+    Multilinear,
     Multiply,
     Norm,
     Permute,
     Power,
     Reshape,
     Sigmoid,
+    Sin,
+    Sinh,
     Softmax,
     Softplus,
     Sqrt,
     Square,
     Subtract,
     Sum,
+    Tanh,
 )
+
+_ANALYTIC = (
+    *(Linear, Multilinear, Add, Subtract, Sum, Mean, Square, Exp, Sigmoid, Softmax, Softplus, LogSumExp, LogSoftmax),
+    *(LogAddExp, Tanh, Sin, Cos, Sinh, Cosh, Determinant),
+)
+"""The primitives that are smooth functions everywhere."""
+_PARTIAL = (Divide, Power, Log, Log1p, Sqrt, Norm, Inverse, LogDeterminant)
+"""The primitives that are smooth where they and their derivatives are defined."""
 
 
 @dataclass(frozen=True)
 class CurvatureRemark:
-    """A sentence on the Hessian; `why` is the key of its reason, `given` a number that must not be negative."""
+    """A sentence on the Hessian; `why` is the key of its reason, `given` a number that must not be negative.
+
+    Unless the loss is smooth `everywhere`, a sentence on convexity is one on convex sets where the loss is defined.
+    """
 
     key: str
     why: str = ""
     given: Input | None = None
+    everywhere: bool = True
 
 
 class Curvature:
@@ -57,16 +85,31 @@ class Curvature:
         if len(self._order.parameters) != 1 or self._order.blocks[0].matrix is None:
             return ()
         matrix = self._order.blocks[0].matrix.right
-        smooth = not find_kinks(self._order.first.program)  # H says nothing of where it does not exist
+        smooth, everywhere = self._smoothness()  # H says nothing of where it does not exist
         if matrix.type.ndim != 2:
             proved = smooth and self._is_nonnegative(matrix) and not self._assumed
-            return (CurvatureRemark("convex number"),) if proved else ()
+            return (CurvatureRemark("convex number", everywhere=everywhere),) if proved else ()
         found = [CurvatureRemark("symmetric")] if is_symmetric(matrix) else []
         kind = self._semidefinite(matrix) if smooth else None
         if kind is not None and len(self._assumed) < 2:
             given = next(iter(self._assumed), None)
-            found.append(CurvatureRemark("semidefinite" if given is None else "semidefinite if", kind, given))
+            key = "semidefinite" if given is None else "semidefinite if"
+            found.append(CurvatureRemark(key, kind, given, everywhere))
         return tuple(found)
+
+    def _smoothness(self) -> tuple[bool, bool]:
+        """Whether the loss is smooth wherever it and its derivatives are defined, and whether that is everywhere."""
+        varying: set[Node] = set(self._order.parameters)
+        everywhere = True
+        for node in self._order.first.program.nodes:
+            if not isinstance(node, Apply) or varying.isdisjoint(node.operands):
+                continue
+            varying.add(node)
+            if not _is_total(node, varying):
+                everywhere = False
+                if not isinstance(node.primitive, _PARTIAL):
+                    return False, False
+        return True, everywhere
 
     def _semidefinite(self, matrix: Node) -> str | None:
         """Return the reason why a matrix is positive semidefinite, or None if nothing is proved."""
@@ -135,4 +178,31 @@ def _is_outer_square(node: Node, p: Node) -> bool:
     match node:
         case Apply(Contract(((a,), (b,)), (_, _)), (x, y)):
             return x is y is p and a != b
+    return False
+
+
+def _is_total(node: Apply, varying: Container[Node]) -> bool:
+    """Whether an operation is smooth everywhere, in its operands that vary."""
+    match node:
+        case Apply(Divide(), (_, x)):
+            return x not in varying
+        case Apply(Power(), (_, Const(float() | int() as n))):
+            return n >= 0 and n == int(n)
+        case Apply(Log(), (x,)):
+            return _is_positive(x)
+    return isinstance(node.primitive, _ANALYTIC)
+
+
+def _is_positive(node: Node) -> bool:
+    match node:
+        case Apply(Exp() | Sigmoid() | Softmax() | Softplus()):
+            return True
+        case Apply(Sum() | Mean() | Broadcast(), (x,)):
+            return _is_positive(x)
+        case Apply(Subtract(), (Const(1), Apply(Sigmoid()))):
+            return True
+        case Apply(Add(), (x, y)):
+            return _is_positive(x) and _is_positive(y)
+        case Const(float() | int() as value):
+            return value > 0
     return False

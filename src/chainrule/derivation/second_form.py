@@ -96,7 +96,8 @@ class SecondForm(FurtherSections):
         for remark in curvature.remarks if self.full and not self.by_index else ():
             given = [] if remark.given is None else [Symbol(remark.given.name)]
             why = self.say("semidefinite " + remark.why, *_PATTERNS.get(remark.why, ())) if remark.why else ()
-            blocks.append(Remark(self.say("remark " + remark.key, why, *given)))
+            convex = self.say("convex" if remark.everywhere else "convex where defined")
+            blocks.append(Remark(self.say("remark " + remark.key, why, convex, *given)))
         return blocks
 
     def _definition(self) -> Words:

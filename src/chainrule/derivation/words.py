@@ -516,12 +516,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "second results": ("Results", "结果汇总"),
     "remark symmetric": ("The Hessian is symmetric.", "黑塞矩阵是对称的。"),
     "remark semidefinite": (
-        "It is positive semidefinite, since {0}: the loss is convex.",
-        "它是半正定的，因为{0}：损失是凸函数。",
+        "It is positive semidefinite, since {0}: {1}.",
+        "它是半正定的，因为{0}：{1}。",
     ),
     "remark semidefinite if": (
-        "For {1} ≥ 0 it is positive semidefinite, since {0}: the loss is convex.",
-        "{1} ≥ 0 时它是半正定的，因为{0}：损失是凸函数。",
+        "For {2} ≥ 0 it is positive semidefinite, since {0}: {1}.",
+        "{2} ≥ 0 时它是半正定的，因为{0}：{1}。",
     ),
     "semidefinite Gram": (
         "it has the form {0}, and {1} is {2}",
@@ -542,8 +542,13 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "semidefinite sum": ("each term is", "每一项都是半正定的"),
     "remark convex number": (
-        "It is nowhere negative: the loss is convex.",
-        "它处处非负：损失是凸函数。",
+        "It is nowhere negative: {1}.",
+        "它处处非负：{1}。",
+    ),
+    "convex": ("the loss is convex", "损失是凸函数"),
+    "convex where defined": (
+        "the loss is convex on every convex set on which it is smooth",
+        "损失在其光滑的每个凸集上是凸函数",
     ),
     "claim second differential": (
         "the differential of a gradient: of a line of the backward pass, or of the whole",
