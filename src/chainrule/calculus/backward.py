@@ -21,12 +21,13 @@ from chainrule.calculus.named import named_values
 from chainrule.calculus.orientation import oriented
 from chainrule.calculus.pairs import positive_parts
 from chainrule.calculus.products import orders_of_products
-from chainrule.calculus.rules import RULES, Rule
+from chainrule.calculus.rules import RULES, Rule, is_scale
 from chainrule.calculus.simplify import Rewrite, RuleTable, Simplifier, by_primitive
 from chainrule.calculus.sums import known_sums
 from chainrule.calculus.symmetry import known_symmetric, symmetric_rules
 from chainrule.calculus.transpose import transpose
 from chainrule.ir import (
+    Apply,
     Const,
     Input,
     Node,
@@ -39,7 +40,7 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.primitives import zeros
+from chainrule.primitives import Broadcast, Divide, Norm, Reshape, zeros
 
 TANGENT = "d "
 COTANGENT = "∂ "
@@ -291,13 +292,24 @@ def _active(stages: Sequence[Stage], wrt: Sequence[Input]) -> set[Input]:
     return active
 
 
+def _by_result(stage: Stage) -> dict[Node, Node]:
+    """Return the expressions that are written with the result of a stage: σ′(z) by a = σ(z), y by L in L = 1/y."""
+    result: dict[Node, Node] = {stage.expression: stage.symbol}
+    match stage.expression:
+        case Apply(Reshape() | Broadcast(), (Apply(Norm()) as x,)) if x.type.size == stage.symbol.type.size:
+            result[x] = Reshape(x.type.shape)(stage.symbol)
+        case Apply(Divide(), (c, x)) if is_scale(c) and not isinstance(x, Input):
+            result[x] = c / stage.symbol
+    return result
+
+
 def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -> Contribution | None:
     tangent = Input(TANGENT + operand.name, operand.type)
     (linear_map,) = linearize([stage.expression], {operand: tangent})
     if linear_map is None:
         return None
     adjoints = [transpose([linear_map], [tangent], [cotangent], as_read)[0] for as_read in (True, False)]
-    result = {stage.expression: stage.symbol}  # σ′(z) is expressed by a = σ(z) if the forward pass has a
+    result = _by_result(stage)
     (shown,) = substitute([linear_map], result)
     shown = facts.simplifier()(shown)
     written = substitute([each for each in dict.fromkeys(adjoints) if each is not None], result)

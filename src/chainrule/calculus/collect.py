@@ -162,7 +162,25 @@ def _expand(term: Term, every: bool, known: dict[Node, list[Term]]) -> list[Term
     return done
 
 
+def _with_lessened(powers: tuple[tuple[Node, int], ...]) -> tuple[tuple[Node, int], ...]:
+    """Write x^y / x as x^(y − 1), which is also defined at x = 0."""
+    found = dict(powers)
+    for factor, exponent in powers:
+        repeat, power = (factor.primitive, factor.operands[0]) if applies(factor, Broadcast) else (_as_it_is, factor)
+        match power:
+            case Apply(Power(), (x, y)) if exponent == 1 and found.get(repeat(x)) == -1:
+                less = y.primitive(LessOne()(*y.operands)) if applies(y, Broadcast) else LessOne()(y)
+                lessened = repeat(Power()(x, less))
+                found = {lessened if f is factor else f: e for f, e in found.items() if f is not repeat(x)}
+    return tuple(found.items())
+
+
+def _as_it_is(node: Node) -> Node:
+    return node
+
+
 def _product(number: float, powers: tuple[tuple[Node, int], ...], like: ArrayType) -> Node:
+    powers = _with_lessened(powers)
     above, below = _powers([(f, e) for f, e in powers if not isinstance(f, Const)])
     size_above, size_below = _powers([(f, e) for f, e in powers if isinstance(f, Const)])
     scale: Node = Const(number, like)

@@ -258,8 +258,9 @@ def temporal_difference(W: Any, s: Any, a: Any, t: Any) -> Any:
 @code(
     "Haarnoja et al. (2018), entropy of a softmax policy",
     "z: k",
-    REPEATED,
-    z=("−p ⊙ (ln(p) + H)", "−p ⊙ (ln(p) + 1 H)", "−p ⊙ (ln(p) − pᵀ ln(p))"),
+    STEPS + "; " + REPEATED,
+    p=("−(ln(p) + 1)", "−1 − ln(p)"),
+    z=("−p ⊙ (ln(p) + 1 H)", "p ⊙ (∂H/∂p − 1 pᵀ (∂H/∂p))"),
 )
 def entropy_of_a_softmax(z: Any) -> Any:
     p = cr.softmax(z)

@@ -101,8 +101,11 @@ def batch_normalization(x: Any, gamma: Any, beta: Any) -> Any:
 @code(
     "Ba et al. (2016), as PyTorch code writes it",
     "x: n d; g: d; b: d",
-    "",
-    x=("(∂L/∂x_hat − mean₁(∂L/∂x_hat) 1ᵀ − x_hat ⊙ (mean₁(∂L/∂x_hat ⊙ x_hat) 1ᵀ)) / s",),
+    "the normalized x has no name; u is ∂L/∂Y ⊙ g ⊙ (x − mu)",
+    x=(
+        "(∂L/∂Y ⊙ g − mean₁(∂L/∂Y ⊙ g) 1ᵀ − ((x − mu) / s) ⊙ (mean₁(∂L/∂Y ⊙ g ⊙ ((x − mu) / s)) 1ᵀ)) / s",
+        "(∂L/∂Y ⊙ g − mean₁(∂L/∂Y ⊙ g) 1ᵀ − ((x − mu) ⊙ (mean₁(u) 1ᵀ)) / s²) / s",
+    ),
 )
 def layer_normalization(x: Any, g: Any, b: Any) -> Any:
     mu = x.mean(-1, keepdims=True)

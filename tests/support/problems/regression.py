@@ -226,7 +226,12 @@ def Cauchy_loss(r: Any, c: Any) -> Any:
     return np.sum(np.log(1 + (r / c) ** 2))
 
 
-@code("Geman and McClure (1985)", "r: n; c: ", "", r=("2 c · r / (c + r²)²", "2 c · r / u²", "2 (r / u − r ⊙ r² / u²)"))
+@code(
+    "Geman and McClure (1985)",
+    "r: n; c: ",
+    "the two terms of the rule for quotients are not brought to one denominator, u = c + r²",
+    r=("2 c · r / (c + r²)²", "2 ((1 − r² / u) / u) ⊙ r"),
+)
 def Geman_McClure_loss(r: Any, c: Any) -> Any:
     return np.sum(r**2 / (c + r**2))
 
