@@ -480,6 +480,10 @@ class Record:
     @property
     def claims(self) -> Iterator[Claim]:
         """Yield every claim, in reading order."""
+        yield from self._claims(with_paths=True)
+
+    def _claims(self, with_paths: bool) -> Iterator[Claim]:
+        """Yield every claim; without those of chains, which take longer to find than all others."""
         yield from (_rewrite_claim(rewrite) for rewrite in self.recognitions)
         yield from self.abbreviation_claims.values()
         for stage in self.stages:
@@ -497,9 +501,9 @@ class Record:
             if step.merge is not None:
                 yield step.merge
         for gradient in self.gradients:
-            for path in gradient.paths:
+            for path in gradient.paths if with_paths else ():
                 yield path.claim
-            if gradient.path_sum is not None:
+            if with_paths and gradient.path_sum is not None:
                 yield gradient.path_sum
             yield gradient.written_out
             if gradient.unfolded is not None:
@@ -530,10 +534,16 @@ class Record:
     @cached_property
     def constants(self) -> Constants:
         """The names of constant arrays."""
+        order = self._nodes_of_claims(with_paths=False)
+        if any(isinstance(node, Const) and not node.is_filled for node in order):
+            order = self._nodes_of_claims(with_paths=True)
+        return name_constants(order, self.names)
+
+    def _nodes_of_claims(self, with_paths: bool) -> list[Node]:
         roots: list[Node] = [*self.program.outputs]
-        for claim in self.claims:
+        for claim in self._claims(with_paths):
             roots += [claim.right, *([claim.left.node] if isinstance(claim.left, Expression) else [])]
-        return name_constants(topological_order(roots), self.names)
+        return topological_order(roots)
 
     @cached_property
     def element_forms(self) -> tuple[Node, ...]:
