@@ -116,3 +116,53 @@ def test_onnx_says_what_the_estimator_says(shown: Shown) -> None:
     assert difference is not None
     assert float(difference[1]) < 1e-9
     assert "in C: wine_predict, wine_gradients, wine_train" in text
+
+
+def test_a_layer_is_derived_to_files(tmp_path: Path, shown: Shown) -> None:
+    text = shown("derive_a_layer")
+    assert "∂L/∂V = Xᵀ (∂L/∂h)" in text
+    assert "every line verified: True" in text
+    assert "= 0.25 · 0.5 = 0.125" in text
+    assert "<math" in (tmp_path / "gated_layer.html").read_text(encoding="utf-8")
+    assert "\\begin{document}" in (tmp_path / "gated_layer.tex").read_text(encoding="utf-8")
+
+
+def test_answers_are_graded(shown: Shown) -> None:
+    text = shown("grade_answers")
+    assert "== right: right" in text
+    assert "== a mean for a sum: wrong\n✗ 12  db1 = d1.mean(axis=0)" in text
+    assert "The wrong operand: z1, where a1 belongs." in text
+
+
+def test_the_code_is_taken(tmp_path: Path, shown: Shown) -> None:
+    assert "rows of ∂L/∂x sum to 0" in shown("take_the_code")
+    for name, content in {
+        "layer_norm_numpy.py": "import numpy as np",
+        "layer_norm_torch.py": "torch.autograd.Function",
+        "layer_norm_jax.py": "custom_vjp",
+        "layer_norm.h": "static",
+    }.items():
+        assert content in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_any_loss_is_fitted(shown: Shown) -> None:
+    text = shown("fit_any_loss")
+    assert "best epoch is the least: True" in text
+    assert "read back the same: True" in text
+    assert float(text.split("validation loss below ")[1].split()[0]) <= 0.5
+
+
+def test_the_flow_of_gradients_is_reported(shown: Shown) -> None:
+    text = shown("gradient_flow")
+    assert re.search(r"^sigmoid +vanishing", text, re.MULTILINE)
+    assert re.search(r"^relu +healthy", text, re.MULTILINE)
+    assert "The gradient vanishes: between L and " in text
+
+
+@pytest.mark.parametrize(("lang", "title"), [("en", "The chain rule"), ("zh", "链式法则")])
+def test_a_lesson_is_written(lang: str, title: str, tmp_path: Path, shown: Shown) -> None:
+    assert shown("lesson", lang) == f"written: lesson.{lang}.html\n"
+    page = (tmp_path / f"lesson.{lang}.html").read_text(encoding="utf-8")
+    assert f"1. {title}" in page
+    assert page.count('class="chainrule"') == 3
+    assert "0.5851" in re.sub("<[^>]*>", "", page)

@@ -130,6 +130,10 @@ def test_momentum_resumes_in_a_nested_structure() -> None:
 
 def test_gradient_report_takes_the_same_arguments() -> None:
     report = cr.gradient_report(by_dicts, {"layers": layers()}, (X, Y))
+    W, b = drawn()
+    plain = cr.gradient_report(flat, {"W1": W[0], "b1": b[0], "W2": W[1], "b2": b[1]}, {"X": X, "y": Y})
+    assert [factor.gain for factor in report.path] == [factor.gain for factor in plain.path]
+    assert len(report.path) > 2
     assert {entry.name for entry in report.params} == {"layers_0_W", "layers_0_b", "layers_1_W", "layers_1_b"}
 
 

@@ -28,8 +28,7 @@ class _NotebookBar:
     """An output of the cell that is updated in place."""
 
     def __init__(self, total: int) -> None:
-        from IPython.display import display
-
+        display: Any = importlib.import_module("IPython.display").display
         self._total = total
         self._handle: Any = display(self._page(0, ""), display_id=True, raw=True)
 
