@@ -31,5 +31,5 @@ for name, activation in activations.items():
 
 derivation = MLPClassifier((16,), "z * exp(-z^2)", tol=1e-2, random_state=0).fit(X, y).derive()
 print()
-print(next(line.strip() for line in str(derivation).splitlines() if "∂L/∂z1" in line))
+print(next(line.strip() for line in derivation.text(detail="brief").splitlines() if "∂L/∂z1" in line))
 print("every line verified:", derivation.verify().ok)
