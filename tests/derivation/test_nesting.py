@@ -13,7 +13,7 @@ import chainrule as cr
 
 
 def unnamed(x: Any, w: Any) -> Any:
-    return np.sum(functools.reduce(lambda product, _: product * w, range(200), x))
+    return np.sum(functools.reduce(lambda value, _: np.tanh(value + w), range(200), x))
 
 
 def named(x: Any) -> Any:

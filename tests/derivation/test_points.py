@@ -100,3 +100,18 @@ def test_a_plateau_on_both_sides_is_no_derivative() -> None:
 def test_a_derivative_of_zero_is_found() -> None:
     found, _ = _ridders(lambda step: np.asarray([np.cos(step), step**2, 3.0]))
     assert np.all(found == 0)
+
+
+@pytest.mark.parametrize(
+    ("formula", "shapes"),
+    [
+        ("log(det(X'*X))", {"X": "n d"}),
+        ("log(det(X*X'))", {"X": "n d"}),
+        ("tr(inv(X'*C*X)*A)", {"X": "n d", "C": "n n", "A": "d d"}),
+        ("det(X'*A*X)", {"X": "n d", "A": "n n"}),
+        ("sum((inv(X'*X)*X'*y)^2)", {"X": "n d", "y": "n"}),
+    ],
+)
+def test_matrices_that_are_inverted_have_full_rank(formula: str, shapes: dict[str, str]) -> None:
+    verification = cr.derive(formula, **shapes).verify()
+    assert verification.ok, str(verification)

@@ -219,7 +219,7 @@ def test_every_line_reads_the_same_in_chinese(name: str) -> None:
         ("outer", "exp(d dᵀ)"),
         ("pairwise", "D = Σ₂((Y[:,∗,:] − Y[∗,:,:])²)"),
         ("square bias", "u = A + 1 bᵀ"),
-        ("square column", "(A − b 1ᵀ)²"),
+        ("square column", "(A − b 1ᵀ) ⊙ (A − b 1ᵀ)"),
         ("bias", "= X W + b "),
         ("two constants", "Constants: C1 = [1, 2, 3]; C2 = [4, 5, 6]."),
         ("off diagonal", "off = (1 − I) ⊙ C"),
@@ -283,7 +283,7 @@ def test_names_that_are_none_in_a_program_are_read_as_names() -> None:
 
 def test_sigmoid_is_a_word_beside_a_sigma() -> None:
     derivation = derive("sum(sigmoid(sigma*x))", wrt=["sigma"], x="n", sigma="")
-    assert "sigmoid(sigma · x)" in derivation.text()
+    assert "sigmoid(σ · x)" in derivation.text()
     assert r"\operatorname{sigmoid}(\sigma \cdot x)" in derivation.latex()
 
 

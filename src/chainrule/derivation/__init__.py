@@ -19,10 +19,11 @@ from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Claim, Record
 from chainrule.derivation.second_order import LAYOUTS, Layout, SecondOrder
 from chainrule.derivation.sizes import with_sizes_apart
+from chainrule.derivation.small_sizes import small_sizes
 from chainrule.derivation.text import render_text, text_of
 from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
 from chainrule.derivation.valuation import Valuation, ValuesError
-from chainrule.derivation.verify import PRINTED, Failure, Verification, Verifier, small_sizes
+from chainrule.derivation.verify import PRINTED, Failure, Verification, Verifier
 
 __all__ = [
     "DETAILS",

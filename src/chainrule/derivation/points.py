@@ -208,6 +208,16 @@ def bind_nodes(roots: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, No
     return dict(zip(nodes, bound.outputs, strict=True))
 
 
+def _moving_exactly(direction: Array, at: Array | None) -> Array:
+    """Round a direction such that small steps along it from `at` are exact, as from −10⁹ in a mask."""
+    if at is None:
+        return direction
+    with np.errstate(all="ignore"):
+        unit = np.spacing(np.abs(at)) * 2.0**16
+        rounded = np.round(direction / unit) * unit
+    return np.where(np.isfinite(rounded), rounded, direction)
+
+
 def add_derivatives(
     record: Record,
     bound: Mapping[Node, Node],
@@ -385,7 +395,8 @@ class Points:
         for entry in self._record.backward.accumulations:
             tangent = self.bound_input(Input(TANGENT + entry.symbol.name, entry.symbol.type))
             shape = self._bound[entry.symbol].type.concrete_shape
-            values[tangent] = self._normal(shape) if given is None else given[tangent]
+            at = values.get(self._bound[entry.symbol])
+            values[tangent] = _moving_exactly(self._normal(shape), at) if given is None else given[tangent]
         add_derivatives(self._record, self._bound, values, self._evaluate)
         return self.with_abbreviations(values)
 

@@ -7,7 +7,6 @@ smooth functions.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,16 +30,13 @@ from chainrule.derivation.record import (
     StageDifferential,
     StageValue,
 )
+from chainrule.derivation.small_sizes import small_sizes
 from chainrule.derivation.ties import TIE_TOLERANCE, Ties
 from chainrule.derivation.words import say
 from chainrule.ir import (
     Apply,
     Input,
     Node,
-    Program,
-    SymbolicDim,
-    bind_dim,
-    concrete,
     substitute,
 )
 from chainrule.words import Language, used_language
@@ -485,35 +481,6 @@ class Verifier:
                 contribution.stage.expression, {self._bound[contribution.operand]: change}, values
             )
         return change
-
-
-def small_sizes(program: Program) -> dict[str, int]:
-    """Return distinct small numbers for the named sizes, distinct also from other axes, so that swaps are detected.
-
-    A size that is subtracted from another, such as that of a window, gets one of the smallest; the other is increased
-    until at least two positions remain.
-    """
-    names = program.dim_names
-    fixed = {dim for node in program.nodes for dim in node.type.shape if isinstance(dim, int)}
-    shortened = {dim for node in program.nodes for dim in node.type.shape if isinstance(dim, SymbolicDim)}
-    shortened = {dim for dim in shortened if any(number < 0 for _, number in dim.terms)}
-    taken_off = {name for dim in shortened for monomial, number in dim.terms if number < 0 for name in monomial}
-    if not taken_off:
-        numbers = itertools.chain((3, 4, 5, 2), itertools.count(6))
-        return dict(zip(names, (number for number in numbers if number not in fixed), strict=False))
-    numbers = itertools.chain((3, 2), itertools.count(4))
-    sizes = dict(
-        zip([*(n for n in names if n in taken_off), *(n for n in names if n not in taken_off)], numbers, strict=False)
-    )
-    for _ in range(len(shortened) * len(names)):
-        tight = next((dim for dim in shortened if concrete(bind_dim(dim, sizes)) < 2), None)
-        if tight is None:
-            break
-        longest = [name for monomial, number in tight.terms if number > 0 for name in monomial]
-        if not longest:
-            break
-        sizes[longest[-1]] = max(sizes.values()) + 1
-    return sizes
 
 
 def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int]) -> dict[Node, Node]:
