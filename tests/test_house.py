@@ -23,7 +23,8 @@ LARGE = ("derivation", "engines/native")
 
 def contents_of(page: str) -> dict[str, list[str]]:
     """For each folder in the tables of ARCHITECTURE.md, what its row names; two have tables of their own files."""
-    rows = re.findall(r"^\| `(\w+)/`[^|]*\| (.*) \|$", page, re.MULTILINE)
+    table = page.partition("\n| room |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)/`[^|]*\| (.*) \|$", table, re.MULTILINE)
     contents = {room: re.findall(r"`([^`]+)`", text.replace("\\|", "")) for room, text in rows}
     return contents | {room: _files_of(page, room) for room in LARGE}
 

@@ -58,6 +58,8 @@ READERS = {
     "emit/arrays.py: subscripts": _NAMES,
     "emit/c_composing.py: comment": "a shape, as the ir writes it",
     "emit/c_file.py: broken": _BREAKS,
+    "emit/further.py: _direction_name": _VALUES,
+    "emit/further.py: _written": "shapes, as the ir writes them",
     "emit/layout.py: _lines": _BREAKS,
     "emit/names.py: ": "words of a language",
     "emit/names.py: ascii_identifier": _NAMES,

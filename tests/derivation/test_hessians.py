@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.derivation import SecondOrder
-from chainrule.derivation.verify_second import SecondVerifier
+from chainrule.derivation.second.verification import SecondVerifier
 from chainrule.deriving import FurtherDerivation
 from chainrule.ir import Node, Program, substitute
 from chainrule.primitives import evaluate_nodes

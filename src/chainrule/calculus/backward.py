@@ -40,7 +40,7 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.primitives import Broadcast, Divide, Norm, Reshape, zeros
+from chainrule.primitives import Broadcast, Divide, Norm, Power, Reshape, Square, zeros
 
 TANGENT = "d "
 COTANGENT = "∂ "
@@ -296,11 +296,21 @@ def _by_result(stage: Stage) -> dict[Node, Node]:
     """Return the expressions that are written with the result of a stage: σ′(z) by a = σ(z), y by L in L = 1/y."""
     result: dict[Node, Node] = {stage.expression: stage.symbol}
     match stage.expression:
+        case Apply(Divide(), (c, x)) if is_scale(c) and _is_power(x):
+            return {}  # −2/x³ rather than −2 L² x
         case Apply(Reshape() | Broadcast(), (Apply(Norm()) as x,)) if x.type.size == stage.symbol.type.size:
             result[x] = Reshape(x.type.shape)(stage.symbol)
-        case Apply(Divide(), (c, x)) if is_scale(c) and not isinstance(x, Input):
+        case Apply(Divide(), (c, x)) if is_scale(c):
             result[x] = c / stage.symbol
     return result
+
+
+def _is_power(node: Node) -> bool:
+    """Whether `node` is an input, or a whole power of one."""
+    match node:
+        case Input() | Apply(Square(), (Input(),)) | Apply(Power(), (Input(), Const())):
+            return True
+    return False
 
 
 def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -> Contribution | None:

@@ -2,14 +2,7 @@
 
 from chainrule.derivation.document import DETAILS, Detail, Document
 from chainrule.derivation.forms import FORMS, Form, write_document
-from chainrule.derivation.further import (
-    FURTHER_FORMS,
-    Derivatives,
-    derivatives_verifier,
-    write_derivatives,
-)
 from chainrule.derivation.html import render_html
-from chainrule.derivation.jacobians import Jacobians
 from chainrule.derivation.json import json_text, render_json
 from chainrule.derivation.latex import render_latex
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
@@ -17,7 +10,14 @@ from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Claim, Record
-from chainrule.derivation.second_order import LAYOUTS, Layout, SecondOrder
+from chainrule.derivation.second.further import (
+    FURTHER_FORMS,
+    Derivatives,
+    derivatives_verifier,
+    write_derivatives,
+)
+from chainrule.derivation.second.hessian import LAYOUTS, Layout, SecondOrder
+from chainrule.derivation.second.jacobians import Jacobians
 from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.small_sizes import small_sizes
 from chainrule.derivation.text import render_text, text_of

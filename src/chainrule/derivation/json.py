@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Remark
-from chainrule.derivation.further import Derivatives, derivatives_notator, quantity_notation
 from chainrule.derivation.latex import latex_of
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.record import (
@@ -32,7 +31,8 @@ from chainrule.derivation.record import (
     StageDifferential,
     StageValue,
 )
-from chainrule.derivation.second_quantities import (
+from chainrule.derivation.second.further import Derivatives, derivatives_notator, quantity_notation
+from chainrule.derivation.second.quantities import (
     CotangentDifferential,
     GradientDifferential,
     SecondQuantity,

@@ -28,7 +28,7 @@ from chainrule.derivation.constants import Constants, name_constants
 from chainrule.derivation.draws import name_draws
 from chainrule.derivation.naming import is_activation, name_activations, name_arguments
 from chainrule.derivation.remarks import Observation, observations
-from chainrule.derivation.second_quantities import SecondQuantity
+from chainrule.derivation.second.quantities import SecondQuantity
 from chainrule.derivation.shared import LONGEST_GRADIENT, longest, name_nonlinear, name_shared
 from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, cached_property, substitute, topological_order

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.derivation.document import Block, Detail, Equation, Heading, Paragraph, Words
-from chainrule.derivation.further_sections import FurtherSections, framed
-from chainrule.derivation.jacobians import JacobianRecord, Jacobians
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.record import Claim
-from chainrule.derivation.second_names import free_name, stacked_notation
-from chainrule.derivation.second_order import stacked
+from chainrule.derivation.second.hessian import stacked
+from chainrule.derivation.second.jacobians import JacobianRecord, Jacobians
+from chainrule.derivation.second.names import free_name, stacked_notation
+from chainrule.derivation.second.sections import FurtherSections, framed
 from chainrule.derivation.words import join
 from chainrule.ir import Apply, Input
 from chainrule.primitives import Infix, Notation, Partial, Postfix, Reshape, Symbol, indexed, transposed

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.derivation.points import Array, Values, bind_nodes
 from chainrule.derivation.proofreading import Proofreader
 from chainrule.derivation.record import Claim, Expression, Record
-from chainrule.derivation.second_quantities import (
+from chainrule.derivation.second.quantities import (
     CotangentDifferential,
     GradientDifferential,
     SecondDerivative,

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chainrule.calculus import NoClosedFormError, jacobian_matrix, jacobian_tensor
-from chainrule.derivation.differentials import Differentials
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Claim, Expression, Record
-from chainrule.derivation.second_order import CLOSED_LIMIT, DIRECTION, Layout, stacked, transposed
-from chainrule.derivation.second_quantities import StageChange, StageJacobian
+from chainrule.derivation.second.differentials import Differentials
+from chainrule.derivation.second.hessian import CLOSED_LIMIT, DIRECTION, Layout, stacked, transposed
+from chainrule.derivation.second.quantities import StageChange, StageJacobian
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.ir import Input, Node, cached_property, substitute
 from chainrule.primitives import Reshape, zeros

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from chainrule.calculus import as_chain, is_symmetric, number_apart
-from chainrule.derivation.second_order import SecondOrder
+from chainrule.derivation.second.hessian import SecondOrder
 from chainrule.ir import Apply, Const, DType, Input, Node, SymbolicDim, cached_property
 from chainrule.primitives import (
     Abs,

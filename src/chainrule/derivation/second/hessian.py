@@ -20,12 +20,12 @@ from chainrule.calculus import (
     simplify,
     transposed_matrix,
 )
-from chainrule.derivation.differentials import Differentials
-from chainrule.derivation.gauss_newton import GaussNewton, gauss_newton
 from chainrule.derivation.points import Array, NoPointError
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Claim, Expression, Record
-from chainrule.derivation.second_quantities import CotangentDifferential, GradientDifferential, SecondDerivative
+from chainrule.derivation.second.differentials import Differentials
+from chainrule.derivation.second.gauss_newton import GaussNewton, gauss_newton
+from chainrule.derivation.second.quantities import CotangentDifferential, GradientDifferential, SecondDerivative
 from chainrule.derivation.verify import Verifier
 from chainrule.ir import Input, Node, cached_property, substitute, topological_order
 from chainrule.primitives import Vec, matmul, zeros

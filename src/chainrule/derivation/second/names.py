@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chainrule.derivation.notator import Notator
-from chainrule.derivation.second_order import SecondOrder, cotangent_tangent
+from chainrule.derivation.second.hessian import SecondOrder, cotangent_tangent
 from chainrule.ir import Input
 from chainrule.primitives import (
     Application,

@@ -10,15 +10,15 @@ from typing import Final, TypeAlias
 from chainrule.derivation.document import Detail, Document, Paragraph
 from chainrule.derivation.expressions import commutation_of
 from chainrule.derivation.forms import Form
-from chainrule.derivation.jacobian_form import JacobianForm, JacobianNotator
-from chainrule.derivation.jacobians import Jacobians
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Array
 from chainrule.derivation.proofreading import Proofreader
-from chainrule.derivation.second_form import SecondForm
-from chainrule.derivation.second_names import SecondNotator
-from chainrule.derivation.second_order import SecondOrder, cotangent_tangent
-from chainrule.derivation.second_quantities import (
+from chainrule.derivation.second.hessian import SecondOrder, cotangent_tangent
+from chainrule.derivation.second.hessian_form import SecondForm
+from chainrule.derivation.second.jacobian_form import JacobianForm, JacobianNotator
+from chainrule.derivation.second.jacobians import Jacobians
+from chainrule.derivation.second.names import SecondNotator
+from chainrule.derivation.second.quantities import (
     CotangentDifferential,
     GradientDifferential,
     SecondDerivative,
@@ -26,8 +26,8 @@ from chainrule.derivation.second_quantities import (
     StageChange,
     StageJacobian,
 )
+from chainrule.derivation.second.verification import SecondVerifier
 from chainrule.derivation.sections import declared_phrase
-from chainrule.derivation.verify_second import SecondVerifier
 from chainrule.derivation.words import join, say
 from chainrule.ir import Declaration, Node, topological_order
 from chainrule.primitives import Notation

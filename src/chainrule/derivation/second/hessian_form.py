@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chainrule.derivation.curvature import Curvature
 from chainrule.derivation.document import Block, Detail, Equation, Heading, Paragraph, Remark, Words
-from chainrule.derivation.further_sections import FurtherSections, framed
 from chainrule.derivation.record import Claim, Expression
-from chainrule.derivation.second_names import SecondNotator, stacked_notation
-from chainrule.derivation.second_order import BlockRecord, SecondOrder, stacked
+from chainrule.derivation.second.curvature import Curvature
+from chainrule.derivation.second.hessian import BlockRecord, SecondOrder, stacked
+from chainrule.derivation.second.names import SecondNotator, stacked_notation
+from chainrule.derivation.second.sections import FurtherSections, framed
 from chainrule.derivation.words import join
 from chainrule.ir import Input
 from chainrule.primitives import Call, Infix, Notation, Number, Postfix, PowerNotation, Prefix, Symbol

@@ -1,0 +1,1 @@
+"""Second derivatives: Hessians, Jacobians, and what both have in common."""
