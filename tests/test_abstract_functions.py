@@ -15,7 +15,7 @@ GRADIENTS = {
     "f(g(x))": ({}, None, ["∂L/∂x = f′(g(x)) · g′(x)"]),
     "f(w*x + b)": ({}, None, ["∂L/∂w = f′(u) · x", "∂L/∂b = f′(u)"]),
     "f(x, y)": ({"wrt": ["x", "y"]}, None, ["∂L/∂x = ∂₁f(x, y)", "∂L/∂y = ∂₂f(x, y)"]),
-    "phi(x)^2": ({}, None, ["∂L/∂x = 2 phi(x) · phi′(x)"]),
+    "phi(x)^2": ({}, None, ["∂L/∂x = 2 φ(x) · φ′(x)"]),
     "sum(f(A @ x))": ({"wrt": "x"}, None, ["∂L/∂x = Aᵀ f′(A x)"]),
     "f(A @ x)": ({"wrt": "x"}, "f: m ->", ["∂L/∂x = Aᵀ ∇f(A x)"]),
     "sum(f(x).*c)": ({"wrt": "x", "c": "m"}, "f: n -> m", ["∂L/∂x = J_f(x)ᵀ c"]),
@@ -118,15 +118,17 @@ def test_what_has_no_definition_is_not_run() -> None:
 @pytest.mark.parametrize(
     ("formula", "functions", "message"),
     [
-        ("x(y + 1)", None, r"x is not a function; write x \* \(…\) for a product"),
-        ("f(x) + f", None, r"f is not a function; write f \* \(…\) for a product"),
+        ("x(y + 1)", None, r"x\(…\) may be a product or a function; write x \* \(…\) for a product"),
+        ("f(x) + f", None, r"f\(…\) may be a product or a function; write f \* \(…\) for a product"),
+        ("A(x - b)", None, r"name the function, as in --functions A"),
+        ("cumsum(x)", None, "there is no function cumsum; for one without a definition add functions='cumsum'"),
         ("sum(sigmod(x))", None, "there is no function sigmod; did you mean sigmoid"),
         ("f(x, axis=1)", None, "f has no definition, and so no options"),
         ("f(x, y)", "f: n ->", "f takes one vector, not 2"),
         ("f(x*x')", "f: n ->", "f takes a vector, not a matrix"),
         ("f(x, y) + f(x)", None, "f is called in two ways, with different numbers of arguments"),
         ("f = g(x); f(f)", "f", r"f is not a function; write f \* \(…\) for a product"),
-        ("L(x)", None, "L is a function without a definition and a variable; rename one"),
+        ("L(x)", "L", "L is a function without a definition and a variable; rename one"),
         ("f(x)", "f, f: n ->", "functions names f twice"),
         ("f(x)", "2f", "functions has '2f'; write names, as in 'f, g: n -> m'"),
         ("f(x)", "f: n m", "write them as in 'n -> m'"),
@@ -142,3 +144,36 @@ def test_functions_are_named_for_formulas_only() -> None:
         cr.derive(lambda x: np.sum(x), functions="f", x="n")
     with pytest.raises(cr.ProgramError, match="'a b' cannot be the name of a function"):
         cr.function("a b")
+
+
+@pytest.mark.parametrize(
+    ("formula", "line"),
+    [
+        ("(x - b)' A (x - b)", "∂L/∂x = (A + Aᵀ) (x − b)"),
+        ("c (x - b)^2", "∂L/∂c = (x − b)²"),
+        (r"\lambda (x^T x)", "∂L/∂λ = xᵀ x"),
+        ("f(x(t), y(t))", "∂L/∂t = ∂₁f(x(t), y(t)) · x′(t) + ∂₂f(x(t), y(t)) · y′(t)"),
+        ("sin^2(x)", "∂L/∂x = 2 sin(x) · cos(x)"),
+        (r"\log^2(x)", "∂L/∂x = 2 ln(x) / x"),
+    ],
+)
+def test_a_name_before_a_parenthesis_is_what_it_is_on_paper(formula: str, line: str) -> None:
+    assert line in cr.derive(formula).text(detail="brief")
+
+
+def test_a_name_with_a_shape_is_a_variable() -> None:
+    assert "∂L/∂x = 2 Aᵀ (A (x − b))" in cr.derive("norm(A(x - b))^2", A="m n", x="n", b="n").text(
+        detail="brief"
+    ).replace("u", "(A (x − b))")
+
+
+def test_maps_of_vectors_compose() -> None:
+    derivation = cr.derive("f(g(x))", functions="f: n -> m; g: k -> n")
+    assert "∂L/∂x = J_g(x)ᵀ J_f(g(x))ᵀ (∂L/∂Y)" in derivation.text(detail="brief")
+    assert derivation.verify().ok
+
+
+def test_a_function_of_numbers_is_differentiated_by_each() -> None:
+    text = cr.derive("f(x, y)").text(detail="brief")
+    assert "∂L/∂x = ∂₁f(x, y)" in text
+    assert "∂L/∂y = ∂₂f(x, y)" in text

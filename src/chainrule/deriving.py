@@ -508,7 +508,8 @@ def derive(
     program = with_sizes_apart(_program(function, functions, shapes, assume))
     _check_functions(program)
     if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
-        chosen = _chosen(program, CONSTANT_NAMES)
+        are_numbers = all(node.type.shape == () for node in program.inputs)  # as in f(x, y), where no name is of data
+        chosen = _chosen(program, frozenset() if are_numbers else CONSTANT_NAMES)
     else:
         chosen = _parameters(program, wrt)
     if order == 2 and (len(program.outputs) != 1 or program.outputs[0].type.shape):

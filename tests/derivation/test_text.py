@@ -447,3 +447,20 @@ def test_a_name_of_sigma_leaves_no_function_of_that_letter() -> None:
     derivation = cr.derive(lambda x, sigma: np.sum(cr.sigmoid(x) / sigma), x="n", sigma="")
     assert "Σ (sigmoid(x) / σ)" in derivation.text() or "(Σ sigmoid(x)) / σ" in derivation.text()
     assert derivation.verify().ok
+
+
+def test_a_matrix_that_holds_no_samples_is_not_said_to() -> None:
+    assert "sample" not in cr.derive("norm(A @ x - b)^2", wrt="x").text()
+    assert "Each row of X is one sample" in cr.derive("norm(X @ w - y)^2").text()
+
+
+def test_the_argument_of_a_sigmoid_has_no_double_sign() -> None:
+    def loss(X: Any, w: Any) -> Any:
+        return np.sum(1 / (1 + np.exp(-X @ w)))
+
+    def named(X: Any, w: Any) -> Any:
+        u = -X @ w
+        return np.sum(1 / (1 + np.exp(u)))
+
+    assert "z1 = X w" in cr.derive(loss, X="n d", w="d").text(detail="brief")
+    assert "u = (−X) w" in cr.derive(named, X="n d", w="d").text(detail="brief")

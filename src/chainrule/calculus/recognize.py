@@ -7,8 +7,9 @@ same value, does not overflow, and has a derivative in its usual form.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 
-from chainrule.calculus.examples import filled, some_x, some_y
+from chainrule.calculus.examples import filled, some, some_x, some_y
 from chainrule.calculus.rules import (
     RULES,
     Rule,
@@ -18,6 +19,7 @@ from chainrule.calculus.rules import (
     counts_up,
     is_filled,
     rule,
+    with_operand,
 )
 from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
@@ -40,6 +42,7 @@ from chainrule.primitives import (
     Broadcast,
     Cast,
     Compare,
+    Contract,
     Divide,
     Exp,
     Log,
@@ -49,6 +52,7 @@ from chainrule.primitives import (
     Max,
     Maximum,
     Minimum,
+    Multiply,
     Negate,
     Relu,
     Reshape,
@@ -85,6 +89,7 @@ def _column(x: Node) -> Node:
     1 / (1 + Exp()(-some_x())),
     1 / (Exp()(-some_x()) + 1),
     Exp()(some_x()) / (1 + Exp()(some_x())),
+    1 / (1 + Exp()((-some_x("n m")) @ some("w", "m"))),
 ])  # fmt: skip
 def _sigmoid(node: Apply) -> Node | None:
     match node:
@@ -363,6 +368,10 @@ def _sum_with(terms: Sequence[tuple[int, Node]], changes: Mapping[int, tuple[int
     return result
 
 
+_named: ContextVar[frozenset[Node]] = ContextVar("named", default=frozenset())
+"""The values with names, which are kept."""
+
+
 def _negative(node: Node) -> Node:
     """Return −x without a double sign."""
     match node:
@@ -370,6 +379,11 @@ def _negative(node: Node) -> Node:
             return node
         case Apply(Negate(), (x,)):
             return x
+        case Apply(Contract() | Multiply() | Divide(), operands) if node not in _named.get():
+            for place, operand in enumerate(operands):
+                match operand:
+                    case Apply(Negate(), (x,)):
+                        return with_operand(node, place, x)
     return -node
 
 
@@ -390,7 +404,11 @@ def _repeated_axes(node: Apply) -> tuple[int, ...]:
 def recognize(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
     """Replace handwritten functions by named ones; return the program and the rewrites."""
     simplifier = Simplifier(_RECOGNITIONS, comparisons=True)
-    outputs = tuple(simplifier(output) for output in program.outputs)
+    token = _named.set(frozenset(program.names))
+    try:
+        outputs = tuple(simplifier(output) for output in program.outputs)
+    finally:
+        _named.reset(token)
     alive = set(topological_order(outputs))
     names: dict[Node, str] = {}
     for node, name in program.names.items():

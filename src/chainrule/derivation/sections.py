@@ -28,6 +28,10 @@ DERIVATIVE_LIMIT = 4
 """The number of operations above which σ′(z) has a line of its own in the brief form."""
 
 
+_SAMPLES = frozenset({"x", "data", "inputs", "features", "images", "batch", "phi", "φ"})
+"""Names of data whose rows or columns are samples, in lower case."""
+
+
 class Sections:
     """Common parts of the forms; a form defines `body` and the notation of expressions."""
 
@@ -188,7 +192,8 @@ class Sections:
     def _convention(self) -> Words | None:
         """Return the orientation of samples, from the first product of data and a parameter."""
         parameters = set(self.record.backward.wrt)
-        data = set(self.record.program.inputs) - parameters
+        inputs = set(self.record.program.inputs) - parameters
+        data = {node for node in inputs if node.name.rstrip("0123456789_").lower() in _SAMPLES}
         for stage in self.record.backward.stages:
             for node in topological_order([stage.expression]):
                 if not applies(node, Contract) or len(node.operands) != 2:

@@ -111,9 +111,9 @@ class Program:
 
     @property
     def dim_names(self) -> list[str]:
-        """The names of sizes in the inputs, in order of appearance."""
+        """The names of sizes in the inputs, then of others, as of a function without a definition, in their order."""
         names: dict[str, None] = {}
-        for node in self.inputs:
+        for node in (*self.inputs, *self.nodes):
             for dim in node.type.shape:
                 if isinstance(dim, SymbolicDim):
                     names.update(dict.fromkeys(sorted(dim.names)))

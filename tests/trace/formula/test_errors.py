@@ -25,8 +25,8 @@ def marked(error: cr.FormulaError) -> str:
 REFUSED: list[tuple[str, dict[str, str], str, str]] = [
     # what is written, its shapes, words of the message, the place
     ("1 + sigmod(x)", {}, "did you mean sigmoid", "sigmod"),
-    ("f(x) + f", {}, "f is not a function; write f * (…)", "f"),
-    ("y(x)", {}, "y is not a function; write y * (…)", "y"),
+    ("f(x) + f", {}, "f(…) may be a product or a function; write f * (…)", "f"),
+    ("y(x)", {}, "y(…) may be a product or a function; write y * (…)", "y"),
     ("x(y)", {}, "write x * (…)", "x"),
     ("x 2", {}, "write x * 2", "2"),
     ("2 3", {}, "write 2 * 3", "3"),

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+import numpy as np
+
 from chainrule.trace.formula.cursor import COMPARISONS, ENDS, OPENING, Cursor
 from chainrule.trace.formula.errors import FormulaError, Span, meant, shown
 from chainrule.trace.formula.lexer import Token
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Option, Statement, Syntax, Unary
-from chainrule.trace.formula.words import FUNCTION_NAMES, canonical_function
+from chainrule.trace.formula.words import FUNCTION_NAMES, GREEK, canonical_function
 
 _BESIDE = ("name", "(", "{", "√", "∑", "function", "frac", "ones", "⟨")
 """Tokens with which an operand begins that stands beside another; a bar that closes nothing is another one."""
@@ -24,8 +26,11 @@ _PRODUCTS = ("*", "/", "@", ".*", "./", "·", "⊗", "\\")
 _QUOTIENTS = ("/", "./", "\\")
 _POWERS = ("^", "**", ".^")
 _PREFIXES = ("np", "numpy", "cr", "chainrule", "linalg")
-_DATA = frozenset("xXyYwWbBλαβμη") | {"lambda", "alpha", "beta", "mu", "eta"}
-"""Names before a parenthesis that are treated as a product without an operator, not as a function call."""
+_FUNCTIONS = frozenset("fghFGHφψΦΨ") | {"phi", "psi", "Phi", "Psi"}
+"""Names that mean a function without a definition when they are called; those of one letter besides mean variables."""
+_TIMES = frozenset({"t", "s", "τ", "tau"})
+"""Arguments beside which any letter is a function, as in x(t)."""
+_ELSEWHERE = frozenset({"chol", "expm", "logm", "sqrtm", "rank", "null"})
 _NUMBERED_NORMS = {"norm1": 1, "norm2": 2}
 _OF_TWO = {"max": "maximum", "min": "minimum"}
 _CLOSES = {"(": ")", "{": "}"}
@@ -187,10 +192,14 @@ class _Parser(Cursor):
         return token.kind in _BESIDE and not is_call
 
     def _follows_variable(self) -> bool:
-        """Whether the parenthesis here is apart from a name that is a variable, as in `W (W' x)`."""
+        """Whether the parenthesis here follows a name that is a variable, apart from it as in `W (W' x)`, or known."""
         name = self._previous
-        is_function = name.text in self._abstract or canonical_function(name.text) is not None
-        return name.text in self._variables and not is_function and name.span.end < self._token.span.start
+        if name.text in self._abstract or canonical_function(name.text) is not None:
+            return False
+        apart = name.span.end < self._token.span.start
+        return name.text in self._given or (
+            apart and not (name.text in _FUNCTIONS and name.text not in self._variables)
+        )
 
     def _signed(self) -> Syntax:
         if self._token.kind not in _SUMS:
@@ -360,6 +369,12 @@ class _Parser(Cursor):
     def _applied(self) -> Syntax:
         """Parse a function of LaTeX, of what stands in brackets or, without them, of the next operand."""
         token = self._take()
+        if self._token.kind == "^" and (self._ahead("^", "number") or self._ahead("^", "{", "number", "}")):
+            operator, exponent = self._take(), self._plain_exponent()
+            return self._binary("^", self._applied_to(token), exponent, operator.span)
+        return self._applied_to(token)
+
+    def _applied_to(self, token: Token) -> Syntax:
         if self._token.kind == "(":
             return self._function(token)
         self._enter()
@@ -427,10 +442,32 @@ class _Parser(Cursor):
             self._take()
             if token.text in _OF_TWO:
                 token = replace(token, text=_OF_TWO[token.text])
+        if self._token.kind == "^" and self._is_powered(token):
+            return self._powered(token)
         if self._token.kind == "(" and (self._juxtaposed or not self._follows_variable()):
             return self._function(token)
         self._check_beside(token)
         return self._made(Name(token.text, token.span))
+
+    def _is_powered(self, name: Token) -> bool:
+        """Whether the power here is that of a function, as in sin^2(x)."""
+        if name.text in self._given | self._assigned or canonical_function(name.text) in (None, "sigmoid"):
+            return False
+        kinds = [token.kind for token in self._tokens[self._place : self._place + 5]]
+        return kinds[:3] == ["^", "number", "("] or kinds == ["^", "{", "number", "}", "("]
+
+    def _powered(self, name: Token) -> Syntax:
+        """Parse sin^2(x), the square of sin(x)."""
+        operator, exponent = self._take(), self._plain_exponent()
+        return self._binary("^", self._function(name), exponent, operator.span)
+
+    def _plain_exponent(self) -> Syntax:
+        """Take a number, in braces or not."""
+        braced = self._token.kind == "{"
+        self._place += braced
+        number = self._take()
+        self._place += braced
+        return self._made(Number(number.value, number.span))
 
     def _check_beside(self, name: Token) -> None:
         """Raise FormulaError for a name that may be a function of the operand beside it."""
@@ -454,11 +491,17 @@ class _Parser(Cursor):
             function = token.text
             self._abstract[function] = None
         if function is None or token.text in self._assigned:
-            if token.text in self._assigned or len(token.text) == 1:
+            if token.text in self._assigned:
                 raise self._error(_not_called(Name(token.text, token.span)), token.span)
-            raise self._error(
-                f"there is no function {shown(token.text)}{meant(token.text, FUNCTION_NAMES)}", token.span
-            )
+            if len(token.text.rstrip("0123456789'′")) == 1 or token.text in GREEK:
+                name = shown(token.text)
+                raise self._error(
+                    f"{name}(…) may be a product or a function; write {name} * (…) for a product, or name the "
+                    f"function, as in --functions {name} or functions={token.text!r}",
+                    token.span,
+                )
+            hint = meant(token.text, FUNCTION_NAMES) or f"; for one without a definition add functions={token.text!r}"
+            raise self._error(f"there is no function {shown(token.text)}{hint}", token.span)
         opening = self._take()
         if function == "ones" and self._ahead("("):  # a shape, as in np.ones((n, m))
             call = self._function(token, in_shape=True)
@@ -502,9 +545,11 @@ class _Parser(Cursor):
         """Whether a call implies that `name` is a function without a definition."""
         if self._juxtaposed or name in self._variables or name.startswith("_"):
             return False
-        if name in _DATA and not self._has_several_arguments():
-            return False
-        return not meant(name, FUNCTION_NAMES) if len(name) > 1 else True
+        stem = name.rstrip("0123456789'′")
+        if len(stem) == 1 or stem in GREEK:
+            of_time = self._ahead("(", "name", ")") and self._tokens[self._place + 1].text in _TIMES
+            return stem in _FUNCTIONS or of_time or self._has_several_arguments()
+        return not meant(name, FUNCTION_NAMES) and not _is_known_elsewhere(name)
 
     def _has_several_arguments(self) -> bool:
         """Whether the parenthesis that opens here has a comma of its own."""
@@ -522,6 +567,11 @@ class _Parser(Cursor):
         if token.kind in ENDS:
             raise self._error("this parenthesis is not closed; write ) where it should end", opening.span)
         raise self._error(self._stray(token), token.span)
+
+
+def _is_known_elsewhere(name: str) -> bool:
+    """Whether NumPy or MATLAB has a function of this name, which is not any function."""
+    return name in _ELSEWHERE or callable(getattr(np, name, None)) or callable(getattr(np.linalg, name, None))
 
 
 def _not_called(operand: Syntax) -> str:
