@@ -9,15 +9,17 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
 
 from chainrule.cli import app
+from chainrule.words import use
 
 # The examples are the same in every run; `--hypothesis-profile=explore` draws new ones.
 settings.register_profile("suite", derandomize=True, deadline=None)
@@ -101,3 +103,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "en_US.UTF-8")
     return lambda *arguments: CliRunner().invoke(app, list(arguments), prog_name="chainrule")
+
+
+@pytest.fixture
+def state_of_pages() -> Iterator[None]:
+    """Restore what the code of a page sets for a session: the language, and how NumPy prints."""
+    options = np.get_printoptions()
+    yield
+    np.set_printoptions(**options)
+    use()

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 READMES = {"README.md": "en", "README.zh-CN.md": "zh"}
 
 
+@pytest.mark.usefixtures("state_of_pages")
 @pytest.mark.parametrize("name", READMES)
 def test_a_readme_shows_what_its_code_prints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def command(words: Sequence[str]) -> str:

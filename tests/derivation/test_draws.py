@@ -40,8 +40,8 @@ def test_a_single_mask_is_m_unless_the_user_has_an_m() -> None:
 
 def test_noise_is_named_eps_and_u() -> None:
     lines = named(lambda mu, s: np.sum((mu + s * cr.random_normal(mu.shape)) ** 2), mu="n", s="")
-    assert lines["eps"].startswith("√(−2 ln(1 − uniform(1))) ⊙ cos(")
-    assert (lines["u"], lines["L"]) == ("mu + s · eps", "Σ u²")
+    assert lines["ε"].startswith("√(−2 ln(1 − uniform(1))) ⊙ cos(")
+    assert (lines["u"], lines["L"]) == ("μ + s · ε", "Σ u²")
     lines = named(lambda a: np.sum(a * cr.random_uniform(a.shape)), a="n")
     assert lines == {"u": "uniform(1)", "L": "Σ (a ⊙ u)"}
 

@@ -22,6 +22,7 @@ PAGES = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("
 WITH_CODE = [name for name, path in PAGES.items() if blocks_of(path.read_text(encoding="utf-8"))]
 
 
+@pytest.mark.usefixtures("state_of_pages")
 @pytest.mark.parametrize("name", WITH_CODE)
 def test_a_page_shows_what_its_code_prints(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = PAGES[name].read_text(encoding="utf-8")
