@@ -464,3 +464,10 @@ def test_the_argument_of_a_sigmoid_has_no_double_sign() -> None:
 
     assert "z1 = X w" in cr.derive(loss, X="n d", w="d").text(detail="brief")
     assert "u = (−X) w" in cr.derive(named, X="n d", w="d").text(detail="brief")
+
+
+@pytest.mark.parametrize(("formula", "line"), [("log2(x)", "ln(x) / ln(2)"), ("log10(x)", "ln(x) / ln(10)")])
+def test_logarithms_of_other_bases_have_no_decimals(formula: str, line: str) -> None:
+    text = cr.derive(formula).text()
+    assert line in text
+    assert "." not in text.partition("Gradients")[2]
