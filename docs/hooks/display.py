@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from chainrule.derivation.document import Document, Heading
+from chainrule.derivation.forms import Form
 from chainrule.derivation.html import render_html
 from chainrule.derivation.words import say
 from chainrule.deriving import Derivation
@@ -31,9 +32,8 @@ def displayed(printed: str, value: object, parts: str, language: str) -> str:
 
 def _derivation(derivation: Derivation, parts: str, language: Language) -> str:
     names = [part.strip() for part in parts.split(",") if part.strip()]
-    form = next((name for name in ("path", "index") if name in names), "matrix")
-    detail = "brief" if "brief" in names else "full"
-    document = derivation.document(form, language, detail)  # type: ignore[arg-type]
+    form: Form = "path" if "path" in names else "index" if "index" in names else "matrix"
+    document = derivation.document(form, language, "brief" if "brief" in names else "full")
     sections = [name for name in names if name not in ("path", "index", "brief")]
     if sections:
         document = _with_sections(document, sections)
