@@ -94,6 +94,6 @@ def _transpose_past_number(node: Apply) -> Node | None:
 ])  # fmt: skip
 def _inverse_of_transpose(node: Apply) -> Node | None:
     match node:
-        case Apply(Inverse(), (Apply(Permute(order), (x,)),)) if order == _t(x).primitive.order:  # type: ignore[attr-defined]
-            return Permute(order)(Inverse()(x))
+        case Apply(Inverse(), (Apply(Permute(), (x,)) as turned,)) if turned is _t(x):
+            return _t(Inverse()(x))
     return None

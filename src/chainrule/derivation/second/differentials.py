@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from chainrule.calculus import TANGENT, linearize, simplify
+from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Record
 from chainrule.ir import Apply, Input, Node, cached_property, substitute
+
+DIRECTION = "v "
+CLOSED_LIMIT = 40
+"""The number of operations above which a differential is written line by line, and a matrix is not written out."""
 
 
 class Differentials:
@@ -58,3 +64,35 @@ class Differentials:
             for stage in self.record.backward.stages
             if isinstance(stage.expression, Apply)
         }
+
+
+class Changes(ABC):
+    """What a Hessian and Jacobians of a `record` of first order have in common: the changes of some quantities."""
+
+    def __init__(self, record: Record) -> None:
+        self.first = record
+        self.parameters = record.backward.wrt
+        self.differentials = Differentials(record)
+
+    @property
+    @abstractmethod
+    def changes(self) -> Mapping[Input, Node]:
+        """The differential of each quantity in the tangents of the parameters."""
+
+    @cached_property
+    def is_closed(self) -> bool:
+        """Whether each differential is written in one line."""
+        return all(operation_total(change) <= CLOSED_LIMIT for change in self.changes.values())
+
+    @cached_property
+    def directions(self) -> Mapping[Input, Input]:
+        """The direction v of each parameter."""
+        return {symbol: Input(DIRECTION + symbol.name, symbol.type) for symbol in self.parameters}
+
+    @cached_property
+    def moved(self) -> Mapping[Input, Node]:
+        """Each differential in the directions, as in `H v`, if it is written in one line."""
+        if not self.is_closed:
+            return {}
+        along: dict[Node, Node] = {self.differentials.tangents[symbol]: v for symbol, v in self.directions.items()}
+        return dict(zip(self.changes, substitute(list(self.changes.values()), along), strict=True))

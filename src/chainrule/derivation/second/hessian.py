@@ -23,7 +23,7 @@ from chainrule.calculus import (
 from chainrule.derivation.points import Array, NoPointError
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Claim, Expression, Record
-from chainrule.derivation.second.differentials import Differentials
+from chainrule.derivation.second.differentials import CLOSED_LIMIT, Changes
 from chainrule.derivation.second.gauss_newton import GaussNewton, gauss_newton
 from chainrule.derivation.second.quantities import CotangentDifferential, GradientDifferential, SecondDerivative
 from chainrule.derivation.verify import Verifier
@@ -34,11 +34,7 @@ Layout: TypeAlias = Literal["numerator", "denominator"]
 LAYOUTS: Final = ("numerator", "denominator")
 """The rows of a Jacobian belong to the result, or to the variable."""
 
-DIRECTION = "v "
 STEP = "Δ "
-CLOSED_LIMIT = 40
-"""The number of operations above which dg is written line by line, and a matrix is not written out."""
-
 SINGULAR = 1e-12
 """The relative size of a singular value that counts as zero."""
 TRIALS = 3
@@ -60,14 +56,12 @@ class BlockRecord:
         return self.array is not None and self.array.right is zeros(self.array.right.type)
 
 
-class SecondOrder:
+class SecondOrder(Changes):
     """The claims of second order beside those of a `record` of the backward pass of a loss."""
 
     def __init__(self, record: Record, layout: Layout = "numerator") -> None:
-        self.first = record
+        super().__init__(record)
         self.layout = layout
-        self.parameters = record.backward.wrt
-        self.differentials = Differentials(record)
         self._entries = {entry.symbol: entry for entry in record.backward.accumulations}
 
     # The gradient and its differential
@@ -130,11 +124,6 @@ class SecondOrder:
                     if isinstance(symbol, Input) and symbol in stages:
                         pending.append(stages[symbol])
         return frozenset(found)
-
-    @cached_property
-    def is_closed(self) -> bool:
-        """Whether the differential of each gradient is written in one line."""
-        return all(operation_total(change) <= CLOSED_LIMIT for change in self.changes.values())
 
     @cached_property
     def gradients(self) -> tuple[Claim, ...]:
@@ -207,20 +196,11 @@ class SecondOrder:
     # Products with a vector
 
     @cached_property
-    def directions(self) -> Mapping[Input, Input]:
-        """The direction v of each parameter."""
-        return {symbol: Input(DIRECTION + symbol.name, symbol.type) for symbol in self.parameters}
-
-    @cached_property
     def products(self) -> tuple[Claim, ...]:
         """`H v` of each parameter, if it is written in one line."""
-        if not self.is_closed:
-            return ()
-        along: dict[Node, Node] = {self.differentials.tangents[symbol]: v for symbol, v in self.directions.items()}
-        values = substitute(list(self.changes.values()), along)
         return tuple(
             Claim("Hessian product", GradientDifferential(symbol, self.directions), self.first.short(value))
-            for symbol, value in zip(self.changes, values, strict=True)
+            for symbol, value in self.moved.items()
         )
 
     # Steps

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from chainrule.calculus import NoClosedFormError, jacobian_matrix, jacobian_tensor
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Claim, Expression, Record
-from chainrule.derivation.second.differentials import Differentials
-from chainrule.derivation.second.hessian import CLOSED_LIMIT, DIRECTION, Layout, stacked, transposed
+from chainrule.derivation.second.differentials import CLOSED_LIMIT, Changes
+from chainrule.derivation.second.hessian import Layout, stacked, transposed
 from chainrule.derivation.second.quantities import StageChange, StageJacobian
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.ir import Input, Node, cached_property, substitute
@@ -26,14 +26,12 @@ class JacobianRecord:
     array: Claim | None
 
 
-class Jacobians:
+class Jacobians(Changes):
     """The Jacobians of the results of the function of a `record` of first order."""
 
     def __init__(self, record: Record, layout: Layout = "numerator") -> None:
-        self.first = record
+        super().__init__(record)
         self.layout = layout
-        self.parameters = record.backward.wrt
-        self.differentials = Differentials(record)
         stages = {stage.name: stage.symbol for stage in record.backward.stages}
         given = [output_name(node) for node in record.program.inputs if is_upstream(node)]
         self.results = tuple(stages[name] for name in given) or (record.loss,)
@@ -47,11 +45,6 @@ class Jacobians:
             known = tangent is not None and (tangent in self.differentials.totals or result in self.parameters)
             found[result] = self.differentials.total(tangent) if tangent is not None and known else zeros(result.type)
         return found
-
-    @cached_property
-    def is_closed(self) -> bool:
-        """Whether each differential is written in one line."""
-        return all(operation_total(change) <= CLOSED_LIMIT for change in self.changes.values())
 
     @cached_property
     def blocks(self) -> tuple[JacobianRecord, ...]:
@@ -87,20 +80,11 @@ class Jacobians:
         return substitute([self.first.write_out(entry.result)], factors)[0]
 
     @cached_property
-    def directions(self) -> Mapping[Input, Input]:
-        """The direction v of each parameter."""
-        return {symbol: Input(DIRECTION + symbol.name, symbol.type) for symbol in self.parameters}
-
-    @cached_property
     def products(self) -> tuple[Claim, ...]:
         """`J v` of each result, if it is written in one line."""
-        if not self.is_closed:
-            return ()
-        along: dict[Node, Node] = {self.differentials.tangents[symbol]: v for symbol, v in self.directions.items()}
-        values = substitute(list(self.changes.values()), along)
         return tuple(
-            Claim("Jacobian product", StageChange(result, self.directions), self.first.short(value))
-            for result, value in zip(self.changes, values, strict=True)
+            Claim("Jacobian product", StageChange(symbol, self.directions), self.first.short(value))
+            for symbol, value in self.moved.items()
         )
 
     @property
