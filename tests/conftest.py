@@ -105,10 +105,17 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
     return lambda *arguments: CliRunner().invoke(app, list(arguments), prog_name="chainrule")
 
 
+@pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """No language is in use when a test begins, whatever another test has left."""
+    use()
+    yield
+    use()
+
+
 @pytest.fixture
 def state_of_pages() -> Iterator[None]:
-    """Restore what the code of a page sets for a session: the language, and how NumPy prints."""
+    """Restore what the code of a page sets for a session: how NumPy prints."""
     options = np.get_printoptions()
     yield
     np.set_printoptions(**options)
-    use()

@@ -61,7 +61,7 @@ def test_a_verification_shows_its_sentence() -> None:
     try:
         assert "已验证" in shown(found) or "验证" in shown(found)
     finally:
-        cr.use(lang="en")
+        cr.use()
 
 
 def test_a_grade_shows_each_line_with_its_mark() -> None:

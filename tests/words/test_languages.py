@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
@@ -16,7 +15,6 @@ from chainrule.words import (
     LanguageError,
     Sentences,
     listed_in,
-    use,
 )
 
 say = Sentences({"named": ("the language {language}, the key {key}", "语言 {language}，键 {key}")})
@@ -36,13 +34,6 @@ def test_other_languages_are_refused(lang: Any) -> None:
     assert isinstance(raised.value, ChainruleError)
 
 
-@pytest.fixture
-def unset() -> Iterator[None]:
-    yield
-    use()
-
-
-@pytest.mark.usefixtures("unset")
 def test_the_language_in_use_is_that_of_what_shows_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHAINRULE_LANG", raising=False)
     derivation = cr.derive("sum((X @ w - y)^2)")
