@@ -1,12 +1,15 @@
-"""A user's script passes `mypy --strict`, and the types are those that an editor shows."""
+"""A user's script passes mypy and pyright, both strict, and the types are those that an editor shows."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,3 +138,33 @@ def test_a_users_script_passes_mypy(said: list[str]) -> None:
 def test_a_wrong_keyword_is_seen_by_mypy(said: list[str]) -> None:
     errors = [line.split(":")[1] for line in said if line.startswith("wrong.py") and ": error:" in line]
     assert errors == ["2", "3", "4", "5"]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> list[Mapping[str, Any]]:
+    """What pyright, which editors use, says about the same scripts."""
+    folder = tmp_path_factory.mktemp("scripts")
+    (folder / "right.py").write_text(SCRIPT, encoding="utf-8")
+    (folder / "wrong.py").write_text(WRONG, encoding="utf-8")
+    settings = {"typeCheckingMode": "strict", "extraPaths": [str(Path(chainrule.__file__).parents[1])]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    found = subprocess.run(
+        [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    said: list[Mapping[str, Any]] = json.loads(found.stdout)["generalDiagnostics"]
+    return said
+
+
+def test_a_users_script_passes_pyright(seen: list[Mapping[str, Any]]) -> None:
+    said = [each for each in seen if each["file"].endswith("right.py")]
+    assert [each["message"] for each in said if each["severity"] != "information"] == []
+    assert len(said) == len(REVEALED)
+
+
+def test_a_wrong_keyword_is_seen_by_pyright(seen: list[Mapping[str, Any]]) -> None:
+    errors = [each for each in seen if each["file"].endswith("wrong.py") and each["severity"] == "error"]
+    assert sorted({each["range"]["start"]["line"] + 1 for each in errors}) == [2, 3, 4, 5]
