@@ -13,7 +13,7 @@ from support.subprocesses import HANG
 NOTEBOOKS = Path(__file__).parents[2] / "examples" / "notebooks"
 SHOWN = {
     "learn": ["text/html", "text/html", "text/html", "all ", "first wrong in line 5", "vanish"],
-    "train": ["FitResult: ", "image/png", "The gradient", "MLP", "True", "image/png"],
+    "train": ["FitResult: ", "image/png", "The gradient", "MLP", "right on 9", "image/png"],
 }
 """What the outputs of each notebook contain, in order: a kind of media, or a text."""
 
