@@ -85,7 +85,7 @@ def plot_decision_boundary(
     grid = np.stack(np.meshgrid(across, up), axis=-1)
     values = _response(model, grid.reshape(-1, 2)).reshape(grid.shape[:2])
     if values.dtype.kind == "f" and (values % 1).any():
-        ax.contourf(across, up, values, levels=20, cmap="RdBu", alpha=0.6)
+        ax.contourf(across, up, values, levels=20, cmap="RdBu", alpha=0.35)
         ax.contour(across, up, values, levels=[0.5], colors="k", linewidths=1)
         classes = np.unique([] if labels is None else labels)
     else:
@@ -95,7 +95,7 @@ def plot_decision_boundary(
     if labels is not None:
         for label, colour in zip(classes, _colours(len(classes)), strict=True):
             place = rows[labels == label]
-            ax.scatter(place[:, 0], place[:, 1], color=colour, edgecolors="k", label=str(label))
+            ax.scatter(place[:, 0], place[:, 1], color=colour, s=24, edgecolors="w", linewidths=0.5, label=str(label))
         ax.legend()
     return ax
 
