@@ -20,11 +20,12 @@ from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.constructors import CONSTRUCTORS
 from chainrule.trace.formula.vocabulary import VOCABULARY
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
+from chainrule.trace.namespaces import NAMESPACES, Standing, names, standing
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.traced import METHODS, Traced
 from chainrule.trace.ufuncs import UFUNC_CALLS, UFUNC_METHODS
-from chainrule.trace.vocabulary import MENDS, name_of
+from chainrule.trace.vocabulary import name_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,9 +63,20 @@ def numpy_functions() -> str:
     return _table(("kind", "names"), groups)
 
 
-def numpy_alternatives() -> str:
-    """NumPy's functions that cannot be traced, and what to write for them."""
-    return _table(("instead of", "the error says"), ((f"`np.{name}`", MENDS[name]) for name in sorted(MENDS)))
+def numpy_namespaces() -> str:
+    """Every public name of NumPy, by what becomes of it."""
+    rows = []
+    for namespace in NAMESPACES:
+        found: dict[tuple[str, str], list[str]] = {}
+        for name in names(namespace):
+            known = standing(namespace, name)
+            if known is not None:
+                found.setdefault((known[0].value, known[1]), []).append(name)
+        prefix = "." if namespace == "ndarray" else f"{namespace}."
+        order = [each.value for each in Standing]
+        for (what, reason), group in sorted(found.items(), key=lambda item: (order.index(item[0][0]), item[1])):
+            rows.append((f"{what}: {reason}" if reason else what, _listed(group, prefix)))
+    return _table(("", "names"), rows)
 
 
 def formula_functions() -> str:
@@ -144,8 +156,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "formula_functions": formula_functions,
     "gallery": gallery,
     "losses": losses,
-    "numpy_alternatives": numpy_alternatives,
     "numpy_functions": numpy_functions,
+    "numpy_namespaces": numpy_namespaces,
     "primitive": primitive,
 }
 """By the name in a comment `<!-- generated: NAME -->`."""

@@ -266,4 +266,5 @@ ARRANGEMENT: dict[Callable[..., Any], Callable[..., Any]] = {
     np.ones_like: _ones_like,
     np.full_like: _full_like,
     np.copy: _copy,
+    **({np.astype: astype} if hasattr(np, "astype") else {}),
 }

@@ -28,8 +28,50 @@ _STEPS = (
 _ORDERS = "the order depends on values; compute it outside of the function and pass it as an argument"
 _CHECKS = "check results outside of the function"
 _INDICES = "an index has no derivative; compute it outside of the function and pass it as an argument"
+_SIZES = "the size of the result depends on values; compute it outside of the function and pass it as an argument"
+_WRITES = "it changes an array in place; write an expression that gives the new array"
+_BITS = "its result has no derivative; compute it outside of the function and pass it as an argument"
+_COMPLEX = "complex numbers cannot be recorded; keep real and imaginary parts in arrays of their own"
+_MEMORY = "it concerns the memory of an array, and this value has none yet; use it outside of the function"
+_POLYNOMIALS = "compute the coefficients outside of the function and pass them as an argument"
+
+_NOT_RECORDED = """
+arccos arcsin copysign fmax fmin heaviside i0 isneginf isposinf ldexp signbit sinc
+bincount choose compress digitize interp piecewise select
+count_nonzero cumulative_prod cumulative_sum ediff1d gradient trapezoid
+nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nanvar
+convolve corrcoef correlate cov polyval vander
+append array_split atleast_1d atleast_2d atleast_3d block broadcast_arrays delete diagflat dsplit dstack empty_like
+hsplit insert ix_ mT matrix_transpose meshgrid rollaxis rot90 unstack vsplit
+apply_along_axis
+angle conj conjugate imag real
+cross kron vecdot vecmat
+fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
+fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
+linalg.cond linalg.eigh linalg.eigvalsh linalg.qr linalg.svd linalg.svdvals linalg.tensorinv linalg.tensorsolve
+linalg.cross linalg.diagonal linalg.matmul linalg.matrix_norm linalg.matrix_transpose linalg.multi_dot linalg.outer
+linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
+"""
 
 MENDS = {
+    **dict.fromkeys(_NOT_RECORDED.split(), _THERE_ARE),
+    **dict.fromkeys(("argwhere", "extract", "intersect1d", "setdiff1d", "setxor1d", "union1d", "in1d"), _SIZES),
+    **dict.fromkeys(("trim_zeros", "unique_all", "unique_counts", "unique_inverse", "unique_values"), _SIZES),
+    **dict.fromkeys(("histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "isin"), _SIZES),
+    **dict.fromkeys(("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask", "resize"), _WRITES),
+    **dict.fromkeys(("bitwise_count", "frexp", "gcd", "lcm", "nextafter", "packbits", "spacing", "unpackbits"), _BITS),
+    **dict.fromkeys(("lexsort", "nanargmax", "nanargmin", "ravel_multi_index", "unravel_index"), _INDICES),
+    **dict.fromkeys(("iscomplex", "isreal", "real_if_close", "sort_complex", "bmat", "asmatrix", "mat"), _COMPLEX),
+    **dict.fromkeys(("base", "byteswap", "ctypes", "data", "device", "dump", "dumps", "flags", "flat"), _MEMORY),
+    **dict.fromkeys(("getfield", "itemsize", "nbytes", "setfield", "setflags", "strides", "to_device"), _MEMORY),
+    **dict.fromkeys(("tobytes", "tofile", "tostring", "view", "require"), _MEMORY),
+    **dict.fromkeys(
+        ("poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub"), _POLYNOMIALS
+    ),
+    **dict.fromkeys(("roots", "vectorize", "apply_over_axes"), _THERE_ARE),
+    **dict.fromkeys(("item", "tolist"), "it is not a number yet; leave it out, a sum is a scalar as it is"),
+    **dict.fromkeys(("linalg.eig", "linalg.eigvals"), _COMPLEX),
+    **dict.fromkeys(("linalg.matrix_rank", "unwrap"), _STEPS),
     **dict.fromkeys(("rint", "round", "around", "fix", "fmod", "divmod", "modf"), _STEPS),
     **dict.fromkeys(("left_shift", "right_shift"), _STEPS),
     **dict.fromkeys(("sort", "median", "percentile", "quantile", "partition", "unique"), _ORDERS),
