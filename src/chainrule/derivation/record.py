@@ -198,19 +198,31 @@ class Record:
         self.traced = program
         self.in_steps = whole is not None
         self._whole = whole
-        recognized, self.recognitions = recognize(program)
-        named = name_draws(name_activations(recognized))
+        if whole is None:
+            recognized, self.recognitions = recognize(program)
+            self._recognized = name_draws(name_activations(recognized))
+        else:
+            self._recognized, self.recognitions = whole._recognized, whole.recognitions
+        self.named = self._split(wrt) if self.in_steps else name_shared(self._recognized)
+        self.program: Program
+        self.backward: Backward
+        if whole is not None and self.named.names == whole.named.names:
+            self.program, self.backward = whole.program, whole.backward
+        else:
+            self.program = replace(self.named, declared=program.declared)
+            self.backward = backward(self.program, wrt)
+            if longest([entry.result for entry in self.backward.accumulations], set()) > LONGEST_GRADIENT:
+                self.program = replace(name_nonlinear(self.program), declared=program.declared)
+                self.backward = backward(self.program, wrt)
+        self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
+        self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
+
+    def _split(self, wrt: Sequence[Input]) -> Program:
+        """Name the arguments of functions."""
         # A function with coinciding kinks may have no derivative by a part of it, as min(u, x) at u = x for u = |x|.
         tied = [each.after for each in self.recognitions if each.rule == SIDED]
         undivided = {part for node in tied for part in topological_order([node]) if part is not node}
-        shared = name_shared(name_arguments(named, wrt, undivided) if self.in_steps else named)
-        self.program = replace(shared, declared=program.declared)
-        self.backward: Backward = backward(self.program, wrt)
-        if longest([entry.result for entry in self.backward.accumulations], set()) > LONGEST_GRADIENT:
-            self.program = replace(name_nonlinear(self.program), declared=program.declared)
-            self.backward = backward(self.program, wrt)
-        self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
-        self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
+        return name_shared(name_arguments(self._recognized, wrt, undivided))
 
     @cached_property
     def abbreviations(self) -> tuple[Abbreviation, ...]:
