@@ -100,9 +100,13 @@ class Derivation:
 
     @cached_property
     def in_steps(self) -> Record:
-        """The record with compositions taken apart, which the path form writes, and the others in full detail."""
+        """The record with compositions taken apart, which the path form writes, and the others in full detail.
+
+        Where the user has named every step, it has the factors of the chains of numbers.
+        """
         record = Record(self.record.traced, self._wrt, self.record)
-        return self.record if record.program.names == self.program.names else record
+        numbers = any(not link.stage.symbol.type.shape for link in record.links)
+        return record if record.program.names != self.program.names or numbers else self.record
 
     @refuses_deep_nesting
     def document(

@@ -19,42 +19,62 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {},
         ["u = x²", "L = sin(u)"],
         ["∂L/∂u = cos(u)", "∂u/∂x = 2 x"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 cos(u) · x"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = cos(u) · (2 x) = 2 cos(u) · x"],
     ),
     "sin(exp(x)^2)": (
         {},
         ["v = exp(x)", "u = v²", "L = sin(u)"],
         ["∂L/∂u = cos(u)", "∂u/∂v = 2 v", "∂v/∂x = v"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = 2 cos(u) · u"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = cos(u) · (2 v) · v = 2 cos(u) · v² = 2 cos(u) · u"],
     ),
-    "exp(-x^2)": ({}, ["u = −x²"], ["∂L/∂u = L", "∂u/∂x = −2 x"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = −2 L · x"]),
-    "log(cos(x))": ({}, ["u = cos(x)"], ["∂L/∂u = 1/u", "∂u/∂x = −sin(x)"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = −sin(x) / u"]),
-    "sqrt(1 + x^2)": ({}, ["u = 1 + x²", "L = √u"], ["∂L/∂u = ½/L", "∂u/∂x = 2 x"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = x / L"]),
-    "tanh(3*x)": ({}, ["u = 3 x"], ["δ_u = ∂L/∂u = 1 − L²", "∂u/∂x = 3"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = 3 · (1 − L²)"]),
-    "(2*x + 1)^5": ({}, ["u = 2 x + 1", "L = u⁵"], ["∂L/∂u = 5 u⁴", "∂u/∂x = 2"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = 10 u⁴"]),
+    "exp(-x^2)": ({}, ["u = −x²"], ["∂L/∂u = L", "∂u/∂x = −2 x"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = L · (−2 x) = −2 L · x"]),
+    "log(cos(x))": (
+        {},
+        ["u = cos(x)"],
+        ["∂L/∂u = 1/u", "∂u/∂x = −sin(x)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) (−sin(x)) = −sin(x) / u"],
+    ),
+    "sqrt(1 + x^2)": (
+        {},
+        ["u = 1 + x²", "L = √u"],
+        ["∂L/∂u = ½/L", "∂u/∂x = 2 x"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (½/L) · 2 x = x / L"],
+    ),
+    "tanh(3*x)": (
+        {},
+        ["u = 3 x"],
+        ["δ_u = ∂L/∂u = 1 − L²", "∂u/∂x = 3"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1 − L²) · 3 = 3 · (1 − L²)"],
+    ),
+    "(2*x + 1)^5": (
+        {},
+        ["u = 2 x + 1", "L = u⁵"],
+        ["∂L/∂u = 5 u⁴", "∂u/∂x = 2"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = 5 u⁴ · 2 = 10 u⁴"],
+    ),
     "exp(sin(cos(x)))": (
         {},
         ["v = cos(x)", "u = sin(v)", "L = exp(u)"],
         ["∂L/∂u = L", "∂u/∂v = cos(v)", "∂v/∂x = −sin(x)"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = −L · cos(v) · sin(x)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = L · cos(v) · (−sin(x)) = −L · cos(v) · sin(x)"],
     ),
     "sigmoid(w*x + b)": (
         {},
-        ["u = w · x + b", "L = σ(u)"],
-        ["δ_u = ∂L/∂u = L · (1 − L)", "∂u/∂w = x", "∂u/∂b = 1"],
-        ["∂L/∂w = ∂L/∂u · ∂u/∂w = L · (1 − L) · x", "∂L/∂b = ∂L/∂u · ∂u/∂b = L · (1 − L)"],
+        ["z = w · x + b", "L = σ(z)"],
+        ["δ_z = ∂L/∂z = L · (1 − L)", "∂z/∂w = x", "∂z/∂b = 1"],
+        ["∂L/∂w = ∂L/∂z · ∂z/∂w = L · (1 − L) · x", "∂L/∂b = ∂L/∂z · ∂z/∂b = L · (1 − L)"],
     ),
     "sin(x)*exp(x^2)": (
         {},
         ["u = x²", "L = sin(x) · exp(u)"],
         ["(∂L/∂x)[direct] = exp(u) · cos(x)", "∂L/∂u = sin(x) · exp(u)", "∂u/∂x = 2 x"],
-        ["∂L/∂u · ∂u/∂x = 2 L · x", "∂L/∂x = exp(u) · (cos(x) + 2 sin(x) · x)"],
+        ["∂L/∂u · ∂u/∂x = L · (2 x) = 2 L · x", "∂L/∂x = exp(u) · (cos(x) + 2 sin(x) · x)"],
     ),
     "log(x^2 + y^2)": (
         {"wrt": ["x", "y"]},
         ["u = x² + y²"],
         ["∂L/∂u = 1/u", "∂u/∂x = 2 x", "∂u/∂y = 2 y"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 (x / u)", "∂L/∂y = ∂L/∂u · ∂u/∂y = 2 (y / u)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) · 2 x = 2 (x / u)", "∂L/∂y = ∂L/∂u · ∂u/∂y = (1/u) · 2 y = 2 (y / u)"],
     ),
     "exp(x*y)": (
         {"wrt": ["x", "y"]},
@@ -66,7 +86,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {"wrt": ["x", "y"]},
         ["u = x + cos(y)"],
         ["∂L/∂u = cos(u)", "∂u/∂x = 1", "∂u/∂y = −sin(y)"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = cos(u)", "∂L/∂y = ∂L/∂u · ∂u/∂y = −cos(u) · sin(y)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = cos(u)", "∂L/∂y = ∂L/∂u · ∂u/∂y = cos(u) · (−sin(y)) = −cos(u) · sin(y)"],
     ),
     "(x*y + exp(x))^2": (
         {"wrt": ["x", "y"]},
@@ -112,7 +132,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {"wrt": ["x", "y"]},
         ["u = x² + g(y)", "L = f(u)"],
         ["∂L/∂u = f′(u)", "∂u/∂x = 2 x", "∂u/∂y = g′(y)"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 f′(u) · x", "∂L/∂y = ∂L/∂u · ∂u/∂y = f′(u) · g′(y)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = f′(u) · (2 x) = 2 f′(u) · x", "∂L/∂y = ∂L/∂u · ∂u/∂y = f′(u) · g′(y)"],
     ),
     "f(w*g(x) + b)": (
         {"wrt": ["w", "b"]},
@@ -127,8 +147,8 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         ["u = 2 x", "v = x²", "L = f(u, v)"],
         ["∂L/∂u = ∂₁f(u, v)", "∂L/∂v = ∂₂f(u, v)", "∂v/∂x = 2 x", "∂u/∂x = 2"],
         [
-            "∂L/∂u · ∂u/∂x = 2 ∂₁f(u, v)",
-            "∂L/∂v · ∂v/∂x = 2 ∂₂f(u, v) · x",
+            "∂L/∂u · ∂u/∂x = ∂₁f(u, v) · 2 = 2 ∂₁f(u, v)",
+            "∂L/∂v · ∂v/∂x = ∂₂f(u, v) · (2 x) = 2 ∂₂f(u, v) · x",
             "∂L/∂x = 2 (∂₁f(u, v) + ∂₂f(u, v) · x)",
         ],
     ),
@@ -136,7 +156,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {"x": "n"},
         ["v = exp(x)", "u = 1 + v²", "L = Σ ln(u)"],
         ["∂L/∂u = 1/u", "∂u/∂v = 2 v", "∂v/∂x = v"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = 2 (v² / u)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = (1/u) ⊙ (2 v) ⊙ v = 2 (v² / u)"],
     ),
     "sum(f(A @ x))": (
         {"wrt": "x"},
@@ -161,6 +181,43 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         ["z = A x", "L = logsumexp(z)"],
         ["δ_z = ∂L/∂z = softmax(z)", "δ_z · ∂z/∂x = Aᵀ δ_z"],
         ["∂L/∂x = ∂L/∂z · ∂z/∂x = Aᵀ softmax(z)"],
+    ),
+    "u = x^2; v = sin(u); exp(v)": (
+        {},
+        ["u = x²", "v = sin(u)", "L = exp(v)"],
+        ["∂L/∂v = L", "∂v/∂u = cos(u)", "∂u/∂x = 2 x"],
+        ["∂L/∂x = ∂L/∂v · ∂v/∂u · ∂u/∂x = L · cos(u) · (2 x) = 2 L · cos(u) · x"],
+    ),
+    "u = g(x); v = h(x); f(v, u)": (
+        {},
+        ["v = h(x)", "u = g(x)", "L = f(v, u)"],
+        ["∂L/∂v = ∂₁f(v, u)", "∂L/∂u = ∂₂f(v, u)", "∂u/∂x = g′(x)", "∂v/∂x = h′(x)"],
+        [
+            "∂L/∂v · ∂v/∂x = ∂₁f(v, u) · h′(x)",
+            "∂L/∂u · ∂u/∂x = ∂₂f(v, u) · g′(x)",
+            "∂L/∂x = ∂₁f(v, u) · h′(x) + ∂₂f(v, u) · g′(x)",
+        ],
+    ),
+    "z = w*x + b; a = sigmoid(z); (a - y)^2": (
+        {"wrt": ["w", "b"]},
+        ["z = w · x + b", "a = σ(z)", "L = (a − y)²"],
+        ["∂L/∂a = 2 (a − y)", "∂a/∂z = σ′(z) = a · (1 − a)", "∂z/∂w = x", "∂z/∂b = 1"],
+        [
+            "∂L/∂w = ∂L/∂a · ∂a/∂z · ∂z/∂w = 2 (a − y) · σ′(z) · x",
+            "∂L/∂b = ∂L/∂a · ∂a/∂z · ∂z/∂b = 2 (a − y) · σ′(z)",
+        ],
+    ),
+    "(sigmoid(w2*sigmoid(w1*x + b1) + b2) - y)^2": (
+        {"wrt": ["w2", "w1"], "w1": "", "w2": "", "b1": "", "b2": "", "x": "", "y": ""},
+        ["z1 = w1 · x + b1", "a1 = σ(z1)", "z2 = w2 · a1 + b2", "a2 = σ(z2)", "L = (a2 − y)²"],
+        ["∂L/∂a2 = 2 (a2 − y)", "∂z2/∂w2 = a1", "∂z2/∂a1 = w2", "∂z1/∂w1 = x"],
+        ["∂L/∂w2 = ∂L/∂a2 · ∂a2/∂z2 · ∂z2/∂w2 = 2 (a2 − y) · σ′(z2) · a1"],
+    ),
+    "-log(sigmoid(y*w*x))": (
+        {"wrt": "w"},
+        ["z = y · w · x", "u = σ(z)", "L = −ln(u)"],
+        ["∂L/∂u = −1/u", "∂u/∂z = σ′(z) = u · (1 − u)", "∂z/∂w = y · x"],
+        ["∂L/∂w = ∂L/∂u · ∂u/∂z · ∂z/∂w = (−1/u) · σ′(z) · y · x = −σ′(z) · y · x / u = (u − 1) · x · y"],
     ),
     "f(A @ g(x))": (
         {"wrt": "x", "functions": "f: m ->, g: n -> k"},
@@ -187,7 +244,7 @@ def test_a_factor_for_every_step(composition: tuple[str, cr.Derivation]) -> None
     formula, derivation = composition
     _, names, factors, products = COMPOSITIONS[formula]
     for lang in LANGUAGES:
-        lines = equations(derivation.text("path", lang=lang, width=100))
+        lines = equations(derivation.text("path", lang=lang, width=120))
         expected = [*names, *factors, *products]
         assert [line for line in expected if line not in lines] == []
         places = [lines.index(line) for line in expected]
@@ -268,7 +325,7 @@ def test_source_has_the_users_lines_only() -> None:
 
 def test_a_named_value_beside_a_number_has_no_further_name() -> None:
     derivation = cr.derive("z = w*x; p = sigmoid(z); -log(1 - p)", wrt="w")
-    assert derivation.in_steps is derivation.record
+    assert [stage.name for stage in derivation.in_steps.backward.stages] == ["z", "p", "L"]
 
 
 def test_what_does_not_depend_on_the_parameters_has_no_name() -> None:

@@ -174,12 +174,12 @@ def test_a_scalar_example_as_on_a_whiteboard() -> None:
     text = cr.derive("sigmoid(w*x + b)").text("path", at={"w": -3, "x": 2, "b": 1})
     for line in (
         "At w = −3, x = 2 and b = 1.",
-        "  u = w · x + b = −3 · 2 + 1 = −5 ",
-        "  L = σ(u) = σ(−5) ≈ 0.006693 ",
-        "  δ_u = ∂L/∂u = L · (1 − L) ≈ 0.006693 · (1 − 0.006693) ≈ 0.006648 ",
-        "  ∂u/∂w = x = 2 ",
-        "  ∂u/∂b = 1 ",
-        "  ∂L/∂w = ∂L/∂u · ∂u/∂w = L · (1 − L) · x ≈ 0.006648 · 2 ≈ 0.01330 ",
+        "  z = w · x + b = −3 · 2 + 1 = −5 ",
+        "  L = σ(z) = σ(−5) ≈ 0.006693 ",
+        "  δ_z = ∂L/∂z = L · (1 − L) ≈ 0.006693 · (1 − 0.006693) ≈ 0.006648 ",
+        "  ∂z/∂w = x = 2 ",
+        "  ∂z/∂b = 1 ",
+        "  ∂L/∂w = ∂L/∂z · ∂z/∂w = L · (1 − L) · x ≈ 0.006648 · 2 ≈ 0.01330 ",
         "│ ∂L/∂w = L · (1 − L) · x ≈ 0.01330 ",
     ):
         assert line in text
@@ -296,7 +296,7 @@ def test_latex_and_markdown_have_matrices() -> None:
     at = {"A": [[1, 2], [3, 4]], "x": [1, -1], "b": [0, 1]}
     for written in (derivation.latex(at=at), derivation.markdown(at=at)):
         assert r"\begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix} \, \begin{bmatrix} 1 \\ -1 \end{bmatrix}" in written
-    assert r"L &= \sigma(u) = \sigma(-5) \approx 0.006693" in cr.derive("sigmoid(w*x + b)").latex(
+    assert r"L &= \sigma(z) = \sigma(-5) \approx 0.006693" in cr.derive("sigmoid(w*x + b)").latex(
         at={"w": -3, "x": 2, "b": 1}
     )
 

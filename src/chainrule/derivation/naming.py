@@ -46,8 +46,8 @@ def is_activation(primitive: object) -> bool:
 def name_activations(program: Program) -> Program:
     """Name the unnamed operands and results of activations z and a.
 
-    An activation is a function of one argument whose operand depends directly on a matrix product. The operand of a
-    softmax is named too, and its result, P, if it is a factor of another product.
+    An activation is a function of one argument whose operand depends directly on a matrix product, or is w x + b. The
+    operand of a softmax is named too, and its result, P, if it is a factor of another product.
     """
     names = dict(program.names)
     taken = {node.name for node in program.inputs} | set(names.values())
@@ -84,7 +84,11 @@ def _name_softmax(node: Apply, is_factor: bool, names: dict[Node, str], taken: s
 
 
 def _is_layer(node: Apply, names: Mapping[Node, str]) -> bool:
-    return is_activation(node.primitive) and _follows_product(node, names)
+    if not is_activation(node.primitive):
+        return False
+    return _follows_product(node, names) or (
+        {node.operands[0], node}.isdisjoint(names) and _is_weighted(node.operands[0], names, biased=True)
+    )
 
 
 def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
@@ -98,13 +102,27 @@ def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
     )
 
 
+def _is_weighted(node: Node, names: Container[Node], biased: bool) -> bool:
+    """Whether `node` is like w x + b of single units: a product of a variable and another, if `biased` plus a term."""
+    match _bare(node):
+        case Apply(Add() | Subtract(), terms):
+            return any(_is_weighted(term, names, biased=False) for term in terms if term not in names)
+        case Apply(Multiply(), (left, right)) if not biased:
+            pairs = [(_bare(left), _bare(right)), (_bare(right), _bare(left))]
+            return any(
+                isinstance(one, Input) and not isinstance(other, Const) and one not in topological_order([other])
+                for one, other in pairs
+            )
+    return False
+
+
 def name_arguments(program: Program, wrt: Sequence[Input], undivided: Container[Node] = ()) -> Program:
     """Name each argument of a function that is an expression and depends on `wrt`, the outermost first.
 
     So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. An argument that
-    depends directly on a matrix product is z, as in a layer. A squared difference is r, the residual; a difference of
-    two names is not named, nor a named value of the forward pass beside a number, as in ln(1 − p) or exp(½ v), nor a
-    part in `undivided`.
+    depends directly on a matrix product is z, as in a layer, and so is w x or w x + b in an activation. A squared
+    difference is r, the residual; a difference of two names is not named, nor a named value of the forward pass beside
+    a number, as in ln(1 − p) or exp(½ v), nor a part in `undivided`.
     """
     named = dict(program.names)
     names = dict(named)
@@ -172,7 +190,13 @@ def _candidates(function: Apply, part: Node, names: Mapping[Node, str]) -> Itera
     letters: Sequence[str] = _LETTERS
     if squared and applies(part, Subtract):
         letters = ("r", *_LETTERS)
-    elif not squared and len(function.operands) == 1 and _follows_product(function, names):
+    elif not squared and len(function.operands) == 1 and _is_pre_activation(part, function, names):
         letters = ("z", *_LETTERS)
     yield from letters
     yield from (letters[0] + str(k) for k in itertools.count(1))
+
+
+def _is_pre_activation(part: Node, function: Apply, names: Mapping[Node, str]) -> bool:
+    """Whether the argument of `function` is named as that of a layer."""
+    weighted = is_activation(function.primitive) and _is_weighted(part, names, biased=False)
+    return weighted or _follows_product(function, names)

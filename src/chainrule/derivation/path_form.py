@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
-from chainrule.calculus import Accumulation, Contribution
+from chainrule.calculus import Accumulation, Contribution, simplify, with_powers
+from chainrule.derivation.brackets import is_one
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Claim, GradientRecord, StageRecord
 from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
-from chainrule.ir import Input, Node
-from chainrule.primitives import Infix, Notation, Symbol
+from chainrule.ir import Input, Node, applies, topological_order
+from chainrule.primitives import Broadcast, Contract, Infix, Multiply, Notation, Permute, Symbol
 
 CHAINS_LIMIT = 4
 """The number of chains to a parameter above which they are grouped at the quantities where they meet."""
@@ -244,8 +248,8 @@ class PathForm(Sections):
                 blocks.append(Equation((product,), self.shape(gradient.symbol.type)))
                 continue
             blocks += self.definitions(value)
-            sides = tuple(dict.fromkeys((product, self.notator.of(value, explicit=True))))
-            blocks.append(Equation(sides, self.shape(value), node=value))
+            sides = (product, *self._multiplied(path.contributions, value), self.notator.of(value, explicit=True))
+            blocks.append(Equation(tuple(dict.fromkeys(sides)), self.shape(value), node=value))
         total = self._value(gradient) if self.record.links else self.record.short(entry.result)
         added = Equation(
             (partial, self.notator.of(total, explicit=True)), self.shape(total), (self.say("sum of chains"),), total
@@ -266,11 +270,41 @@ class PathForm(Sections):
             reasons.append(self.say("folds", cotangent, str(folded), self.notator.partial(head)))
             factors = [cotangent, *factors[folded:]]
         value = self._value(gradient)
-        sides = (partial, _product(factors), self.notator.of(value, explicit=True))
+        multiplied = self._multiplied(path.contributions, value)
+        sides = (partial, _product(factors), *multiplied, self.notator.of(value, explicit=True))
         return [
             *self.definitions(value),
             Equation(tuple(dict.fromkeys(sides)), self.shape(value), tuple(reasons), value),
         ]
+
+    def _multiplied(self, contributions: Sequence[Contribution], value: Node) -> list[Notation]:
+        """Return the values of the factors of a chain as a product, and collected, if each is a number or elementwise.
+
+        Factors of 1 are left out. There is none if fewer than two others are left, or if `value` has the same factors.
+        What is collected has no further names of the forward pass, as `value` does.
+        """
+        values = [self._value_of_factor(contribution) for contribution in contributions]
+        factors = [each for each in values if each is not None and not is_one(self.notator.of(each))]
+        if None in values or not 1 < len(factors) <= FACTORS_LIMIT:
+            return []
+        if any(applies(part, Broadcast, Contract, Permute) for part in topological_order(factors)):
+            return []
+        product = Infix("⊙" if value.type.shape else "·", tuple(map(self.notator.of, factors)))
+        if _factors_in(product) == _factors_in(self.notator.of(value, explicit=True)):
+            return []
+        collected = with_powers(simplify(functools.reduce(Multiply(), factors)))
+        return [product, self.notator.of(collected, explicit=True)]
+
+    def _value_of_factor(self, contribution: Contribution) -> Node | None:
+        """Return ∂stage/∂operand as it is written among the factors, or None if it is not elementwise."""
+        if self.is_from_loss(contribution):
+            return self.record.short(self.record.write_out(contribution.adjoint))
+        if contribution.stage.symbol.type.shape != contribution.operand.type.shape:
+            return None
+        if contribution.stage in self.record.derivative_symbols:
+            return self.record.derivative_symbols[contribution.stage]
+        link = self.record.links.get(contribution)
+        return None if link is None else link.right
 
     def _chains_in_brief(self) -> list[Block]:
         """Write each gradient as the product, or the sum of products, of its last factors, and the result."""
@@ -308,3 +342,13 @@ class PathForm(Sections):
 
 def _product(factors: list[Notation]) -> Notation:
     return factors[0] if len(factors) == 1 else Infix("·", tuple(factors))
+
+
+def _factors_in(notation: Notation) -> list[object]:
+    """Return the factors of a product in a row; a sum is equal to one in another order."""
+    if not isinstance(notation, Infix) or notation.operator not in ("", "·", "⊙", "+"):
+        return [notation]
+    if notation.operator == "+":
+        terms = (frozenset(Counter(_factors_in(term)).items()) for term in notation.operands)
+        return [frozenset(Counter(terms).items())]
+    return [factor for operand in notation.operands for factor in _factors_in(operand)]

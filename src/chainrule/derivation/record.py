@@ -309,7 +309,8 @@ class Record:
             for c in entry.contributions:
                 link = None if isinstance(c.cotangent, Const) else self._link(c)
                 if link is not None:
-                    found[c] = Claim("derivative", StageDerivative(c.stage, c.operand), self.short(link))
+                    value = self.short(with_powers(link))
+                    found[c] = Claim("derivative", StageDerivative(c.stage, c.operand), value)
         return found
 
     def _link(self, contribution: Contribution) -> Node | None:
