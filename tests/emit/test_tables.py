@@ -13,7 +13,7 @@ from support.emitted import assert_close, case, run_c, run_numpy
 
 import chainrule as cr
 from chainrule.deriving import derive
-from chainrule.emit import c_values
+from chainrule.emit.c_values import CWriter
 from chainrule.emit.expressions import Arena, Structured, name_of
 from chainrule.emit.jax_writer import JaxWriter
 from chainrule.emit.names import Names
@@ -67,12 +67,12 @@ def test_c_with_and_without_its_entries(
     name: str, has_entries: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind, function = FUNCTIONS[name]
-    assert kind in c_values.C_FUNCTIONS
+    assert kind in CWriter.functions
     if not has_entries:
-        monkeypatch.setattr(c_values, "C_FUNCTIONS", {})
+        monkeypatch.setattr(CWriter, "functions", {})
     given = drawn(function)
     source = given.derivation.source("c", "f", dtype="float64")
-    assert (f"{c_values.C_FUNCTIONS.get(kind, name)}(" in source) is has_entries
+    assert (f"{CWriter.functions.get(kind, name)}(" in source) is has_entries
     if COMPILER is None:
         return
     loss, gradients = run_c(source, given, "f", tmp_path, compiler=COMPILER)

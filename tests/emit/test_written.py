@@ -20,7 +20,7 @@ from chainrule.gallery import GALLERY
 
 EXPECTED = Path(__file__).parent / "expected"
 READ = ("two_layer_rows", "attention", "layer_norm")
-ARRAYS = [target for target in TARGETS if target != "c"]
+ARRAYS = [target for target in TARGETS if target not in ("c", "js")]
 SIZES = {"n": 32, "d": 4, "h": 8, "o": 2, "m": 16, "e": 3}
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_written_is_said() -> None:
         with pytest.raises(EmitError, match=r"draws random numbers.*make the noise or the mask an argument"):
             derivation.source(target)
     derivation = derive(lambda w: np.sum(w * w), ["w"], w="n")
-    with pytest.raises(EmitError, match="no target 'fortran'; it can be numpy, torch, jax, c"):
+    with pytest.raises(EmitError, match="no target 'fortran'; it can be numpy, torch, jax, c, js"):
         derivation.source("fortran")
     with pytest.raises(EmitError, match="'a b' is not a name"):
         derivation.source("numpy", "a b")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -10,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.examples import EXTREME, SPECIAL, example_program, names_in, values_for
 
 from chainrule.engines.native import NotUnrollableError
 from chainrule.engines.native.compilation import CompiledProgram
 from chainrule.engines.native.prepare import prepare
-from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, SymbolicDim
+from chainrule.ir import Apply, DType, Node, Program
 from chainrule.primitives import REGISTRY, Abstract, Elementwise, Example, Inverse, evaluate_nodes
 
 Array = NDArray[Any]
@@ -23,41 +23,6 @@ Examples = pytest.mark.parametrize(
     "example",
     [pytest.param(e, id=f"{cls.__name__}-{k}") for cls in REGISTRY for k, e in enumerate(cls.examples())],
 )
-SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.5]
-EXTREME = [*SPECIAL, 1e3, -1e3, 1e30, -1e30, 1e-30, 1e-310, -1e-310, 1e300, 2.0**-54, 88.0, -103.0, 709.5, -744.0, 1e-9]
-
-
-def names_in(value: object) -> Iterable[str]:
-    if isinstance(value, SymbolicDim):
-        yield from value.names
-    elif isinstance(value, ArrayType):
-        yield from names_in(value.shape)
-    elif isinstance(value, tuple):
-        for entry in value:
-            yield from names_in(entry)
-
-
-def example_program(example: Example, sizes: dict[str, int], dtype: DType) -> Program:
-    inputs = tuple(Input(f"x{k}", type) for k, type in enumerate(example.operands))
-    return Program(inputs, (example.primitive(*inputs),)).bind(sizes, dtype)
-
-
-def draw(rng: np.random.Generator, type: ArrayType, domain: tuple[float, float], special: list[float]) -> Array:
-    shape = type.concrete_shape
-    if type.dtype is DType.BOOL:
-        return np.asarray(rng.random(shape) < 0.5)
-    if type.dtype is DType.INT64:
-        return np.asarray(rng.integers(int(domain[0]), int(domain[1]), shape))
-    with np.errstate(over="ignore"):
-        numbers = rng.choice(special, shape) if special else rng.uniform(*domain, shape)
-        return np.asarray(numbers, type.dtype.numpy)
-
-
-def with_diagonal(x: Array, number: float) -> Array:
-    """`x` with a number added to the diagonal of its last two axes, if there is one to add and `x` holds matrices."""
-    if not number or x.ndim < 2 or x.shape[-1] != x.shape[-2]:
-        return x
-    return np.asarray(x + number * np.eye(x.shape[-1], dtype=x.dtype))
 
 
 def outputs(program: Program, values: dict[str, Array]) -> tuple[Array, dict[Mode, Array]]:
@@ -81,15 +46,6 @@ def unrolling_may_be_refused(program: Program) -> bool:
     )  # more instructions than are worth writing without loops
     integers = any(node.type.dtype is DType.INT64 and node.type.ndim < 3 for node in program.inputs)
     return 0 in sizes or max(sizes) > 64 or integers or eliminates
-
-
-def values_for(program: Program, example: Example, seed: int, special: list[float]) -> dict[str, Array]:
-    rng = np.random.default_rng(seed)
-    domains = example.domain or ((-3.0, 3.0),) * len(example.operands)
-    return {
-        node.name: with_diagonal(draw(rng, node.type, domain, special), 0 if special else example.diagonal)
-        for node, domain in zip(program.inputs, domains, strict=True)
-    }
 
 
 @Examples

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from chainrule.derivation import is_upstream, output_name, small_sizes
 from chainrule.deriving import Derivation
 from chainrule.emit import ascii_identifier
+from chainrule.emit.js_source import JsSource
+from chainrule.emit.node import find_node, run_in_node
 from chainrule.engines import get_engine
 from chainrule.ir import Dim, DType, Input, Program, bind_dim
 from chainrule.primitives import index_bounds
@@ -27,7 +29,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A derivation with concrete values: its arguments, the given gradients, and the results of the native engine."""
+    """A derivation with concrete values: its arguments, the given gradients, and the results of an engine."""
 
     derivation: Derivation
     arguments: dict[str, Array]
@@ -38,13 +40,18 @@ class Case:
 
 
 @cache
-def case_of(name: str, dtype: DType = DType.FLOAT64) -> Case:
+def case_of(name: str, dtype: DType = DType.FLOAT64, engine: str = "native") -> Case:
     """Return the case of a gallery entry."""
-    return case(derived(name), dtype)
+    return case(derived(name), dtype, engine=engine)
 
 
-def case(derivation: Derivation, dtype: DType = DType.FLOAT64, sizes: Mapping[str, int] | None = None) -> Case:
-    """Draw inputs of `dtype` for `derivation`, and evaluate it natively."""
+def case(
+    derivation: Derivation,
+    dtype: DType = DType.FLOAT64,
+    sizes: Mapping[str, int] | None = None,
+    engine: str = "native",
+) -> Case:
+    """Draw inputs of `dtype` for `derivation`, and evaluate it, by default natively."""
     program = derivation.program
     given = dict(sizes or {})
     numbers: dict[str, Dim] = {**small_sizes(program), **given}
@@ -57,7 +64,7 @@ def case(derivation: Derivation, dtype: DType = DType.FLOAT64, sizes: Mapping[st
     stages = {stage.name: stage.node for stage in wanted.stages}
     outputs = [stages[name] for name in names] if upstream else list(program.outputs)
     complete = Program(program.inputs, (*outputs, *wanted.gradients)).bind(numbers, dtype)
-    found = get_engine("native").compile(complete)({node.name: value for node, value in values.items()})
+    found = get_engine(engine).compile(complete)({node.name: value for node, value in values.items()})
     return Case(
         derivation,
         {node.name: value for node, value in values.items() if node not in upstream},
@@ -240,3 +247,20 @@ def run_c(
         moved = np.concatenate([values[key].ravel() - 0.5 * found[by_name[key]].ravel() for key in names])
         assert_close(params, moved.astype(dtype), "a step of gradient descent", 1e-6)
     return loss, found
+
+
+def run_js(case: Case, sizes: Mapping[str, int] | None = None, name: str = "f") -> tuple[list[Array], dict[str, Array]]:
+    """Return the outputs and gradients of the JavaScript module under node, with constants for `sizes`."""
+    node = find_node()
+    assert node is not None
+    source = JsSource(case.derivation.record, name, sizes or {})
+    text = source.text()
+    upstream = [each.name for each in case.derivation.program.inputs if is_upstream(each)]
+    given = {**case.arguments, **dict(zip(upstream, case.seeds, strict=True))}
+    found = run_in_node(node, text, source.trial(case.sizes), given)
+    for key in case.gradients:
+        if f"step {key}" in found:
+            moved = case.arguments[key].ravel() - 0.1 * found[f"gradient {key}"]
+            assert_close(found[f"step {key}"], moved, "a step of gradient descent", 1e-15)
+    outputs = [found[f"output {k}"].reshape(output.shape) for k, output in enumerate(case.outputs)]
+    return outputs, {key: found[f"gradient {key}"].reshape(value.shape) for key, value in case.gradients.items()}

@@ -22,7 +22,7 @@ from chainrule.words import ChainruleError
 COMMANDS = {
     "demo": "Run the XOR demo: derive, verify, train, predict. The default command.",
     "derive": "Print the backward pass of a function, line by line, and verify each line.",
-    "emit": "Write the forward and the backward pass as source: NumPy, PyTorch, JAX or C.",
+    "emit": "Write the forward and the backward pass as source: NumPy, PyTorch, JAX, C or JavaScript.",
     "grade": "Check a hand-written backward pass, and name the first wrong line.",
     "gallery": "List the networks, layers and losses that `derive gallery:NAME` derives.",
     "train": "Train a network on a table, and report its scores.",

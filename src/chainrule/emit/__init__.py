@@ -1,18 +1,20 @@
-"""Export of a derivation, or of a program alone, as standalone source code: NumPy, JAX, PyTorch or C."""
+"""Export of a derivation, or of a program alone, as standalone source code: NumPy, JAX, PyTorch, C or JavaScript."""
 
 from chainrule.emit import expressions
-from chainrule.emit.c_file import broken, function, header_text, signature_lines, structure
-from chainrule.emit.c_unit import CUnit, Location, Statements, declarations
+from chainrule.emit.c_file import function, header_text, signature_lines, structure
+from chainrule.emit.c_unit import CUnit, declarations
 from chainrule.emit.c_values import C_TYPES
 from chainrule.emit.code import Code
 from chainrule.emit.dialects import DIALECTS
 from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
-from chainrule.emit.layout import block, bracketed
+from chainrule.emit.js_unit import JsUnit, allocations
+from chainrule.emit.layout import block, bracketed, broken
 from chainrule.emit.names import ascii_identifier, member_names
 from chainrule.emit.python_file import functions, module_text
 from chainrule.emit.source import TARGETS, source
 from chainrule.emit.spelled import spelled
+from chainrule.emit.unit import Location, Statements
 
 __all__ = [
     "C_TYPES",
@@ -23,9 +25,11 @@ __all__ = [
     "Code",
     "EmitError",
     "Forward",
+    "JsUnit",
     "Location",
     "Statements",
     "UnverifiedError",
+    "allocations",
     "ascii_identifier",
     "block",
     "bracketed",

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from chainrule.emit.c_values import C_TYPES
-from chainrule.ir import ArrayType, DType
+from chainrule.emit.layout import broken
+from chainrule.ir import DType
 from chainrule.primitives import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_ROUNDS
-
-_WIDTH = 100
-
-
-@dataclass(frozen=True)
-class Member:
-    """A member of a structure."""
-
-    name: str
-    type: ArrayType
 
 
 def header_text(
@@ -61,20 +51,6 @@ def structure(name: str, comment: str, members: Sequence[str]) -> list[str]:
 def function(comment: str, head: str, parameters: Sequence[str], statements: Sequence[str]) -> list[str]:
     """Return a function, preceded by a comment."""
     return [f"/* {comment} */", *signature_lines(f"static inline {head}", parameters), *statements, "}", ""]
-
-
-def broken(line: str) -> list[str]:
-    """Break a long line between words; a comment continues as a comment."""
-    margin = line[: len(line) - len(line.lstrip())]
-    further = " *         " if line.startswith(" * ") else margin + " " * 8
-    pieces = []
-    while len(line) > _WIDTH:
-        place = line.rfind(" ", len(further) + 20, _WIDTH)
-        if place < 0:
-            break
-        pieces.append(line[:place])
-        line = further + line[place + 1 :]
-    return [*pieces, line]
 
 
 def table_lines(tables: Mapping[str, tuple[str, DType, int]]) -> list[str]:

@@ -1,215 +1,27 @@
-"""C functions whose arguments and results have caller-defined locations, for assembling custom files."""
+"""A file in C: functions of programs with caller-defined locations, helpers and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from chainrule.emit.c_composing import Composer, written_out_in_parts
-from chainrule.emit.c_file import Member, broken, helper_lines, table_lines
-from chainrule.emit.c_loops import Nests, Place
-from chainrule.emit.c_storage import stored_values
-from chainrule.emit.c_values import C_TYPES
-from chainrule.emit.code import Code, written_dim
-from chainrule.emit.errors import EmitError
-from chainrule.ir import Apply, Const, Dim, DType, Input, Node, Program, refuses_deep_nesting, topological_order
+from chainrule.emit.c_file import helper_lines, table_lines
+from chainrule.emit.c_values import C_TYPES, CWriter
+from chainrule.emit.code import written_dim
+from chainrule.emit.layout import broken
+from chainrule.emit.unit import Member, Unit
+from chainrule.ir import Dim
 
 
-@dataclass(frozen=True)
-class Location:
-    """The location of a value: a scalar, an array of its shape or, if `is_flat`, a pointer to elements.
+class CUnit(Unit):
+    """A C file; the size names are constants of the file."""
 
-    `within` is the pointer to the structure that contains it. A result at "" is placed by the function.
-    """
-
-    name: str
-    within: str = ""
-    is_flat: bool = False
-
-    def of(self, node: Node) -> Place:
-        """Return the place of a value."""
-        return Place(self.name, node.type, self.is_flat, self.within)
-
-
-@dataclass(frozen=True)
-class Statements:
-    """The statements of a function, the storage that it needs, and the locations of its results.
-
-    `ahead` are the statements of a separate preceding function for the first results. `uses` and `uses_ahead` are the
-    variables that the statements use.
-    """
-
-    lines: tuple[str, ...]
-    stored: tuple[Member, ...]
-    results: tuple[Place, ...]
-    uses: frozenset[str]
-    ahead: tuple[str, ...] = ()
-    uses_ahead: frozenset[str] = frozenset()
-
-
-class CUnit:
-    """A C file: functions of programs, and the helpers and tables that they need.
-
-    `name` is the prefix of helpers, `size_names` are the file's constants for the symbolic sizes of programs.
-    """
-
-    def __init__(self, name: str, dtype: DType, size_names: Mapping[str, str] | None = None) -> None:
-        self.name = name
-        self.dtype = dtype
-        self._size_names = dict(size_names or {})
-        self._numbers = Composer(name, {}).writer
-        self._helpers: dict[str, None] = {}
-        self._tables: dict[str, Const] = {}
-
-    @refuses_deep_nesting
-    def statements(
-        self,
-        program: Program,
-        inputs: Mapping[str, Location],
-        outputs: Sequence[Location],
-        stored: str = "",
-        reserved: Sequence[str] = (),
-        members: Sequence[str] = (),
-        ahead: int = 0,
-        has_comments: bool = True,
-        keeps_named: bool = True,
-    ) -> Statements:
-        """Return the statements that compute `outputs` of `program` from `inputs`, by name.
-
-        Stored values are local arrays, or members of the structure that `stored` points to, such as "work". A result in
-        the location of an input overwrites it only after its last use. No local has a name in `reserved`, and no member
-        one in `members`. The first `ahead` outputs are computed by a separate function that runs before. With
-        `keeps_named`, a named array that is used again is stored.
-
-        Raises EmitError for operations that C does not support.
-        """
-        made = written_out_in_parts(program, {})
-        composer = Composer(self.name, self._size_names)
-        composer.name_values(made)
-        composer.tables = self._tables
-        for word in (*reserved, *(place.within or place.name for place in (*inputs.values(), *outputs))):
-            composer.locals.take(word or "_")
-        for word in members:
-            composer.members.take(word)
-        return _Function(composer, made, inputs, outputs, stored, self, ahead).statements(has_comments, keeps_named)
-
-    def number(self, value: float, dtype: DType | None = None) -> Code:
-        """Write a number in C."""
-        return self._numbers.constant(value, dtype or self.dtype).code
+    language = "C"
+    writer = CWriter
 
     @property
     def preamble(self) -> list[str]:
-        """Return tables and helpers, to be placed before the functions."""
-        composer = Composer(self.name, self._size_names)
-        composer.tables = self._tables
-        lines = [*table_lines(composer.table_rows()), *helper_lines(self.name, self.dtype, self._helpers)]
+        lines = [*table_lines(self._table_rows()), *helper_lines(self.name, self.dtype, self.helpers)]
         return [piece for line in lines for piece in broken(line)]
-
-    def keep(self, composer: Composer) -> None:
-        """Add the helpers that a function needs."""
-        self._helpers.update(composer.writer.helpers)
-
-
-class _Function:
-    def __init__(
-        self,
-        composer: Composer,
-        program: Program,
-        inputs: Mapping[str, Location],
-        outputs: Sequence[Location],
-        stored: str,
-        unit: CUnit,
-        ahead: int,
-    ) -> None:
-        self.composer, self.program, self.unit, self.within = composer, program, unit, stored
-        self.ahead = program.outputs[:ahead]
-        self.early = set(topological_order(self.ahead))
-        self.places: dict[Node, Place] = {
-            node: inputs[node.name].of(node) for node in program.inputs if node.name in inputs
-        }
-        self.outputs = list(zip(program.outputs, outputs, strict=True))
-        self.members: list[Member] = []
-        # Inputs that are also results are copied at the end, so nothing may overwrite them before.
-        self.kept = {
-            node for node, place in self.outputs if node in self.places and self.places[node] != place.of(node)
-        }
-
-    def statements(self, has_comments: bool, keeps_named: bool) -> Statements:
-        applied = [node for node in dict.fromkeys(self.program.outputs) if isinstance(node, Apply)]
-        wanted = [*applied, *(self._used_again() if keeps_named else ())]
-        stored = list(stored_values(wanted, self.composer.reduces, self.ahead))
-        copies: dict[Node, list[Place]] = {}
-        for node, location in self.outputs:
-            target = location.of(node)
-            if not location.name or self.places.get(node) == target:
-                continue
-            if node in self.places or node in self.early or not self._may_lie(node, target, stored):
-                copies.setdefault(node, []).append(target)
-            else:
-                self.places[node] = target
-        for node in stored:
-            if node not in self.places:
-                assert isinstance(node, Apply)
-                self.places[node] = self._stored_at(node)
-        copies = {node: copies[node] for node in sorted(copies, key=lambda node: not isinstance(node, Input))}
-        self._check_copies(copies)
-        nests = self.composer.nests(self.places, dict.fromkeys(stored))
-        ahead = self.composer.body(nests, [node for node in stored if node in self.early], {}, has_comments)
-        uses_ahead, nests.used = frozenset(nests.used), {}
-        later = [node for node in stored if node not in self.early]
-        lines = self.composer.body(nests, later, copies, has_comments)
-        results = tuple(self._result(nests, node, location) for node, location in self.outputs)
-        self.unit.keep(self.composer)
-        return Statements(tuple(lines), tuple(self.members), results, frozenset(nests.used), tuple(ahead), uses_ahead)
-
-    def _result(self, nests: Nests, node: Node, location: Location) -> Place:
-        if location.name:
-            return location.of(node)
-        return self.places[node] if self.ahead else Place(str(nests.element(node, ()).code), node.type)
-
-    def _stored_at(self, node: Apply) -> Place:
-        """Return the location of a value that the caller does not request; a scalar is usually a variable."""
-        if node.type.ndim == 0 and not self.ahead:
-            return Place(self.composer.locals.local(self.composer.label(node, "value")), node.type, is_new=True)
-        names = self.composer.members if self.within else self.composer.locals
-        label = names.local(self.composer.label(node, "part"))
-        self.members.append(Member(label, node.type))
-        return Place(label, node.type, within=self.within)
-
-    def _check_copies(self, copies: Mapping[Node, Sequence[Place]]) -> None:
-        """Raise EmitError if an input is overwritten before it is copied."""
-        written: set[str] = set()
-        for node, targets in copies.items():
-            if isinstance(node, Input) and self.places[node].text in written:
-                raise EmitError(f"{node.name} and another input change places, which C is not written for")
-            written.update(target.text for target in targets)
-
-    def _used_again(self) -> list[Node]:
-        """Return named arrays that are used more than once; they are stored instead of their operands."""
-        uses: dict[Node, int] = {}
-        for node in self.program.nodes:
-            for operand in dict.fromkeys(node.operands) if isinstance(node, Apply) else ():
-                uses[operand] = uses.get(operand, 0) + 1
-        names = self.program.names
-        return [node for node in names if isinstance(node, Apply) and node.type.ndim and uses.get(node, 0) > 1]
-
-    def _may_lie(self, node: Node, target: Place, stored: Sequence[Node]) -> bool:
-        """Whether `node` can be stored at `target` directly: no input there is needed elsewhere or later."""
-        there = [given for given, place in self.places.items() if place.text == target.text]
-        if not there or node not in stored:
-            return node in stored
-        (given,) = there
-        if given in self.kept:
-            return False
-        later = stored[stored.index(node) + 1 :]
-        cut = set(stored) - {node}
-        if any(given in topological_order([other], stop=set(stored) - {other}) for other in later):
-            return False
-        return all(
-            isinstance(part, Input) or part in cut or not isinstance(part, Apply) or part.primitive.is_pointwise
-            for part in topological_order([node], stop=cut)
-            if given in topological_order([part], stop=cut)
-        )
 
 
 def declarations(members: Sequence[Member], size_names: Mapping[str, str], indent: int = 4) -> list[str]:

@@ -1,304 +1,71 @@
-"""Scalars and indices in C: the emitter that lowers primitives to C expressions."""
+"""Scalars in C: the spelling of declarations, numbers, functions of <math.h> and conversions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
-from chainrule.emit.code import (
-    Code,
-    Level,
-    atom,
-    binary,
-    call,
-    difference,
-    negative,
-    product,
-    quotient,
-    total,
-    written_dim,
-)
-from chainrule.emit.names import Names
-from chainrule.ir import Dim, DType, SymbolicDim, dim_quotient
-from chainrule.primitives import (
-    UNIFORM_BITS,
-    Arctan,
-    Arctan2,
-    BitOperation,
-    Comparison,
-    Cosh,
-    Elementwise,
-    MathFunction,
-    ReductionKind,
-    Sinh,
-)
+from chainrule.emit.code import Code, Level, atom, call
+from chainrule.emit.names import ascii_identifier
+from chainrule.emit.scalars import ScalarWriter, Value, signed
+from chainrule.ir import DType
+from chainrule.primitives import UNIFORM_BITS, Arctan, Arctan2, Cosh, MathFunction, Sinh
 
 C_TYPES = {DType.FLOAT32: "float", DType.FLOAT64: "double", DType.INT64: "int", DType.BOOL: "unsigned char"}
 _LIBRARY: dict[MathFunction, str] = {"abs": "fabs", "power": "pow"}
-C_FUNCTIONS: dict[type, str] = {Arctan: "atan", Arctan2: "atan2", Cosh: "cosh", Sinh: "sinh"}
-"""Functions of <math.h>, without the type suffix, that replace a primitive's lowering."""
-_LOOP_NAMES: list[str] = [*"ijklmnpq", *(f"i{k}" for k in range(1, 100))]
 _BROUGHT = ("sigmoid", "softplus")
 
 
-@dataclass(frozen=True)
-class Value:
-    """A scalar."""
+class CWriter(ScalarWriter):
+    """The emitter for C."""
 
-    code: Code
-    dtype: DType
+    functions: ClassVar[Mapping[type, str]] = {Arctan: "atan", Arctan2: "atan2", Cosh: "cosh", Sinh: "sinh"}
+    has_nested_arrays = True
 
+    @staticmethod
+    def identifier(label: str) -> str:
+        return ascii_identifier(label)
 
-@dataclass(frozen=True)
-class Index:
-    """Σ coefficient · atom + constant; an atom is a loop variable, or a parenthesized C expression."""
+    def member(self, structure: str, name: str) -> str:
+        return f"{structure}->{name}"
 
-    terms: tuple[tuple[str, Dim], ...] = ()
-    constant: Dim = 0
+    def fixed(self, name: str, value: Value) -> str:
+        return f"const {C_TYPES[value.dtype]} {name} = {value.code};"
 
-    def coefficient(self, variable: str) -> Dim:
-        return dict(self.terms).get(variable, 0)
+    def variable(self, name: str, dtype: DType, value: Code | None = None) -> str:
+        return f"{C_TYPES[dtype]} {name};" if value is None else f"{C_TYPES[dtype]} {name} = {value};"
 
-
-def variable(name: str) -> Index:
-    """Return a loop variable as an index."""
-    return Index(((name, 1),))
-
-
-def plus(i: Index, j: Index) -> Index:
-    """`i + j`."""
-    terms = dict(i.terms)
-    for name, coefficient in j.terms:
-        terms[name] = terms.get(name, 0) + coefficient
-    return Index(tuple((name, c) for name, c in terms.items() if c != 0), i.constant + j.constant)
-
-
-def times(i: Index, factor: Dim) -> Index:
-    """`factor · i`."""
-    if factor == 0:
-        return Index()
-    return Index(tuple((name, c * factor) for name, c in i.terms), i.constant * factor)
-
-
-class Block:
-    """The statements at one depth of a nest, and the values computed there."""
-
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
-        self.lines: list[str] = []
-        self.known: dict[object, Value] = {}
-
-    def say(self, line: str) -> None:
-        self.lines.append("    " * self.depth + line)
-
-
-class CWriter:
-    """The emitter for C: `blocks` is the current nest, innermost last."""
-
-    def __init__(
-        self, prefix: str, size_names: dict[str, str], fresh: Callable[[str], str], reserved: Names | tuple[str, ...]
-    ) -> None:
-        self.reserved = reserved
-        self.open: list[str] = []
-        self.prefix = prefix
-        self.size_names = size_names
-        self.fresh = fresh
-        self.blocks: list[Block] = [Block(1)]
-        self.extents: dict[str, Dim] = {}
-        self.helpers: dict[str, None] = {}
-        self.reductions = 0
-
-    @property
-    def block(self) -> Block:
-        return self.blocks[-1]
-
-    # Sizes and indices ----------------------------------------------------------------------------------------------
-
-    def size(self, dim: Dim) -> Code:
-        """Write a size; a symbolic size is a constant of the header."""
-        return written_dim(dim, self.size_names.__getitem__)
-
-    def written(self, i: Index) -> Code:
-        """Write an index in C."""
-        code: Code | None = None
-        terms, constant = i.terms, i.constant
-        if terms and constant != 0 and all(isinstance(c, int) and c < 0 for _, c in terms):
-            code, constant = self.size(constant), 0  # K - 1 - m rather than -m + K - 1
-        for name, coefficient in terms:
-            down = isinstance(coefficient, int) and coefficient < 0
-            size = 0 - coefficient if down else coefficient
-            term = atom(name) if size == 1 else product(atom(name), atom(self.size(size).at(Level.ATOM)))
-            if code is None:
-                code = negative(term) if down else term
-            else:
-                code = difference(code, term) if down else total(code, term)
-        if code is None:
-            return self.size(i.constant)
-        if constant == 0:
-            return code
-        if isinstance(constant, int) and constant < 0:
-            return difference(code, atom(str(-constant)))
-        return total(code, self.size(constant))
-
-    def index(self, value: Dim) -> Index:
-        return Index((), value)
-
-    def index_add(self, i: Index, j: Index) -> Index:
-        return plus(i, j)
-
-    def index_multiply(self, i: Index, j: Index) -> Index:
-        for x, y in ((i, j), (j, i)):
-            if not y.terms:
-                return times(x, y.constant)
-        return self._opaque(product(atom(f"({self.written(i)})"), atom(f"({self.written(j)})")))
-
-    def index_divide(self, i: Index, j: Index) -> Index:
-        return self._divided(i, j)[0]
-
-    def index_remainder(self, i: Index, j: Index) -> Index:
-        return self._divided(i, j)[1]
-
-    def _divided(self, i: Index, j: Index) -> tuple[Index, Index]:
-        """Return quotient and remainder; exact if the rest is below the divisor, as in row-major positions."""
-        divisor = j.constant
-        if divisor == 1 and not j.terms:
-            return i, Index()
-        above: list[tuple[str, Dim]] = []
-        rest: list[tuple[str, Dim]] = []
-        for name, coefficient in i.terms:
-            share = None if j.terms else dim_quotient(coefficient, divisor)
-            (rest if share is None else above).append((name, coefficient if share is None else share))
-        if i.constant == 0 and not j.terms:
-            if not rest:
-                return Index(tuple(above)), Index()
-            if self._reach(rest) == divisor:
-                return Index(tuple(above)), Index(tuple(rest))
-        x, y = f"({self.written(i)})", self.written(j).at(Level.ATOM)
-        return self._opaque(atom(f"({x} / {y})")), self._opaque(atom(f"({x} % {y})"))
-
-    def _reach(self, terms: Sequence[tuple[str, Dim]]) -> Dim:
-        """Return the exclusive bound of a row-major position; 0 if the terms are not one."""
-        reach: Dim = 1
-        for name, coefficient in reversed(terms):
-            if coefficient != reach or name not in self.extents:
-                return 0
-            reach = reach * self.extents[name]
-        return reach
-
-    def _opaque(self, code: Code) -> Index:
-        return Index(((str(code), 1),))
-
-    def index_compare(self, comparison: Comparison, i: Index, j: Index) -> Value:
-        return Value(binary(comparison, self.written(i), self.written(j), Level.COMPARISON), DType.BOOL)
-
-    def index_of(self, x: Value) -> Index:
-        return self._opaque(atom(x.code.at(Level.ATOM)))
-
-    def scalar_of(self, i: Index) -> Value:
-        return Value(self.written(i), DType.INT64)
-
-    # Scalars --------------------------------------------------------------------------------------------------------
+    def loop(self, name: str, extent: Code) -> str:
+        return f"for (int {name} = 0; {name} < {extent.at(Level.SUM)}; ++{name}) {{"
 
     def constant(self, value: float, dtype: DType) -> Value:
         if dtype is DType.BOOL or dtype is DType.INT64:
-            return Value(_signed(str(abs(int(value))), value < 0), dtype)
+            return Value(signed(str(abs(int(value))), value < 0), dtype)
         if math.isnan(value):
             return Value(atom("NAN" if dtype is DType.FLOAT32 else "(double)NAN"), dtype)
         if math.isinf(value):
             endless = "INFINITY" if dtype is DType.FLOAT32 else "(double)INFINITY"
-            return Value(_signed(endless, value < 0), dtype)
+            return Value(signed(endless, value < 0), dtype)
         text = repr(abs(float(np.float32(value) if dtype is DType.FLOAT32 else value)))
         if dtype is DType.FLOAT32:
             text = np.format_float_positional(np.float32(abs(value)), unique=True, trim="0")
             if len(text) > 14:
                 text = np.format_float_scientific(np.float32(abs(value)), unique=True, trim="0")
             text += "f"
-        return Value(_signed(text, math.copysign(1, value) < 0), dtype)
-
-    def constant_like(self, value: float, x: Value) -> Value:
-        return self.constant(value, x.dtype)
-
-    def size_as(self, dim: Dim, dtype: DType) -> Value:
-        """Write a size as a scalar."""
-        if isinstance(dim, SymbolicDim):
-            return self.convert(Value(self.size(dim), DType.INT64), dtype)
-        return self.constant(dim, dtype)
-
-    def add(self, x: Value, y: Value) -> Value:
-        return Value(total(x.code, y.code), x.dtype)
-
-    def subtract(self, x: Value, y: Value) -> Value:
-        return Value(difference(x.code, y.code), x.dtype)
-
-    def multiply(self, x: Value, y: Value) -> Value:
-        return Value(product(x.code, y.code), x.dtype)
-
-    def divide(self, x: Value, y: Value) -> Value:
-        return Value(quotient(x.code, y.code), x.dtype)
-
-    def negate(self, x: Value) -> Value:
-        return Value(negative(x.code), x.dtype)
-
-    def elementwise(self, primitive: Elementwise, operands: Sequence[Value]) -> Value:
-        """Write a scalar function: that of the library if available, else the lowering of the primitive."""
-        name = C_FUNCTIONS.get(type(primitive))
-        return primitive.lower(self, *operands) if name is None else self._library(name, operands)
+        return Value(signed(text, math.copysign(1, value) < 0), dtype)
 
     def math(self, function: MathFunction, *x: Value) -> Value:
         if function in _BROUGHT:
             self.helpers[function] = None
             return Value(call(f"{self.prefix}_{function}", *(v.code for v in x)), x[0].dtype)
-        return self._library(_LIBRARY.get(function, function), x)
+        return self.library(_LIBRARY.get(function, function), x)
 
-    def _library(self, name: str, operands: Sequence[Value]) -> Value:
+    def library(self, name: str, operands: Sequence[Value]) -> Value:
         ending = "f" if operands[0].dtype is DType.FLOAT32 else ""
         return Value(call(name + ending, *(v.code for v in operands)), operands[0].dtype)
-
-    def compare(self, comparison: Comparison, x: Value, y: Value) -> Value:
-        return Value(binary(comparison, x.code, y.code, Level.COMPARISON), DType.BOOL)
-
-    def logical_and(self, x: Value, y: Value) -> Value:
-        return Value(binary("&&", x.code, y.code, Level.AND), DType.BOOL)
-
-    def logical_or(self, x: Value, y: Value) -> Value:
-        # Compilers warn about an `and` within an `or` without parentheses.
-        return Value(Code(f"{_within_or(x.code)} || {_within_or(y.code)}", Level.OR), DType.BOOL)
-
-    def logical_not(self, x: Value) -> Value:
-        return Value(Code(f"!{x.code.at(Level.ATOM)}", Level.SIGN), DType.BOOL)
-
-    def bitwise(self, operation: BitOperation, x: Value, y: Value) -> Value:
-        symbol = {"and": "&", "or": "|", "xor": "^"}[operation]
-        return Value(atom(f"({x.code.at(Level.ATOM)} {symbol} {y.code.at(Level.ATOM)})"), x.dtype)
-
-    def select(self, condition: Value, x: Value | Callable[[], Value], y: Value | Callable[[], Value]) -> Value:
-        branches = [self._branch(x), self._branch(y)]
-        dtype = branches[0][1].dtype
-        if not any(block.lines for block, _ in branches):
-            (_, first), (_, second) = branches
-            text = f"{condition.code.at(Level.OR)} ? {first.code.at(Level.OR)} : {second.code.at(Level.CHOICE)}"
-            return Value(Code(text, Level.CHOICE), dtype)
-        # Loads of a branch may execute only if it is taken.
-        name = self.fresh("chosen")
-        self.block.say(f"{C_TYPES[dtype]} {name};")
-        for head, (block, value) in zip((f"if ({condition.code}) {{", "} else {"), branches, strict=True):
-            self.block.say(head)
-            self.block.lines += [*block.lines, "    " * (self.block.depth + 1) + f"{name} = {value.code};"]
-        self.block.say("}")
-        return Value(atom(name), dtype)
-
-    def _branch(self, x: Value | Callable[[], Value]) -> tuple[Block, Value]:
-        block = Block(self.block.depth + 1)
-        if isinstance(x, Value):
-            return block, x
-        self.blocks.append(block)
-        try:
-            return block, x()
-        finally:
-            self.blocks.pop()
 
     def convert(self, x: Value, dtype: DType) -> Value:
         if x.dtype is dtype:
@@ -317,65 +84,3 @@ class CWriter:
         word = f"{call(f'{self.prefix}_random', *words)} >> {64 - bits}"
         scale = self.constant(2.0**-bits, dtype).code
         return Value(Code(f"({C_TYPES[dtype]})({word}) * {scale}", Level.PRODUCT), dtype)
-
-    # Loops ----------------------------------------------------------------------------------------------------------
-
-    def loops(self, extents: Sequence[Dim], body: Callable[[list[Index]], None]) -> None:
-        """Write a loop for each extent, and `body` in the innermost."""
-        indices: list[Index] = []
-        opened = 0
-        for extent in extents:
-            if extent == 1:
-                indices.append(Index())
-                continue
-            name = self.loop_name()
-            self.open.append(name)
-            self.extents[name] = extent
-            self.block.say(f"for (int {name} = 0; {name} < {self.size(extent).at(Level.SUM)}; ++{name}) {{")
-            self.blocks.append(Block(self.block.depth + 1))
-            indices.append(variable(name))
-            opened += 1
-        body(indices)
-        for _ in range(opened):
-            inner = self.blocks.pop()
-            self.block.lines += inner.lines
-            self.block.say("}")
-            self.open.pop()
-
-    def loop_name(self) -> str:
-        """Return a loop variable that no enclosing loop uses."""
-        return next(name for name in _LOOP_NAMES if name not in self.reserved and name not in self.open)
-
-    def reduce(self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Index]], Value]) -> Value:
-        self.reductions += 1
-        name = self.fresh({"sum": "sum", "max": "most", "min": "least"}[kind])
-        place = len(self.block.lines)
-        found: list[Value] = []
-
-        def step(inner: list[Index]) -> None:
-            value = body(inner)
-            found.append(value)
-            if kind == "sum":
-                self.block.say(f"{name} += {value.code};")
-                return
-            element = value.code
-            if not element.is_word:
-                local = self.fresh("element")
-                self.block.say(f"const {C_TYPES[value.dtype]} {local} = {element};")
-                element = atom(local)
-            sign = ">" if kind == "max" else "<"
-            self.block.say(f"if ({element} {sign} {name} || {element} != {element}) {name} = {element};")
-
-        self.loops(list(extents), step)
-        dtype = found[0].dtype
-        start = self.constant({"sum": 0.0, "max": -math.inf, "min": math.inf}[kind], dtype).code
-        self.block.lines.insert(place, "    " * self.block.depth + f"{C_TYPES[dtype]} {name} = {start};")
-        return Value(atom(name), dtype)
-
-
-def _signed(text: str, is_negative: bool) -> Code:
-    return negative(atom(text)) if is_negative else atom(text)
-
-
-def _within_or(x: Code) -> str:
-    return x.at(Level.COMPARISON) if x.level is Level.AND else x.at(Level.OR)

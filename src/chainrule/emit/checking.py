@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
@@ -9,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.derivation import Derivatives, Record, Verifier, derivatives_verifier, is_upstream, output_name
-from chainrule.emit.errors import UnverifiedError
-from chainrule.ir import Node
+from chainrule.emit.errors import EmitError, UnverifiedError
+from chainrule.emit.js_source import JsSource
+from chainrule.emit.node import find_node, run_in_node
+from chainrule.ir import Input, Node, concrete
+from chainrule.primitives import evaluate_nodes
 
 _TOLERANCE = 1e-8
 _verified: WeakSet[Record] = WeakSet()
@@ -33,18 +38,43 @@ def check_derivatives(derivatives: Derivatives) -> None:
         raise UnverifiedError(f"nothing is written, since the derivation is not verified: {verification}")
 
 
-def check_numpy(record: Record, text: str) -> None:
-    """Run the NumPy source at a point; raise UnverifiedError unless it agrees with the derivation."""
+@dataclass(frozen=True)
+class _Trial:
+    """A point at which source is run: the inputs by name, and what was derived there, with its uncertainty."""
+
+    given: Mapping[Input, NDArray[Any]]
+    names: Sequence[str]
+    expected: Sequence[NDArray[Any]]
+    spreads: Sequence[NDArray[Any]]
+
+    def check(self, language: str, found: Sequence[NDArray[Any]]) -> None:
+        """Raise UnverifiedError unless what the source gives agrees with the derivation."""
+        for name, value, right, spread in zip(self.names, found, self.expected, self.spreads, strict=True):
+            if not _agree(value, right, spread):
+                raise UnverifiedError(
+                    f"nothing is written, since what the source in {language} gives for {name} is not what was derived"
+                )
+
+
+def _trial(record: Record, wrt: Sequence[Input]) -> _Trial:
+    """Return a point; the outputs come first, then the gradients by `wrt`."""
     stages = {stage.name: stage.symbol for stage in record.backward.stages}
     given = [node for node in record.program.inputs if is_upstream(node)]
     outputs: list[Node] = [stages[output_name(node)] for node in given] or [record.loss]
-    order = [node for node in record.program.inputs if node in record.backward.wrt]
     cotangents = {entry.symbol: entry.cotangent for entry in record.backward.accumulations}
     verifier = Verifier(record)
-    wanted = [*outputs, *(cotangents[node] for node in order)]
-    values, expected, spreads = verifier.values_with_spread(wanted)
-    arguments = [verifier.value_of(node, values) for node in record.program.inputs if node not in given]
-    seeds = [verifier.value_of(node, values) for node in given]
+    values, expected, spreads = verifier.values_with_spread([*outputs, *(cotangents[node] for node in wrt)])
+    names = [output_name(node) for node in given] or [record.loss.name]
+    names += [f"the gradient by {node.name}" for node in wrt]
+    return _Trial({node: verifier.value_of(node, values) for node in record.program.inputs}, names, expected, spreads)
+
+
+def check_numpy(record: Record, text: str) -> None:
+    """Run the NumPy source at a point; raise UnverifiedError unless it agrees with the derivation."""
+    order = [node for node in record.program.inputs if node in record.backward.wrt]
+    trial = _trial(record, order)
+    arguments = [value for node, value in trial.given.items() if not is_upstream(node)]
+    seeds = [value for node, value in trial.given.items() if is_upstream(node)]
     space: dict[str, Any] = {}
     try:
         with np.errstate(all="ignore"):
@@ -56,13 +86,38 @@ def check_numpy(record: Record, text: str) -> None:
             f"nothing is written, since the source in NumPy fails with {type(error).__name__}: {error}"
         ) from error
     found += [gradients] if len(order) == 1 else gradients
-    names = [output_name(node) for node in given] or [record.loss.name]
-    names += [f"the gradient by {node.name}" for node in order]
-    for name, value, right, spread in zip(names, found, expected, spreads, strict=True):
-        if not _agree(np.asarray(value, float), right, spread):
-            raise UnverifiedError(
-                f"nothing is written, since what the source in NumPy gives for {name} is not what was derived"
-            )
+    trial.check("NumPy", [np.asarray(value, float) for value in found])
+
+
+def check_js(record: Record, name: str, sizes: Collection[str]) -> None:
+    """Run the JavaScript module, with constants for `sizes`, at a point; raise UnverifiedError unless it agrees.
+
+    It is run by node. Without node, the program that it was written from is evaluated, in which composite operations
+    are expanded.
+    """
+    trial = _trial(record, record.backward.wrt)
+    given = {node.name: value for node, value in trial.given.items()}
+    numbers = {size: concrete(k) for size, k in record.program.sizes({n: v.shape for n, v in given.items()}).items()}
+    source = JsSource(record, name, {size: numbers[size] for size in numbers if size in sizes})
+    node = find_node()
+    if node is None:
+        program = source.program.bind(numbers)
+        found = evaluate_nodes(program.outputs, {each: given[each.name] for each in program.inputs})
+        trial.check("JavaScript", [np.asarray(found[output], float) for output in program.outputs])
+        return
+    text = source.text()
+    try:
+        results = run_in_node(node, text, source.trial(numbers), given)
+    except EmitError as error:
+        raise UnverifiedError(f"nothing is written, since the source in JavaScript fails: {error}") from error
+    labels = [f"output {k}" for k in range(len(source.outputs))]
+    labels += [f"gradient {each.name}" for each in record.backward.wrt]
+    arrays = [results[label].reshape(right.shape) for label, right in zip(labels, trial.expected, strict=True)]
+    trial.check("JavaScript", arrays)
+    for by in source.stepped:
+        moved = given[by].ravel() - 0.1 * results[f"gradient {by}"]
+        if not np.allclose(results[f"step {by}"], moved, _TOLERANCE, 0, equal_nan=True):
+            raise UnverifiedError(f"nothing is written, since a step in JavaScript moves {by} to another place")
 
 
 def _agree(found: NDArray[Any], expected: NDArray[Any], spread: NDArray[Any]) -> bool:

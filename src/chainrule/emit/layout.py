@@ -1,4 +1,4 @@
-"""Layout of Python source: aligned comments, and lists broken into lines."""
+"""Layout of source: aligned comments, and lists and lines broken into lines."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from chainrule.ir import Shape, shape_text
 from chainrule.words import in_rows, wrapped
 
 WIDTH = 88
+LOOP_WIDTH = 100
+"""The width of files in C and JavaScript."""
 _COLUMN_LIMIT = 76
 
 
@@ -71,3 +73,17 @@ def docstring(sentences: Sequence[str], indent: int) -> list[str]:
 
 def _lines(text: str, width: int) -> list[str]:
     return [line.replace("\u00a0", " ") for paragraph in text.split("\n") for line in wrapped(paragraph, width)]
+
+
+def broken(line: str) -> list[str]:
+    """Break a long line between words; a comment continues as a comment."""
+    margin = line[: len(line) - len(line.lstrip())]
+    further = " *         " if line.startswith(" * ") else margin + " " * 8
+    pieces = []
+    while len(line) > LOOP_WIDTH:
+        place = line.rfind(" ", len(further) + 20, LOOP_WIDTH)
+        if place < 0:
+            break
+        pieces.append(line[:place])
+        line = further + line[place + 1 :]
+    return [*pieces, line]

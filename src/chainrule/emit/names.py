@@ -76,6 +76,12 @@ def ascii_identifier(text: str, is_member: bool = False) -> str:
     return identifier("".join(letters), _C_WORDS if is_member else _C_WORDS | _C_FUNCTIONS)
 
 
+def js_identifier(text: str) -> str:
+    """Convert `text` to a JavaScript identifier, that of C unless JavaScript has the word for itself."""
+    name = ascii_identifier(text)
+    return f"{name}_" if name in _JS_WORDS else name
+
+
 def member_names(names: Sequence[str]) -> dict[str, str]:
     """Return a distinct structure member for each name.
 
@@ -108,3 +114,9 @@ _C_FUNCTIONS = frozenset(
     cosh sin cos tan expm1 log1p floor ceil round trunc fmin fmax fma hypot index""".split()  # noqa: SIM905
 )
 """Names declared by the library headers."""
+
+_JS_WORDS = frozenset(
+    """arguments async await debugger eval export finally function implements import in instanceof interface let null of
+    package super undefined var with yield NaN Infinity Math Float64Array Float32Array Int32Array Uint8Array""".split()  # noqa: SIM905
+)
+"""Words of JavaScript that C does not have, and names that the module uses."""

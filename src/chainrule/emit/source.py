@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from chainrule.derivation import Derivatives, Record
 from chainrule.emit.c_source import c_source
-from chainrule.emit.checking import check_derivatives, check_lines, check_numpy
+from chainrule.emit.checking import check_derivatives, check_js, check_lines, check_numpy
 from chainrule.emit.errors import EmitError
 from chainrule.emit.further import check_further
 from chainrule.emit.jax_source import jax_source
+from chainrule.emit.js_source import JsSource
 from chainrule.emit.names import identifier
 from chainrule.emit.numpy_source import numpy_source
 from chainrule.emit.torch_source import torch_source
@@ -20,7 +21,7 @@ _ARRAYS: dict[str, Callable[[Record, str, Derivatives | None], str]] = {
     "torch": torch_source,
     "jax": jax_source,
 }
-TARGETS = (*_ARRAYS, "c")
+TARGETS = (*_ARRAYS, "c", "js")
 """The supported targets."""
 
 
@@ -52,13 +53,17 @@ def source(
     refuse_abstract(record.program.nodes)
     check_lines(record)
     if derivatives is not None:
-        if target == "c":
+        if target not in _ARRAYS:
             raise EmitError(
-                "a Hessian or Jacobian is written for numpy, torch and jax, not for c; derive the backward pass"
+                f"a Hessian or Jacobian is written for numpy, torch and jax, not for {target}; derive the backward pass"
             )
         check_derivatives(derivatives)
     if target == "c":
         return c_source(record, wanted, sizes or {}, dtype)
+    if target == "js":
+        text = JsSource(record, wanted, sizes or {}).text()
+        check_js(record, wanted, sizes or {})
+        return text
     text = _ARRAYS[target](record, identifier(wanted), derivatives)
     twin = text if target == "numpy" else _in_numpy(record, identifier(wanted), derivatives)
     if twin is not None:

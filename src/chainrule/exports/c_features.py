@@ -191,7 +191,7 @@ class FeatureWriter:
                 "Seconds since 1970 of a date in the Gregorian calendar; the month from 1 to 12.",
                 f"int64_t {self.name}_seconds",
                 [f"int {name}" for name in names],
-                [*found.lines, f"    return (int64_t){found.results[0].text};"],
+                [*found.lines, f"    return (int64_t){found.results[0].name};"],
             ),
         ]
 

@@ -119,7 +119,7 @@ class StepWriter:
         statements = [
             *found.lines,
             *([] if found.stored else ["    (void)work;"]),
-            f"    return {found.results[0].text};",
+            f"    return {found.results[0].name};",
         ]
         return [
             *structure(f"{self.name}_grads", "The gradients of the loss with respect to the weights.", gradients),

@@ -1,14 +1,14 @@
-"""Loops in C: one nest for each stored value, with all other values fused into it."""
+"""Loops: one nest for each stored value, with all other values fused into it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chainrule.emit.c_values import C_FUNCTIONS, C_TYPES, CWriter, Index, Value, plus, times, variable
 from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
+from chainrule.emit.scalars import Index, ScalarWriter, Value, loop_index, plus, times
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
 from chainrule.primitives import (
     Add,
@@ -32,15 +32,15 @@ from chainrule.primitives import (
     Tanh,
 )
 
-_READ_ONCE = (Divide, Exp, Floor, Log, Sigmoid, Sqrt, Tanh, *C_FUNCTIONS)
+_READ_ONCE = (Divide, Exp, Floor, Log, Sigmoid, Sqrt, Tanh)
 """Primitives that use each operand once, so that a long operand needs no variable."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """The location of a stored value: a scalar, a C array, or a pointer to elements in row-major order.
+    """The location of a stored value: a scalar, an array with a subscript for each axis, or flat, in row-major order.
 
-    `within` is the pointer to the structure that contains it, if any; a new scalar is declared where it is stored.
+    `within` refers to the structure that contains it, if any; a new scalar is declared where it is stored.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Place:
     is_new: bool = False
 
     @property
-    def text(self) -> str:
-        """The expression that denotes it."""
-        return f"{self.within}->{self.name}" if self.within else self.name
+    def key(self) -> tuple[str, str]:
+        """What it has in common with the other places of the same memory."""
+        return self.within, self.name
 
     @property
     def parameter(self) -> str:
@@ -65,7 +65,7 @@ class Nests:
 
     def __init__(
         self,
-        writer: CWriter,
+        writer: ScalarWriter,
         places: Mapping[Node, Place],
         names: Mapping[Node, str],
         uses: Mapping[Node, int],
@@ -78,8 +78,6 @@ class Nests:
         self.tables = tables
         self.replaced: dict[Node, Value] = {}
         self.loads: list[tuple[Place, Sequence[Index]]] = []
-        self.used: dict[str, None] = {}
-        """The variables that the statements use."""
 
     # One element ----------------------------------------------------------------------------------------------------
 
@@ -125,13 +123,13 @@ class Nests:
 
     def _simple(self, value: Value, primitive: Primitive) -> Value:
         """Assign an operand to a variable if its primitive may write it several times."""
-        if len(value.code.text) <= 24 or isinstance(primitive, _READ_ONCE):
+        if len(value.code.text) <= 24 or isinstance(primitive, (*_READ_ONCE, *self.writer.functions)):
             return value
         return self._local(value, "t")
 
     def _local(self, value: Value, name: str) -> Value:
         local = self.writer.fresh(name)
-        self.writer.block.say(f"const {C_TYPES[value.dtype]} {local} = {value.code};")
+        self.writer.block.say(self.writer.fixed(local, value))
         return Value(atom(local), value.dtype)
 
     def _literal(self, node: Const, index: Sequence[Index]) -> Value:
@@ -150,11 +148,12 @@ class Nests:
 
     def address(self, place: Place, index: Sequence[Index]) -> str:
         """Write the address of the element at `index`."""
-        self.used[place.parameter] = None
+        self.writer.used[place.parameter] = None
+        text = self.writer.member(place.within, place.name) if place.within else place.name
         if not index:
-            return f"{place.text}[0]" if place.is_flat else place.text
+            return f"{text}[0]" if place.is_flat else text
         if not place.is_flat:
-            return place.text + "".join(f"[{self.writer.written(i)}]" for i in index)
+            return text + "".join(f"[{self.writer.written(i)}]" for i in index)
         position: Code | None = None
         for i, size in zip(index, place.type.shape, strict=True):
             ahead = None if position is None else product(position, self.writer.size(size))
@@ -162,7 +161,7 @@ class Nests:
                 position = self.writer.written(i) if ahead is None else total(ahead, self.writer.written(i))
             else:
                 position = ahead
-        return f"{place.text}[{position}]"
+        return f"{text}[{position}]"
 
     # A whole value --------------------------------------------------------------------------------------------------
 
@@ -183,12 +182,14 @@ class Nests:
 
     def _store(self, place: Place, index: Sequence[Index], value: Value) -> None:
         address = self.address(place, index)
-        start = f"const {C_TYPES[place.type.dtype]} " if place.is_new else ""
+        if place.is_new:
+            self.writer.block.say(self.writer.fixed(address, Value(value.code, place.type.dtype)))
+            return
         match value.code:
             case Code(level=Level.SUM, parts=((_, first), ("-", second))) if str(first) == address:
                 self.writer.block.say(f"{address} -= {second};")
             case code:
-                self.writer.block.say(f"{start}{address} = {code};")
+                self.writer.block.say(f"{address} = {code};")
 
     def _scatter(self, node: Apply, place: Place) -> None:
         """Write zeros, then add each element at its index."""
@@ -254,9 +255,9 @@ class Nests:
         if not isinstance(node.primitive, Contract | Sum) or node.type.ndim == 0 or not self._sum_extents(node):
             return False
         writer = self.writer
-        index = [variable(f"@{axis}") for axis in range(node.type.ndim)]
+        index = [loop_index(f"@{axis}") for axis in range(node.type.ndim)]
         inner, factors = self._summed(node, index, [f"#{k}" for k in range(len(self._sum_extents(node)))])
-        before, self.loads, used = self.loads, [], dict(self.used)
+        before, self.loads, used = self.loads, [], dict(writer.used)
         lines = len(writer.block.lines)
         known, fresh = dict(writer.block.known), writer.fresh
         writer.fresh = Names().local
@@ -264,7 +265,7 @@ class Nests:
             self.element(operand, place)
         del writer.block.lines[lines:]
         writer.block.known, writer.fresh = known, fresh
-        loads, self.loads, self.used = self.loads, before, used
+        loads, self.loads, writer.used = self.loads, before, used
         last, summed = f"@{node.type.ndim - 1}", inner[-1]
         return sum(_jumps(i, last) for _, i in loads) < sum(_jumps(i, summed) for _, i in loads)
 
@@ -280,13 +281,13 @@ class Nests:
         """Return the factors of a sum's term at loop variables `names`, each with its index."""
         match node:
             case Apply(Sum(axes), (x,)):
-                inner, kept = iter([variable(name) for name in names]), iter(index)
+                inner, kept = iter([loop_index(name) for name in names]), iter(index)
                 place = [next(inner) if axis in axes else next(kept) for axis in range(x.type.ndim)]
                 return list(names), [(x, place)]
         labels = [label for label in _label_sizes(node) if label not in node.primitive.output]
         at = {
             **dict(zip(node.primitive.output, index, strict=True)),
-            **dict(zip(labels, map(variable, names), strict=True)),
+            **dict(zip(labels, map(loop_index, names), strict=True)),
         }
         factors = [
             (operand, [at[label] for label in mine])
@@ -363,7 +364,7 @@ def _bound(i: Index, names: Mapping[str, Index]) -> Index:
     """Replace the placeholders of summed indices in `i`."""
     result = Index((), i.constant)
     for name, coefficient in i.terms:
-        result = plus(result, times(names.get(name, variable(name)), coefficient))
+        result = plus(result, times(names.get(name, loop_index(name)), coefficient))
     return result
 
 

@@ -1,4 +1,4 @@
-"""The common part of C files: names, the writer, and statements for values in order."""
+"""The statements for values in order, their names, and programs prepared for them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from chainrule.emit.c_loops import Nests, Place
-from chainrule.emit.c_values import CWriter, Index, Value
 from chainrule.emit.code import atom
 from chainrule.emit.errors import EmitError
-from chainrule.emit.names import Names, ascii_identifier
+from chainrule.emit.names import Names
+from chainrule.emit.nests import Nests, Place
+from chainrule.emit.scalars import Index, ScalarWriter, Value
 from chainrule.ir import (
     Apply,
     Const,
@@ -42,21 +42,21 @@ _STEMS: dict[type, str] = {Max: "largest", Sum: "sums", Contract: "products", Ex
 
 
 class Composer:
-    """Writes values as statements; `size_names` are the constants that stand for symbolic sizes."""
+    """Writes values as statements with a `writer`; `size_names` are what stands for symbolic sizes in its language."""
 
-    def __init__(self, name: str, size_names: Mapping[str, str]) -> None:
+    def __init__(self, name: str, size_names: Mapping[str, str], writer: type[ScalarWriter]) -> None:
         self.name = name
         self.locals = Names()
         self.members = Names()
         self.size_names = dict(size_names)
         self.inner: list[str] = []
-        self.writer = CWriter(name, self.size_names, self._fresh, self.locals)
+        self.writer = writer(name, self.size_names, self._fresh, self.locals)
         self.tables: dict[str, Const] = {}
         self.names: dict[Node, str] = {}
 
     def name_values(self, program: Program) -> None:
         """Use the names of `program` for values."""
-        self.names = {node: ascii_identifier(label) for node, label in program.names.items()}
+        self.names = {node: self.writer.identifier(label) for node, label in program.names.items()}
         for node, label in list(self.names.items()):
             # The mean is stored without the kept axis; it has the same name.
             size = node.type.size
@@ -81,7 +81,7 @@ class Composer:
         """Whether one element requires a loop, determined by writing one."""
         if isinstance(node.primitive, Elementwise):
             return False
-        probe = CWriter("", self.size_names, Names().local, ())
+        probe = type(self.writer)("", self.size_names, Names().local, ())
         index = [Index() for _ in node.type.shape]
 
         def accessor(operand: Node) -> Callable[[Sequence[Index]], Value]:
@@ -140,8 +140,11 @@ class Composer:
         return {label: _literal_rows(node, self.writer) for label, node in self.tables.items()}
 
 
-def written_out_in_parts(program: Program, sizes: Mapping[str, int]) -> Program:
-    """Expand composite primitives, and write means as sums."""
+def written_out_in_parts(program: Program, sizes: Mapping[str, int], language: str) -> Program:
+    """Expand composite primitives, and write means as sums; at `sizes` if it depends on them.
+
+    Raises EmitError for what cannot be expanded, and for a size that is needed and not given.
+    """
 
     def expansion(node: Node) -> Node | None:
         match node:
@@ -154,10 +157,19 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int]) -> Program:
     try:
         return _rebuilt(program, expansion)
     except (ShapeError, NotExpandableError):  # whether it does depends on a symbolic size
-        try:
-            return _rebuilt(program.bind(dict(sizes)), expansion)
-        except NotExpandableError as error:
-            raise EmitError(f"{error}; for C, write it in other terms, or give a smaller matrix") from None
+        bound = program.bind(dict(sizes))
+    try:
+        return _rebuilt(bound, expansion)
+    except (ShapeError, NotExpandableError) as error:
+        if bound.dim_names:
+            names = ", ".join(bound.dim_names)
+            raise EmitError(
+                f"{error}; {language} needs {'a number' if len(bound.dim_names) == 1 else 'numbers'} for {names} here, "
+                f'as in --size "{bound.dim_names[0]}=4" or sizes={{"{bound.dim_names[0]}": 4}}'
+            ) from None
+        if isinstance(error, ShapeError):
+            raise
+        raise EmitError(f"{error}; for {language}, write it in other terms, or give a smaller matrix") from None
 
 
 def _rebuilt(program: Program, expansion: Callable[[Node], Node | None]) -> Program:
@@ -173,6 +185,6 @@ def _rebuilt(program: Program, expansion: Callable[[Node], Node | None]) -> Prog
         program = Program(program.inputs, outputs, names)
 
 
-def _literal_rows(node: Const, writer: CWriter) -> tuple[str, DType, int]:
+def _literal_rows(node: Const, writer: ScalarWriter) -> tuple[str, DType, int]:
     values = np.asarray(node.value).ravel()
     return ", ".join(str(writer.constant(v, node.type.dtype).code) for v in values), node.type.dtype, values.size

@@ -1,0 +1,256 @@
+"""The passes of a derivation as functions with loops: what the files in C and JavaScript have in common.
+
+Arguments, results and stored values are members of structures, `params`, `grads` and `work`, or arrays of the caller.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chainrule.derivation import Record, is_upstream, output_name
+from chainrule.emit.composing import written_out_in_parts
+from chainrule.emit.errors import EmitError
+from chainrule.emit.names import Names, member_names
+from chainrule.emit.nests import Place
+from chainrule.emit.passes import refuse_random
+from chainrule.emit.unit import Location, Member, Unit
+from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, substitute, topological_order
+from chainrule.primitives import broadcast_to
+
+_DATA = frozenset({"x", "data", "inputs"})
+"""Arguments of these names, in either case, are data even if differentiated: no step modifies them."""
+
+
+@dataclass(frozen=True)
+class PassFunction:
+    """A function of the file: its parameters, what a caller passes for each in an example, and its statements."""
+
+    title: str
+    comment: str
+    parameters: Sequence[tuple[str, str]]
+    statements: Sequence[str]
+    returns_loss: bool = False
+
+    @property
+    def call(self) -> str:
+        return f"{self.title}({', '.join(argument for _, argument in self.parameters)})"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A structure of the file."""
+
+    label: str
+    comment: str
+    members: Sequence[Member]
+
+
+class LoopSource(ABC):
+    """Writes the file; `sizes` are numbers for symbolic sizes."""
+
+    unit_type: ClassVar[type[Unit]]
+    reserved: ClassVar[tuple[str, ...]] = ("params", "grads", "work", "learning_rate")
+    """Names of parameters, which no value of the user gets."""
+
+    def __init__(self, record: Record, name: str, sizes: Mapping[str, int], dtype: DType) -> None:
+        self.back = record.backward
+        self.name, self.dtype = name, dtype
+        self.sizes = dict(sizes)
+        refuse_random(record.program.nodes, self.back.stages)
+        self._check_sizes(record.program)
+        outputs, gradients, names = self._composed(record)
+        complete = Program(record.program.inputs, (*outputs, *gradients), names).bind({}, dtype)
+        self.program = written_out_in_parts(complete, self.sizes, self.unit_type.language)
+        self.outputs = list(self.program.outputs[: len(outputs)])
+        self.by = [node.name for node in self.back.wrt]
+        self.assumed = ", ".join(map(str, record.program.declared))
+        self.is_layer = any(is_upstream(node) for node in self.program.inputs)
+        present = {
+            name for node in self.program.inputs for dim in node.type.shape for name in getattr(dim, "names", ())
+        }
+        used = [size for size in record.program.dim_names if size in present]
+        self.members = member_names([node.name for node in self.program.inputs])
+        self.params: list[Member] = []
+        self.data: list[tuple[str, ArrayType]] = []
+        self.seeds: list[tuple[str, ArrayType]] = []
+        self.size_names = self.name_sizes(used)
+        self.inputs = self._locations()
+        self.unit = self.unit_type(self.name, dtype, self.size_names)
+
+    def _check_sizes(self, program: Program) -> None:
+        """Raise EmitError for a size that there is not, or that an array cannot have."""
+        language = self.unit_type.language
+        for size, number in self.sizes.items():
+            if size not in program.dim_names:
+                raise EmitError(f"there is no size named {size}; there are {', '.join(program.dim_names) or 'none'}")
+            if number < 1:
+                raise EmitError(f"the size {size} is {number}; an array in {language} has one element at least")
+        empty = next((node.name for node in program.inputs if 0 in node.type.shape), None)
+        if empty is not None:
+            raise EmitError(f"{empty} has no elements; an array in {language} has one element at least")
+
+    def _composed(self, record: Record) -> tuple[list[Node], list[Node], dict[Node, str]]:
+        """Return outputs and gradients as functions of the inputs, and names for intermediates."""
+        names: dict[Node, str] = {}
+        known: dict[Node, Node] = {}
+        for stage in self.back.stages:
+            names[stage.node] = stage.name
+            known[stage.symbol] = stage.node
+        taken = {node.name for node in record.program.inputs} | set(names.values())
+        prefix = next(p for p in ("d", "d_", "grad_", "grad__") if not any(p + name in taken for name in taken))
+        for entry in self.back.accumulations:
+            (known[entry.cotangent],) = substitute([entry.result], known)
+            names.setdefault(known[entry.cotangent], prefix + entry.symbol.name)
+        self.prefix = prefix
+        upstream = [node for node in record.program.inputs if is_upstream(node)]
+        by_name = {stage.name: stage.node for stage in self.back.stages}
+        outputs = [by_name[output_name(node)] for node in upstream] or list(record.program.outputs)
+        names = {node: label for node, label in names.items() if isinstance(node, Apply)}
+        alive = set(topological_order([*outputs, *self.back.gradients]))
+        return outputs, list(self.back.gradients), {node: label for node, label in names.items() if node in alive}
+
+    def _locations(self) -> dict[str, Location]:
+        """Return the location of each input: parameters in a structure, data and upstream gradients by pointers."""
+        used = set(topological_order(self.program.outputs))
+        locals_ = Names((*self.reserved, *self.size_names.values()))
+        found: dict[str, Location] = {}
+        for node in self.program.inputs:
+            if is_upstream(node):
+                found[node.name] = self._given(node, self.prefix + output_name(node), locals_, self.seeds)
+            elif node.name in self.by and not (self.is_layer and node.name.lower() in _DATA):
+                self.params.append(Member(self.members[node.name], node.type))
+                found[node.name] = self._member(self.params[-1], "params")
+            elif node in used:
+                found[node.name] = self._given(node, node.name, locals_, self.data)
+        return found
+
+    def _given(self, node: Input, name: str, names: Names, group: list[tuple[str, ArrayType]]) -> Location:
+        label = names.local(self.unit_type.writer.identifier(name))
+        group.append((label, node.type))
+        return Location(label, is_flat=node.type.ndim > 0)
+
+    def text(self) -> str:
+        """Return the whole file."""
+        unit = self.unit
+        gradients = [self._member(Member(self.members[node.name], node.type), "grads") for node in self._by_nodes()]
+        outputs = [*(Location("") for _ in self.outputs), *gradients]
+        ahead = len(self.outputs) if self.is_layer else 0
+        reserved = (*self.reserved, *self.size_names.values())
+        found = unit.statements(self.program, self.inputs, outputs, "work", reserved, ahead=ahead, keeps_named=False)
+        results = found.results[: len(self.outputs)]
+        if self.is_layer:
+            given = " and ".join(name for name, _ in self.seeds)
+            comment = f"The gradients, given {given}; `work` as the forward pass has left it."
+            functions = [
+                self._pass("forward", f"The result, in {listed(results)}.", found.ahead, found.uses_ahead),
+                self._pass("backward", comment, found.lines, found.uses, self.seeds),
+            ]
+        else:
+            lines = [*found.lines, f"    return {results[0].name};"]
+            comment = "The gradients of the loss, which is returned."
+            functions = [self._pass("forward_backward", comment, lines, found.uses, returns_loss=True)]
+        if self.params:
+            functions.append(self._step())
+        structures = [
+            Structure("params", "The parameters.", self.params),
+            Structure("grads", "The gradients.", [Member(self.members[n.name], n.type) for n in self._by_nodes()]),
+            Structure("work", "Intermediate values; they need not be kept.", found.stored),
+        ]
+        return self.file([each for each in structures if each.members], functions, results)
+
+    def _by_nodes(self) -> list[Input]:
+        nodes = {node.name: node for node in self.program.inputs}
+        return [nodes[name] for name in self.by]
+
+    def _pass(
+        self,
+        title: str,
+        comment: str,
+        statements: Sequence[str],
+        uses: frozenset[str],
+        seeds: Sequence[tuple[str, ArrayType]] = (),
+        returns_loss: bool = False,
+    ) -> PassFunction:
+        """Return a pass as a function, with the parameters that its statements use."""
+        given = [
+            self.structure_parameter("params", is_read=True),
+            *(self.array_parameter(name, type_) for name, type_ in (*self.data, *seeds)),
+            self.structure_parameter("grads"),
+            self.structure_parameter("work"),
+        ]
+        names = ["params", *(name for name, _ in (*self.data, *seeds)), "grads", "work"]
+        parameters = [parameter for name, parameter in zip(names, given, strict=True) if name in uses]
+        return self.function(f"{self.name}_{title}", comment, parameters, statements, uses, returns_loss)
+
+    def _step(self) -> PassFunction:
+        """Return a gradient descent step, as by the optimizer SGD."""
+        learning_rate = Input("learning_rate", ArrayType((), self.dtype))
+        learnt = [(member, Input(member.name, member.type)) for member in self.params]
+        slopes = [Input(f"d {member.name}", member.type) for member, _ in learnt]
+        following = [
+            node - broadcast_to(learning_rate, node.type.shape) * slope
+            for (_, node), slope in zip(learnt, slopes, strict=True)
+        ]
+        places = [self._member(member, "params") for member, _ in learnt]
+        inputs = {
+            "learning_rate": Location("learning_rate"),
+            **{node.name: place for (_, node), place in zip(learnt, places, strict=True)},
+            **{slope.name: self._member(member, "grads") for (member, _), slope in zip(learnt, slopes, strict=True)},
+        }
+        program = Program((learning_rate, *(node for _, node in learnt), *slopes), tuple(following), {})
+        reserved = tuple(self.size_names.values())
+        found = self.unit.statements(program, inputs, places, "", reserved, has_comments=False)
+        parameters = [
+            self.structure_parameter("params"),
+            self.structure_parameter("grads", is_read=True),
+            self.number_parameter("learning_rate", str(self.unit.number(0.1))),
+        ]
+        return self.function(
+            f"{self.name}_sgd_step", "One step of gradient descent.", parameters, found.lines, found.uses
+        )
+
+    def _member(self, member: Member, structure: str) -> Location:
+        is_flat = member.type.ndim > 0 and not self.unit_type.writer.has_nested_arrays
+        return Location(member.name, structure, is_flat)
+
+    def function(
+        self,
+        title: str,
+        comment: str,
+        parameters: Sequence[tuple[str, str]],
+        statements: Sequence[str],
+        uses: frozenset[str],
+        returns_loss: bool = False,
+    ) -> PassFunction:
+        """Return a function; `uses` are the variables that its statements use."""
+        return PassFunction(title, comment, parameters, statements, returns_loss)
+
+    # What a language spells
+
+    @abstractmethod
+    def name_sizes(self, sizes: Sequence[str]) -> dict[str, str]:
+        """Return the name of each symbolic size of the inputs in the file."""
+
+    @abstractmethod
+    def structure_parameter(self, name: str, is_read: bool = False) -> tuple[str, str]:
+        """Return the parameter for a structure, which the function only reads or also writes, and an example of it."""
+
+    @abstractmethod
+    def array_parameter(self, name: str, type_: ArrayType) -> tuple[str, str]:
+        """Return the parameter for an array that the function reads, and an example of it."""
+
+    @abstractmethod
+    def number_parameter(self, name: str, example: str) -> tuple[str, str]:
+        """Return the parameter for a number, and an example of it."""
+
+    @abstractmethod
+    def file(self, structures: Sequence[Structure], functions: Sequence[PassFunction], results: Sequence[Place]) -> str:
+        """Return the file; `results` are the places of the results of the forward pass."""
+
+
+def listed(results: Sequence[Place]) -> str:
+    """List results as members of the caller's structures."""
+    return " and ".join(f"{place.within}.{place.name}" if place.within else place.name for place in results)
