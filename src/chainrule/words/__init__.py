@@ -1,15 +1,13 @@
 """Text utilities for all packages: base errors, suggestions, languages, and columns. Imports nothing else."""
 
 from chainrule.words.callers import Named, at_callers_line, warn_caller
+from chainrule.words.catalogue import translated
 from chainrule.words.columns import cut, in_rows, may_part, padded, printable, runs, shortened, table, width_of, wrapped
 from chainrule.words.errors import ArgumentError, ChainruleError, MissingDependencyError
 from chainrule.words.guesses import attribute_message
 from chainrule.words.html import html_page
 from chainrule.words.languages import (
     HTML_LANGUAGES,
-    LANGUAGE_VARIABLE,
-    LANGUAGES,
-    Language,
     LanguageError,
     Sentences,
     checked_language,
@@ -17,6 +15,7 @@ from chainrule.words.languages import (
     use,
     used_language,
 )
+from chainrule.words.speaking import LANGUAGE_VARIABLE, LANGUAGES, Language, speaking, spoken
 from chainrule.words.suggestions import nearest, suggestion
 
 __all__ = [
@@ -43,8 +42,11 @@ __all__ = [
     "printable",
     "runs",
     "shortened",
+    "speaking",
+    "spoken",
     "suggestion",
     "table",
+    "translated",
     "use",
     "used_language",
     "warn_caller",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from chainrule.words.columns import printable
-from chainrule.words.languages import HTML_LANGUAGES, Language
+from chainrule.words.languages import HTML_LANGUAGES
+from chainrule.words.speaking import Language
 
 
 def html_page(language: Language, title: str, style: str, body: str) -> str:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from chainrule.words.errors import ChainruleError
+from chainrule.words.speaking import LANGUAGE_VARIABLE, LANGUAGES, Language, choose, chosen
 
-Language: TypeAlias = Literal["en", "zh"]
-LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 HTML_LANGUAGES: Final[Mapping[Language, str]] = {"en": "en", "zh": "zh-Hans"}
 """The `lang` attribute of a page."""
-
-LANGUAGE_VARIABLE: Final = "CHAINRULE_LANG"
-"""The environment variable that sets the language of what is shown where none is given."""
 
 _COMMAS: Final[Mapping[Language, str]] = {"en": ", ", "zh": "、"}
 
@@ -23,12 +19,8 @@ class LanguageError(ChainruleError, ValueError):
     """The language is not supported."""
 
 
-_used: list[Language] = []
-"""The language chosen by `use`, if any."""
-
-
 def use(lang: Language | None = None) -> None:
-    """Set the language in which objects show themselves where no `lang` is given: "en" or "zh"; None resets it.
+    """Set the language of errors, and of what objects show where no `lang` is given: "en" or "zh"; None resets it.
 
     By default it is that of the environment variable CHAINRULE_LANG, else English. Raises LanguageError for another
     language.
@@ -38,15 +30,16 @@ def use(lang: Language | None = None) -> None:
     'zh'
     >>> use()
     """
-    _used[:] = [] if lang is None else [checked_language(lang)]
+    choose(None if lang is None else checked_language(lang))
 
 
 def used_language(lang: Language | None = None) -> Language:
     """Return `lang`, or the language in use if it is None; raise LanguageError for an unsupported one."""
     if lang is not None:
         return checked_language(lang)
-    if _used:
-        return _used[0]
+    used = chosen()
+    if used is not None:
+        return used
     found = os.environ.get(LANGUAGE_VARIABLE, "")
     return checked_language(found, LANGUAGE_VARIABLE) if found else "en"
 
