@@ -17,7 +17,7 @@ from chainrule.networks.activations import ACTIVATIONS, ALIASES
 from chainrule.networks.losses import LOSS_TYPES
 from chainrule.primitives import UFUNCS
 from chainrule.trace.arrangement import ARRANGEMENT
-from chainrule.trace.constructors import CONSTRUCTORS
+from chainrule.trace.constructors import CONSTRUCTORS, CONVERSIONS
 from chainrule.trace.formula.vocabulary import VOCABULARY
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.namespaces import NAMESPACES, Standing, names, standing
@@ -55,6 +55,7 @@ def numpy_functions() -> str:
     }
     groups += [(title, _listed(set(map(name_of, table)), "np.")) for title, table in tables.items()]
     groups.append(("constructors, also of named sizes", _listed(CONSTRUCTORS, "np.")))
+    groups.append(("conversions, also of lists of traced values", _listed(CONVERSIONS, "np.")))
     methods = [f"{name}.{method}" for method, table in UFUNC_METHODS.items() for name in table]
     groups.append(("methods of ufuncs", _listed(methods, "np.")))
     public = [name for name in dir(Traced) if not name.startswith("_") and hasattr(np.ndarray, name)]

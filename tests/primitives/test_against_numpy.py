@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from chainrule import primitives as p
-from chainrule.ir import ArrayType, DType, DTypeError, Input, Node, Program, ShapeError, named_dim, parse_shape
+from chainrule.ir import ArrayType, Const, DType, DTypeError, Input, Node, Program, ShapeError, named_dim, parse_shape
 from chainrule.primitives import evaluate_nodes
 
 Array = NDArray[Any]
@@ -237,7 +238,7 @@ def test_indexing_of_named_sizes() -> None:
         (1.0, "is not an index"),
         (np.asarray([True, False, True]), "mask"),
         (True, "mask"),
-        (([0, 1], [0, 1]), "two integer arrays"),
+        (([0, 1], [0, 1, 2]), "do not broadcast"),
     ],
 )
 def test_indices_that_are_refused(key: Any, message: str) -> None:
@@ -246,10 +247,41 @@ def test_indices_that_are_refused(key: Any, message: str) -> None:
         p.take_slices(x, key)
 
 
-def test_an_integer_array_parted_from_an_integer_is_refused() -> None:
-    x = Input("x", ArrayType((3, 4, 5)))
-    with pytest.raises(ShapeError, match="index twice"):
-        p.take_slices(x, (0, slice(None), [1, 2]))
+ENTRIES: tuple[Any, ...] = (
+    slice(None), slice(1, None), None, ..., 0, -1, np.array(1), np.array([0, 1]), np.array([[0], [-1]]),
+    np.array([[1, 0]]),
+)  # fmt: skip
+
+
+def _indexed(x: Any, key: Any) -> Any:
+    try:
+        return x[key]
+    except IndexError:
+        return None
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_combination_of_indices_means_what_it_means_in_numpy(count: int) -> None:
+    x, node = numbers((2, 3, 4)), Input("x", ArrayType((2, 3, 4)))
+    for key in itertools.product(ENTRIES, repeat=count):
+        wanted = _indexed(x, key)
+        if wanted is None:
+            with pytest.raises(ShapeError):
+                p.take_slices(node, key)
+        else:
+            np.testing.assert_array_equal(run(lambda n, key=key: p.take_slices(n, key), x), wanted, err_msg=str(key))
+
+
+def test_open_meshes_are_indexed_one_axis_after_the_other() -> None:
+    x = Input("x", ArrayType((4, 3)))
+    rows = Const(np.array([2, 0]), ArrayType((2,), DType.INT64))
+    columns = Const(np.array([1, 1, 0]), ArrayType((3,), DType.INT64))
+    meshed = p.take_slices(x, np.ix_([2, 0], [1, 1, 0]))
+    nested = p.take(p.take(x, rows, 0), columns, 1)
+    array = numbers((4, 3))
+    known = evaluate_nodes([meshed, nested], {x: array})
+    np.testing.assert_array_equal(known[meshed], known[nested])
+    np.testing.assert_array_equal(known[meshed], array[np.ix_([2, 0], [1, 1, 0])])
 
 
 @pytest.mark.parametrize("key", [([2, 0],), (slice(1, 3), [[0, -1]]), (0, [1, 2]), ([1, 2], 0), (None, [0, 2], ...)])

@@ -61,9 +61,6 @@ MENDED = {
     "np.sum(x, where=x > 1.2)": "np.sum(np.where(x > 1.2, x, 0))",
     "np.max(x, initial=1.5)": "np.maximum(np.max(x), 1.5)",
     "np.var(x, correction=1)": "np.var(x, ddof=1)",
-    "np.array([b[0], b[1]])": "np.stack([b[0], b[1]])",
-    "np.asarray(x) - 1": "x - 1",
-    "b[np.array([0, 2])] @ b[[2, 0]]": "cr.take(b, np.array([0, 2])) @ b[[2, 0]]",
 }
 """Refused code, or code in a refusal's words, and what takes its place."""
 
@@ -95,11 +92,10 @@ REPLACED = {
     "x % 2": "for whole numbers write x - y * np.floor(x / y)",
     "np.sort(b)": "order depends on values",
     "np.argmax(b)": "no derivative",
-    "np.mean((np.asarray(x) - 1) ** 2)": "leave np.array or np.asarray out",
     "np.copysign(x, y)": "there are",
     "np.eye(3)[x[0].astype(bool)]": "compare, as in",
-    "ARRAY[k]": "cr.take(table, index, axis=0)",
-    "np.take(ARRAY, k)": "cr.take(table, index, axis=0)",
+    "ARRAY[x[0]]": "must be an integer",
+    "[1.0, 2.0][k]": "takes one integer as index",
 }
 
 

@@ -388,15 +388,16 @@ def _number_at_one_place(node: Apply) -> Node | None:
     ScatterAdd(0, 4)(-some_x("3"), _labels()),
     ScatterAdd(0, 4)(2 * some_x("3"), _labels()),
     ScatterAdd(1, 4)(filled(-1, "n 3"), _labels()),
+    ScatterAdd(0, 4, (4,))(2 * some_x("3"), _labels(), _labels()),
 ])  # fmt: skip
 def _number_out_of_scatter(node: Apply) -> Node | None:
     match node:
-        case Apply(ScatterAdd() as scatter, (Apply(Negate(), (x,)), places)):
-            return -scatter(x, places)
-        case Apply(ScatterAdd() as scatter, (Const(float(number)) as x, places)) if number < 0:
-            return -scatter(Const(-number, x.type), places)
-        case Apply(ScatterAdd() as scatter, (Apply(Multiply(), (c, x)), places)) if is_scaling(c, x):
-            return refilled(c, node.type) * scatter(x, places)
+        case Apply(ScatterAdd() as scatter, (Apply(Negate(), (x,)), *places)):
+            return -scatter(x, *places)
+        case Apply(ScatterAdd() as scatter, (Const(float(number)) as x, *places)) if number < 0:
+            return -scatter(Const(-number, x.type), *places)
+        case Apply(ScatterAdd() as scatter, (Apply(Multiply(), (c, x)), *places)) if is_scaling(c, x):
+            return refilled(c, node.type) * scatter(x, *places)
     return None
 
 

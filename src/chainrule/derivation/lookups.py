@@ -47,8 +47,14 @@ def _is_of_one_place(node: Node) -> bool:
 
 
 def scattered(node: Apply, factors: Mapping[Node, Notation]) -> Notation | None:
-    """Return `onehot(i)ᵀ X` for the rows of X, or numbers, that are added at places; None for other expressions."""
+    """Return `onehot(i)ᵀ X` for the rows of X, or numbers, that are added at places; None for other expressions.
+
+    Numbers at places of a matrix are `onehot(i)ᵀ diag(x) onehot(j)`.
+    """
     match node:
+        case Apply(ScatterAdd(0), (x, row, column)) if x.type.ndim == row.type.ndim < 2:
+            first, second = (Call("onehot", (factors[place],)) for place in (row, column))
+            return with_numbers_in_front([factors[x]], lambda added: _of_entries(added[0], first, second, x.type.ndim))
         case Apply(ScatterAdd(0), (x, places)) if x.type.ndim < 3 and places.type.ndim < 2:
             chosen = Call("onehot", (factors[places],))
         case _:
@@ -61,6 +67,14 @@ def scattered(node: Apply, factors: Mapping[Node, Notation]) -> Notation | None:
         return Infix("", (chosen, transposed(rows))) if x.type.ndim else _times(rows, chosen)
 
     return with_numbers_in_front([factors[x]], product) if places.type.ndim == 1 or x.type.ndim < 2 else None
+
+
+def _of_entries(added: Notation, row: Notation, column: Notation, ndim: int) -> Notation:
+    """Return the matrix to which numbers are added in their one-hot rows and columns."""
+    if ndim == 0:
+        return _times(added, Infix("", (row, transposed(column))))
+    middle = () if added == Number(1) else (Call("diag", (added,)),)
+    return Infix("", (transposed(row), *middle, column))
 
 
 def _times(number: Notation, array: Notation) -> Notation:

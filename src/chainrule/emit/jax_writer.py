@@ -43,7 +43,7 @@ def _scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code
     assert isinstance(primitive, ScatterAdd)
     like = writer.alike(x.shape)
     zeros = writer.function("zeros_like", like) if like else writer.new("zeros", writer.shape(x.shape))
-    return method(subscript(attribute(zeros, "at"), *[":"] * primitive.axis, operands[1]), "add", operands[0])
+    return method(subscript(attribute(zeros, "at"), *[":"] * primitive.axis, *operands[1:]), "add", operands[0])
 
 
 def _pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:

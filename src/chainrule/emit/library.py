@@ -49,7 +49,7 @@ def _not(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 def _gather(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     primitive = primitive_of(x)
     assert isinstance(primitive, Gather)
-    return subscript(operands[0], *[":"] * primitive.axis, operands[1])
+    return subscript(operands[0], *[":"] * primitive.axis, *operands[1:])
 
 
 def concatenated(function: str, option: str) -> EntryWriter:

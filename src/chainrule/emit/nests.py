@@ -193,19 +193,21 @@ class Nests:
 
     def _scatter(self, node: Apply, place: Place) -> None:
         """Write zeros, then add each element at its index."""
-        x, indices = node.operands
-        axis, count = node.primitive.axis, indices.type.ndim
+        x, *indices = node.operands
+        axis, count = node.primitive.axis, indices[0].type.ndim
         writer = self.writer
         zero = writer.constant(0, node.type.dtype)
         writer.loops(node.type.shape, lambda index: self._store(place, index, zero))
 
         def add(index: list[Index]) -> None:
-            label = self.element(indices, index[axis : axis + count])
-            if not label.code.is_word:
-                label = self._local(label, "row")
-            size = writer.size(node.type.shape[axis]).at(Level.SUM)
-            wrapped = Index(((f"({label.code} < 0 ? {label.code} + {size} : {label.code})", 1),))
-            target = [*index[:axis], wrapped, *index[axis + count :]]
+            places: list[Index] = []
+            for k, each in enumerate(indices, axis):
+                label = self.element(each, index[axis : axis + count])
+                if not label.code.is_word:
+                    label = self._local(label, "row" if k == axis else "column")
+                size = writer.size(node.type.shape[k]).at(Level.SUM)
+                places.append(Index(((f"({label.code} < 0 ? {label.code} + {size} : {label.code})", 1),)))
+            target = [*index[:axis], *places, *index[axis + count :]]
             writer.block.say(f"{self.address(place, target)} += {self.element(x, index).code};")
 
         writer.loops(x.type.shape, add)

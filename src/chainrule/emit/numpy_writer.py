@@ -125,7 +125,8 @@ def _scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code
     primitive = primitive_of(x)
     assert isinstance(primitive, ScatterAdd)
     before = [call("slice", "None")] * primitive.axis
-    where = entries_of([*before, operands[1]]) if before else operands[1]
+    entries = [*before, *operands[1:]]
+    where = entries_of(entries) if len(entries) > 1 else operands[1]
     return writer.helper("scatter_add", writer.shape(x.shape), where, operands[0])
 
 

@@ -162,16 +162,24 @@ def _one_hot(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 def _scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     primitive = primitive_of(x)
     assert isinstance(primitive, ScatterAdd)
-    like, where = writer.alike(x.shape), entries_of([operands[1]])
+    like, where = writer.alike(x.shape), entries_of(operands[1:])
     zeros = writer.function("zeros_like", like) if like else writer.new("zeros", writer.shape(x.shape))
     if primitive.axis == 0:
         return method(zeros, "index_put", where, operands[0], accumulate="True")
-    # index_put requires the indexed axis first.
-    moved = method(zeros, "movedim", str(primitive.axis), "0")
+    # index_put requires the indexed axes first.
+    here, front = _moved(primitive.axis, len(primitive.sizes))
     count = x.operands[1].ndim
     places = range(primitive.axis, primitive.axis + count)
     given = method(operands[0], "movedim", entries_of(places), entries_of(range(count)))
-    return method(method(moved, "index_put", where, given, accumulate="True"), "movedim", "0", str(primitive.axis))
+    added = method(method(zeros, "movedim", here, front), "index_put", where, given, accumulate="True")
+    return method(added, "movedim", front, here)
+
+
+def _moved(axis: int, count: int) -> tuple[str, str]:
+    """Return the arguments of movedim for `count` axes from `axis` on, and those in front."""
+    if count == 1:
+        return str(axis), "0"
+    return entries_of(range(axis, axis + count)), entries_of(range(count))
 
 
 def _pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:

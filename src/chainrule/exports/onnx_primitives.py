@@ -225,7 +225,33 @@ def _concatenate(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]
 
 
 def _gather(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    return writer.graph.add("Gather", *operands, axis=_primitive(x, Gather).axis)
+    axis = _primitive(x, Gather).axis
+    if len(operands) == 2:
+        return writer.graph.add("Gather", *operands, axis=axis)
+    values, *indices = operands
+    order = _front_first(axis, len(indices), x.operands[0].ndim)
+    where = _index_columns(writer, indices, x.operands[0].shape[axis:], x.operands[1].ndim)
+    found = writer.graph.add("GatherND", writer.transposed(values, order), where)
+    # The axes of the indices return to the place of the axis that they replace.
+    count = x.operands[1].ndim
+    return writer.transposed(found, [*range(count, count + axis), *range(count), *range(count + axis, x.ndim)])
+
+
+def _front_first(axis: int, count: int, rank: int) -> list[int]:
+    """Return the order of axes in which `count` of them, from `axis` on, come first."""
+    front = list(range(axis, axis + count))
+    return [*front, *(k for k in range(rank) if k not in front)]
+
+
+def _index_columns(writer: ExpressionWriter, indices: Sequence[Value], sizes: Shape, ndim: int) -> Value:
+    """Return the non-negative places of an element along several axes, on a new last axis."""
+    add = writer.graph.add
+    columns: list[Value] = []
+    for index, dim in zip(indices, sizes, strict=False):
+        size = writer.axes(writer.size(dim), "Squeeze", [0])
+        wrapped = add("Where", add("Less", index, writer.number(0, DType.INT64)), add("Add", index, size), index)
+        columns.append(writer.axes(wrapped, "Unsqueeze", [ndim]))
+    return columns[0] if len(columns) == 1 else add("Concat", *columns, axis=ndim)
 
 
 def _one_hot(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
@@ -244,20 +270,16 @@ def _identity(writer: ExpressionWriter, size: Shape, dtype: DType) -> Value:
 
 
 def _scatter_add(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    """Move the indexed axis to the front, add rows to zeros there, and move it back."""
-    add, axis = writer.graph.add, _primitive(x, ScatterAdd).axis
-    values, indices = operands
-    count, rank = x.operands[1].ndim, x.ndim
-    front = [axis, *(k for k in range(rank) if k != axis)]
-    shape = tuple(x.shape[k] for k in front)
-    moved = list(range(axis, axis + count))
-    order = [*moved, *(k for k in range(x.operands[0].ndim) if k not in moved)]
-    size = writer.axes(writer.size(x.shape[axis]), "Squeeze", [0])
-    wrapped = add("Where", add("Less", indices, writer.number(0, DType.INT64)), add("Add", indices, size), indices)
-    where = writer.axes(wrapped, "Unsqueeze", [count])
-    zeros = writer.filled(0.0, shape, x.dtype)
-    result = add("ScatterND", zeros, where, writer.transposed(values, order), reduction="add")
-    return writer.transposed(result, [front.index(k) for k in range(rank)])
+    """Move the indexed axes to the front, add rows to zeros there, and move them back."""
+    axis = _primitive(x, ScatterAdd).axis
+    values, *indices = operands
+    count = x.operands[1].ndim
+    front = _front_first(axis, len(indices), x.ndim)
+    order = _front_first(axis, count, x.operands[0].ndim)
+    where = _index_columns(writer, indices, x.shape[axis:], count)
+    zeros = writer.filled(0.0, tuple(x.shape[k] for k in front), x.dtype)
+    result = writer.graph.add("ScatterND", zeros, where, writer.transposed(values, order), reduction="add")
+    return writer.transposed(result, [front.index(k) for k in range(x.ndim)])
 
 
 def _pad(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:

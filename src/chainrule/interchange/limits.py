@@ -59,7 +59,12 @@ def _magnitude(dim: Dim) -> int:
 
 def _check_indices(node: Apply, place: str) -> None:
     """Raise DescriptionError for computed indices. Inputs are checked when they are given, and literals here."""
-    indices, size = node.operands[1], node.operands[0].type.shape[node.primitive.axis]
+    sizes = node.operands[0].type.shape[node.primitive.axis :]
+    for indices, size in zip(node.operands[1:], sizes, strict=False):
+        _check_index(indices, size, place)
+
+
+def _check_index(indices: Node, size: Dim, place: str) -> None:
     while isinstance(indices, Apply) and isinstance(indices.primitive, Permute | Reshape | Broadcast | Slice):
         (indices,) = indices.operands
     if isinstance(indices, Input):

@@ -128,15 +128,12 @@ from chainrule.primitives.exponentials import (
 from chainrule.primitives.hyperbolic import Cosh, Sinh
 from chainrule.primitives.indexing import (
     Gather,
-    IndexKey,
-    IndexPart,
     OneHot,
     ScatterAdd,
     index_bounds,
     one_hot,
     take,
     take_along_axis,
-    take_slices,
 )
 from chainrule.primitives.kronecker import Commutation, Kronecker, Vec, commutation_matrix
 from chainrule.primitives.layout import (
@@ -271,6 +268,7 @@ from chainrule.primitives.special import (
     erf,
     erfc,
 )
+from chainrule.primitives.subscripts import IndexKey, IndexPart, take_slices
 from chainrule.primitives.trigonometric import Arctan, Arctan2, Cos, Sin, cos, sin
 from chainrule.primitives.ufunc import UFUNCS, Ufunc
 from chainrule.primitives.windows import (

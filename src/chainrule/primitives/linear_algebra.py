@@ -19,12 +19,12 @@ from chainrule.primitives.comparison import equal, greater, indicator, less, log
 from chainrule.primitives.contraction import Contract, matmul
 from chainrule.primitives.diagonal import Trace, identity, square_type
 from chainrule.primitives.exponentials import log
-from chainrule.primitives.indexing import take_slices
 from chainrule.primitives.notation import Call, Notation, Postfix
 from chainrule.primitives.piecewise import Floor, abs_, minimum, sign
 from chainrule.primitives.reductions import Max, Min
 from chainrule.primitives.replication import Sum, as_floats, broadcast_to, cast, common_dtype, expand_dims
 from chainrule.primitives.slicing import concatenate
+from chainrule.primitives.subscripts import take_slices
 
 EXPANSION_LIMIT = 24
 """The largest matrix that is expanded; each column takes about six loops over a matrix."""

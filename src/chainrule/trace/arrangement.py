@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from chainrule import primitives
 from chainrule.ir import Dim, DType, Node, ShapeError, dim_quotient
 from chainrule.primitives import (
     broadcast_to,
@@ -24,7 +25,6 @@ from chainrule.primitives import (
     squeeze,
     stack,
     swapaxes,
-    take,
     take_along_axis,
     take_slices,
     where,
@@ -50,7 +50,7 @@ def _reordered(x: Node, shape: tuple[Dim, ...], order: str) -> Node:
     return reshape(x, shape)
 
 
-def _laid_out(order: str) -> None:
+def laid_out(order: str) -> None:
     """Return `order` if it only determines the memory layout of a result, not the position of elements."""
     if order not in ("C", "F", "A", "K"):
         raise refusal(f"order={order!r} is not one of 'C', 'F', 'A', 'K'")
@@ -71,7 +71,7 @@ def flattened(x: object, order: str = "C") -> Node:
 
 def copied(x: object, order: str = "C") -> Node:
     """`x.copy(order)`."""
-    _laid_out(order)
+    laid_out(order)
     return as_node(x)
 
 
@@ -79,7 +79,7 @@ def astype(
     x: object, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
 ) -> Node:
     """`x.astype(dtype)`; rejects rounding conversions and dtypes with fewer bits than the one stored."""
-    _laid_out(order)
+    laid_out(order)
     node, wanted = as_node(x), np.dtype(dtype)
     held = node.type.dtype
     if held.is_float and wanted.kind in "iub":
@@ -195,8 +195,9 @@ def _sliding_window_view(
     return sliding_windows(node, sizes, tuple(axes))
 
 
-def _take(a: object, indices: object, axis: int | None = None) -> Node:
-    return take(as_node(a), as_node(indices), axis)
+def take(a: object, indices: object, axis: int | None = None) -> Node:
+    """`np.take(a, indices, axis)`."""
+    return primitives.take(as_node(a), as_node(indices), axis)
 
 
 def _take_along_axis(arr: object, indices: object, axis: int = -1) -> Node:
@@ -258,7 +259,7 @@ ARRANGEMENT: dict[Callable[..., Any], Callable[..., Any]] = {
     np.pad: _pad,
     np.flip: _flip,
     np.lib.stride_tricks.sliding_window_view: _sliding_window_view,
-    np.take: _take,
+    np.take: take,
     np.take_along_axis: _take_along_axis,
     np.where: _where,
     np.clip: _clip,

@@ -1,11 +1,13 @@
-"""NumPy's constructors of arrays, such as `np.eye` and `np.arange`, of sizes that have a name but no number.
+"""NumPy's constructors of arrays: `np.eye` and `np.arange` of sizes that have a name but no number, `np.array` of
+traced values.
 
 They do not dispatch on their arguments as other NumPy functions do. While a function is traced, functions that build
-expressions from named sizes stand in the module `numpy` in their places; other arguments are passed on unchanged.
+expressions stand in the module `numpy` in their places; other arguments are passed on unchanged.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -25,9 +27,10 @@ from chainrule.ir import (
     fork_safe_lock,
     shape_text,
 )
-from chainrule.primitives import broadcast_to, cast, diag, positions
+from chainrule.primitives import broadcast_to, cast, diag, positions, reshape, stack
+from chainrule.trace.arrangement import astype, laid_out, take
 from chainrule.trace.literals import as_node
-from chainrule.trace.source import refusal
+from chainrule.trace.source import is_user_file, refusal
 
 Caller = Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -87,6 +90,45 @@ CONSTRUCTORS: Final[Mapping[str, Callable[..., Node]]] = {
     "ones": _ones,
     "zeros": _zeros,
 }
+"""The functions of which an argument may be a size without a number."""
+
+
+def _array(
+    object: Any, dtype: Any = None, *, copy: Any = True, order: str = "K", subok: bool = False, ndmin: int = 0
+) -> Node:
+    laid_out(order)
+    x = _collected(object)
+    x = x if dtype is None else astype(x, dtype)
+    return reshape(x, (*(1,) * (ndmin - x.type.ndim), *x.type.shape))
+
+
+def _asarray(a: Any, dtype: Any = None, order: str | None = None, *, device: Any = None, copy: Any = None) -> Node:
+    return _array(a, dtype, order=order or "K")
+
+
+def _contiguous(a: Any, dtype: Any = None) -> Node:
+    return _array(a, dtype, ndmin=1)
+
+
+def _collected(value: Any) -> Node:
+    """Return a value, or the values in nested lists and tuples, as one array, with the dtype that NumPy gives it."""
+    if not isinstance(value, list | tuple):
+        return as_node(value)
+    entries = [_collected(entry) for entry in value]
+    kind = DType.of(np.result_type(*(entry.type.dtype.numpy for entry in entries)))
+    return stack([cast(entry, kind) for entry in entries])
+
+
+CONVERSIONS: Final[Mapping[str, Callable[..., Node]]] = {
+    "array": _array,
+    "asanyarray": _asarray,
+    "asarray": _asarray,
+    "ascontiguousarray": _contiguous,
+    "asfortranarray": _contiguous,
+    "full": _full,
+    "take": take,
+}
+"""The functions of which an argument may be, or contain, a traced value, and which do not dispatch on it."""
 
 _lock = fork_safe_lock()
 _originals: dict[str, Any] = {}
@@ -94,17 +136,19 @@ _users = 0
 
 
 @contextmanager
-def sizes_in_constructors(is_size: Callable[[object], bool], call: Caller) -> Iterator[None]:
-    """A context in which NumPy's constructors take sizes without a number.
+def recorded_constructors(
+    is_size: Callable[[object], bool], holds_traced: Callable[[object], bool], call: Caller
+) -> Iterator[None]:
+    """A context in which NumPy's constructors take sizes without a number, and traced values from user code.
 
-    `is_size` recognizes them, and `call(handler, name, arguments, options)` records the array.
+    `is_size` and `holds_traced` recognize them, and `call(handler, name, arguments, options)` records the array.
     """
     global _users
     with _lock:
         if _users == 0:
-            for name, handler in CONSTRUCTORS.items():
+            for name in {**CONSTRUCTORS, **CONVERSIONS}:
                 _originals[name] = getattr(np, name)
-                setattr(np, name, _dispatching(name, handler, _originals[name], is_size, call))
+                setattr(np, name, _dispatching(name, _originals[name], is_size, holds_traced, call))
         _users += 1
     try:
         yield
@@ -117,14 +161,20 @@ def sizes_in_constructors(is_size: Callable[[object], bool], call: Caller) -> It
 
 
 def _dispatching(
-    name: str, handler: Callable[..., Node], original: Any, is_size: Callable[[object], bool], call: Caller
+    name: str, original: Any, is_size: Callable[[object], bool], holds_traced: Callable[[object], bool], call: Caller
 ) -> Callable[..., Any]:
+    of_sizes, of_values = CONSTRUCTORS.get(name), CONVERSIONS.get(name)
+
     @wraps(original)
     def constructor(*args: Any, **options: Any) -> Any:
         given = [*args, *options.values()]
-        entries = [each for value in given for each in (value if isinstance(value, list | tuple) else [value])]
-        if any(is_size(entry) for entry in entries):
-            return call(handler, name, args, options)
+        if of_sizes is not None:
+            entries = [each for value in given for each in (value if isinstance(value, list | tuple) else [value])]
+            if any(is_size(entry) for entry in entries):
+                return call(of_sizes, name, args, options)
+        # Other libraries expect arrays of numbers, or the error that there are none.
+        if of_values is not None and is_user_file(sys._getframe(1).f_code.co_filename) and holds_traced(given):
+            return call(of_values, name, args, options)
         return original(*args, **options)
 
     return constructor

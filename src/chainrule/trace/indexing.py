@@ -11,10 +11,11 @@ from chainrule.primitives import (
     cast,
     diagonal,
     expand_dims,
+    identity,
     positions,
     reshape,
     squeeze,
-    take,
+    stack,
     take_along_axis,
     take_slices,
 )
@@ -27,15 +28,29 @@ def getitem(x: Node, index: Any) -> Node:
     """`x[index]`, by NumPy's rules; a traced mask is rejected, since the size of its result depends on values."""
     x, parts = _without_masks(x, list(index) if isinstance(index, tuple) else [index])
     parts = [_checked(part) for part in parts]
-    arrays = [part for part in parts if isinstance(part, Node)]
-    if len(arrays) < 2:
-        return take_slices(x, tuple(parts))
-    if len(parts) != 2 or x.type.ndim != 2 or any(array.type.ndim > 1 for array in arrays):
-        raise refusal(
-            "of two or more integer arrays in one index only x[rows, columns] of a matrix can be recorded; write "
-            "np.take or np.take_along_axis"
-        )
-    return _pairs(x, *arrays)
+    if len(parts) == 2 == x.type.ndim and isinstance(parts[0], Node) and isinstance(parts[1], Node):
+        picked = _picked(x, parts[0], parts[1])
+        if picked is not None:
+            return picked
+    return take_slices(x, tuple(parts))
+
+
+def item_of_table(table: Any, index: Any) -> Node:
+    """`table[index]` of an array of numbers, or of a list or tuple of equal shapes, by a traced index."""
+    if isinstance(table, list | tuple):
+        if isinstance(index, tuple) or as_node(index).type.ndim:
+            raise refusal(f"a {type(table).__name__} takes one integer as index; write np.array(…) of it")
+        if any(isinstance(entry, Node) for entry in table):
+            return take_slices(stack([as_node(entry) for entry in table]), index)
+    array = as_node(table)
+    match array:
+        case Const(value=np.ndarray() as numbers) if array.type.ndim == 2 and _is_identity(numbers):
+            array = identity(len(numbers), array.type.dtype)
+    return getitem(array, index)
+
+
+def _is_identity(numbers: np.ndarray[Any, Any]) -> bool:
+    return numbers.dtype.kind == "f" and np.array_equal(numbers, np.eye(len(numbers)))
 
 
 def _without_masks(x: Node, parts: list[Any]) -> tuple[Node, list[Any]]:
@@ -66,22 +81,16 @@ def _known_mask(part: Any) -> Any:
     return part if isinstance(part, np.ndarray) and part.dtype == bool and part.ndim else None
 
 
-def _pairs(x: Node, rows: Node, columns: Node) -> Node:
-    """`x[rows, columns]`: one element per row, in the given column."""
-    if rows.type.ndim != columns.type.ndim:  # a number is paired with each entry of an array
-        return take(take(x, rows, 0), columns, rows.type.ndim)
-    if rows.type.shape != columns.type.shape:
-        raise ShapeError(
-            f"the rows and columns of an index have shapes {shape_text(rows.type.shape)} and "
-            f"{shape_text(columns.type.shape)}, which differ"
-        )
-    if not rows.type.ndim:
-        return take(take(x, rows, 0), columns, 0)
+def _picked(x: Node, rows: Node, columns: Node) -> Node | None:
+    """`x[np.arange(n), columns]`, one element of each row, as a product with one-hot rows; None for other places."""
+    if rows.type.ndim != 1 or rows.type.shape != columns.type.shape or not x.type.dtype.is_float:
+        return None
     height, width = x.type.shape
-    if height == width and _counts_up(rows, height) and _counts_up(columns, width) and x.type.dtype.is_float:
+    if not _counts_up(rows, height):
+        return None
+    if height == width and _counts_up(columns, width):
         return diagonal(x)
-    chosen = x if _counts_up(rows, height) else take(x, rows, 0)
-    return squeeze(take_along_axis(chosen, expand_dims(columns, 1), 1), (1,))
+    return squeeze(take_along_axis(x, expand_dims(columns, 1), 1), (1,))
 
 
 def _counts_up(indices: Node, size: Dim) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chainrule.trace.constructors import CONSTRUCTORS
+from chainrule.trace.constructors import CONSTRUCTORS, CONVERSIONS
 from chainrule.trace.traced import METHODS, Traced
 from chainrule.trace.ufuncs import UFUNC_CALLS
 from chainrule.trace.vocabulary import FUNCTIONS, MENDS
@@ -78,7 +78,7 @@ def standing(namespace: str, name: str) -> tuple[Standing, str] | None:
         return _of_method(name)
     found = getattr(NAMESPACES[namespace], name)
     full = f"{namespace}.{name}".removeprefix("np.")
-    if full in CONSTRUCTORS or _is_traced(found):
+    if full in CONSTRUCTORS or full in CONVERSIONS or _is_traced(found):
         return Standing.UNDERSTOOD, ""
     for spelled in (full, getattr(found, "__name__", full)):
         if spelled in MENDS:

@@ -13,8 +13,10 @@ from chainrule.trace.source import (
     TraceError,
     current_expression,
     current_instruction,
+    is_subscript,
     refusal,
     source_line,
+    table_indexed,
     user_frame,
 )
 
@@ -79,8 +81,10 @@ def as_branch() -> TraceError:
     return refusal(f"this branches on a value, and one program has to serve for all values; {mend}")
 
 
-def as_number(kind: str) -> TraceError:
+def as_number(kind: str, caller: FrameType | None = None) -> TraceError:
     """The error for a Python number: `float(x)`, `math.exp(x)`, `.item()`, `buffer[0] = x`."""
+    if (frame := _indexing(caller)) is not None:
+        return table_indexed(frame)
     line, instruction = _place()
     if instruction == "STORE_SUBSCR":
         return as_element("buffer[…] = …")
@@ -117,8 +121,15 @@ def as_operand_of_class() -> TraceError | None:
     return None
 
 
-def as_array() -> TraceError:
-    """The error for a concrete array: `np.array(x)`, `np.array([x, y])`, `buffer[0] = x`."""
+def _indexing(caller: FrameType | None) -> FrameType | None:
+    """Return the frame of user code that has indexed an object that is not traced, and so called `caller` itself."""
+    return caller if caller is not None and caller is user_frame() and is_subscript(caller) else None
+
+
+def as_array(caller: FrameType | None = None) -> TraceError:
+    """The error for a concrete array: `np.array(x)`, `np.array([x, y])`, `buffer[0] = x`, `table[x]`."""
+    if (frame := _indexing(caller)) is not None:
+        return table_indexed(frame)
     refused = as_operand_of_class()
     if refused is not None:
         return refused
@@ -126,11 +137,6 @@ def as_array() -> TraceError:
     line = _expression()
     if instruction == "STORE_SUBSCR":
         return as_element("buffer[…] = …")
-    if instruction == "BINARY_SUBSCR" or re.match(r"np\.take\(", line):
-        return refusal(
-            "an array that is not an argument cannot be indexed by a value that has no numbers yet; write "
-            "cr.take(table, index, axis=0)"
-        )
     if re.match(r"np\.(sum|mean|max|min)\(\s*[\[(]", line):
         return refusal("a list of traced values is not an array; write np.stack([x, y]) to make one of them")
     if re.search(r"\barange\(", line):

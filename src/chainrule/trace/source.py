@@ -6,10 +6,12 @@ import dis
 import linecache
 import os
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cache
 from itertools import islice
 from types import FrameType
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,15 @@ from chainrule.words import ChainruleError
 
 class TraceError(ChainruleError):
     """The function contains an operation that cannot be recorded; the message shows the line and an alternative."""
+
+
+class TableIndexedError(TraceError):
+    """A traced value was used as an index of an object that is not traced, by the code that `frame` runs."""
+
+    def __init__(self, message: str, frame: FrameType) -> None:
+        super().__init__(message)
+        self.code = frame.f_code
+        self.module: Mapping[str, Any] = frame.f_globals
 
 
 traced_files: ContextVar[frozenset[str]] = ContextVar("traced_files", default=frozenset())
@@ -88,6 +99,13 @@ def current_instruction(frame: FrameType) -> str:
     return dis.opname[frame.f_code.co_code[frame.f_lasti]]
 
 
+def is_subscript(frame: FrameType) -> bool:
+    """Whether the current bytecode instruction of `frame` is `x[index]`, as a value and not assigned to."""
+    instructions = dis.get_instructions(frame.f_code)
+    current = next((each for each in instructions if each.offset == frame.f_lasti), None)
+    return current is not None and (current.opname == "BINARY_SUBSCR" or current.argrepr == "[]")
+
+
 def current_expression(frame: FrameType) -> str:
     """Return the source of the expression that `frame` is evaluating; its line if unknown."""
     positions = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
@@ -122,6 +140,16 @@ def refusal(message: str) -> TraceError:
     if library is not None and frame is not None:
         message = other_function(library, current_expression(frame))
     error = TraceError(located(message))
+    current = recording.get()
+    if current is not None:
+        current.refused(error)
+    return error
+
+
+def table_indexed(frame: FrameType) -> TableIndexedError:
+    """The error for a traced value between the brackets of an object that is not traced, in the code of `frame`."""
+    message = "a table that is not traced is indexed by a value that has no numbers yet, and the source of this code is"
+    error = TableIndexedError(located(f"{message} not known; write np.take(table, index, axis=0)"), frame)
     current = recording.get()
     if current is not None:
         current.refused(error)

@@ -251,7 +251,7 @@ class _NumPyProtocols:
         return self
 
     def __array__(self, *args: object, **kwargs: object) -> NoReturn:
-        raise as_array()
+        raise as_array(sys._getframe(1))
 
     @classmethod
     def __torch_function__(cls, *args: object, **kwargs: object) -> NoReturn:
@@ -393,7 +393,7 @@ class Traced(_NumPyProtocols):
         raise as_number("complex")
 
     def __index__(self) -> NoReturn:
-        raise as_number("int")
+        raise as_number("int", sys._getframe(1))
 
     def __round__(self, digits: int | None = None) -> NoReturn:
         raise as_number("round")
@@ -565,6 +565,21 @@ class Size(_NumPyProtocols):
 def is_size(value: object) -> bool:
     """Whether `value` is a symbolic size."""
     return isinstance(value, Size)
+
+
+def holds_traced(value: object) -> bool:
+    """Whether `value` is a traced value, or a list, tuple or dict that contains one at any depth."""
+    return bool(_found([value], []))
+
+
+def is_table(value: object) -> bool:
+    """Whether `value` is an array, list or tuple of numbers or traced values, and no traced value itself."""
+    return not isinstance(value, Traced) and isinstance(value, np.ndarray | list | tuple)
+
+
+def item_of_table(table: Any, index: Any) -> Any:
+    """`table[index]`, recorded if the index holds traced values."""
+    return build(indexing.item_of_table, (table, index), {}) if holds_traced(index) else table[index]
 
 
 def record_call(handler: Callable[..., Any], name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -15,16 +15,17 @@ import numpy as np
 from chainrule.functions import RNG_SEED, RNG_STEP, RandomSource, collected_demands, random_source
 from chainrule.ir import Apply, ArrayType, Demand, DType, Input, Node, Program, topological_order
 from chainrule.trace import pytree
-from chainrule.trace.constructors import sizes_in_constructors
+from chainrule.trace.constructors import recorded_constructors
 from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
+from chainrule.trace.lookups import traced_with_lookups
 from chainrule.trace.naming import NameRecorder
 from chainrule.trace.randomness import global_states, moved_since
 from chainrule.trace.recording import Recording, given_unsigned, recording
-from chainrule.trace.source import TraceError, refused_in_library, traced_files
+from chainrule.trace.source import TableIndexedError, TraceError, refused_in_library, traced_files
 from chainrule.trace.subjects import Subject, subject_of
-from chainrule.trace.traced import Size, Traced, is_size, record_call, released
+from chainrule.trace.traced import Size, Traced, holds_traced, is_size, is_table, item_of_table, record_call, released
 from chainrule.words import at_callers_line
 
 _lasts_one_call: ContextVar[bool] = ContextVar("lasts_one_call", default=False)
@@ -106,6 +107,10 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
 
 def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Tracing:
     """Trace as `trace` does; also return the structure of the arguments and the result."""
+    return traced_with_lookups(lambda: _traced_once(function, args, shapes), is_table, item_of_table)
+
+
+def _traced_once(function: Callable[..., Any], args: tuple[Any, ...], shapes: dict[str, Any]) -> Tracing:
     subject = subject_of(function)
     parent = recording.get()
     unsigned = given_unsigned.get() or any(map(_is_unsigned, pytree.flatten([list(args), shapes])[0]))
@@ -121,7 +126,7 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
     with (
         source,
         _tracing(subject, here),
-        sizes_in_constructors(is_size, record_call),
+        recorded_constructors(is_size, holds_traced, record_call),
         collected_demands() as demands,
         NameRecorder(_node_of, subject.watched) as recorder,
     ):
@@ -184,6 +189,8 @@ def _is_unsigned(leaf: Any) -> bool:
 
 def _check_recording(here: Recording, passing: bool) -> None:
     """Raise TraceError if the program would not reproduce what the function does."""
+    if here.refusals and isinstance(here.refusals[0], TableIndexedError):
+        raise here.refusals[0]
     if here.refusals:
         raise TraceError(
             f"{here.refusals[0]}\n  this error was caught in {here.name}, which went on in another way than it does on "

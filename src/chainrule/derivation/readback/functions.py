@@ -340,31 +340,37 @@ def one_hot(labels: Meaning) -> Meaning:
     return Open(make, 1, value.ndim + 1, frozenset({int(np.max(np.abs(value.data), initial=0)) + 1}))
 
 
-def scatter_add(x: Meaning, places: Meaning, axis: int) -> Meaning:
-    """Add the slices of `x` to zeros at `places` along `axis`."""
-    index = known(places)
+def scatter_add(x: Meaning, places: Sequence[Meaning], axis: int) -> Meaning:
+    """Add the slices of `x` to zeros, where `places` has the place along each of several axes, from `axis` on."""
+    indices = [known(place) for place in places]
+    index = indices[0]
+    if any(each.shape != index.shape for each in indices):
+        raise ReadingError("scatter_add to places of different shapes")
     if isinstance(x, Open):  # the indices determine its sizes along these axes
         x = x.fitted(lambda value: value.shape[axis : axis + index.ndim] == index.shape, index.shape)
     value = x
     if value.letters:
         raise UnknownNotationError("scatter_add at an index")
-    indexed = index.data.astype(int)
+    indexed = [each.data.astype(int) for each in indices]
     if value.ndim == 0:
-        value = Value(np.broadcast_to(value.data, indexed.shape))
+        value = Value(np.broadcast_to(value.data, index.shape))
     value = _along(value, axis, index.shape)
     if value.shape[axis : axis + index.ndim] != index.shape:
         raise ReadingError(f"scatter_add of shape {value.shape} to places of shape {index.shape}")
 
-    def make(size: int) -> Value:
-        if np.any(indexed >= size):
+    more = len(indices) - index.ndim
+
+    def make(*sizes: int) -> Value:
+        if any(np.any(place >= size) for place, size in zip(indexed, sizes, strict=True)):
             raise ReadingError("a place beyond the end")
-        result = np.zeros((*value.shape[:axis], size, *value.shape[axis + index.ndim :]))
+        result = np.zeros((*value.shape[:axis], *sizes, *value.shape[axis + index.ndim :]))
         for place in itertools.product(*map(range, index.shape)):
-            result[(slice(None),) * axis + (int(indexed[place]),)] += value.data[(slice(None),) * axis + place]
-        return Value(result, free=frozenset(k if k < axis else k - index.ndim + 1 for k in value.free))
+            target = tuple(int(each[place]) for each in indexed)
+            result[(slice(None),) * axis + target] += value.data[(slice(None),) * axis + place]
+        return Value(result, free=frozenset(k if k < axis else k + more for k in value.free))
 
     total = None if value.free else Value(np.asarray(np.sum(value.data)))
-    return Open(make, 1, value.ndim - index.ndim + 1, frozenset(value.shape), total)
+    return Open(make, len(indices), value.ndim + more, frozenset(value.shape), total)
 
 
 def _along(value: Value, axis: int, shape: tuple[int, ...]) -> Value:

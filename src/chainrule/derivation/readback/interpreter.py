@@ -407,8 +407,8 @@ class Interpreter:
             return elementwise(np.minimum, lower, arguments[2])
         if name in functions.BINARY and len(arguments) == 2:
             return elementwise(functions.BINARY[name], *arguments)
-        if name == "scatter_add" and len(arguments) == 2:
-            return functions.scatter_add(arguments[0], arguments[1], axes[0] if axes else 0)
+        if name == "scatter_add" and len(arguments) > 1:
+            return functions.scatter_add(arguments[0], arguments[1:], axes[0] if axes else 0)
         if name == "stack":
             return functions.stacked(arguments, axes)
         if name == "concatenate":
@@ -513,8 +513,13 @@ class Interpreter:
         data = value.data
         free: set[int] = set()
         before = 0
-        for entry in entries:
+        ahead = 0  # entries that an earlier one was read with
+        for position, entry in enumerate(entries):
             at = axis + value.letters
+            if ahead:
+                ahead -= 1
+                before += 1
+                continue
             is_free = entry != "∗" and before in value.free
             before += entry != "∗"
             if is_free and entry == ":":
@@ -534,11 +539,14 @@ class Interpreter:
                     picked.append((axis, index.data))
                     axis += 1
                 else:
-                    found = _integers(index.data)
-                    if np.any(found >= data.shape[at]) or np.any(found < -data.shape[at]):
-                        raise ReadingError(f"{entry} is beyond the end of shape {value.shape}")
-                    data = np.take(data, found, axis=at)
+                    together = [index, *self._paired_with(index, entries[position + 1 :])]
+                    chosen = [_integers(each.data) for each in together]
+                    for array, size in zip(chosen, data.shape[at:], strict=False):
+                        if np.any(array >= size) or np.any(array < -size):
+                            raise ReadingError(f"{entry} is beyond the end of shape {value.shape}")
+                    data = np.asarray(data[(slice(None),) * at + tuple(chosen)])
                     axis += index.ndim
+                    ahead = len(together) - 1
         if not picked:
             free |= {k + axis - before for k in value.free if k >= before}
             return Value(data, value.letters, frozenset(free))
@@ -559,16 +567,32 @@ class Interpreter:
             found = np.where(mask, found, np.nan)
         return Value(found, value.letters)
 
+    def _paired_with(self, index: Value, following: Sequence[str]) -> list[Value]:
+        """Return the arrays of indices after `index` whose elements belong to its own, as in NumPy."""
+        found: list[Value] = []
+        for entry in following if index.ndim else ():
+            if entry == "∗" or _is_range(entry):
+                break
+            each = self._inner(entry)
+            if each.shape != index.shape or each.letters:
+                break
+            found.append(each)
+        return found
+
     def _opened_item(self, base: Open, token: Token, first: Token) -> Open:
         """Index a value of unknown sizes."""
-        ndim = base.ndim
-        for entry in token.entries:
-            if _unset(entry) == "∗":
+        ndim, ahead = base.ndim, 0
+        for place, entry in enumerate(token.entries):
+            if ahead:
+                ndim, ahead = ndim - 1, ahead - 1
+            elif _unset(entry) == "∗":
                 ndim += 1
             elif not _is_range(entry):
                 if self._around.letters:
                     raise UnknownNotationError("an element of what has an unknown size")
-                ndim += self._inner(entry).ndim - 1
+                index = self._inner(entry)
+                ndim += index.ndim - 1
+                ahead = len(self._paired_with(index, [_unset(each) for each in token.entries[place + 1 :]]))
         inside = base.inside
         return Open(lambda *n: known(self._item(base.make(*n), token, first, plain=False)), base.unknown, ndim, inside)
 
