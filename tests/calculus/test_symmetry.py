@@ -79,6 +79,8 @@ SYMMETRIC = {
     "c S − I": filled(c, "n n") * S - identity(parse_shape("n")[0]),
     "−(A + Aᵀ)": -(A + t(A)),
     "a number repeated": filled(c, "n n"),
+    "S − A − Aᵀ": S - A - t(A),
+    "S − 2 A − 2 Aᵀ": S - 2 * A - 2 * t(A),
     "S for each of k": Broadcast(parse_shape("k n n"), (1, 2))(S),
 }
 ASYMMETRIC = {
@@ -90,6 +92,8 @@ ASYMMETRIC = {
     "A B Aᵀ": A @ B @ t(A),
     "A − Aᵀ": A - t(A),
     "A + Bᵀ": A + t(B),
+    "S − A + Aᵀ": S - A + t(A),
+    "2 A + 3 Aᵀ": 2 * A + 3 * t(A),
     "A + A + Aᵀ": (A + A) + t(A),
     "A⁻¹": inverse(A),
     "e^A": Exp()(A),

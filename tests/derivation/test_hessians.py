@@ -355,8 +355,8 @@ JACOBIANS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "x / norm(x)": (
         "x",
         {"x": "n"},
-        "(I − x xᵀ / ‖x‖²) / ‖x‖",
-        "(I − x xᵀ / ‖x‖²) / ‖x‖",
+        "(I − Y Yᵀ) / ‖x‖",
+        "(I − Y Yᵀ) / ‖x‖",
     ),
 }
 
@@ -426,7 +426,35 @@ REMARKS = {
     "x' @ A @ x": ["symmetric"],
     "(a' @ x)*(b' @ x)": ["symmetric"],
     "log(a' @ x)": ["symmetric"],
+    "norm(x)": ["symmetric", "the form I − u uᵀ where ‖u‖ is at most 1"],
+    "norm(A @ x - b)": ["symmetric", "the form Mᵀ D M"],
+    "sqrt(1 + norm(x)^2)": ["symmetric", "the form I − u uᵀ"],
 }
+
+DECLARED = {
+    ("0.5*x' @ P @ x + q' @ x", "P psd"): "since it is given as such: the loss is convex.",
+    ("0.5*x' @ P @ x + q' @ x", "P symmetric"): "",
+    ("0.5*(A @ x - b)' @ W @ (A @ x - b)", "W positive definite"): "since it has the form Mᵀ D M",
+    ("0.5*x' @ inv(S) @ x", "S spd"): "since it is the inverse of a positive definite matrix: the loss is convex.",
+    ("-0.5*x' @ P @ x", "P psd"): "",
+    ("sqrt(norm(x)^2 - c)", "c positive"): "",
+}
+
+
+@pytest.mark.parametrize(("formula", "assume"), DECLARED)
+def test_what_is_declared_is_a_proof(formula: str, assume: str) -> None:
+    text = cr.derive(formula, "x", order=2, assume=assume).text(width=200)
+    remarks = [line for line in text.splitlines() if "semidefinite" in line and line.startswith("  │ ")]
+    expected = DECLARED[formula, assume]
+    assert len(remarks) == bool(expected)
+    assert all(expected in remark for remark in remarks)
+
+
+def test_the_verification_says_what_it_has_checked() -> None:
+    verification = hessian_of("norm(x)").verify()
+    assert "every line in matrices and by elements, and the backward pass behind them" in verification.text("en")
+    assert "逐元素形式的每一行" in verification.text("zh")
+    assert "three forms" in cr.derive("norm(x)").verify().text("en")
 
 
 @pytest.mark.parametrize("formula", REMARKS)

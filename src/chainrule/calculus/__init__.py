@@ -28,11 +28,12 @@ from chainrule.calculus.backward import (
 )
 from chainrule.calculus.chain_sums import as_chain, number_apart
 from chainrule.calculus.chains import chain_of, is_column, is_row
-from chainrule.calculus.collect import with_powers, without_factor
+from chainrule.calculus.collect import expanded, with_powers, without_factor
 from chainrule.calculus.jacobian import jacobian_matrix, jacobian_tensor, transposed_matrix
 from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.networks import NoClosedFormError
+from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.recognize import recognize
 from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, counts_up, is_scale
 from chainrule.calculus.settling import RELU, SHARED, SIDED
@@ -61,6 +62,7 @@ __all__ = [
     "beneath_arrangement",
     "chain_of",
     "counts_up",
+    "expanded",
     "find_kinks",
     "is_column",
     "is_row",
@@ -71,6 +73,7 @@ __all__ = [
     "linearize",
     "number_apart",
     "operation_count",
+    "reading_cost",
     "recognize",
     "simplify",
     "split_stages",

@@ -7,7 +7,7 @@ are vectors of their columns: vec(A X B) = (Bᵀ ⊗ A) vec(X), and K vec(X) = v
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.chain_sums import Weighted, as_chain, number_apart, with_common_factors
@@ -17,6 +17,7 @@ from chainrule.calculus.matrices import MULTIPLY_OUT
 from chainrule.calculus.networks import Labels, LinearTerm, NoClosedFormError, linear_terms
 from chainrule.calculus.rules import RULES
 from chainrule.calculus.simplify import Simplifier, simplify
+from chainrule.calculus.symmetry import symmetric_rules
 from chainrule.ir import ArrayType, Const, Dim, Input, Node, dim_product, substitute
 from chainrule.primitives import (
     Add,
@@ -37,11 +38,13 @@ from chainrule.primitives import (
 )
 
 
-def jacobian_matrix(linear_map: Node, tangent: Input, names: Mapping[Node, Node] | None = None) -> Node:
+def jacobian_matrix(
+    linear_map: Node, tangent: Input, names: Mapping[Node, Node] | None = None, symmetric: Collection[Node] = ()
+) -> Node:
     """Return the matrix J of a linear map dy = J dx, or vec(dy) = J vec(dx) for matrices.
 
     A number has no axis: its derivative has the shape of what changes with it. `names` maps expressions to symbols that
-    are written in their place among the numbers in front of matrices.
+    are written in their place among the numbers in front of matrices; those that are `symmetric` are not transposed.
 
     Raises NoClosedFormError if there is none.
     """
@@ -54,7 +57,9 @@ def jacobian_matrix(linear_map: Node, tangent: Input, names: Mapping[Node, Node]
     parts = [_part(term) for term in linear_terms(linear_map, tangent)]
     shape = tuple(dim_product(x.type.shape) for x in (linear_map, tangent) if x.type.ndim)
     total = _total(parts, tangent.type.with_shape(shape), names or {})
-    return Simplifier([rule for rule in RULES if rule.name != MULTIPLY_OUT])(total)
+    known = symmetric_rules(symmetric) if symmetric else ()
+    replaced = {MULTIPLY_OUT, *(rule.name for rule in known)}
+    return Simplifier([*known, *(rule for rule in RULES if rule.name not in replaced)])(total)
 
 
 def jacobian_tensor(linear_map: Node, tangent: Input) -> Node:

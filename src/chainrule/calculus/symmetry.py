@@ -12,7 +12,7 @@ from itertools import count
 import numpy as np
 
 from chainrule.calculus.examples import some, some_x, some_y
-from chainrule.calculus.rules import Rule, rule
+from chainrule.calculus.rules import Rule, is_scale, rule
 from chainrule.ir import Apply, Const, Dim, Node, Shape, applies, parse_shape
 from chainrule.primitives import (
     Add,
@@ -26,6 +26,7 @@ from chainrule.primitives import (
     Permute,
     Primitive,
     Reshape,
+    Subtract,
 )
 
 Labels = tuple[int, ...]
@@ -73,21 +74,37 @@ def _follows(node: Node, given: Container[Node], known: dict[Node, bool]) -> boo
             return set(order[-2:]) == last and _is_symmetric(x, given, known)
         case Apply(Contract()):
             return _are_mirrored(node, node, given, known)
-        case Apply(Add(), _):
-            return _is_paired(_terms(node, Add), given, known)
+        case Apply(Add() | Subtract(), _):
+            return all(_is_paired(terms, given, known) for terms in _signed_terms(node))
         case Apply(Multiply(), _):
-            return _is_paired(_terms(node, Multiply), given, known)
+            return _is_paired(_factors(node), given, known)
         case Apply(Primitive(is_pointwise=True), operands):
             return all(_is_symmetric(operand, given, known) for operand in operands)
     return False
 
 
-def _terms(node: Node, operation: type) -> list[Node]:
-    """Return the operands of a sum or a product of more than two."""
+def _signed_terms(node: Node) -> tuple[list[Node], list[Node]]:
+    """Return what is added and what is subtracted in a sum of more than two terms."""
+    pending = [(node, False)]
+    added, subtracted = list[Node](), list[Node]()
+    while pending:
+        part, is_negative = pending.pop()
+        match part:
+            case Apply(Add(), (x, y)):
+                pending += [(x, is_negative), (y, is_negative)]
+            case Apply(Subtract(), (x, y)):
+                pending += [(x, is_negative), (y, not is_negative)]
+            case _:
+                (subtracted if is_negative else added).append(part)
+    return added, subtracted
+
+
+def _factors(node: Node) -> list[Node]:
+    """Return the operands of a product of more than two."""
     pending, found = [node], list[Node]()
     while pending:
         part = pending.pop()
-        if applies(part, operation):
+        if applies(part, Multiply):
             pending += part.operands
         else:
             found.append(part)
@@ -108,6 +125,9 @@ def _is_paired(terms: Sequence[Node], given: Container[Node], known: dict[Node, 
 
 def _are_mirrored(x: Node, y: Node, given: Container[Node], known: dict[Node, bool]) -> bool:
     """Whether `y` is the transpose of `x`: the same factors, with the last two labels of the result exchanged."""
+    match x, y:
+        case Apply(Multiply(), (c, inner)), Apply(Multiply(), (d, other)) if c is d and is_scale(c):
+            return _are_mirrored(inner, other, given, known)
     factors, output = network(x)
     others, wanted = network(y)
     if len(factors) != len(others):

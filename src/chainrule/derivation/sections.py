@@ -57,7 +57,8 @@ class Sections:
             example = self._example(self._values)
             body = [*example.opening(), *example.worked(body)]
         document = Document((*opening, *body), self.language)
-        return distinguished(document, sorted(self.record.names))
+        symmetric = {node.name for node in self.record.backward.facts.symmetric if isinstance(node, Input)}
+        return distinguished(document, sorted(self.record.names), symmetric)
 
     def _example(self, values: Valuation) -> WorkedExample:
         contributions = [c for entry in self.record.backward.accumulations for c in entry.contributions]

@@ -1,29 +1,43 @@
-"""Distinction of names that a format would render alike: one is set as typed; no function has a user's name."""
+"""The last changes to names: those that a format would render alike are told apart, no function has a user's name,
+and the name of a symmetric matrix is not transposed.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
 from chainrule.derivation.document import Block, Document, Equation, Frame, Words
 from chainrule.derivation.legend import notations
 from chainrule.derivation.names import name_parts
-from chainrule.primitives import BigOperator, Call, Indexed, Mark, Notation, Number, Partial, Prefix, Symbol, Verbatim
+from chainrule.primitives import (
+    BigOperator,
+    Call,
+    Indexed,
+    Mark,
+    Notation,
+    Number,
+    Partial,
+    Postfix,
+    Prefix,
+    Symbol,
+    Verbatim,
+)
 
 _FUNCTIONS = {"σ": "sigmoid", "Σ": "sum"}
 """Functions that are written with a letter, and their names in words."""
 
 
-def distinguished(document: Document, names: Iterable[str]) -> Document:
-    """Return `document` with all `names` rendered differently."""
+def distinguished(document: Document, names: Iterable[str], symmetric: Collection[str] = ()) -> Document:
+    """Return `document` with all `names` rendered differently, and those of `symmetric` matrices not transposed."""
     names = list(names)
     verbatim = frozenset([*_alike(names), *_like_elements(names, document)])
     functions = {
         name: word for name, word in _FUNCTIONS.items() if any(name_parts(each) == (name, ()) for each in names)
     }
-    if not verbatim and not functions:
+    if not verbatim and not functions and not symmetric:
         return document
 
     def change(notation: Notation) -> Notation:
@@ -35,6 +49,9 @@ def distinguished(document: Document, names: Iterable[str]) -> Document:
             return replace(notation, operator=functions[notation.operator])
         if isinstance(notation, Prefix) and notation.operator in functions:
             return Call(functions[notation.operator], (notation.operand,))
+        match notation:
+            case Postfix("ᵀ", Symbol(name, prefix="") as symbol) if name in symmetric:
+                return symbol
         return notation
 
     blocks = tuple(_changed(block, change) for block in document.blocks)

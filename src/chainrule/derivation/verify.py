@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -112,6 +112,8 @@ class Verification:
     """The printed lines that read as something else, or cannot be read."""
     unread: tuple[str, ...] = ()
     """The printed lines in a notation that is not read back, such as that of sliding windows."""
+    further: bool = False
+    """Whether the lines are those of a Hessian or of Jacobians, with the backward pass behind them."""
 
     @property
     def holds(self) -> bool:
@@ -136,6 +138,7 @@ class Verification:
             self.lines_read + other.lines_read,
             self.misreadings + other.misreadings,
             self.unread + other.unread,
+            self.further or other.further,
         )
 
     def text(self, lang: Language | None = None) -> str:
@@ -153,7 +156,9 @@ class Verification:
             words = say(lang, "unchecked", str(self.unchecked[0]))
         else:
             errors = (f"{self.worst_relative_error:.1e}", f"{self.finite_difference_error:.1e}")
-            words = say(lang, "verified", str(self.lines), str(self.points), *errors)
+            words = say(
+                lang, "verified further" if self.further else "verified", str(self.lines), str(self.points), *errors
+            )
         return "".join(map(str, words))
 
     def __str__(self) -> str:
@@ -168,6 +173,9 @@ class Verification:
 
 class Verifier:
     """Checks the claims of one record; named sizes are bound to small distinct numbers."""
+
+    further: ClassVar[bool] = False
+    """Whether the claims are those of derivatives beside the backward pass."""
 
     def __init__(
         self,
@@ -233,6 +241,7 @@ class Verifier:
             sum(reading.read for reading in readings),
             tuple(misread for reading in readings for misread in reading.misreadings),
             tuple(line for reading in readings for line in reading.unread),
+            self.further,
         )
 
     def _wrong_at_ties(self) -> Iterator[tuple[int, float]]:

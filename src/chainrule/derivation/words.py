@@ -532,6 +532,15 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "它形如 {0}，中间的 {1} 半正定",
     ),
     "semidefinite diagonal": ("it is diagonal and no entry is negative", "它是对角阵且没有负的元素"),
+    "semidefinite declared": ("it is given as such", "这是已知条件"),
+    "semidefinite inverse": (
+        "it is the inverse of a positive definite matrix",
+        "它是正定矩阵的逆",
+    ),
+    "semidefinite projection": (
+        "it has the form {0} where {1} is at most 1, and {2} is at least 0",
+        "它形如 {0}，其中 {1} 不超过 1，而 {2} 非负",
+    ),
     "semidefinite Kronecker": (
         "it is the Kronecker product of two such matrices",
         "它是两个半正定矩阵的 Kronecker 积",
@@ -586,6 +595,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "rewrites behind them); worst relative error {2}; derivatives agree with finite differences to {3}.",
         "验证：全部 {0} 行在 {1} 个随机点上成立（包括三种形式的每一行，以及背后的内积和化简）；最大相对误差 {2}；"
         "导数与有限差分相差不超过 {3}。",
+    ),
+    "verified further": (
+        "Verified: all {0} lines hold at {1} random points (every line in matrices and by elements, and the backward "
+        "pass behind them); worst relative error {2}; derivatives agree with finite differences to {3}.",
+        "验证：全部 {0} 行在 {1} 个随机点上成立（包括矩阵形式和逐元素形式的每一行，以及背后的反向传播）；"
+        "最大相对误差 {2}；导数与有限差分相差不超过 {3}。",
     ),
     "no point": (
         "This could not be checked: the function is not finite, or known to fewer than three digits, at every point "

@@ -124,6 +124,8 @@ def _program(task: _Task, derivatives: Derivatives) -> Program:
     whole: dict[Node, Node] = {}
     for entry in record.abbreviations:
         (whole[entry.symbol],) = substitute([entry.value], whole)
+    for symbol, value in derivatives.defined.items():
+        (whole[symbol],) = substitute([value], whole)
     nodes = substitute([node for row in task.rows for node in row], whole)
     nodes = substitute(nodes, {stage.symbol: stage.node for stage in record.backward.stages})
     inputs = [node for node in record.program.inputs if not is_upstream(node)]

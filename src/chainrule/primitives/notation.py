@@ -248,13 +248,18 @@ def infix(operator: str, *operands: Notation) -> Infix:
 
 
 def transposed(x: Notation) -> Notation:
-    """`xᵀ`; the transpose of an inverse is `x⁻ᵀ`, that of `A B` is `Bᵀ Aᵀ`, that of `2 A` is `2 Aᵀ`."""
+    """`xᵀ`; the transpose of an inverse is `x⁻ᵀ`, that of `A B` is `Bᵀ Aᵀ`, that of `2 A` is `2 Aᵀ`.
+
+    `A + Aᵀ` is its own.
+    """
     if isinstance(x, Infix) and len(x.operands) == 2:
         first, second = x.operands
         if x.operator == "":
             return Infix("", (transposed(second), transposed(first)))
         if x.operator == "·" and isinstance(first, Number | Fraction):
             return Infix("·", (first, transposed(second)))
+        if x.operator == "+" and transposed(first) == second:
+            return x
     if isinstance(x, Postfix):
         return {"ᵀ": x.operand, "⁻¹": Postfix("⁻ᵀ", x.operand), "⁻ᵀ": Postfix("⁻¹", x.operand)}[x.operator]
     return Postfix("ᵀ", x)

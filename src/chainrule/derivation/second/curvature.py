@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chainrule.calculus import as_chain, is_symmetric, number_apart
 from chainrule.derivation.second.hessian import SecondOrder
-from chainrule.ir import Apply, Const, DType, Input, Node, SymbolicDim, cached_property
+from chainrule.ir import Apply, Const, DType, Input, Node, Property, SymbolicDim, cached_property
 from chainrule.primitives import (
     Abs,
     Add,
@@ -46,6 +46,7 @@ from chainrule.primitives import (
     Subtract,
     Sum,
     Tanh,
+    identity,
 )
 
 _ANALYTIC = (
@@ -77,6 +78,7 @@ class Curvature:
         self._order = order
         self._definitions: dict[Node, Node] = {s.symbol: s.expression for s in order.first.backward.stages}
         self._definitions |= {entry.symbol: entry.value for entry in order.first.abbreviations}
+        self._symmetric = order.first.backward.facts.symmetric
         self._assumed: dict[Input, None] = {}
 
     @cached_property
@@ -89,7 +91,7 @@ class Curvature:
         if matrix.type.ndim != 2:
             proved = smooth and self._is_nonnegative(matrix) and not self._assumed
             return (CurvatureRemark("convex number", everywhere=everywhere),) if proved else ()
-        found = [CurvatureRemark("symmetric")] if is_symmetric(matrix) else []
+        found = [CurvatureRemark("symmetric")] if is_symmetric(matrix, self._symmetric) else []
         kind = self._semidefinite(matrix) if smooth else None
         if kind is not None and len(self._assumed) < 2:
             given = next(iter(self._assumed), None)
@@ -121,6 +123,12 @@ class Curvature:
                 return "sum" if self._semidefinite(x) and self._semidefinite(y) else None
             case Apply(DiagonalMatrix(), (v,)):
                 return "diagonal" if self._is_nonnegative(v) else None
+            case Input() if self._has(matrix, Property.SEMIDEFINITE, Property.DEFINITE):
+                return "declared"
+            case Apply(Inverse(), (x,)) if self._semidefinite(x) == "declared":
+                return "inverse"
+            case Apply(Subtract(), (one, square)) if one is identity(matrix.type.shape[0], matrix.type.dtype):
+                return "projection" if self._is_within_unit(square) else None
             case Apply(Kronecker(), (x, y)):
                 return "Kronecker" if self._semidefinite(x) and self._semidefinite(y) else None
             case Apply(Subtract(), (Apply(DiagonalMatrix(), (p,)), square)):
@@ -133,12 +141,42 @@ class Curvature:
         """Prove Mᵀ M ≥ 0 or Mᵀ D M ≥ 0 from the factors of a product, which read the same transposed and backwards."""
         chain = as_chain(matrix)
         for (left, turned), (right, other) in zip(chain[: len(chain) // 2], reversed(chain), strict=False):
-            symmetric = left.type.ndim == 2 and is_symmetric(left)
+            symmetric = left.type.ndim == 2 and is_symmetric(left, self._symmetric)
             if left is not right or (turned == other and not symmetric):
                 return None
         if len(chain) % 2 == 0:
             return "Gram"
         return "congruent" if len(chain) > 1 and self._semidefinite(chain[len(chain) // 2][0]) else None
+
+    def _is_within_unit(self, square: Node) -> bool:
+        """Whether `square` is u uᵀ of a vector u that is not longer than 1, such as x xᵀ / ‖x‖²."""
+        number, core = number_apart(square)
+        match core, number:
+            case Apply(Contract(((a,), (b,)), (_, _)), (v, other)), Apply(Divide(), (Const(1), s)):
+                return v is other and a != b and self._bounds_square(s, v)
+        return False
+
+    def _bounds_square(self, s: Node, v: Node) -> bool:
+        """Whether s ≥ vᵀ v, as the form shows."""
+        match self._definitions.get(s, s):
+            case Apply(Square(), (length,)):
+                match self._definitions.get(length, length):
+                    case Apply(Norm(), (x,)):
+                        return x is v
+                    case Apply(Sqrt(), (inside,)):
+                        return self._bounds_square(inside, v)
+            case Apply(Contract(((a,), (b,)), ()), (x, y)):
+                return x is y is v and a == b
+            case Apply(Sum((0,)), (Apply(Square(), (x,)),)):
+                return x is v
+            case Apply(Add(), (x, y)):
+                pairs = (x, y), (y, x)
+                return any(self._bounds_square(one, v) and self._is_nonnegative(more) for one, more in pairs)
+        return False
+
+    def _has(self, node: Input, *properties: Property) -> bool:
+        """Whether an input is declared to have one of some properties."""
+        return not set(properties).isdisjoint(self._order.first.program.properties(node))
 
     def _is_distribution(self, p: Node) -> bool:
         match self._definitions.get(p, p):
@@ -152,6 +190,8 @@ class Curvature:
             case Const(float() | int() as value):
                 return value >= 0
             case Const(SymbolicDim()):
+                return True
+            case Input() as symbol if self._has(symbol, Property.POSITIVE, Property.NONNEGATIVE, Property.SIMPLEX):
                 return True
             case Input(_, type_) as symbol if type_.ndim == 0 and symbol in self._order.first.program.inputs:
                 if symbol not in self._order.parameters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from chainrule.calculus import TANGENT, linearize, simplify
+from chainrule.calculus import TANGENT, Simplifier, linearize, simplify
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Record
 from chainrule.ir import Apply, Input, Node, cached_property, substitute
@@ -45,16 +45,25 @@ class Differentials:
             (found[self.tangents[symbol]],) = substitute([change], found)
         return found
 
-    def of(self, node: Node) -> Node | None:
-        """Return the differential of an expression in the tangents of its symbols; None for zero."""
-        (change,) = linearize([node], self.tangents)
-        return None if change is None else simplify(change)
+    def of(self, node: Node, names: Mapping[Node, Node] | None = None) -> Node | None:
+        """Return the differential of an expression in the tangents of its symbols, with `names` for its parts.
 
-    def total(self, change: Node) -> Node:
-        """Return a differential in the tangents of the parameters alone."""
+        None stands for zero.
+        """
+        (change,) = linearize([node], self.tangents)
+        return None if change is None else self._simplified(substitute([change], names or {})[0])
+
+    def total(self, change: Node, known: Mapping[Node, Node] | None = None) -> Node:
+        """Return a differential in the tangents of the parameters alone; `known` has the values of other tangents."""
+        (change,) = substitute([change], known or {})
         (written_out,) = substitute([change], self.totals)
-        (named,) = substitute([simplify(written_out)], self.names)
-        return simplify(named)
+        (named,) = substitute([self._simplified(written_out)], self.names)
+        return self._simplified(named)
+
+    @cached_property
+    def _simplified(self) -> Simplifier:
+        """Applies what is declared of the quantities that do not vary."""
+        return self.record.backward.facts.simplifier()
 
     @cached_property
     def names(self) -> Mapping[Node, Node]:
@@ -78,6 +87,11 @@ class Changes(ABC):
     @abstractmethod
     def changes(self) -> Mapping[Input, Node]:
         """The differential of each quantity in the tangents of the parameters."""
+
+    @property
+    def defined(self) -> Mapping[Input, Node]:
+        """The values of the symbols that the record does not have."""
+        return {}
 
     @cached_property
     def is_closed(self) -> bool:

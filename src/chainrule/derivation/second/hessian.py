@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,26 +15,32 @@ from chainrule.calculus import (
     TANGENT,
     Accumulation,
     NoClosedFormError,
+    expanded,
     jacobian_matrix,
     jacobian_tensor,
     linearize,
+    number_apart,
+    reading_cost,
     simplify,
     transposed_matrix,
 )
 from chainrule.derivation.points import Array, NoPointError
 from chainrule.derivation.properties import operation_total
-from chainrule.derivation.record import Claim, Expression, Record
+from chainrule.derivation.record import Claim, Expression, Record, inner
 from chainrule.derivation.second.differentials import CLOSED_LIMIT, Changes
 from chainrule.derivation.second.gauss_newton import GaussNewton, gauss_newton
 from chainrule.derivation.second.quantities import CotangentDifferential, GradientDifferential, SecondDerivative
 from chainrule.derivation.verify import Verifier
-from chainrule.ir import Input, Node, cached_property, substitute, topological_order
-from chainrule.primitives import Vec, matmul, zeros
+from chainrule.ir import Apply, Const, Input, Node, applies, cached_property, substitute, topological_order
+from chainrule.primitives import Add, Broadcast, Divide, Log, Sqrt, Vec, matmul, zeros
 
 Layout: TypeAlias = Literal["numerator", "denominator"]
 LAYOUTS: Final = ("numerator", "denominator")
 """The rows of a Jacobian belong to the result, or to the variable."""
 
+GRADIENT = "g "
+QUOTIENT_LIMIT = 24
+"""What is read of a Hessian above which it is written with g."""
 STEP = "Δ "
 SINGULAR = 1e-12
 """The relative size of a singular value that counts as zero."""
@@ -79,10 +86,7 @@ class SecondOrder(Changes):
     @cached_property
     def changes(self) -> Mapping[Input, Node]:
         """The differential of each gradient in the tangents of the parameters."""
-        found = {}
-        for symbol in self.parameters:
-            change = self.differentials.of(self.gradient(symbol))
-            found[symbol] = zeros(symbol.type) if change is None else self.differentials.total(change)
+        found = {symbol: self.differentials.total(change, self._known) for symbol, change in self.local_changes.items()}
         if all(symbol.type.ndim == 0 for symbol in self.parameters):
             return {symbol: self._with_coefficients(change) for symbol, change in found.items()}
         return found
@@ -103,11 +107,99 @@ class SecondOrder(Changes):
     @cached_property
     def local_changes(self) -> Mapping[Input, Node]:
         """The differential of each gradient in the tangents of the names in it."""
-        found = {}
-        for symbol in self.parameters:
-            change = self.differentials.of(self.gradient(symbol))
-            found[symbol] = zeros(symbol.type) if change is None else change
+        return self._local_by_gradient if self.names_gradient else self._local
+
+    @cached_property
+    def _local(self) -> Mapping[Input, Node]:
+        changes = {symbol: self.differentials.of(self.gradient(symbol)) for symbol in self.parameters}
+        return {symbol: zeros(symbol.type) if node is None else node for symbol, node in changes.items()}
+
+    # The gradient as a name
+
+    @cached_property
+    def gradient_symbols(self) -> Mapping[Input, Input]:
+        """The name g of each gradient."""
+        return {symbol: Input(GRADIENT + symbol.name, symbol.type) for symbol in self.parameters}
+
+    @cached_property
+    def names_gradient(self) -> bool:
+        """Whether second derivatives are written with g, as those of a quotient are where they are long without."""
+        if len(self.parameters) > 1 or not self._is_quotient(self.gradient(self.parameters[0])):
+            return False
+        plain = self._cost(self._local, {})
+        return plain > QUOTIENT_LIMIT and self._cost(self._local_by_gradient, self._of_loss) < plain
+
+    def _cost(self, local: Mapping[Input, Node], known: Mapping[Node, Node]) -> int:
+        """Return what a reader reads of the Hessian by the only parameter, or of the differential if it has none."""
+        ((symbol, change),) = local.items()
+        total = self.differentials.total(change, known)
+        try:
+            return reading_cost(self._jacobian(total, symbol))
+        except NoClosedFormError:
+            return reading_cost(total)
+
+    def _jacobian(self, change: Node, by: Input) -> Node:
+        differentials = self.differentials
+        symmetric = self.first.backward.facts.symmetric
+        return jacobian_matrix(change, differentials.tangents[by], differentials.names, symmetric)
+
+    def _is_quotient(self, gradient: Node) -> bool:
+        """Whether a gradient is divided by a quantity or multiplied by one that depends on the loss."""
+        number, core = number_apart(gradient)
+        return applies(core, Divide) or self.first.loss in topological_order([number])
+
+    @cached_property
+    def _local_by_gradient(self) -> Mapping[Input, Node]:
+        """The differential of each gradient c · u or u / s, with g for itself: c · du + (dc / c) · g."""
+        differentials = self.differentials
+        found = dict[Input, Node]()
+        for symbol, name in self.gradient_symbols.items():
+            gradient = self.gradient(symbol)
+            number, core = number_apart(gradient)
+            names = dict(self._by_loss)
+            if isinstance(number, Const):
+                names[core] = name / repeated(number, name)
+                change = differentials.of(gradient, names)
+            else:
+                change, scale = differentials.of(core, names), differentials.of(number, names)
+                change = None if change is None else repeated(number, name) * change
+                if scale is not None:
+                    more = repeated(scale / number, name) * name
+                    change = more if change is None else change + more
+            forms = [] if change is None else [simplify(change), simplify(expanded(change))]
+            found[symbol] = min(forms, key=reading_cost, default=zeros(symbol.type))
         return found
+
+    @cached_property
+    def _by_loss(self) -> Mapping[Node, Node]:
+        """The differential of s in terms of dL where the loss is ln s or √s."""
+        loss, tangents = self.first.loss, self.differentials.tangents
+        (expression,) = (stage.expression for stage in self.first.backward.stages if stage.symbol is loss)
+        match expression:
+            case Apply(Log(), (s,)):
+                scale: Node = s
+            case Apply(Sqrt(), (s,)):
+                scale = 2 * loss
+            case _:
+                return {}
+        (change,) = linearize([s], tangents)
+        return {} if change is None else {change: scale * tangents[loss]}
+
+    @cached_property
+    def _of_loss(self) -> Mapping[Node, Node]:
+        """The differential of the loss by g."""
+        tangents = self.differentials.tangents
+        terms = [simplify(inner(name, tangents[symbol])) for symbol, name in self.gradient_symbols.items()]
+        return {tangents[self.first.loss]: functools.reduce(Add(), terms)}
+
+    @property
+    def _known(self) -> Mapping[Node, Node]:
+        return self._of_loss if self.names_gradient else {}
+
+    def change_of(self, symbol: Input) -> Node:
+        """Return the differential of a quantity of the forward pass in those of its operands, or of the loss by g."""
+        tangent = self.differentials.tangents[symbol]
+        return self._known.get(tangent, self.differentials.stages[symbol])
 
     @cached_property
     def tangents_in_use(self) -> frozenset[Node]:
@@ -176,7 +268,7 @@ class SecondOrder(Changes):
         try:
             tensor = jacobian_tensor(change, tangent)
             array = self._readable("Hessian elements", SecondDerivative(symbol, by, by_axes=True), tensor)
-            value = jacobian_matrix(change, tangent, self.differentials.names)
+            value = self._jacobian(change, by)
             value = transposed(value) if turned else value
             matrix = self._readable("Hessian", SecondDerivative(symbol, by, transposed=turned), value)
         except NoClosedFormError:
@@ -261,6 +353,8 @@ class SecondOrder(Changes):
             cells = []
             for column, other in zip(self.parameters, gradients, strict=True):
                 matrix = self._matrix(row, column)
+                if matrix is not None:
+                    (matrix,) = substitute([matrix], dict[Node, Node](self.defined))
                 shape = len(mine), len(other)
                 cells.append(np.zeros(shape) if matrix is None else value(matrix).reshape(shape))
             rows.append(cells)
@@ -284,9 +378,12 @@ class SecondOrder(Changes):
 
     @property
     def defined(self) -> Mapping[Input, Node]:
-        """The value of the residual where it has no name in the forward pass."""
+        """The value of the gradients, if they are names, and of the residual where the forward pass has no name."""
         found = self.gauss_newton
-        return {} if found is None or found.residual is None else {found.symbol: found.residual.right}
+        known: dict[Input, Node] = {}
+        if self.names_gradient:
+            known = {name: self.gradient(symbol) for symbol, name in self.gradient_symbols.items()}
+        return known if found is None or found.residual is None else {**known, found.symbol: found.residual.right}
 
     @cached_property
     def consistent(self) -> tuple[tuple[Input, Node], ...]:
@@ -342,6 +439,11 @@ def transposed(matrix: Node) -> Node:
 def stacked(x: Node) -> Node:
     """Return a matrix as the vector of its columns, others unchanged."""
     return Vec()(x) if x.type.ndim == 2 else x
+
+
+def repeated(number: Node, like: Node) -> Node:
+    """Return an array filled with `number`, of the shape of `like`."""
+    return Broadcast(like.type.shape, ())(number) if like.type.ndim else number
 
 
 def _applied(matrix: Node, step: Node, row: Input) -> Node:

@@ -15,14 +15,26 @@ from chainrule.words import Language
 
 _M, _D, _V = Symbol("M"), Symbol("D"), Symbol("v")
 _TURNED = Postfix("ᵀ", _M)
-_SQUARE = PowerNotation(Call("norm", (Infix("", (_M, _V)),)), Number(2))
+_U = Symbol("u")
+
+
+def _length(vector: Notation) -> Notation:
+    """Return ‖vector‖²."""
+    return PowerNotation(Call("norm", (vector,)), Number(2))
+
+
 _PATTERNS: dict[str, tuple[Notation, ...]] = {
     "Gram": (
         Infix("", (_TURNED, _M)),
         Infix("", (Postfix("ᵀ", _V), _TURNED, _M, _V)),
-        Infix("≥", (_SQUARE, Number(0))),
+        Infix("≥", (_length(Infix("", (_M, _V))), Number(0))),
     ),
     "congruent": (Infix("", (_TURNED, _D, _M)), _D),
+    "projection": (
+        Infix("−", (Symbol("I"), Infix("", (_U, Postfix("ᵀ", _U))))),
+        Call("norm", (_U,)),
+        Infix("−", (_length(_V), PowerNotation(Call("", (Infix("", (Postfix("ᵀ", _U), _V)),)), Number(2)))),
+    ),
 }
 """The formulas in the reasons why a matrix is positive semidefinite."""
 
@@ -70,7 +82,7 @@ class SecondForm(FurtherSections):
         for record in self.stages:
             if record.differential is None or self.order.differentials.tangents[record.stage.symbol] not in used:
                 continue
-            right = self.order.first.short(self.order.differentials.stages[record.stage.symbol])
+            right = self.order.first.short(self.order.change_of(record.stage.symbol))
             blocks += self.line([self.notator.tangent(record.stage.symbol)], right)
         return blocks
 
@@ -215,7 +227,8 @@ class SecondForm(FurtherSections):
     def _results(self) -> list[Block]:
         rows: list[Block] = []
         for claim, symbol in zip(self.order.gradients, self.order.parameters, strict=True):
-            rows += self.line([self.notator.partial(symbol)], claim.right)
+            name = [self.notator.gradient(symbol)] if self.order.names_gradient else []
+            rows += self.line([*name, self.notator.partial(symbol)], claim.right)
         for block in self.order.blocks:
             rows += self._block(block, result=True) if self._claim(block) is not None else []
         for symbol, claim in zip(self.order.parameters, self.order.products, strict=False):

@@ -49,6 +49,8 @@ class SecondNotator(Notator):
             self._symbols[cotangent_tangent(entry.cotangent)] = self._changed(entry.symbol, entry.cotangent)
         for symbol in order.defined:
             self._symbols[symbol] = Symbol(residual)
+        for symbol, name in order.gradient_symbols.items():
+            self._symbols[name] = self.gradient(symbol)
 
     def _below(self, name: str, symbol: Input) -> str:
         return f"{name}_{symbol.name}" if self._several else name

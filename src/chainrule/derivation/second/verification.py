@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class SecondVerifier(Verifier):
     that the record does not have are directions, which are drawn. Where the page is read back, tangents have the values
     in `consistent`.
     """
+
+    further: ClassVar[bool] = True
 
     def __init__(
         self,
