@@ -18,6 +18,7 @@ from chainrule.networks.losses import LOSS_TYPES
 from chainrule.primitives import UFUNCS
 from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.constructors import CONSTRUCTORS, CONVERSIONS
+from chainrule.trace.elementwise import ELEMENTWISE
 from chainrule.trace.formula.vocabulary import VOCABULARY
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.namespaces import NAMESPACES, Standing, names, standing
@@ -48,6 +49,7 @@ def numpy_functions() -> str:
     """NumPy's functions that can be traced."""
     groups: list[tuple[str, str]] = [("elementwise", _listed(UFUNC_CALLS, "np."))]
     tables: Mapping[str, Mapping[Callable[..., Any], object]] = {
+        "elementwise, not ufuncs": ELEMENTWISE,
         "reductions": REDUCTIONS,
         "products": PRODUCTS,
         "arrangement and choice": ARRANGEMENT,

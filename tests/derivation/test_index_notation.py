@@ -205,10 +205,12 @@ class RecordingNames(IndexNames):
 FUNCTIONS: dict[str, Callable[..., float]] = {
     **{
         name: getattr(math, name)
-        for name in ("exp", "sin", "cos", "sinh", "cosh", "tanh", "sqrt", "erf", "erfc", "floor")
+        for name in ("exp", "sin", "cos", "sinh", "cosh", "tanh", "sqrt", "erf", "erfc", "floor", "fmod", "cbrt")
     },
-    "arctan": math.atan,
-    "arctan2": math.atan2,
+    **{f"arc{name}": getattr(math, f"a{name}") for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
+    "ceil": math.ceil,
+    "trunc": math.trunc,
+    "round": round,
     "bitand": lambda x, y: int(x) & int(y),
     "bitor": lambda x, y: int(x) | int(y),
     "bitxor": lambda x, y: int(x) ^ int(y),
@@ -216,7 +218,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
     "max": max,
     "min": min,
-    "mod": lambda i, j: i % j,
+    "mod": lambda i, j: i % j if j else 0,
     "sign": lambda x: float(np.sign(x)),
     "σ": lambda x: 1 / (1 + math.exp(-x)),
     "softplus": lambda x: math.log1p(math.exp(x)),

@@ -8,7 +8,7 @@ nothing about either engine and are passed over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -224,9 +224,9 @@ def make_compare(b: Builder) -> Node:
     return p.Compare(b.choice(["<", "<=", ">", ">=", "==", "!="]))(x, b.like(x, x.type.dtype))
 
 
-def make_bitwise(b: Builder) -> Node:
+def make_integer_arithmetic(b: Builder) -> Node:
     x = b.of(DType.INT64)
-    return p.Bitwise(b.choice(["and", "or", "xor"]))(x, b.like(x, DType.INT64))
+    return p.IntegerArithmetic(b.choice([*get_args(p.IntegerOperation)]))(x, b.like(x, DType.INT64))
 
 
 def make_norm(b: Builder) -> Node | None:
@@ -419,7 +419,7 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: reduction(kind, True) for kind in (p.Sum,)},
     **{kind: reduction(kind) for kind in (p.Mean, p.Max, p.Min, p.LogSumExp, p.Softmax, p.LogSoftmax)},
     p.Norm: make_norm,
-    p.Bitwise: make_bitwise,
+    p.IntegerArithmetic: make_integer_arithmetic,
     p.Negate: lambda b: p.Negate()(b.real()),
     p.Permute: lambda b: (lambda x: p.Permute(tuple(b.rng.permutation(x.type.ndim).tolist()))(x))(b.real()),
     p.Reshape: make_reshape,

@@ -13,7 +13,18 @@ import pytest
 from numpy.typing import NDArray
 
 from chainrule.ir import ArrayType, Dim, DType, concrete
-from chainrule.primitives import REGISTRY, Composite, Elementwise, Emitter, Example, Linear, Multilinear, Nonlinear
+from chainrule.primitives import (
+    INTEGER_RULES,
+    REGISTRY,
+    Composite,
+    Elementwise,
+    Emitter,
+    Example,
+    IntegerOperation,
+    Linear,
+    Multilinear,
+    Nonlinear,
+)
 
 Scalar = Any
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -27,7 +38,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 MATH: dict[str, Callable[..., Any]] = {
     **{
         name: getattr(np, name)
-        for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "abs", "floor")
+        for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "abs", "floor", "fmod")
     },
     "power": np.power,
     "erf": math.erf,
@@ -92,8 +103,8 @@ class ScalarEmitter:
     def logical_not(self, x: Scalar) -> Scalar:
         return not x
 
-    def bitwise(self, operation: str, x: Scalar, y: Scalar) -> Scalar:
-        return {"and": operator.and_, "or": operator.or_, "xor": operator.xor}[operation](x, y)
+    def integer(self, operation: IntegerOperation, x: Scalar, y: Scalar) -> Scalar:
+        return INTEGER_RULES[operation](int(x), int(y))
 
     def select(self, condition: Scalar, x: Scalar, y: Scalar) -> Scalar:
         taken = x if condition else y

@@ -18,7 +18,10 @@ from chainrule.primitives import UFUNCS, Elementwise, Ufunc, evaluate_nodes, exp
 Array = NDArray[Any]
 KINDS = pytest.mark.parametrize("kind", [pytest.param(kind, id=name) for name, kind in UFUNCS.items()])
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
-ODD = ("sin", "sinh", "tanh", "arctan", "arctan2", "expm1", "log1p", "sqrt", "floor")
+ODD = (
+    *("sin", "sinh", "tanh", "arcsin", "arctan", "arctan2", "arcsinh", "arctanh", "expm1", "log1p", "sqrt", "cbrt"),
+    *("floor", "ceil", "trunc", "rint", "floor_divide", "remainder", "fmod"),
+)
 """Those whose value at a zero has its sign."""
 ULPS = 4
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from chainrule.ir import Apply, Const, Dim, DType, Node, ProgramError, SymbolicDim, concrete
 from chainrule.primitives import (
-    BitOperation,
+    INTEGER_RULES,
     Comparison,
     Composite,
     Elementwise,
+    IntegerOperation,
     MathFunction,
     NotExpandableError,
     ReductionKind,
@@ -56,6 +57,7 @@ _MATH: dict[MathFunction, Callable[..., Any]] = {
     "erfc": math.erfc,
     "abs": np.abs,
     "floor": np.floor,
+    "fmod": np.fmod,
     "power": np.float_power,
 }
 
@@ -101,8 +103,8 @@ class NumericEmitter:
     def logical_not(self, x: Scalar) -> Scalar:
         return not x
 
-    def bitwise(self, operation: BitOperation, x: Scalar, y: Scalar) -> Scalar:
-        return int({"and": operator.and_, "or": operator.or_, "xor": operator.xor}[operation](int(x), int(y)))
+    def integer(self, operation: IntegerOperation, x: Scalar, y: Scalar) -> Scalar:
+        return INTEGER_RULES[operation](int(x), int(y))
 
     def select(self, condition: Scalar, x: Scalar | Callable[[], Scalar], y: Scalar | Callable[[], Scalar]) -> Scalar:
         chosen = x if condition else y

@@ -14,7 +14,6 @@ from chainrule.ir import Apply, ArrayType, Dim, DType, Node, Shape, SymbolicDim,
 from chainrule.primitives import (
     AbstractMap,
     BigOperator,
-    BitOperation,
     Call,
     Cases,
     Comparison,
@@ -23,6 +22,7 @@ from chainrule.primitives import (
     Fraction,
     Indexed,
     Infix,
+    IntegerOperation,
     MathFunction,
     Notation,
     Number,
@@ -34,6 +34,7 @@ from chainrule.primitives import (
     ReductionKind,
     Symbol,
     indexed,
+    integer_notation,
     precedence,
 )
 
@@ -162,8 +163,8 @@ class NotationEmitter:
     def logical_not(self, x: Notation) -> Notation:
         return Prefix("¬", x)
 
-    def bitwise(self, operation: BitOperation, x: Notation, y: Notation) -> Notation:
-        return Call(f"bit{operation}", (x, y))
+    def integer(self, operation: IntegerOperation, x: Notation, y: Notation) -> Notation:
+        return self.multiply(x, y) if operation == "multiply" else integer_notation(operation, x, y, "·")
 
     def select(
         self, condition: Notation, x: Notation | Callable[[], Notation], y: Notation | Callable[[], Notation]

@@ -15,7 +15,7 @@ from chainrule.primitives import Call, Cases, Indexed, Mark, Notation, Number, S
 from chainrule.words import may_part, runs, width_of
 
 _SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
-_CLOSING = {"(": ")", "|": "|", "‖": "‖", "⌊": "⌋", "⟨": "⟩"}
+_CLOSING = {"(": ")", "|": "|", "‖": "‖", "⌊": "⌋", "⌈": "⌉", "⟨": "⟩"}
 _SQUARE, _TOP, _SIDES, _BOTTOM = ("[", "]"), ("⎡", "⎤"), ("⎢", "⎥"), ("⎣", "⎦")
 _TIGHT = ("+", "−", "·", "/")
 _WORDS = {

@@ -65,7 +65,7 @@ class Writer(ABC):
     differential: ClassVar[Box] = Box("∂", 1)
     joint: ClassVar[Box] = Box("", 0)
     """What separates the parts of ∂x∂y."""
-    fences: ClassVar[Mapping[str, str]] = {"abs": "|", "norm": "‖", "floor": "⌊"}
+    fences: ClassVar[Mapping[str, str]] = {"abs": "|", "norm": "‖", "floor": "⌊", "ceil": "⌈"}
 
     def __init__(self, language: str = "en") -> None:
         self.language = language

@@ -411,9 +411,16 @@ def _begins_with_condition(x: Expr) -> bool:
     return x.dtype is DType.BOOL
 
 
+_MATH = {
+    **{f"arc{name}": f"a{name}" for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
+    **{"remainder": "", "floor_divide": "", "rint": ""},
+}
+"""Names in the module math, where they differ from NumPy's; it has no name for the empty ones."""
+
+
 def _of_math(primitive: Ufunc) -> str:
     """Return the name of a ufunc in the module math."""
-    return {"arctan": "atan", "arctan2": "atan2"}.get(primitive.name, primitive.name)
+    return _MATH.get(primitive.name, primitive.name)
 
 
 def _digits(value: float) -> str:

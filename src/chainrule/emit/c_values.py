@@ -12,7 +12,24 @@ from chainrule.emit.code import Code, Level, atom, call
 from chainrule.emit.names import ascii_identifier
 from chainrule.emit.scalars import ScalarWriter, Value, signed
 from chainrule.ir import DType
-from chainrule.primitives import UNIFORM_BITS, Arctan, Arctan2, Cosh, MathFunction, Sinh
+from chainrule.primitives import (
+    UNIFORM_BITS,
+    Arccos,
+    Arccosh,
+    Arcsin,
+    Arcsinh,
+    Arctan,
+    Arctan2,
+    Arctanh,
+    Cbrt,
+    Ceil,
+    Cosh,
+    Hypot,
+    MathFunction,
+    Rint,
+    Sinh,
+    Trunc,
+)
 
 C_TYPES = {DType.FLOAT32: "float", DType.FLOAT64: "double", DType.INT64: "int", DType.BOOL: "unsigned char"}
 _LIBRARY: dict[MathFunction, str] = {"abs": "fabs", "power": "pow"}
@@ -22,7 +39,22 @@ _BROUGHT = ("sigmoid", "softplus")
 class CWriter(ScalarWriter):
     """The emitter for C."""
 
-    functions: ClassVar[Mapping[type, str]] = {Arctan: "atan", Arctan2: "atan2", Cosh: "cosh", Sinh: "sinh"}
+    functions: ClassVar[Mapping[type, str]] = {
+        Arccos: "acos",
+        Arccosh: "acosh",
+        Arcsin: "asin",
+        Arcsinh: "asinh",
+        Arctan: "atan",
+        Arctan2: "atan2",
+        Arctanh: "atanh",
+        Cbrt: "cbrt",
+        Ceil: "ceil",
+        Cosh: "cosh",
+        Hypot: "hypot",
+        Rint: "rint",
+        Sinh: "sinh",
+        Trunc: "trunc",
+    }
     has_nested_arrays = True
 
     @staticmethod
@@ -37,6 +69,9 @@ class CWriter(ScalarWriter):
 
     def variable(self, name: str, dtype: DType, value: Code | None = None) -> str:
         return f"{C_TYPES[dtype]} {name};" if value is None else f"{C_TYPES[dtype]} {name} = {value};"
+
+    def quotient_of_integers(self, x: str, y: str) -> str:
+        return f"(int)floor((double){x} / (double){y})"
 
     def loop(self, name: str, extent: Code) -> str:
         return f"for (int {name} = 0; {name} < {extent.at(Level.SUM)}; ++{name}) {{"

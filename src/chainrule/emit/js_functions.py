@@ -15,11 +15,19 @@ from chainrule.primitives import (
     THREEFRY_PARITY,
     THREEFRY_ROTATIONS,
     THREEFRY_ROUNDS,
+    Arccos,
+    Arccosh,
+    Arcsin,
+    Arcsinh,
     Arctan,
     Arctan2,
+    Arctanh,
+    Cbrt,
+    Ceil,
     Cosh,
     MathFunction,
     Sinh,
+    Trunc,
 )
 
 JS_MATH: Mapping[MathFunction, str] = {
@@ -30,6 +38,7 @@ JS_MATH: Mapping[MathFunction, str] = {
     "exp": "Math.exp",
     "expm1": "Math.expm1",
     "floor": "Math.floor",
+    "fmod": "fmod",
     "log": "Math.log",
     "log1p": "Math.log1p",
     "power": "power",
@@ -42,10 +51,18 @@ JS_MATH: Mapping[MathFunction, str] = {
 """The JavaScript of each function of the emitter; a name without `Math.` is in `HELPERS`."""
 
 JS_PRIMITIVES: Mapping[type, str] = {
+    Arccos: "Math.acos",
+    Arccosh: "Math.acosh",
+    Arcsin: "Math.asin",
+    Arcsinh: "Math.asinh",
     Arctan: "Math.atan",
     Arctan2: "Math.atan2",
+    Arctanh: "Math.atanh",
+    Cbrt: "Math.cbrt",
+    Ceil: "Math.ceil",
     Cosh: "Math.cosh",
     Sinh: "Math.sinh",
+    Trunc: "Math.trunc",
 }
 """Functions of `Math` that replace a primitive's lowering."""
 
@@ -80,6 +97,11 @@ function @sigmoid(x) {
 /* ln(1 + e^x) without overflow. */
 function @softplus(x) {
     return (x > 0 ? x : 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}"""),
+    "fmod": Helper("""\
+/* The remainder of a division rounded towards 0, with the sign of x. */
+function @fmod(x, y) {
+    return x % y;
 }"""),
     "power": Helper("""\
 /* x^y as in IEEE 754, where Math.pow is NaN: 1^y, and (-1)^y for infinite y, are 1. */

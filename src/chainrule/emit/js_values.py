@@ -43,6 +43,9 @@ class JsWriter(ScalarWriter):
     def loop(self, name: str, extent: Code) -> str:
         return f"for (let {name} = 0; {name} < {extent.at(Level.SUM)}; ++{name}) {{"
 
+    def quotient_of_integers(self, x: str, y: str) -> str:
+        return self.floor_divided(x, y)
+
     def floor_divided(self, x: str, y: str) -> str:
         return f"Math.floor({x} / {y})"
 

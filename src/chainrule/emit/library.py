@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from chainrule.emit.arrays import ArrayWriter, Entry, EntryWriter, primitive_of
-from chainrule.emit.code import Code, Level, binary, call, entries_of, product, subscript
+from chainrule.emit.code import Code, Level, binary, call, difference, entries_of, product, subscript, total
 from chainrule.emit.expressions import Expr
 from chainrule.ir import Dim
 from chainrule.primitives import (
     Abs,
     Adjugate,
-    Bitwise,
     Concatenate,
     CumulativeSum,
     Determinant,
     Gather,
+    IntegerArithmetic,
     Inverse,
     LogDeterminant,
     LogicalAnd,
@@ -34,9 +34,22 @@ def infix(operator: str, level: Level) -> EntryWriter:
     return lambda writer, x, operands: binary(operator, operands[0], operands[1], level)
 
 
-def _bitwise(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+_INTEGERS: Mapping[str, Callable[..., Code]] = {
+    "add": total,
+    "subtract": difference,
+    "multiply": product,
+    "floor_divide": lambda x, y: binary("//", x, y, Level.PRODUCT),
+    "remainder": lambda x, y: binary("%", x, y, Level.PRODUCT),
+}
+
+
+def _integer(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     primitive = primitive_of(x)
-    assert isinstance(primitive, Bitwise)
+    assert isinstance(primitive, IntegerArithmetic)
+    if primitive.operation in ("maximum", "minimum"):
+        return writer.function(primitive.operation, *operands)
+    if primitive.operation in _INTEGERS:
+        return _INTEGERS[primitive.operation](*operands)
     symbol = {"and": "&", "or": "|", "xor": "^"}[primitive.operation]
     left, right = (operand.at(Level.SUM) for operand in operands)
     return Code(f"{left} {symbol} {right}", Level.BIT_AND if symbol == "&" else Level.BIT_OR)
@@ -156,9 +169,9 @@ def _adjugate(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 LIBRARY: Mapping[type, Entry] = {
     Abs: "{np}.abs({})",
     Adjugate: _adjugate,
-    Bitwise: _bitwise,
     Determinant: "{np}.linalg.det({})",
     Gather: _gather,
+    IntegerArithmetic: _integer,
     Inverse: "{np}.linalg.inv({})",
     # The determinant can overflow or underflow where its logarithm and its sign do not.
     LogDeterminant: "{np}.linalg.slogdet({})[1]",

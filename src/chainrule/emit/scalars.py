@@ -26,7 +26,7 @@ from chainrule.emit.code import (
 )
 from chainrule.emit.names import Names
 from chainrule.ir import Dim, DType, SymbolicDim, dim_quotient
-from chainrule.primitives import BitOperation, Comparison, Elementwise, MathFunction, ReductionKind
+from chainrule.primitives import Comparison, Elementwise, IntegerOperation, MathFunction, ReductionKind
 
 _LOOP_NAMES: list[str] = [*"ijklmnpq", *(f"i{k}" for k in range(1, 100))]
 
@@ -153,6 +153,10 @@ class ScalarWriter(ABC):
     @abstractmethod
     def library(self, name: str, operands: Sequence[Value]) -> Value:
         """Write a call of a function of the language's library."""
+
+    @abstractmethod
+    def quotient_of_integers(self, x: str, y: str) -> str:
+        """Write the quotient of two integers, rounded down; in float64, where those of 32 bits are exact."""
 
     def floor_divided(self, x: str, y: str) -> str:
         """Write the quotient of two non-negative integers, rounded down."""
@@ -296,9 +300,25 @@ class ScalarWriter(ABC):
     def logical_not(self, x: Value) -> Value:
         return Value(Code(f"!{x.code.at(Level.ATOM)}", Level.SIGN), DType.BOOL)
 
-    def bitwise(self, operation: BitOperation, x: Value, y: Value) -> Value:
-        symbol = {"and": "&", "or": "|", "xor": "^"}[operation]
-        return Value(atom(f"({x.code.at(Level.ATOM)} {symbol} {y.code.at(Level.ATOM)})"), x.dtype)
+    def integer(self, operation: IntegerOperation, x: Value, y: Value) -> Value:
+        left, right = x.code.at(Level.ATOM), y.code.at(Level.ATOM)
+        match operation:
+            case "add":
+                return self.add(x, y)
+            case "subtract":
+                return self.subtract(x, y)
+            case "multiply":
+                return self.multiply(x, y)
+            case "maximum" | "minimum":
+                return self.select(self.compare(">" if operation == "maximum" else "<", x, y), x, y)
+            case "floor_divide":
+                code = f"({right} == 0 ? 0 : {self.quotient_of_integers(left, right)})"
+            case "remainder":
+                code = f"({right} == 0 ? 0 : {left} - {right} * {self.quotient_of_integers(left, right)})"
+            case _:
+                symbol = {"and": "&", "or": "|", "xor": "^"}[operation]
+                code = f"({left} {symbol} {right})"
+        return Value(atom(code), x.dtype)
 
     def select(self, condition: Value, x: Value | Callable[[], Value], y: Value | Callable[[], Value]) -> Value:
         branches = [self._branch(x), self._branch(y)]

@@ -21,6 +21,7 @@ from chainrule.emit.library import (
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
     Cast,
+    Cbrt,
     Concatenate,
     CumulativeSum,
     Diagonal,
@@ -35,6 +36,7 @@ from chainrule.primitives import (
     OneHot,
     Pad,
     Relu,
+    Rint,
     ScatterAdd,
     Sigmoid,
     Silu,
@@ -213,6 +215,7 @@ def _windows(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 TorchWriter.table = {
     **LIBRARY,
     Cast: _cast,
+    Cbrt: "{cbrt}({})",
     Concatenate: concatenated("cat", "dim"),
     CumulativeSum: cumulative_sum("dim"),
     Diagonal: on_matrices("diagonal", "dim1", "dim2"),
@@ -226,6 +229,7 @@ TorchWriter.table = {
     Minimum: _bounded("minimum", "max"),
     OneHot: _one_hot,
     Pad: padded(_pad),
+    Rint: "torch.round({})",
     Relu: "torch.relu({})",
     ScatterAdd: _scatter_add,
     Sigmoid: "torch.sigmoid({})",
@@ -239,6 +243,12 @@ TorchWriter.table = {
 """gelu is excluded: the library's has no correct digit in its negative tail, where 1 + erf cancels."""
 
 TorchWriter.helpers = {
+    "cbrt": Helper(
+        '''def cbrt(x):
+    """The cube root, also of negative numbers."""
+    return torch.sign(x) * torch.abs(x) ** (1 / 3)''',
+        ("torch",),
+    ),
     "adjugate": Helper(adjugate_source("torch", "torch.bool"), ("torch",)),
     "overlap_add": Helper(
         overlap_add_source(

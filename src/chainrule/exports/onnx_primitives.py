@@ -16,8 +16,8 @@ from chainrule.primitives import (
     ERFC_POLYNOMIAL,
     Abs,
     Add,
-    Bitwise,
     Cast,
+    Ceil,
     Compare,
     Concatenate,
     Cos,
@@ -31,8 +31,10 @@ from chainrule.primitives import (
     Exp,
     Expm1,
     Floor,
+    Fmod,
     Gather,
     GeluTanh,
+    IntegerArithmetic,
     Log,
     Log1p,
     LogAddExp,
@@ -48,6 +50,7 @@ from chainrule.primitives import (
     Pad,
     Power,
     Relu,
+    Rint,
     ScatterAdd,
     Sigmoid,
     Sign,
@@ -81,8 +84,27 @@ def _compare(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) ->
     return writer.graph.add(_COMPARISONS[comparison], *operands)
 
 
-def _bitwise(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    return writer.graph.add(f"Bitwise{_primitive(x, Bitwise).operation.capitalize()}", *operands)
+_INTEGERS = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min"}
+
+
+def _integer(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    """A division by 0 is replaced by one by 1, and its result by 0."""
+    add, operation = writer.graph.add, _primitive(x, IntegerArithmetic).operation
+    if operation in ("and", "or", "xor"):
+        return add(f"Bitwise{operation.capitalize()}", *operands)
+    if operation in _INTEGERS:
+        return add(_INTEGERS[operation], *operands)
+    first, second = operands
+    zero, one = (writer.number(number, DType.INT64) for number in (0, 1))
+    endless = add("Equal", second, zero)
+    divisor = add("Where", endless, one, second)
+    rest = add("Mod", first, divisor)
+    found = rest if operation == "remainder" else add("Div", add("Sub", first, rest), divisor)
+    return add("Where", endless, zero, found)
+
+
+def _fmod(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    return writer.graph.add("Mod", *operands, fmod=1)
 
 
 def _where(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
@@ -363,7 +385,6 @@ def _primitive(x: ex.Expr, kind: type[Any]) -> Any:
 RULES: Final[dict[type, str | Rule]] = {
     Abs: "Abs",
     Add: "Add",
-    Bitwise: _bitwise,
     Cast: _cast,
     Compare: _compare,
     Concatenate: _concatenate,
@@ -377,8 +398,11 @@ RULES: Final[dict[type, str | Rule]] = {
     Erfc: _of_one(_erfc),
     Exp: "Exp",
     Expm1: _of_one(_expm1),
+    Ceil: "Ceil",
     Floor: "Floor",
+    Fmod: _fmod,
     Gather: _gather,
+    IntegerArithmetic: _integer,
     GeluTanh: _of_one(_gelu_tanh),
     Log: "Log",
     Log1p: _of_one(log1p_of),
@@ -395,6 +419,7 @@ RULES: Final[dict[type, str | Rule]] = {
     Pad: _pad,
     Power: "Pow",
     Relu: "Relu",
+    Rint: "Round",
     ScatterAdd: _scatter_add,
     Sigmoid: "Sigmoid",
     Sign: "Sign",

@@ -56,7 +56,7 @@ def log_sigmoid(x: Any) -> Any:
 
 
 def _log_sigmoid(x: Node) -> Node:
-    return negate(primitives.softplus(negate(x)))
+    return negate(primitives.softplus(negate(as_floats(x))))
 
 
 def logdet(x: ArrayLike) -> Any:

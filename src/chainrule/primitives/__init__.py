@@ -49,7 +49,6 @@ from chainrule.primitives.base import (
     Primitive,
     zeros,
 )
-from chainrule.primitives.bitwise import Bitwise, bitwise_and, bitwise_or, bitwise_xor, invert
 from chainrule.primitives.comparison import (
     Compare,
     LogicalAnd,
@@ -98,9 +97,9 @@ from chainrule.primitives.diagonal import (
 )
 from chainrule.primitives.emitter import (
     Accessor,
-    BitOperation,
     Comparison,
     Emitter,
+    IntegerOperation,
     MathFunction,
     ReductionKind,
     Scalars,
@@ -110,8 +109,10 @@ from chainrule.primitives.evaluate import (
 )
 from chainrule.primitives.expansion import expanded
 from chainrule.primitives.exponentials import (
+    Cbrt,
     Exp,
     Expm1,
+    Hypot,
     LessOne,
     Log,
     Log1p,
@@ -125,7 +126,13 @@ from chainrule.primitives.exponentials import (
     power,
     sqrt,
 )
-from chainrule.primitives.hyperbolic import Cosh, Sinh
+from chainrule.primitives.hyperbolic import (
+    Arccosh,
+    Arcsinh,
+    Arctanh,
+    Cosh,
+    Sinh,
+)
 from chainrule.primitives.indexing import (
     Gather,
     OneHot,
@@ -134,6 +141,21 @@ from chainrule.primitives.indexing import (
     one_hot,
     take,
     take_along_axis,
+)
+from chainrule.primitives.integers import (
+    INTEGER_RULES,
+    IntegerArithmetic,
+    are_booleans,
+    are_integers,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
+    integer_absolute,
+    integer_notation,
+    integer_power,
+    integer_sign,
+    integers,
+    invert,
 )
 from chainrule.primitives.kronecker import Commutation, Kronecker, Vec, commutation_matrix
 from chainrule.primitives.layout import (
@@ -190,7 +212,6 @@ from chainrule.primitives.notation import (
 )
 from chainrule.primitives.piecewise import (
     Abs,
-    Floor,
     Maximum,
     Minimum,
     Sign,
@@ -240,6 +261,16 @@ from chainrule.primitives.replication import (
     normalize_axes,
     sum_,
 )
+from chainrule.primitives.rounding import (
+    Ceil,
+    Floor,
+    FloorDivide,
+    Fmod,
+    Remainder,
+    Rint,
+    Trunc,
+    round_,
+)
 from chainrule.primitives.slicing import (
     Concatenate,
     Pad,
@@ -269,7 +300,16 @@ from chainrule.primitives.special import (
     erfc,
 )
 from chainrule.primitives.subscripts import IndexKey, IndexPart, take_slices
-from chainrule.primitives.trigonometric import Arctan, Arctan2, Cos, Sin, cos, sin
+from chainrule.primitives.trigonometric import (
+    Arccos,
+    Arcsin,
+    Arctan,
+    Arctan2,
+    Cos,
+    Sin,
+    cos,
+    sin,
+)
 from chainrule.primitives.ufunc import UFUNCS, Ufunc
 from chainrule.primitives.windows import (
     OverlapAdd,
@@ -280,6 +320,7 @@ from chainrule.primitives.windows import (
 __all__ = [
     "ERFC_POLYNOMIAL",
     "INFIX_PRECEDENCE",
+    "INTEGER_RULES",
     "REGISTRY",
     "THREEFRY_PARITY",
     "THREEFRY_ROTATIONS",
@@ -293,16 +334,21 @@ __all__ = [
     "Add",
     "Adjugate",
     "Application",
+    "Arccos",
+    "Arccosh",
+    "Arcsin",
+    "Arcsinh",
     "Arctan",
     "Arctan2",
+    "Arctanh",
     "Array",
     "BigOperator",
-    "BitOperation",
-    "Bitwise",
     "Broadcast",
     "Call",
     "Cases",
     "Cast",
+    "Cbrt",
+    "Ceil",
     "Commutation",
     "Compare",
     "Comparison",
@@ -328,14 +374,19 @@ __all__ = [
     "Expm1",
     "Factor",
     "Floor",
+    "FloorDivide",
+    "Fmod",
     "Fraction",
     "Gather",
     "Gelu",
     "GeluTanh",
+    "Hypot",
     "IndexKey",
     "IndexPart",
     "Indexed",
     "Infix",
+    "IntegerArithmetic",
+    "IntegerOperation",
     "Inverse",
     "Kronecker",
     "LeakyRelu",
@@ -384,7 +435,9 @@ __all__ = [
     "RandomUniform",
     "ReductionKind",
     "Relu",
+    "Remainder",
     "Reshape",
+    "Rint",
     "Scalars",
     "ScatterAdd",
     "SecondPartial",
@@ -404,6 +457,7 @@ __all__ = [
     "Symbol",
     "Tanh",
     "Trace",
+    "Trunc",
     "Ufunc",
     "Vec",
     "Verbatim",
@@ -411,6 +465,8 @@ __all__ = [
     "Windows",
     "abs_",
     "add",
+    "are_booleans",
+    "are_integers",
     "as_floats",
     "as_node",
     "bitwise_and",
@@ -455,6 +511,11 @@ __all__ = [
     "indicator",
     "infix",
     "inner",
+    "integer_absolute",
+    "integer_notation",
+    "integer_power",
+    "integer_sign",
+    "integers",
     "inverse",
     "invert",
     "is_identity",
@@ -499,6 +560,7 @@ __all__ = [
     "reshape",
     "reversal",
     "reverse",
+    "round_",
     "sigmoid",
     "sign",
     "sign_of_det",

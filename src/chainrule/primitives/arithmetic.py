@@ -8,10 +8,12 @@ from typing import ClassVar, TypeVar, final
 
 import numpy as np
 
-from chainrule.ir import OPERATORS, ArrayType, Node, Operand, named_dim
+from chainrule.ir import OPERATORS, ArrayType, DTypeError, Node, Operand, named_dim
 from chainrule.primitives.base import Array, Elementwise, Example, Linear, Multilinear, same_type
+from chainrule.primitives.comparison import logical_and, logical_or
 from chainrule.primitives.contraction import matmul
 from chainrule.primitives.emitter import Accessor, Emitter, Scalars
+from chainrule.primitives.integers import are_booleans, are_integers, integer_power, integers
 from chainrule.primitives.notation import Call, Fraction, Infix, Notation, Number, Prefix
 from chainrule.primitives.notation import Power as PowerNotation
 from chainrule.primitives.replication import as_floats, broadcast_together
@@ -215,17 +217,31 @@ class Square(Elementwise):
 
 
 def add(x: Operand, y: Operand) -> Node:
-    """`x + y`, broadcast."""
+    """`x + y`, broadcast; of booleans `x ∨ y`, as in NumPy."""
+    if are_booleans(x, y):
+        return logical_or(x, y)
+    if are_integers(x, y):
+        return integers("add", x, y)
     return Add()(*broadcast_together(x, y))
 
 
 def subtract(x: Operand, y: Operand) -> Node:
-    """`x − y`, broadcast."""
+    """`x − y`, broadcast. Raises DTypeError for booleans, as NumPy does."""
+    if are_booleans(x, y):
+        raise DTypeError(
+            "booleans have no difference in NumPy; write x ^ y for where they differ, x & ~y for x without y"
+        )
+    if are_integers(x, y):
+        return integers("subtract", x, y)
     return Subtract()(*broadcast_together(x, y))
 
 
 def multiply(x: Operand, y: Operand) -> Node:
-    """`x ⊙ y`, broadcast."""
+    """`x ⊙ y`, broadcast; of booleans `x ∧ y`, as in NumPy."""
+    if are_booleans(x, y):
+        return logical_and(x, y)
+    if are_integers(x, y):
+        return integers("multiply", x, y)
     return Multiply()(*broadcast_together(x, y))
 
 
@@ -240,13 +256,15 @@ def divide_no_nan(x: Operand, y: Operand) -> Node:
 
 
 def negate(x: Node) -> Node:
-    """−x."""
-    return Negate()(as_floats(x))
+    """−x. Raises DTypeError for booleans, as NumPy does."""
+    if are_booleans(x):
+        raise DTypeError("booleans have no negative in NumPy; write ~x")
+    return integers("subtract", 0, x) if are_integers(x) else Negate()(x)
 
 
 def square(x: Node) -> Node:
-    """x²."""
-    return Square()(as_floats(x))
+    """x²; of integers an integer."""
+    return integer_power(x, 2) if are_integers(x) else Square()(as_floats(x))
 
 
 OPERATORS.update({"+": add, "-": subtract, "*": multiply, "/": divide, "@": matmul, "neg": negate})

@@ -16,9 +16,11 @@ I = TypeVar("I")
 
 MathFunction: TypeAlias = Literal[
     "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "erfc", "abs", "floor",
-    "power",
+    "fmod", "power",
 ]  # fmt: skip
-BitOperation: TypeAlias = Literal["and", "or", "xor"]
+IntegerOperation: TypeAlias = Literal[
+    "add", "subtract", "multiply", "floor_divide", "remainder", "maximum", "minimum", "and", "or", "xor"
+]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 ReductionKind: TypeAlias = Literal["sum", "max", "min"]
 
@@ -46,8 +48,8 @@ class Scalars(Protocol[S]):
     def logical_and(self, x: S, y: S) -> S: ...
     def logical_or(self, x: S, y: S) -> S: ...
     def logical_not(self, x: S) -> S: ...
-    def bitwise(self, operation: BitOperation, x: S, y: S) -> S:
-        """Combine two int64 scalars bitwise."""
+    def integer(self, operation: IntegerOperation, x: S, y: S) -> S:
+        """Combine two int64 scalars; sums overflow around, and quotient and remainder of a division by 0 are 0."""
         ...
 
     def select(self, condition: S, x: S | Callable[[], S], y: S | Callable[[], S]) -> S:

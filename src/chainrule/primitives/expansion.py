@@ -7,10 +7,10 @@ from collections.abc import Callable
 from chainrule.ir import Apply, Const, Node
 from chainrule.primitives.activations import sigmoid, softplus
 from chainrule.primitives.base import Composite, Elementwise, Linear, Multilinear
-from chainrule.primitives.bitwise import Bitwise
 from chainrule.primitives.comparison import compare, logical_and, logical_not, logical_or, where
-from chainrule.primitives.emitter import BitOperation, Comparison, MathFunction
+from chainrule.primitives.emitter import Comparison, IntegerOperation, MathFunction
 from chainrule.primitives.exponentials import power
+from chainrule.primitives.integers import IntegerArithmetic
 from chainrule.primitives.piecewise import abs_
 from chainrule.primitives.special import erf, erfc
 from chainrule.primitives.ufunc import UFUNCS
@@ -77,8 +77,8 @@ class _Arrays:
     def logical_not(self, x: Node) -> Node:
         return logical_not(x)
 
-    def bitwise(self, operation: BitOperation, x: Node, y: Node) -> Node:
-        return Bitwise(operation)(x, y)
+    def integer(self, operation: IntegerOperation, x: Node, y: Node) -> Node:
+        return IntegerArithmetic(operation)(x, y)
 
     def select(self, condition: Node, x: Node | Callable[[], Node], y: Node | Callable[[], Node]) -> Node:
         return where(condition, x() if callable(x) else x, y() if callable(y) else y)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar, final
 
 import numpy as np
 
-from chainrule.ir import OPERATORS, ArrayType, Const, Node, Operand
-from chainrule.primitives.arithmetic import divide, divide_no_nan, square
-from chainrule.primitives.base import Array, Elementwise
+from chainrule.ir import OPERATORS, ArrayType, Const, Node, Operand, named_dim
+from chainrule.primitives.arithmetic import Square, divide, divide_no_nan, square
+from chainrule.primitives.base import Array, Elementwise, Example
 from chainrule.primitives.emitter import Scalars
 from chainrule.primitives.notation import Call, Infix, Notation, Number
 from chainrule.primitives.notation import Power as PowerNotation
@@ -88,6 +89,61 @@ class Sqrt(Ufunc):
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         return (1 / (2 * result),)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Cbrt(Ufunc):
+    """The cube root, also of negative numbers. The derivative is infinite at 0."""
+
+    name: ClassVar[str] = "cbrt"
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        operand = ArrayType((named_dim("n"), named_dim("m")))
+        return [Example(cls(), (operand,), (side,)) for side in ((0.1, 5.0), (-5.0, -0.1))]
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return (1 / (3 * square(result)),)
+
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
+        (x,) = operands
+        zero, third, size = emit.constant_like(0, x), emit.constant_like(1 / 3, x), emit.math("abs", x)
+        near = emit.math("exp", emit.multiply(third, emit.math("log", size)))
+        # One step of Newton's method, which squares the relative error of the logarithm's multiple.
+        step = emit.multiply(third, emit.subtract(near, emit.divide(emit.divide(size, near), near)))
+        root = emit.subtract(near, step)
+        root = emit.select(emit.compare("<", x, zero), emit.negate(root), root)
+        finite = emit.compare("<", size, emit.constant_like(math.inf, x))
+        return emit.select(emit.logical_and(finite, emit.compare("!=", x, zero)), root, x)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Hypot(Ufunc):
+    """√(x² + y²), without overflow. At the origin the subgradient is 0, as that of a norm."""
+
+    name: ClassVar[str] = "hypot"
+    arity: ClassVar[int] = 2
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0), (0.2, 3.0))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return [divide_no_nan(operand, result) for operand in operands]
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        squares = [Square().notation([x], [type]) for x, type in zip(operands, types, strict=True)]
+        return Call("sqrt", (Infix("+", tuple(squares)),))
+
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
+        x, y = (emit.math("abs", operand) for operand in operands)
+        zero, one, endless = (emit.constant_like(number, x) for number in (0, 1, math.inf))
+        larger = emit.compare(">", x, y)
+        high, low = emit.select(larger, x, y), emit.select(larger, y, x)
+        ratio = emit.divide(low, high)
+        root = emit.multiply(high, emit.math("sqrt", emit.add(one, emit.multiply(ratio, ratio))))
+        root = emit.select(emit.compare("==", high, zero), low, root)
+        is_endless = emit.logical_or(emit.compare("==", x, endless), emit.compare("==", y, endless))
+        return emit.select(is_endless, endless, root)
 
 
 @final

@@ -6,8 +6,9 @@ lowered code must check indices beforehand, since a lowered load cannot raise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, final
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from chainrule.ir import (
     Apply,
     ArrayType,
+    Const,
     Dim,
     DType,
     DTypeError,
@@ -28,7 +30,8 @@ from chainrule.ir import (
 )
 from chainrule.primitives.arithmetic import multiply
 from chainrule.primitives.base import Array, Example, Linear, Nonlinear
-from chainrule.primitives.emitter import Accessor, Emitter
+from chainrule.primitives.emitter import Accessor, Emitter, IntegerOperation
+from chainrule.primitives.integers import INTEGER_RULES, IntegerArithmetic
 from chainrule.primitives.layout import permute, reshape, squeeze
 from chainrule.primitives.notation import Call, Indexed, Mark, Notation, Number
 from chainrule.primitives.replication import normalize_axes, sum_
@@ -265,19 +268,20 @@ def take_along_axis(x: Node, indices: Node, axis: int) -> Node:
 def index_bounds(outputs: Sequence[Node]) -> dict[Input, Dim]:
     """Return, for each integer input used as an index, the size that its entries must be below.
 
-    Entries may be negative down to minus that size, as in NumPy. An input is used directly or through changes of
-    layout; computed indices are not covered.
+    Entries may be negative down to minus that size, as in NumPy. An input is used directly, through changes of layout,
+    or, along an axis of known size, through arithmetic with numbers; other computed indices are not covered.
     """
     bounds: dict[Input, Dim] = {}
     for node in topological_order(outputs):
         if not isinstance(node, Apply):
             continue
         for source, size in _indexed_by(node):
-            while isinstance(source, Apply) and len(source.operands) == 1:
-                (source,) = source.operands
-            if isinstance(source, Input):
-                known = bounds.get(source, size)
-                bounds[source] = min(known, size) if isinstance(known, int) and isinstance(size, int) else size
+            steps: list[Callable[[int], int]] = []
+            while isinstance(source, Apply) and (inner := _inner(source, steps)) is not None:
+                source = inner
+            if isinstance(source, Input) and (bound := _bound(steps, size)) is not None:
+                known = bounds.get(source, bound)
+                bounds[source] = min(known, bound) if isinstance(known, int) and isinstance(bound, int) else bound
     return bounds
 
 
@@ -291,3 +295,34 @@ def _indexed_by(node: Apply) -> Sequence[tuple[Node, Dim]]:
         case Apply(OneHot(size), (labels,)):
             return [(labels, size)]
     return []
+
+
+def _inner(index: Apply, steps: list[Callable[[int], int]]) -> Node | None:
+    """Return the operand from which an index is computed, and append how to `steps`; None if there are several."""
+    match index:
+        case Apply(IntegerArithmetic(operation), (x, Const(int() as number))):
+            steps.append(partial(_combined, operation, number, False))
+            return x
+        case Apply(IntegerArithmetic(operation), (Const(int() as number), x)):
+            steps.append(partial(_combined, operation, number, True))
+            return x
+    return index.operands[0] if len(index.operands) == 1 else None
+
+
+def _combined(operation: IntegerOperation, number: int, first: bool, x: int) -> int:
+    return INTEGER_RULES[operation](number, x) if first else INTEGER_RULES[operation](x, number)
+
+
+def _bound(steps: Sequence[Callable[[int], int]], size: Dim) -> Dim | None:
+    """Return how many whole numbers from 0 on, up to `size`, the `steps` take to an index below `size`."""
+    if not steps:
+        return size
+    if not isinstance(size, int):
+        return None
+    for entry in range(size):
+        index = entry
+        for step in reversed(steps):
+            index = step(index)
+        if not -size <= index < size:
+            return entry or None
+    return size

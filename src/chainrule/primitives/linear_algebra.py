@@ -20,9 +20,10 @@ from chainrule.primitives.contraction import Contract, matmul
 from chainrule.primitives.diagonal import Trace, identity, square_type
 from chainrule.primitives.exponentials import log
 from chainrule.primitives.notation import Call, Notation, Postfix
-from chainrule.primitives.piecewise import Floor, abs_, minimum, sign
+from chainrule.primitives.piecewise import abs_, minimum, sign
 from chainrule.primitives.reductions import Max, Min
 from chainrule.primitives.replication import Sum, as_floats, broadcast_to, cast, common_dtype, expand_dims
+from chainrule.primitives.rounding import Floor
 from chainrule.primitives.slicing import concatenate
 from chainrule.primitives.subscripts import take_slices
 

@@ -1,4 +1,4 @@
-"""Functions with a kink or a step: absolute value, sign, floor, maximum, minimum, clip.
+"""Functions with a kink or a step: absolute value, sign, maximum, minimum, clip.
 
 At a kink the derivative is the mean of the one-sided derivatives, as in autograd and JAX: 0 for |x| at 0, and half for
 each operand of a maximum if both are equal.
@@ -65,25 +65,6 @@ class Sign(_TwoSided):
         negative = emit.select(emit.compare("<", x, zero), emit.constant_like(-1, x), x)
         nonzero = emit.select(emit.compare(">", x, zero), emit.constant_like(1, x), negative)
         return emit.select(emit.compare("==", x, zero), zero, nonzero)
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class Floor(Ufunc):
-    """The greatest whole number that is not above x. The derivative is zero.
-
-    Of whole numbers in float64 with |x| + |y| ≤ 2⁵³, ⌊x / y⌋ is the quotient and x − y ⌊x / y⌋ the remainder, exactly:
-    a quotient that is not whole is too far from the next whole number to be rounded to it.
-    """
-
-    name: ClassVar[str] = "floor"
-
-    @classmethod
-    def examples(cls) -> Sequence[Example]:
-        return [Example(cls(), (_OPERAND,), (side,)) for side in ((2.2, 2.8), (-0.8, -0.2))]
-
-    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
-        return (None,)
 
 
 class _Extremum(Ufunc, abstract=True):

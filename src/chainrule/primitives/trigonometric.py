@@ -1,4 +1,4 @@
-"""Sine and cosine, and the arctangent of one and of two arguments."""
+"""Sine and cosine, and their inverses: arcsine, arccosine, and the arctangent of one and of two arguments."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import ClassVar, TypeVar, final
 from chainrule.ir import Node
 from chainrule.primitives.arithmetic import negate, square
 from chainrule.primitives.emitter import Scalars
+from chainrule.primitives.exponentials import sqrt
 from chainrule.primitives.replication import as_floats
 from chainrule.primitives.ufunc import Ufunc
 
@@ -53,6 +54,48 @@ class Cos(Ufunc):
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         (x,) = operands
         return (negate(sin(x)),)
+
+
+class _OfSine(Ufunc, abstract=True):
+    """An inverse on [−1, 1]; beyond, it is NaN."""
+
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-0.9, 0.9),)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Arcsin(_OfSine):
+    """The angle between −π/2 and π/2 whose sine is x."""
+
+    name: ClassVar[str] = "arcsin"
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return (1 / sqrt(1 - square(operands[0])),)
+
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
+        (x,) = operands
+        return Arctan2().lower(emit, x, _other_leg(emit, x))
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Arccos(_OfSine):
+    """The angle between 0 and π whose cosine is x."""
+
+    name: ClassVar[str] = "arccos"
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return (-1 / sqrt(1 - square(operands[0])),)
+
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
+        (x,) = operands
+        return Arctan2().lower(emit, _other_leg(emit, x), x)
+
+
+def _other_leg(emit: Scalars[S], x: S) -> S:
+    """√(1 − x²), of factors that are exact where it is small."""
+    one = emit.constant_like(1, x)
+    return emit.math("sqrt", emit.multiply(emit.subtract(one, x), emit.add(one, x)))
 
 
 @final

@@ -11,11 +11,13 @@ import numpy as np
 from chainrule import primitives
 from chainrule.ir import Dim, DType, Node, ShapeError, dim_quotient
 from chainrule.primitives import (
+    are_integers,
     broadcast_to,
     cast,
     clip,
     concatenate,
     expand_dims,
+    integers,
     normalize_axes,
     pad,
     permute,
@@ -216,7 +218,11 @@ def _clip(a: object, a_min: object = None, a_max: object = None, *, min: object 
     if (a_min is not None or a_max is not None) and (min is not None or max is not None):
         raise refusal("np.clip takes a_min and a_max, or min and max, and not some of both")
     low, high = a_min if min is None else min, a_max if max is None else max
-    return clip(as_operand(a), None if low is None else as_operand(low), None if high is None else as_operand(high))
+    x, *bounds = as_operand(a), *(as_operand(bound) for bound in (low, high) if bound is not None)
+    if are_integers(x, *bounds):
+        x = x if low is None else integers("maximum", x, as_operand(low))
+        return as_node(x if high is None else integers("minimum", x, as_operand(high)))
+    return clip(x, None if low is None else as_operand(low), None if high is None else as_operand(high))
 
 
 def _filled(a: object, value: object, dtype: Any) -> Node:

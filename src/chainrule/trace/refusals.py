@@ -46,8 +46,10 @@ def _expression() -> str:
 _MATHEMATICAL = {
     **{name: f"np.{name}" for name in ("log10", "log2", "tan", *UFUNCS)},
     **{"fabs": "np.abs", "pow": "np.power", "fsum": "np.sum", "erf": "cr.erf"},
-    **{"atan": "np.arctan", "atan2": "np.arctan2"},
-    "hypot": "np.sqrt(x**2 + y**2)",
+    **{f"a{name}": f"np.arc{name}" for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
+    **{
+        name: f"np.{name}" for name in ("copysign", "degrees", "exp2", "isfinite", "isinf", "isnan", "ldexp", "radians")
+    },
 }
 
 
@@ -92,10 +94,6 @@ def as_number(kind: str, caller: FrameType | None = None) -> TraceError:
         return refusal(f"a function of math takes a number, and this value has none yet; {mathematical}")
     if kind == "complex":
         return refusal("complex numbers cannot be recorded; keep real and imaginary parts in arrays of their own")
-    if kind == "round":
-        return refusal(
-            "rounding is constant between its steps, so its derivative is zero; round outside of the function"
-        )
     if kind == "format":
         return refusal("this value is not a number yet and cannot be formatted; print results outside of the function")
     if kind == "item":

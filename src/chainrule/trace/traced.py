@@ -395,8 +395,8 @@ class Traced(_NumPyProtocols):
     def __index__(self) -> NoReturn:
         raise as_number("int", sys._getframe(1))
 
-    def __round__(self, digits: int | None = None) -> NoReturn:
-        raise as_number("round")
+    def __round__(self, digits: int | None = None) -> Any:
+        return np.round(self, digits or 0)
 
     def __format__(self, specification: str) -> str:
         if not isinstance(specification, str) or specification:
@@ -479,6 +479,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "clip": np.clip,
     "take": np.take,
     "cumsum": np.cumsum,
+    "round": np.round,
     "diagonal": np.diagonal,
     "trace": np.trace,
 }

@@ -9,11 +9,16 @@ from typing import Any, TypeAlias, TypeGuard
 from chainrule import primitives
 from chainrule.ir import DType, DTypeError, Node, Operand, ShapeError
 from chainrule.primitives import (
+    IntegerOperation,
     abs_,
     add,
+    are_booleans,
+    are_integers,
+    as_floats,
     bitwise_and,
     bitwise_or,
     bitwise_xor,
+    broadcast_together,
     cos,
     cumsum,
     divide,
@@ -21,6 +26,10 @@ from chainrule.primitives import (
     expand_dims,
     greater,
     greater_equal,
+    integer_absolute,
+    integer_power,
+    integer_sign,
+    integers,
     invert,
     less,
     less_equal,
@@ -42,6 +51,7 @@ from chainrule.primitives import (
     square,
     subtract,
     sum_,
+    where,
 )
 from chainrule.trace.literals import as_node, as_operand
 from chainrule.trace.options import in_dtype, refuse_options
@@ -68,22 +78,48 @@ def _matmul(x1: object, x2: object) -> Node:
     return matmul(as_node(x1), as_node(x2))
 
 
-def _of_signed(builder: Callable[[Node], Node], what: str, mend: str) -> Handler:
-    """Wrap `builder` to reject integers if unsigned ones are stored as int64."""
+def _of_signed(builder: Callable[..., Node], what: str, mend: str = "") -> Callable[..., Node]:
+    """Wrap `builder` to reject integers if unsigned ones, whose range is another, are stored as int64."""
 
-    def handler(x: object) -> Node:
-        node, here = as_node(x), recording.get()
-        if node.type.dtype is DType.INT64 and here is not None and here.unsigned:
+    def build(*operands: Any) -> Node:
+        here = recording.get()
+        if here is not None and here.unsigned and are_integers(*operands) and any(map(_is_integer_array, operands)):
             raise DTypeError(
                 f"unsigned integers are held as int64, whose {what} is another; give k.astype(np.int64) for k{mend}"
             )
-        return builder(node)
+        return builder(*operands)
 
-    return handler
+    return build
+
+
+def _is_integer_array(x: Operand) -> bool:
+    return isinstance(x, Node) and x.type.dtype is DType.INT64
+
+
+def _kept(builder: Callable[[Node], Node], of_integers: Callable[[Node], Node]) -> Callable[[Node], Node]:
+    """A function of floats and booleans, and its counterpart on integers."""
+    return lambda x: of_integers(x) if x.type.dtype is DType.INT64 else builder(x)
+
+
+def _kept_pair(
+    builder: Callable[[Operand, Operand], Node],
+    operation: IntegerOperation,
+    of_booleans: Callable[[Operand, Operand], Node] | None = None,
+) -> Callable[[Operand, Operand], Node]:
+    """A function of two floats, with its counterparts on integers and booleans."""
+
+    def build(x: Operand, y: Operand) -> Node:
+        if are_booleans(x, y):
+            return of_booleans(x, y) if of_booleans else integers(operation, x, y)
+        return integers(operation, x, y) if are_integers(x, y) else builder(x, y)
+
+    return build
 
 
 def _power(x1: object, x2: object) -> Node:
     base, exponent = as_operand(x1), as_operand(x2)
+    if _is_integer_array(base) and isinstance(exponent, int) and 0 <= exponent <= 64:
+        return _of_signed(integer_power, "power")(base, int(exponent))
     if _is_integer(base) and _is_integer(exponent) and (isinstance(exponent, Node) or exponent < 0):
         raise DTypeError(
             "a power of integers is an integer in NumPy, which overflows, and refuses negative exponents; write "
@@ -119,17 +155,123 @@ def _log10(x: Node) -> Node:
 
 
 def _log_sigmoid(x: Node) -> Node:
-    return negate(primitives.softplus(negate(x)))
+    return negate(primitives.softplus(negate(as_floats(x))))
 
 
 def _logaddexp2(x: Operand, y: Operand) -> Node:
     return logaddexp(multiply(x, math.log(2)), multiply(y, math.log(2))) / math.log(2)
 
 
+def _fmod(x: Operand, y: Operand) -> Node:
+    if not are_integers(x, y):
+        return primitives.Fmod.of(x, y)
+    x, y = as_node(x), as_node(y)
+    rest = integers("remainder", integer_absolute(x), integer_absolute(y))
+    return integers("multiply", integer_sign(x), rest)
+
+
+def _divmod(x1: object, x2: object) -> tuple[Node, Node]:
+    return UFUNC_CALLS["floor_divide"](x1, x2), UFUNC_CALLS["remainder"](x1, x2)
+
+
+def _modf(x: object) -> tuple[Node, Node]:
+    number = as_floats(as_node(x))
+    whole = primitives.Trunc.of(number)
+    fraction = where(_isinf(number), 0.0, number - whole)
+    return _copysign(fraction, number), whole
+
+
+def _exp2(x: Node) -> Node:
+    return power(2.0, as_floats(x))
+
+
+def _radians(x: Node) -> Node:
+    return multiply(as_floats(x), math.pi / 180)
+
+
+def _degrees(x: Node) -> Node:
+    return multiply(as_floats(x), 180 / math.pi)
+
+
+def _isnan(x: Operand) -> Node:
+    number = as_floats(x)
+    return not_equal(number, number)
+
+
+def _isinf(x: Operand) -> Node:
+    return equal(abs_(as_floats(x)), math.inf)
+
+
+def _isfinite(x: Operand) -> Node:
+    return less(abs_(as_floats(x)), math.inf)
+
+
+def _signbit(x: Operand) -> Node:
+    """Whether x < 0, also for −0, whose reciprocal is −∞; NaN has no sign here."""
+    number = as_floats(x)
+    return logical_or(less(number, 0.0), less(divide(1.0, number), 0.0))
+
+
+def _copysign(x: Operand, y: Operand) -> Node:
+    size = abs_(as_floats(x))
+    return where(_signbit(y), negate(size), size)
+
+
+def _ignoring_nan(builder: Callable[[Operand, Operand], Node]) -> Callable[[Operand, Operand], Node]:
+    """The extremum of what is not NaN."""
+
+    def build(x: Operand, y: Operand) -> Node:
+        if are_integers(x, y) or are_booleans(x, y):
+            return builder(x, y)
+        x, y = broadcast_together(x, y, floats=True)
+        return where(_isnan(x), y, where(_isnan(y), x, builder(x, y)))
+
+    return build
+
+
+def _heaviside(x: Operand, at_zero: Operand) -> Node:
+    x, at_zero = broadcast_together(x, at_zero, floats=True)
+    return where(equal(x, 0.0), at_zero, 0.5 * (1 + primitives.sign(x)))
+
+
+def _ldexp(x: Operand, exponent: Operand) -> Node:
+    return multiply(as_floats(x), power(2.0, as_floats(exponent)))
+
+
+_EXTREMA: dict[str, Callable[[Operand, Operand], Node]] = {
+    "maximum": _kept_pair(primitives.maximum, "maximum", logical_or),
+    "minimum": _kept_pair(primitives.minimum, "minimum", logical_and),
+}
+
 UFUNC_CALLS: dict[str, Handler] = {
     **{name: (_unary if kind.arity == 1 else _binary)(kind.of) for name, kind in primitives.UFUNCS.items()},
-    "negative": _of_signed(negate, "negative", ", or write -1.0 * k"),
+    "negative": _unary(_of_signed(negate, "negative", ", or write -1.0 * k")),
     "positive": _unary(_same),
+    "absolute": _unary(_kept(abs_, integer_absolute)),
+    "sign": _unary(_kept(primitives.sign, integer_sign)),
+    "floor": _unary(_kept(primitives.Floor.of, _same)),
+    "ceil": _unary(_kept(primitives.Ceil.of, _same)),
+    "trunc": _unary(_kept(primitives.Trunc.of, _same)),
+    "floor_divide": _binary(_kept_pair(primitives.FloorDivide.of, "floor_divide")),
+    "remainder": _binary(_kept_pair(primitives.Remainder.of, "remainder")),
+    "fmod": _binary(_fmod),
+    "divmod": _divmod,
+    "modf": _modf,
+    "exp2": _unary(_exp2),
+    "deg2rad": _unary(_radians),
+    "radians": _unary(_radians),
+    "rad2deg": _unary(_degrees),
+    "degrees": _unary(_degrees),
+    "isnan": _unary(_isnan),
+    "isinf": _unary(_isinf),
+    "isfinite": _unary(_isfinite),
+    "signbit": _unary(_signbit),
+    "copysign": _binary(_copysign),
+    "fmax": _binary(_ignoring_nan(_EXTREMA["maximum"])),
+    "fmin": _binary(_ignoring_nan(_EXTREMA["minimum"])),
+    "heaviside": _binary(_heaviside),
+    "ldexp": _binary(_ldexp),
+    **{name: _binary(builder) for name, builder in _EXTREMA.items()},
     "fabs": _unary(abs_),
     "square": _unary(square),
     "reciprocal": _unary(_reciprocal),
@@ -137,10 +279,10 @@ UFUNC_CALLS: dict[str, Handler] = {
     "log10": _unary(_log10),
     "tan": _unary(_tan),
     "logical_not": _unary(logical_not),
-    "invert": _of_signed(invert, "inverse", ", or write k ^ 255 for the inverse of uint8"),
-    "add": _binary(add),
-    "subtract": _binary(subtract),
-    "multiply": _binary(multiply),
+    "invert": _unary(_of_signed(invert, "inverse", ", or write k ^ 255 for the inverse of uint8")),
+    "add": _binary(_of_signed(add, "sum")),
+    "subtract": _binary(_of_signed(subtract, "difference")),
+    "multiply": _binary(_of_signed(multiply, "product")),
     "divide": _binary(divide),
     "power": _power,
     "float_power": _binary(power),

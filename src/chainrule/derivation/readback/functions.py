@@ -63,6 +63,14 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "sign": np.sign,
     "trunc": np.trunc,
     "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.rint,
+    "arcsin": np.arcsin,
+    "arccos": np.arccos,
+    "arcsinh": np.arcsinh,
+    "arccosh": np.arccosh,
+    "arctanh": np.arctanh,
+    "cbrt": np.cbrt,
 }
 """Elementwise functions of one array; parameters are subscripts of the name."""
 
@@ -70,6 +78,7 @@ BINARY: dict[str, Callable[..., Any]] = {
     "max": np.maximum,
     "min": np.minimum,
     "mod": np.mod,
+    "fmod": np.fmod,
     "logaddexp": np.logaddexp,
     "arctan2": np.arctan2,
     "bitand": np.bitwise_and,

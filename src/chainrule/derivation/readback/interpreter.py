@@ -205,7 +205,7 @@ class Interpreter:
         token = self._next
         if token.kind in _STARTS:
             return True
-        return token.kind == "sign" and (token.text in "(⌊⟨√" or self._bars.get(token.text) == 0)
+        return token.kind == "sign" and (token.text in "(⌊⌈⟨√" or self._bars.get(token.text) == 0)
 
     def _chain(self) -> Meaning:
         factors: list[Meaning] = []
@@ -304,6 +304,10 @@ class Interpreter:
             value = self.expression()
             self._expect("⌋")
             return elementwise(np.floor, value)
+        if token.text == "⌈":
+            value = self.expression()
+            self._expect("⌉")
+            return elementwise(np.ceil, value)
         if token.text == "⟨":
             left = self.expression()
             self._expect(",")

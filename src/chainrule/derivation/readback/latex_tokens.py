@@ -27,12 +27,17 @@ _SIGNS = {
     "rangle": "⟩",
     "lfloor": "⌊",
     "rfloor": "⌋",
+    "lceil": "⌈",
+    "rceil": "⌉",
     "lvert": "|",
     "rvert": "|",
     "lVert": "‖",
     "rVert": "‖",
 }
-_FUNCTIONS = {name: name for name in ("exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "arctan", "max", "min")}
+_FUNCTIONS = {
+    name: name
+    for name in ("exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "arcsin", "arccos", "arctan", "max", "min")
+}
 _FUNCTIONS |= {"sigma": "σ", "sum": "Σ"}
 _RAISED = {r"\top": "transpose", r"-\top": "inverse transpose"}
 _OPENING = Token("sign", "(", tight=True)

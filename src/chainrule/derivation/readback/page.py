@@ -113,7 +113,7 @@ def sides_of(words: Sequence[Token]) -> list[list[Token]]:
         if depth == 0 and word.kind in ("mark", "sign"):
             conditions += (word.text == "if") - (word.text == "," and conditions > 0)
         if word.kind == "sign":
-            depth += (word.text in "(⟨⌊") - (word.text in ")⟩⌋")
+            depth += (word.text in "(⟨⌊⌈") - (word.text in ")⟩⌋⌉")
             if word.text == "=" and depth == 0 and not conditions:
                 sides.append([])
                 continue

@@ -61,7 +61,7 @@ FUNCTIONS = frozenset(
 )
 """The names of functions in the notation."""
 
-SIGNS = frozenset("()|‖⌊⌋⟨⟩,+−⊙⊗⋆·/=<≤>≥≠∧∨¬√^")
+SIGNS = frozenset("()|‖⌊⌋⌈⌉⟨⟩,+−⊙⊗⋆·/=<≤>≥≠∧∨¬√^")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def parted(text: str, sign: str = ",") -> tuple[str, ...]:
     """Split a list at the commas outside of brackets."""
     parts, depth, start = [], 0, 0
     for place, character in enumerate(text):
-        depth += (character in "([{⟨⌊") - (character in ")]}⟩⌋")
+        depth += (character in "([{⟨⌊⌈") - (character in ")]}⟩⌋⌉")
         if character == sign and depth == 0 and text[place - 1 : place] != "\\":
             parts.append(text[start:place].strip())
             start = place + 1

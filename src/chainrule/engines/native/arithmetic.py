@@ -17,7 +17,7 @@ from chainrule.engines.native.text import (
     with_element,
 )
 from chainrule.ir import Dim, DType, ProgramError
-from chainrule.primitives import BitOperation, Comparison, MathFunction, ReductionKind
+from chainrule.primitives import Comparison, IntegerOperation, MathFunction, ReductionKind
 
 SUM_FLAGS = "reassoc"
 """The terms of a sum may be reordered; NaN and infinity follow IEEE 754. Products are fused by intrinsics."""
@@ -135,8 +135,35 @@ class Arithmetic:
     def logical_not(self, x: Value) -> Value:
         return self.function.let(x.type, f"xor {x}, {constant(1, x.type).text}")
 
-    def bitwise(self, operation: BitOperation, x: Value, y: Value) -> Value:
-        return self.function.let(x.type, f"{operation} {x}, {y.text}")
+    def integer(self, operation: IntegerOperation, x: Value, y: Value) -> Value:
+        match operation:
+            case "maximum":
+                return self.maximum(x, y)
+            case "minimum":
+                return self.minimum(x, y)
+            case "floor_divide":
+                return self._floor_divided(x, y)[0]
+            case "remainder":
+                return self._floor_divided(x, y)[1]
+        instruction = {"add": "add", "subtract": "sub", "multiply": "mul"}.get(operation, operation)
+        return self.function.let(x.type, f"{instruction} {x}, {y.text}")
+
+    def _floor_divided(self, x: Value, y: Value) -> tuple[Value, Value]:
+        """Return quotient and remainder rounded down; 0 and 0 for a divisor of 0.
+
+        The instruction is undefined for the divisor 0, and for −1 under the least integer, whose negative overflows.
+        """
+        zero, one = constant(0, x.type), constant(1, x.type)
+        endless, negated = self.compare("==", y, zero), self.compare("==", y, constant(-1, x.type))
+        divisor = self.select(self.logical_or(endless, negated), one, y)
+        truncated = self.function.let(x.type, f"sdiv {x}, {divisor.text}")
+        rest = self.function.let(x.type, f"srem {x}, {divisor.text}")
+        mixed = self.function.let(x.type, f"xor {rest}, {divisor.text}")
+        above = self.logical_and(self.compare("!=", rest, zero), self.compare("<", mixed, zero))
+        quotient = self.select(above, self.subtract(truncated, one), truncated)
+        remainder = self.select(above, self.add(rest, divisor), rest)
+        quotient = self.select(negated, self.negate(x), quotient)
+        return self.select(endless, zero, quotient), self.select(endless, zero, remainder)
 
     def select(self, condition: Value, x: Value | Callable[[], Value], y: Value | Callable[[], Value]) -> Value:
         then, otherwise = x() if callable(x) else x, y() if callable(y) else y
@@ -178,7 +205,7 @@ class Arithmetic:
 
     def apply(self, kind: str, payload: object, dtype: DType, operands: Sequence[Value]) -> Value:
         """Emit the operation of an `Expression` with this kind, payload and dtype."""
-        leading = [payload] if kind in ("math", "compare", "bitwise") else []
+        leading = [payload] if kind in ("math", "compare", "integer") else []
         trailing = [dtype] if kind in ("convert", "random_uniform") else []
         result: Value = getattr(self, kind)(*leading, *operands, *trailing)
         return result

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from chainrule.ir import Dim, DType, concrete
-from chainrule.primitives import BitOperation, Comparison, MathFunction, ReductionKind
+from chainrule.primitives import Comparison, IntegerOperation, MathFunction, ReductionKind
 
 _serial = itertools.count()
 
@@ -183,8 +183,8 @@ class SymbolicEmitter:
             return self.constant(not x.payload, DType.BOOL)
         return self.make("logical_not", DType.BOOL, x)
 
-    def bitwise(self, operation: BitOperation, x: Expression, y: Expression) -> Expression:
-        return self.make("bitwise", x.dtype, x, y, payload=operation)
+    def integer(self, operation: IntegerOperation, x: Expression, y: Expression) -> Expression:
+        return self.make("integer", x.dtype, x, y, payload=operation)
 
     def select(
         self,

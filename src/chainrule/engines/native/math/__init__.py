@@ -13,6 +13,7 @@ from chainrule.engines.native.math.exponential import exp, expm1, sigmoid, tanh
 from chainrule.engines.native.math.logarithm import log, log1p, softplus
 from chainrule.engines.native.math.powers import power
 from chainrule.engines.native.math.real import Real
+from chainrule.engines.native.math.remainder import fmod
 from chainrule.engines.native.math.trigonometric import cos, sin
 
 FUNCTIONS: dict[str, Callable[..., Real]] = {
@@ -30,6 +31,7 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
     "erfc": erfc,
     "abs": Real.__abs__,
     "floor": Real.floor,
+    "fmod": fmod,
     "power": power,
 }
 """The functions of the emitter protocol (`MathFunction`), by name."""
