@@ -9,7 +9,15 @@ from chainrule.derivation.listing import equations, program_html, program_latex,
 from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
-from chainrule.derivation.record import Claim, Record
+from chainrule.derivation.record import (
+    Claim,
+    Expression,
+    LossDerivative,
+    Record,
+    StageDerivative,
+    StageDifferential,
+    StageValue,
+)
 from chainrule.derivation.second.further import (
     FURTHER_FORMS,
     Derivatives,
@@ -36,13 +44,18 @@ __all__ = [
     "Detail",
     "Document",
     "Evaluator",
+    "Expression",
     "Failure",
     "Form",
     "Jacobians",
     "Layout",
+    "LossDerivative",
     "Notator",
     "Record",
     "SecondOrder",
+    "StageDerivative",
+    "StageDifferential",
+    "StageValue",
     "Valuation",
     "ValuesError",
     "Verification",

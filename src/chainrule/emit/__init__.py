@@ -10,6 +10,7 @@ from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
 from chainrule.emit.js_unit import JsUnit, allocations
 from chainrule.emit.layout import block, bracketed, broken
+from chainrule.emit.live import LiveModule, live_module
 from chainrule.emit.names import ascii_identifier, member_names
 from chainrule.emit.python_file import functions, module_text
 from chainrule.emit.source import TARGETS, source
@@ -26,6 +27,7 @@ __all__ = [
     "EmitError",
     "Forward",
     "JsUnit",
+    "LiveModule",
     "Location",
     "Statements",
     "UnverifiedError",
@@ -41,6 +43,7 @@ __all__ = [
     "function",
     "functions",
     "header_text",
+    "live_module",
     "member_names",
     "module_text",
     "signature_lines",

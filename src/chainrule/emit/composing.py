@@ -91,7 +91,7 @@ class Composer:
         node.primitive.lower(probe, [accessor(o) for o in node.operands], types, index)
         return probe.reductions > 0
 
-    def nests(self, places: Mapping[Node, Place], stored: Mapping[Node, None]) -> Nests:
+    def nests(self, places: Mapping[Node, Place], stored: Mapping[Node, None], kind: type[Nests] = Nests) -> Nests:
         uses: dict[Node, int] = {}
         for node in topological_order([*stored]):
             if isinstance(node, Apply):
@@ -105,7 +105,7 @@ class Composer:
                 self.tables[found] = node
             return found
 
-        return Nests(self.writer, places, self.names, uses, table)
+        return kind(self.writer, places, self.names, uses, table)
 
     def body(
         self, nests: Nests, nodes: Sequence[Node], copies: Mapping[Node, list[Place]], has_comments: bool

@@ -9,7 +9,7 @@ from chainrule.emit.js_functions import helper_text
 from chainrule.emit.js_values import JS_ARRAYS, JsWriter
 from chainrule.emit.layout import broken
 from chainrule.emit.unit import Member, Unit
-from chainrule.ir import ArrayType
+from chainrule.ir import ArrayType, DType
 
 
 class JsUnit(Unit):
@@ -20,11 +20,17 @@ class JsUnit(Unit):
 
     @property
     def preamble(self) -> list[str]:
-        lines = []
-        for name, (numbers, dtype, _) in self._table_rows().items():
-            lines += [f"const {name} = new {JS_ARRAYS[dtype]}([{numbers}]);", ""]
-        lines += helper_text(self.name, self.helpers)
+        lines = [*array_lines(self._table_rows()), *helper_text(self.name, self.helpers)]
         return [piece for line in lines for piece in broken(line)]
+
+
+def array_lines(tables: Mapping[str, tuple[str, DType, int]]) -> list[str]:
+    """Return the literal arrays, by name: elements, dtype and count."""
+    return [
+        line
+        for name, (numbers, dtype, _) in tables.items()
+        for line in (f"const {name} = new {JS_ARRAYS[dtype]}([{numbers}]);", "")
+    ]
 
 
 def allocations(members: Sequence[Member], size_names: Mapping[str, str], indent: int = 8) -> list[str]:
