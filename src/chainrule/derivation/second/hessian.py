@@ -354,7 +354,7 @@ class SecondOrder(Changes):
             for column, other in zip(self.parameters, gradients, strict=True):
                 matrix = self._matrix(row, column)
                 if matrix is not None:
-                    (matrix,) = substitute([matrix], dict[Node, Node](self.defined))
+                    (matrix,) = substitute([matrix], dict[Node, Node](self.defined.items()))
                 shape = len(mine), len(other)
                 cells.append(np.zeros(shape) if matrix is None else value(matrix).reshape(shape))
             rows.append(cells)
