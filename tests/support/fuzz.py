@@ -78,7 +78,8 @@ class Report:
 def _is_of_the_package(error: Exception) -> bool:
     """Whether an error was raised in the package, except for a missing attribute, or a type, of a traced value.
 
-    NumPy's constructors are called from `constructor`, with the user's arguments.
+    NumPy's constructors are called from `constructor`, its functions of arrays of numbers from `buffers`, and those
+    with a traced value only as `out=` from `into`, with the user's arguments.
     """
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
@@ -86,7 +87,8 @@ def _is_of_the_package(error: Exception) -> bool:
     return (
         place is not None
         and place.tb_frame.f_code.co_filename.startswith(_PACKAGE)
-        and place.tb_frame.f_code.co_name not in ("__getattr__", "constructor")
+        and place.tb_frame.f_code.co_name not in ("__getattr__", "constructor", "into")
+        and os.path.basename(place.tb_frame.f_code.co_filename) != "buffers.py"
     )
 
 

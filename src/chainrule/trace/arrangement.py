@@ -239,6 +239,10 @@ def _ones_like(a: object, dtype: Any = None) -> Node:
     return _filled(a, 1, dtype)
 
 
+def _empty_like(prototype: object, dtype: Any = None) -> Node:
+    return _filled(prototype, 0, dtype)
+
+
 def _full_like(a: object, fill_value: object, dtype: Any = None) -> Node:
     return _filled(a, fill_value, dtype)
 
@@ -272,6 +276,7 @@ ARRANGEMENT: dict[Callable[..., Any], Callable[..., Any]] = {
     np.zeros_like: _zeros_like,
     np.ones_like: _ones_like,
     np.full_like: _full_like,
+    np.empty_like: _empty_like,
     np.copy: _copy,
     **({np.astype: astype} if hasattr(np, "astype") else {}),
 }

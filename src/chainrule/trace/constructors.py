@@ -1,8 +1,8 @@
-"""NumPy's constructors of arrays: `np.eye` and `np.arange` of sizes that have a name but no number, `np.array` of
-traced values.
+"""NumPy's constructors of arrays, such as `np.eye`, `np.arange` and `np.array`, in functions that are traced.
 
-They do not dispatch on their arguments as other NumPy functions do. While a function is traced, functions that build
-expressions stand in the module `numpy` in their places; other arguments are passed on unchanged.
+They do not dispatch on their arguments as other NumPy functions do. While a function is traced, others stand in the
+module `numpy` in their places: they build expressions from sizes that have a name but no number and from traced values,
+and arrays of numbers that may be filled with traced values.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final
 
@@ -29,8 +30,10 @@ from chainrule.ir import (
 )
 from chainrule.primitives import broadcast_to, cast, diag, positions, reshape, stack
 from chainrule.trace.arrangement import astype, laid_out, take
+from chainrule.trace.buffers import Buffer, as_buffer, content_of
 from chainrule.trace.literals import as_node
-from chainrule.trace.source import is_user_file, refusal
+from chainrule.trace.recording import recording
+from chainrule.trace.source import called_name, is_user_file, refusal
 
 Caller = Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -82,8 +85,13 @@ def _is_step(step: Any) -> bool:
     return isinstance(step, int | np.integer) and not isinstance(step, bool) and int(step) > 0
 
 
+def _empty(shape: Dim | Sequence[Dim], dtype: Any = float, order: str = "C") -> Node:
+    return _zeros(shape, dtype)
+
+
 CONSTRUCTORS: Final[Mapping[str, Callable[..., Node]]] = {
     "arange": _arange,
+    "empty": _empty,
     "eye": _eye,
     "full": _full,
     "identity": _identity,
@@ -130,25 +138,40 @@ CONVERSIONS: Final[Mapping[str, Callable[..., Node]]] = {
 }
 """The functions of which an argument may be, or contain, a traced value, and which do not dispatch on it."""
 
+FILLED: Final = (*(set(CONSTRUCTORS) - {"arange"}), "zeros_like", "ones_like", "full_like", "empty_like")
+"""The functions whose arrays a function may fill with traced values."""
+
+_SAME: Final = ("asarray", "asanyarray", "ascontiguousarray")
+"""The functions that return an array as it is."""
+
 _lock = fork_safe_lock()
 _originals: dict[str, Any] = {}
 _users = 0
 
 
-@contextmanager
-def recorded_constructors(
-    is_size: Callable[[object], bool], holds_traced: Callable[[object], bool], call: Caller
-) -> Iterator[None]:
-    """A context in which NumPy's constructors take sizes without a number, and traced values from user code.
+@dataclass(frozen=True)
+class Recorder:
+    """What constructors need from the recording.
 
-    `is_size` and `holds_traced` recognize them, and `call(handler, name, arguments, options)` records the array.
+    `is_size` recognizes sizes without a number, `holds_traced` traced values, and `call(handler, name, arguments,
+    options)` records an array; `constant` makes a traced value of an array of numbers.
     """
+
+    is_size: Callable[[object], bool]
+    holds_traced: Callable[[object], bool]
+    call: Caller
+    constant: Callable[[Any], Any]
+
+
+@contextmanager
+def recorded_constructors(recorder: Recorder) -> Iterator[None]:
+    """A context in which NumPy's constructors take sizes without a number and make arrays that can be filled."""
     global _users
     with _lock:
         if _users == 0:
-            for name in {**CONSTRUCTORS, **CONVERSIONS}:
+            for name in dict.fromkeys((*CONSTRUCTORS, *CONVERSIONS, *FILLED)):
                 _originals[name] = getattr(np, name)
-                setattr(np, name, _dispatching(name, _originals[name], is_size, holds_traced, call))
+                setattr(np, name, _dispatching(name, _originals[name], recorder))
         _users += 1
     try:
         yield
@@ -160,9 +183,12 @@ def recorded_constructors(
                     setattr(np, name, original)
 
 
-def _dispatching(
-    name: str, original: Any, is_size: Callable[[object], bool], holds_traced: Callable[[object], bool], call: Caller
-) -> Callable[..., Any]:
+def _is_array(value: Any) -> bool:
+    """Whether a value is a traced array, or a buffer, with axes."""
+    return (type(value) is Buffer or hasattr(type(value), "__chainrule_call__")) and np.ndim(value) > 0
+
+
+def _dispatching(name: str, original: Any, recorder: Recorder) -> Callable[..., Any]:
     of_sizes, of_values = CONSTRUCTORS.get(name), CONVERSIONS.get(name)
 
     @wraps(original)
@@ -170,11 +196,18 @@ def _dispatching(
         given = [*args, *options.values()]
         if of_sizes is not None:
             entries = [each for value in given for each in (value if isinstance(value, list | tuple) else [value])]
-            if any(is_size(entry) for entry in entries):
-                return call(of_sizes, name, args, options)
-        # Other libraries expect arrays of numbers, or the error that there are none.
-        if of_values is not None and is_user_file(sys._getframe(1).f_code.co_filename) and holds_traced(given):
-            return call(of_values, name, args, options)
-        return original(*args, **options)
+            if any(recorder.is_size(entry) for entry in entries):
+                return recorder.call(of_sizes, name, args, options)
+        caller = sys._getframe(1)  # of compiled code and other libraries too, which expect what NumPy gives
+        if not is_user_file(caller.f_code.co_filename):
+            return original(*args, **options)
+        if name in _SAME and len(given) == 1 and _is_array(given[0]):
+            return given[0]
+        if of_values is not None and recorder.holds_traced(content_of(given)):
+            return recorder.call(of_values, name, args, options)
+        result = original(*args, **options)
+        if name not in FILLED or recording.get() is None or called_name(caller) != name:
+            return result
+        return as_buffer(result, recorder.constant, is_set="empty" not in name)
 
     return constructor

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir import Const, Dim, DType, Node, ShapeError, dim_quotient, shape_text
+from chainrule.ir import Const, Dim, DType, Node, ShapeError, SymbolicDim, dim_quotient, shape_text
 from chainrule.primitives import (
     cast,
     diagonal,
@@ -51,6 +51,35 @@ def item_of_table(table: Any, index: Any) -> Node:
 
 def _is_identity(numbers: np.ndarray[Any, Any]) -> bool:
     return numbers.dtype.kind == "f" and np.array_equal(numbers, np.eye(len(numbers)))
+
+
+def is_view(index: Any, ndim: int) -> bool:
+    """Whether `x[index]`, with `ndim` axes, is a view of x in NumPy: basic indexing, other than to one number."""
+    parts = index if isinstance(index, tuple) else (index,)
+    basic = all(
+        part is None or part is Ellipsis or (isinstance(part, int | np.integer | SymbolicDim | slice)) for part in parts
+    )
+    return basic and (ndim > 0 or any(part is Ellipsis for part in parts))
+
+
+def is_same(first: Any, second: Any) -> bool:
+    """Whether two indices are the same one, as at the two ends of `x[index] += y`."""
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        return len(first) == len(second) and all(map(is_same, first, second))
+    alike = isinstance(first, int | slice | SymbolicDim) and type(first) is type(second)
+    return first is second or (alike and bool(first == second))
+
+
+def mask_in(index: Any) -> Node | None:
+    """Return the mask that an index consists of; None for any other index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if len(parts) != 1:
+        return None
+    mask = _known_mask(parts[0])
+    if mask is not None:
+        return as_node(mask)
+    node = parts[0]
+    return node if isinstance(node, Node) and node.type.dtype is DType.BOOL and node.type.ndim else None
 
 
 def _without_masks(x: Node, parts: list[Any]) -> tuple[Node, list[Any]]:

@@ -16,6 +16,7 @@ from chainrule.trace.constructors import CONSTRUCTORS, CONVERSIONS
 from chainrule.trace.traced import METHODS, Traced
 from chainrule.trace.ufuncs import UFUNC_CALLS
 from chainrule.trace.vocabulary import FUNCTIONS, MENDS
+from chainrule.trace.writers import WRITERS
 
 
 class Standing(enum.Enum):
@@ -93,7 +94,7 @@ def standing(namespace: str, name: str) -> tuple[Standing, str] | None:
 def _is_traced(found: Any) -> bool:
     if isinstance(found, np.ufunc):
         return found.__name__ in UFUNC_CALLS
-    return not isinstance(found, type) and isinstance(found, Hashable) and found in FUNCTIONS
+    return not isinstance(found, type) and isinstance(found, Hashable) and found in {**FUNCTIONS, **WRITERS}
 
 
 def _of_method(name: str) -> tuple[Standing, str] | None:

@@ -34,7 +34,7 @@ class NameRecorder:
 
     def __init__(self, node_of: Callable[[object], Node | None], watched: Collection[dict[str, Any]] = ()) -> None:
         self._node_of = node_of
-        self._watched = [(attributes, dict(attributes)) for attributes in watched]
+        self._watched = [(attributes, self._held(attributes)) for attributes in watched]
         self._found: dict[Node, tuple[int, str]] = {}
         self._made: dict[int, Any] = {}  # assigned variables; a generator among them is the function's own
         self._depth = 0
@@ -76,7 +76,7 @@ class NameRecorder:
         names_values = code.co_name not in _NO_SCOPE
         self._depth += names_values
         depth = self._depth
-        seen = dict(frame.f_locals)  # a parameter does not name its argument
+        seen = self._held(frame.f_locals)  # a parameter does not name its argument
 
         def after_line(frame: FrameType, event: str, argument: Any) -> TraceFunction:
             if draws and (moved := draws.moved(frame)) is not None:
@@ -96,12 +96,18 @@ class NameRecorder:
 
         return after_line
 
+    def _held(self, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what each name stands for; of traced values the nodes, since a write leaves the array in place."""
+        nodes = {name: self._node_of(value) for name, value in names.items()}
+        return {name: value if (node := nodes[name]) is None else node for name, value in names.items()}
+
     def _compare(self, depth: int, seen: dict[str, Any], now: Mapping[str, Any]) -> None:
         for name, value in now.items():
-            if name in seen and seen[name] is value:
-                continue
-            seen[name] = value
             node = self._node_of(value)
+            key = value if node is None else node
+            if name in seen and seen[name] is key:
+                continue
+            seen[name] = key
             if node is None:
                 self._made[id(value)] = value  # kept alive so that its id is not reused
             if isinstance(node, Apply) and name.strip("_") and not name.startswith("."):

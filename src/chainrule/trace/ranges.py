@@ -52,7 +52,7 @@ def _makes_index(code: CodeType, offset: int) -> bool:
             depth += dis.stack_effect(instruction.opcode, instruction.arg)
         elif instruction.opname == "BUILD_TUPLE":
             depth = 1
-        else:
+        elif instruction.opname != "COPY":  # of the index, in x[range(n), y] += 1
             return _is_subscript(instruction) and depth == 1
     return False
 
@@ -68,7 +68,9 @@ def _taken(instruction: dis.Instruction) -> int | None:
         return 2
     if name in ("BUILD_SLICE", "BUILD_TUPLE"):
         return argument
-    return argument + 2 if name == "CALL" else None
+    if name == "CALL":
+        return argument + 2
+    return {"COPY": 1, "STORE_SUBSCR": 3}.get(name)
 
 
 def _calls_range(instructions: list[dis.Instruction], place: int) -> bool:
@@ -85,4 +87,4 @@ def _calls_range(instructions: list[dis.Instruction], place: int) -> bool:
 
 
 def _is_subscript(instruction: dis.Instruction) -> bool:
-    return instruction.opname == "BINARY_SUBSCR" or instruction.argrepr == "[]"
+    return instruction.opname in ("BINARY_SUBSCR", "STORE_SUBSCR") or instruction.argrepr == "[]"

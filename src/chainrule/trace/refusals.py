@@ -25,9 +25,9 @@ _ARANGE = (
     "np.take_along_axis(x, labels[:, None], axis=1), or give the size as a number, as in X=(4, 2)"
 )
 
-_ELEMENTS = (
-    "an assignment to elements changes an array in place, which cannot be recorded; write np.where(condition, new, "
-    "old), or make the array of its pieces with np.stack([…]) or np.concatenate([…])"
+_NUMBERS = (
+    "this array of plain numbers cannot hold a traced value; make it in the function, with np.zeros, np.empty, np.full "
+    "or np.zeros_like by these names, as in buffer = np.zeros_like(b) + b for a b from outside"
 )
 
 
@@ -151,21 +151,11 @@ def as_array(caller: FrameType | None = None) -> TraceError:
 
 
 def as_element(what: str) -> TraceError:
-    """The error for an assignment into an array: `x[0] = …`, `buffer += x`, `np.add(…, out=buffer)`."""
+    """The error for writing to an array of plain numbers: `b[0] = x`, `b += x`, `np.add(…, out=b)`."""
     _, instruction = _place()
-    if instruction in ("STORE_SUBSCR", "STORE_SLICE"):
-        return refusal(_ELEMENTS)
-    if instruction == "BINARY_OP":
-        return as_in_place()
-    return refusal(f"{what}(…, out=…) writes into an array; leave out= away and use what the function returns")
-
-
-def as_in_place() -> TraceError:
-    """The error for an augmented assignment to an array or its elements: `x += y`, `x[0] *= 2`."""
-    line, _ = _place()
-    if re.search(r"\]\s*(\*\*|//|[-+*/@%&|])=", line):
-        return refusal(_ELEMENTS)
-    return refusal("this changes a NumPy array in place; write a = a + b instead of a += b")
+    if instruction in ("STORE_SUBSCR", "STORE_SLICE", "BINARY_OP"):
+        return refusal(_NUMBERS)
+    return refusal(f"{what} writes here, and {_NUMBERS}")
 
 
 def as_size(dim: SymbolicDim, use: str) -> TraceError:

@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,27 @@ def is_subscript(frame: FrameType) -> bool:
     return current is not None and (current.opname == "BINARY_SUBSCR" or current.argrepr == "[]")
 
 
+@lru_cache(maxsize=1024)
+def _called_names(code: CodeType) -> dict[int, str]:
+    """Return the name of the function that each call in `code` calls, by the offset of the instruction."""
+    names: dict[int, str] = {}
+    latest: dict[tuple[int | None, int | None], str] = {}  # by the beginning of the expression
+    for each in dis.get_instructions(code):
+        if each.positions is None or each.positions.lineno is None:
+            continue
+        start = (each.positions.lineno, each.positions.col_offset)
+        if each.opname.startswith(("LOAD_", "LOAD_METHOD")):
+            latest[start] = str(each.argval)
+        elif each.opname.startswith("CALL") and start in latest:
+            names[each.offset] = latest[start]
+    return names
+
+
+def called_name(frame: FrameType) -> str:
+    """Return the name of the function that `frame` is calling, as in `zeros` for `np.zeros(3)`; "" if it has none."""
+    return _called_names(frame.f_code).get(frame.f_lasti, "")
+
+
 def current_expression(frame: FrameType) -> str:
     """Return the source of the expression that `frame` is evaluating; its line if unknown."""
     positions = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
@@ -134,12 +155,12 @@ def located_at(frame: FrameType, line: int, message: str) -> str:
     return f"{_shown(code.co_filename)}:{line}:{' ' + text if text else ''}\n  {message}"
 
 
-def refusal(message: str) -> TraceError:
-    """Return a located TraceError, and record it in the trace in case a caller catches it."""
+def refusal(message: str, place: str = "") -> TraceError:
+    """Return a TraceError located at `place`, or here, and record it in the trace in case a caller catches it."""
     library, frame = _calling_library(), user_frame()
     if library is not None and frame is not None:
         message = other_function(library, current_expression(frame))
-    error = TraceError(located(message))
+    error = TraceError(place + message if place else located(message))
     current = recording.get()
     if current is not None:
         current.refused(error)

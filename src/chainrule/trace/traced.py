@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.ir import (
     ArrayType,
@@ -19,6 +20,7 @@ from chainrule.ir import (
     Dim,
     DType,
     DTypeError,
+    Input,
     Node,
     ProgramError,
     ShapeError,
@@ -28,21 +30,24 @@ from chainrule.ir import (
     rebuild,
 )
 from chainrule.trace import arrangement, indexing
-from chainrule.trace.literals import as_operand
+from chainrule.trace.buffers import Buffer
+from chainrule.trace.literals import as_operand, literal
+from chainrule.trace.memory import Memory, View
 from chainrule.trace.ranges import stand_in
 from chainrule.trace.recording import Recording, recording
 from chainrule.trace.refusals import (
     as_array,
     as_branch,
     as_element,
-    as_in_place,
     as_number,
     as_operand_of_class,
     as_size,
 )
 from chainrule.trace.source import refusal, refused_by, relocated
 from chainrule.trace.ufuncs import CALLS, UFUNC_METHODS
+from chainrule.trace.views import Sharing, index_keeps_order, keeps_order, sharing_of
 from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsupported
+from chainrule.trace.writers import WRITERS, add_at, overwrite_all, replace_elements
 
 _SCALAR: Final = ArrayType(())
 
@@ -50,14 +55,17 @@ LONGEST_LOOP: Final = 10_000
 """The maximum length of an array that is iterated over."""
 
 
-def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def build(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], target: Traced | None = None
+) -> Any:
     """Apply a function of nodes to traced values, which may be nested in lists and tuples.
 
-    A shape or dtype error is raised again with its location in user code.
+    `target` is an array that the function reads or writes itself. A shape or dtype error is raised again with its
+    location in user code.
     """
-    found = _found([args, kwargs], [])
+    found = _found([args, kwargs], [] if target is None else [target])
     owner = _owner(found)
-    strong = {value.node.type.dtype for value in found if not value.weak}
+    strong = {value.memory.type.dtype for value in found if not value.weak}
     narrow = DType.FLOAT32 in strong and DType.FLOAT64 not in strong
     watching = sys.gettrace()
     sys.settrace(None)  # names occur only in user code, and tracing lines would double the time here
@@ -95,6 +103,8 @@ def _owner(values: Iterable[Traced]) -> Recording | None:
 def _found(values: Iterable[Any], found: list[Traced]) -> list[Traced]:
     """Append to `found` all traced values in `values`, including those in lists, tuples and dicts; return it."""
     for value in values:
+        if type(value) is Buffer:
+            value = value.content
         # Tested first: isinstance tests of other classes run code of a traced value.
         if isinstance(value, Traced):
             found.append(value)
@@ -110,6 +120,8 @@ def unwrap(value: Any, narrow: bool = False) -> Any:
 
     `narrow` converts numbers computed from sizes to float32, as NumPy does with Python numbers.
     """
+    if type(value) is Buffer:
+        value = value.content
     if isinstance(value, Traced):
         return _narrowed(value.node) if narrow and value.weak else value.node
     if isinstance(value, Size):
@@ -165,12 +177,14 @@ def _reflected(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
 
 
 def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-    """Implement `x += y`: a new number for a number; rejected for an array, which other names or views may share."""
+    """Implement `x += y`: a new number for a number; for an array, a write, which its other names and views see."""
 
     def method(self: Any, other: Any) -> Any:
-        if self.ndim:
-            raise as_in_place()
-        return _binary(ufunc, self, other)
+        result = _binary(ufunc, self, other)
+        if result is NotImplemented or not self.is_array:
+            return result
+        self.overwrite(result, f"np.{ufunc.__name__}", exactly=True)
+        return self
 
     return method
 
@@ -202,12 +216,47 @@ def _binary(ufunc: np.ufunc, left: Any, right: Any) -> Any:
 def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Trace a NumPy ufunc; raise TraceError if it is not supported."""
     if kwargs.get("out") is not None:
-        raise as_element(f"np.{ufunc.__name__}")
+        out, chosen = kwargs.pop("out"), kwargs.pop("where", None)
+        compute = partial(getattr(ufunc, method), *inputs, **kwargs)
+        return into(out, chosen, ufunc.__name__, method != "__call__", compute)
+    if method == "at" and ufunc in (np.add, np.subtract):
+        target, index, values = inputs
+        _target(target, "add.at").write(add_at, index, values if ufunc is np.add else -values)
+        return None
     table = CALLS if method == "__call__" else UFUNC_METHODS.get(method, {})
     handler = table.get(ufunc.__name__)
     if handler is None:
         raise unsupported(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
-    return build(checked_call, (handler, ufunc.__name__, *inputs), kwargs)
+    result = build(checked_call, (handler, ufunc.__name__, *inputs), kwargs)
+    return _in_order(result, inputs)
+
+
+def into(out: Any, chosen: Any, name: str, exactly: bool, compute: Callable[[], Any]) -> Any:
+    """Write what NumPy's function `name` computes to `out`, where a mask is true if there is one; return `out`."""
+    (target,) = out if isinstance(out, tuple) else (out,)
+    held = _target(target, name)
+    result = compute()
+    held.overwrite(
+        result if chosen is None or chosen is True else np.where(chosen, result, held), f"np.{name}", exactly
+    )
+    return target
+
+
+def _target(value: Any, name: str) -> Traced:
+    """Return the traced array to which NumPy's function `name` writes; reject an array of plain numbers."""
+    held = value.become_traced() if type(value) is Buffer else value
+    if not isinstance(held, Traced):
+        raise as_element(f"np.{name}")
+    if not held.is_array:
+        raise refusal(f"np.{name} writes into an array, and this is a number; write x = np.{name}(…)")
+    return held
+
+
+def _in_order(result: Any, sources: Iterable[Any]) -> Any:
+    """Mark a result whose elements lie in the order of those of its sources."""
+    if isinstance(result, Traced):
+        result.memory.row_major = all(source.memory.row_major for source in _found(sources, []))
+    return result
 
 
 class _NumPyProtocols:
@@ -225,10 +274,22 @@ class _NumPyProtocols:
         handler = FUNCTIONS.get(function)
         name = name_of(function)
         if kwargs.get("out") is not None:
-            raise as_element(f"np.{name}")
+            return into(kwargs.pop("out"), None, name, True, partial(function, *args, **kwargs))
+        if function in WRITERS:
+            _target(args[0], name).write(partial(checked_call, WRITERS[function], name), *args[1:], **kwargs)
+            return None
         if handler is None:
             raise unsupported(name)
-        return record_call(handler, name, args, kwargs)
+        result = record_call(handler, name, args, kwargs)
+        sources = _found([args, kwargs], [])
+        sharing = sharing_of(function, args, kwargs) if len(sources) == 1 and sources[0].is_array else None
+        if sharing is None:
+            return _in_order(result, sources) if keeps_order(function) else result
+
+        def again(whole: Node) -> Any:
+            return handler(*_with(sources[0], whole, args), **_with(sources[0], whole, kwargs))
+
+        return _shared(result, sources[0], again, sharing)
 
     def __chainrule_call__(self, builder: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Entry point of the package's own functions for traced values; arrays in `args` become literals."""
@@ -265,7 +326,7 @@ class Traced(_NumPyProtocols):
     NumPy array or scalar, so that a function takes the same branches as for arrays.
     """
 
-    __slots__ = ("node", "owner", "weak")
+    __slots__ = ("memory", "owner", "weak")
     __hash__ = None  # type: ignore[assignment]  # as for arrays: equality is elementwise
 
     def __new__(cls, node: Node, weak: bool = False, owner: Recording | None = None) -> Traced:
@@ -276,17 +337,43 @@ class Traced(_NumPyProtocols):
         return object.__new__(_TracedArray if node.type.ndim else Traced)
 
     def __init__(self, node: Node, weak: bool = False, owner: Recording | None = None) -> None:
-        object.__setattr__(self, "node", node)
+        object.__setattr__(self, "memory", Memory(node, row_major=isinstance(node, Input | Const)))
         object.__setattr__(self, "weak", weak)
         object.__setattr__(self, "owner", owner)
 
-    node: Node
+    memory: Memory | View
     weak: bool
     owner: Recording | None
 
     @property  # type: ignore[misc]  # read-only: it is what isinstance is told
     def __class__(self) -> type:
-        return np.ndarray if self.node.type.ndim else self.node.type.dtype.numpy.type
+        held = self.memory.type
+        return np.ndarray if held.ndim else held.dtype.numpy.type
+
+    @property
+    def is_array(self) -> bool:
+        """Whether this is an array, which may be one without axes that is a view, rather than a number."""
+        return self.memory.type.ndim > 0 or isinstance(self.memory, View)
+
+    @property
+    def node(self) -> Node:
+        """The array as it is now, after all writes."""
+        return self.memory.node
+
+    def write(self, change: Callable[..., None], *args: Any, **options: Any) -> None:
+        """Change the memory by a function of it and of the arguments."""
+        here = recording.get()
+        if self.owner is not None and self.owner is not here and self.owner.encloses(here):
+            inside = "a function" if here is None else here.name
+            raise refusal(
+                f"{inside} writes to an array of the function around it, which is recorded apart; give the array to "
+                f"{inside} as an argument, and return it"
+            )
+        build(partial(change, self.memory), args, options, self)
+
+    def overwrite(self, result: Any, name: str, exactly: bool) -> None:
+        """Replace all elements by the result of NumPy's function `name`, which is broadcast unless it fits exactly."""
+        self.write(partial(overwrite_all, name, exactly), result)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         if name == "shape":
@@ -294,23 +381,23 @@ class Traced(_NumPyProtocols):
         raise refusal(f"an array's attributes cannot be set, and this one's .{name} cannot either; use a variable")
 
     def __repr__(self) -> str:
-        return f"Traced({self.node.type})"
+        return f"Traced({self.memory.type})"
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        return tuple(wrap(dim) for dim in self.node.type.shape)
+        return tuple(wrap(dim) for dim in self.memory.type.shape)
 
     @property
     def ndim(self) -> int:
-        return self.node.type.ndim
+        return self.memory.type.ndim
 
     @property
     def size(self) -> Any:
-        return wrap(dim_product(self.node.type.shape))
+        return wrap(dim_product(self.memory.type.shape))
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self.node.type.dtype.numpy
+        return self.memory.type.dtype.numpy
 
     @property
     def T(self) -> Any:
@@ -356,6 +443,9 @@ class Traced(_NumPyProtocols):
     __eq__ = _compared(np.equal)
     __ne__ = _compared(np.not_equal)
 
+    def __pos__(self) -> Any:
+        return np.positive(self)
+
     def __neg__(self) -> Any:
         return np.negative(self)
 
@@ -366,19 +456,35 @@ class Traced(_NumPyProtocols):
         return np.invert(self)
 
     def __copy__(self) -> Traced:
-        return self
+        return Traced(self.node, self.weak, self.owner)
 
     def __deepcopy__(self, memo: object) -> Traced:
-        return self
+        return self.__copy__()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise refusal("this value has no numbers yet, so it cannot be saved; save arrays outside of the function")
 
     def __getitem__(self, index: Any) -> Any:
-        return build(indexing.getitem, (self, index), {})
+        key = unwrap(index)
 
-    def __setitem__(self, index: object, value: object) -> NoReturn:
-        raise as_element("x[…] = …")
+        def select(whole: Node) -> Node:
+            return indexing.getitem(whole, key)
+
+        result = build(lambda _: self.memory.read(select, key), (index,), {}, self)
+        if not indexing.is_view(key, result.ndim):
+            return result
+        order = self.memory.row_major and index_keeps_order(key)
+        object.__setattr__(result, "memory", View(result.node, self.memory, select, key, row_major=order))
+        return result
+
+    def __setitem__(self, index: object, value: object) -> None:
+        key = unwrap(index)
+        view = value.memory if isinstance(value, Traced) else None
+        if isinstance(view, View) and view.parent is self.memory and indexing.is_same(view.index, key):
+            return  # the end of x[index] += y, which has written to the view x[index]
+        if not self.is_array:
+            raise refusal("a number has no elements to assign to; write x = value")
+        self.write(replace_elements, index, value)
 
     def __bool__(self) -> NoReturn:
         raise as_branch()
@@ -422,10 +528,13 @@ class Traced(_NumPyProtocols):
         return build(checked_call, (arrangement.astype, "ndarray.astype", self, dtype, *args), options)
 
     def copy(self, *args: Any, **options: Any) -> Any:
-        return build(checked_call, (arrangement.copied, "ndarray.copy", self, *args), options)
+        return _in_order(build(checked_call, (arrangement.copied, "ndarray.copy", self, *args), options), [])
 
     def flatten(self, *args: Any, **options: Any) -> Any:
-        return build(checked_call, (arrangement.flattened, "ndarray.flatten", self, *args), options)
+        return _in_order(build(checked_call, (arrangement.flattened, "ndarray.flatten", self, *args), options), [])
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
 
     def __getattr__(self, name: str) -> Any:
         function = METHODS.get(name)
@@ -443,7 +552,7 @@ class _TracedArray(Traced):
     __hash__ = None
 
     def __iter__(self) -> Iterator[Any]:
-        length = self.node.type.shape[0]
+        length = self.memory.type.shape[0]
         if not isinstance(length, SymbolicDim) and length > LONGEST_LOOP:
             raise refusal(
                 f"a loop over {length:,} elements would record as many operations; write operations on whole arrays"
@@ -456,7 +565,7 @@ class _TracedArray(Traced):
         return (self[k] for k in range(length))
 
     def __len__(self) -> int:
-        length = self.node.type.shape[0]
+        length = self.memory.type.shape[0]
         if isinstance(length, SymbolicDim):
             raise refusal(f"len() cannot return the named size {length}; write .shape[0] instead")
         return length
@@ -563,6 +672,40 @@ class Size(_NumPyProtocols):
         raise as_size(self.dim, "int()")
 
 
+def _shared(result: Any, source: Traced, again: Callable[[Node], Any], sharing: Sharing) -> Any:
+    """Make a result, or each of several, a view of the array that it was made of."""
+    if isinstance(result, list | tuple):
+        return type(result)(_shared(each, source, partial(_entry, again, k), sharing) for k, each in enumerate(result))
+    ordered = source.memory.row_major and sharing in (Sharing.CONTIGUOUS, Sharing.IN_ORDER)
+    if sharing is Sharing.CONTIGUOUS and not ordered:
+        sharing = Sharing.UNKNOWN
+    view = View(result.node, source.memory, again, sharing=sharing, row_major=ordered)
+    object.__setattr__(result, "memory", view)
+    return result
+
+
+def _entry(function: Callable[[Node], Any], place: int, whole: Node) -> Node:
+    entry: Node = function(whole)[place]
+    return entry
+
+
+def _with(source: Traced, whole: Node, tree: Any) -> Any:
+    """Return arguments of a NumPy function with `whole` in place of the traced value `source`."""
+    value = tree.content if type(tree) is Buffer else tree
+    if value is source:
+        return whole
+    if isinstance(value, list | tuple):
+        return type(value)(_with(source, whole, entry) for entry in value)
+    return (
+        {key: _with(source, whole, each) for key, each in value.items()} if isinstance(value, dict) else unwrap(value)
+    )
+
+
+def as_constant(values: NDArray[Any]) -> Traced:
+    """Return an array of numbers as a traced value of the current trace."""
+    return Traced(literal(values), owner=recording.get())
+
+
 def is_size(value: object) -> bool:
     """Whether `value` is a symbolic size."""
     return isinstance(value, Size)
@@ -575,7 +718,7 @@ def holds_traced(value: object) -> bool:
 
 def is_table(value: object) -> bool:
     """Whether `value` is an array, list or tuple of numbers or traced values, and no traced value itself."""
-    return not isinstance(value, Traced) and isinstance(value, np.ndarray | list | tuple)
+    return not isinstance(value, Traced) and type(value) is not Buffer and isinstance(value, np.ndarray | list | tuple)
 
 
 def item_of_table(table: Any, index: Any) -> Any:

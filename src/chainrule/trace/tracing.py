@@ -15,7 +15,8 @@ import numpy as np
 from chainrule.functions import RNG_SEED, RNG_STEP, RandomSource, collected_demands, random_source
 from chainrule.ir import Apply, ArrayType, Demand, DType, Input, Node, Program, topological_order
 from chainrule.trace import pytree
-from chainrule.trace.constructors import recorded_constructors
+from chainrule.trace.buffers import Buffer, content_of
+from chainrule.trace.constructors import Recorder, recorded_constructors
 from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
@@ -25,7 +26,17 @@ from chainrule.trace.randomness import global_states, moved_since
 from chainrule.trace.recording import Recording, given_unsigned, recording
 from chainrule.trace.source import TableIndexedError, TraceError, refused_in_library, traced_files
 from chainrule.trace.subjects import Subject, subject_of
-from chainrule.trace.traced import Size, Traced, holds_traced, is_size, is_table, item_of_table, record_call, released
+from chainrule.trace.traced import (
+    Size,
+    Traced,
+    as_constant,
+    holds_traced,
+    is_size,
+    is_table,
+    item_of_table,
+    record_call,
+    released,
+)
 from chainrule.words import at_callers_line
 
 _lasts_one_call: ContextVar[bool] = ContextVar("lasts_one_call", default=False)
@@ -126,7 +137,7 @@ def _traced_once(function: Callable[..., Any], args: tuple[Any, ...], shapes: di
     with (
         source,
         _tracing(subject, here),
-        recorded_constructors(is_size, holds_traced, record_call),
+        recorded_constructors(Recorder(is_size, holds_traced, record_call, as_constant)),
         collected_demands() as demands,
         NameRecorder(_node_of, subject.watched) as recorder,
     ):
@@ -239,7 +250,9 @@ def _traced(tree: Any, owner: Recording) -> Any:
 
 
 def _node_of(value: object) -> Node | None:
-    return value.node if isinstance(value, Traced) else None
+    """Return the node of a traced value, unless it has been written and not been read since; None for anything else."""
+    value = content_of(value) if type(value) is Buffer else value
+    return value.memory.known if isinstance(value, Traced) else None
 
 
 def _check_result(subject: Subject, returned: Any) -> None:
@@ -257,6 +270,7 @@ def _check_result(subject: Subject, returned: Any) -> None:
 
 
 def _result_node(subject: Subject, leaf: Any) -> Node:
+    leaf = content_of(leaf)
     if isinstance(leaf, Traced | Size | bool | int | float | np.generic | np.ndarray):
         return as_node(released(leaf))
     raise TraceError(

@@ -48,7 +48,7 @@ bincount choose compress digitize interp piecewise select
 count_nonzero cumulative_prod cumulative_sum ediff1d gradient trapezoid
 nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nanvar
 convolve corrcoef correlate cov polyval vander
-append array_split atleast_1d atleast_2d atleast_3d block broadcast_arrays delete diagflat dsplit dstack empty_like
+append array_split atleast_1d atleast_2d atleast_3d block broadcast_arrays delete diagflat dsplit dstack
 hsplit insert ix_ mT matrix_transpose meshgrid rollaxis rot90 unstack vsplit
 apply_along_axis
 angle conj conjugate imag real
@@ -65,7 +65,7 @@ MENDS = {
     **dict.fromkeys(("argwhere", "extract", "intersect1d", "setdiff1d", "setxor1d", "union1d", "in1d"), _SIZES),
     **dict.fromkeys(("trim_zeros", "unique_all", "unique_counts", "unique_inverse", "unique_values"), _SIZES),
     **dict.fromkeys(("histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "isin"), _SIZES),
-    **dict.fromkeys(("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask", "resize"), _WRITES),
+    **dict.fromkeys(("place", "put", "resize"), _WRITES),
     **dict.fromkeys(("bitwise_count", "frexp", "gcd", "lcm", "nextafter", "packbits", "spacing", "unpackbits"), _BITS),
     **dict.fromkeys(("lexsort", "nanargmax", "nanargmin", "ravel_multi_index", "unravel_index"), _INDICES),
     **dict.fromkeys(("iscomplex", "isreal", "real_if_close", "sort_complex", "bmat", "asmatrix", "mat"), _COMPLEX),
@@ -89,7 +89,6 @@ MENDS = {
     "any": "for a mask write np.max(x) > 0",
     "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
     "diff": "along the first axis write x[1:] - x[:-1]",
-    "fill": "write np.full_like(x, value)",
     "fliplr": "write np.flip(x, 1)",
     "flipud": "write np.flip(x, 0)",
     "linalg.cholesky": "for ln det A write cr.logdet(A), for A⁻¹ b np.linalg.solve(A, b)",

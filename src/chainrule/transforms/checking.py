@@ -119,9 +119,11 @@ def _check_order(
 
 
 def _drawn_alike(function: Function, args: tuple[Any, ...]) -> Any:
-    """Evaluate `function` at `args` with the random numbers that its derivative draws."""
+    """Evaluate `function`, which may write to its arguments, at `args` with the random numbers its derivative draws."""
+    leaves, structure = flatten(args)
+    own = unflatten(structure, [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
     with random_draws(*random_inputs().values()):
-        return function(*args)
+        return function(*own)
 
 
 def _leaves(tree: Any) -> list[Any]:
