@@ -121,6 +121,7 @@ WRITES = {
         "q = np.full((2,), x[0, 0]); return o, p, q"
     ),
     "table": "return np.eye(4)[y] * x",
+    "as it is": "b = np.asarray(x); b += 1; o = np.zeros(4); v = np.asanyarray(o); o[1:] = x[0, 0]; return x, b, v",
     "plain": (
         "o = np.zeros(3); o[1] = 2; m = o > 1; k = int(o[1]); "
         "return x[k] * float(o.sum()) + len(o) + m.sum() + np.asarray(o).max()"
@@ -177,7 +178,7 @@ REFUSED = {
     "s = x.sum(); s[0] = 1; return s": "a number has no elements",
     "s = x.sum(); np.add(s, 1, out=s); return s": "and this is a number",
     "def g(w): x[0] = w; return w.sum()\ncr.grad(g)(x[1]); return x": "writes to an array of the function around it",
-    "o = np.zeros(3); v = np.asarray(o); o[0] = x[0, 0]; return o + v": "shares its memory",
+    "o = np.zeros(3); v = np.asarray_chkfinite(o); o[0] = x[0, 0]; return o + v": "shares its memory",
 }
 
 
@@ -292,6 +293,7 @@ SAMPLES: dict[str, Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("function", [*dict.fromkeys((*FUNCTIONS, *SHARING))], ids=lambda function: function.__name__)
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated")
 def test_what_shares_memory_is_known(function: Callable[..., Any]) -> None:
     """NumPy's own answer, for the functions that take one array and give one."""
     array = np.arange(1.0, 17.0).reshape(4, 4)

@@ -95,7 +95,7 @@ class View:
         """The elements as they are now."""
         if self._seen != self.parent.version:
             if self._sharing is Sharing.UNKNOWN:
-                raise refusal(_UNKNOWN.format(what="the array of which it was made is written later"), self._place)
+                raise refusal(_unknown("the array of which it was made is written later"), self._place)
             self._node = self.parent.read(self._select, self.index)
             self._seen = self.parent.version
         return self._node
@@ -118,12 +118,13 @@ class View:
         if self._sharing is Sharing.READ_ONLY:
             raise refusal("NumPy gives a view here that is read-only; write to a copy of it, as in y = x.copy()")
         if self._sharing is Sharing.UNKNOWN:
-            raise refusal(_UNKNOWN.format(what="it is written later"), self._place)
+            raise refusal(_unknown("it is written later"), self._place)
         self.parent.write(self._select, self.index, node)
         self._node, self._seen = node, self.parent.version
 
 
-_UNKNOWN = (
-    "whether this array has memory of its own depends on how another lies in memory, which is not recorded, and "
-    "{what}; make it a copy, as in y = x.reshape(…).copy()"
-)
+def _unknown(written: str) -> str:
+    return (
+        "whether this array has memory of its own depends on how another lies in memory, which is not recorded, and "
+        f"{written}; make it a copy, as in y = x.reshape(…).copy()"
+    )

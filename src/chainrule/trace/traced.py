@@ -31,7 +31,7 @@ from chainrule.ir import (
 )
 from chainrule.trace import arrangement, indexing
 from chainrule.trace.buffers import Buffer
-from chainrule.trace.literals import as_operand, literal
+from chainrule.trace.literals import as_operand
 from chainrule.trace.memory import Memory, View
 from chainrule.trace.ranges import stand_in
 from chainrule.trace.recording import Recording, recording
@@ -364,10 +364,9 @@ class Traced(_NumPyProtocols):
         """Change the memory by a function of it and of the arguments."""
         here = recording.get()
         if self.owner is not None and self.owner is not here and self.owner.encloses(here):
-            inside = "a function" if here is None else here.name
             raise refusal(
-                f"{inside} writes to an array of the function around it, which is recorded apart; give the array to "
-                f"{inside} as an argument, and return it"
+                "this writes to an array of the function around it, which is recorded apart; pass the array as an "
+                "argument, and return what is to be used of it"
             )
         build(partial(change, self.memory), args, options, self)
 
@@ -703,7 +702,7 @@ def _with(source: Traced, whole: Node, tree: Any) -> Any:
 
 def as_constant(values: NDArray[Any]) -> Traced:
     """Return an array of numbers as a traced value of the current trace."""
-    return Traced(literal(values), owner=recording.get())
+    return Traced(indexing.constant(values), owner=recording.get())
 
 
 def is_size(value: object) -> bool:
