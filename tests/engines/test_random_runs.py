@@ -107,8 +107,8 @@ def check_network(seed: int) -> None:
     loop = network.loop()
     expected = REFERENCE.run(Run(loop, network.state, network.data, seed), 4)
     tolerance = 5000 * float(np.finfo(network.dtype.numpy).eps)
-    for native in (NativeEngine(), NativeEngine("loops")):
-        assert_same(native.run(Run(loop, network.state, network.data, seed), 4), expected, tolerance)
+    for engine in (NativeEngine(), NativeEngine("loops"), get_engine("xla")):
+        assert_same(engine.run(Run(loop, network.state, network.data, seed), 4), expected, tolerance)
 
 
 @pytest.mark.parametrize("first", range(0, 8, 2))

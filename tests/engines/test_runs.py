@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,26 @@ from chainrule.ir import ArrayType, DType, Input, Program, ProgramError, ShapeEr
 from chainrule.primitives import cast, exp, log, mean, one_hot, permute, relu, square, sum_
 
 Array = NDArray[Any]
-NATIVE = {"unrolled": NativeEngine("unrolled"), "loops": NativeEngine("loops")}
-ENGINES: dict[str, Engine] = {"reference": get_engine("reference"), **NATIVE}
-Natives = pytest.mark.parametrize("native", list(NATIVE.values()), ids=list(NATIVE))
-Engines = pytest.mark.parametrize("engine", list(ENGINES.values()), ids=list(ENGINES))
+REFERENCE = get_engine("reference")
+COMPILED = ["unrolled", "loops", "xla"]
+Natives = pytest.mark.parametrize("native", COMPILED, indirect=True)
+Engines = pytest.mark.parametrize("engine", ["reference", *COMPILED], indirect=True)
+
+
+@cache
+def engine_called(name: str) -> Engine:
+    """The engine, made when the first test runs that uses it: importing JAX takes seconds."""
+    return get_engine(name) if name in ("reference", "xla") else NativeEngine(name)  # type: ignore[arg-type]
+
+
+@pytest.fixture(name="native")
+def native_engine(request: pytest.FixtureRequest) -> Engine:
+    return engine_called(request.param)
+
+
+@pytest.fixture(name="engine")
+def any_engine(request: pytest.FixtureRequest) -> Engine:
+    return engine_called(request.param)
 
 
 def assert_same_run(left: Outcome, right: Outcome, tolerance: float) -> None:
@@ -36,7 +53,7 @@ def assert_same_run(left: Outcome, right: Outcome, tolerance: float) -> None:
 @Natives
 def test_xor_is_learnt_as_by_numpy(native: Engine) -> None:
     loop = network_loop(4, 4)
-    expected = ENGINES["reference"].run(Run(loop, initial(1), XOR, 0), 1500)
+    expected = REFERENCE.run(Run(loop, initial(1), XOR, 0), 1500)
     assert_same_run(native.run(Run(loop, initial(1), XOR, 0), 1500), expected, 1e-12)
 
 
@@ -48,7 +65,7 @@ def test_xor_is_learnt_as_by_numpy(native: Engine) -> None:
 )
 def test_batches(native: Engine, n: int, batch_size: int, shuffle: bool, dtype: DType) -> None:
     loop = network_loop(n, batch_size, shuffle, dtype=dtype)
-    expected = ENGINES["reference"].run(Run(loop, initial(0), random_data(n), 7), 6)
+    expected = REFERENCE.run(Run(loop, initial(0), random_data(n), 7), 6)
     assert expected.steps_done == 6 * -(-n // batch_size)
     result = native.run(Run(loop, initial(0), random_data(n), 7), 6)
     assert_same_run(result, expected, 1000 * float(np.finfo(dtype.numpy).eps))
@@ -57,7 +74,7 @@ def test_batches(native: Engine, n: int, batch_size: int, shuffle: bool, dtype: 
 @pytest.mark.parametrize("sizes", [(20, 33, 2), (5, 70, 10)])
 def test_a_network_too_large_for_registers(sizes: tuple[int, int, int]) -> None:
     loop = network_loop(50, 16, True, sizes)
-    expected = ENGINES["reference"].run(Run(loop, initial(0, sizes), random_data(50, sizes), 1), 3)
+    expected = REFERENCE.run(Run(loop, initial(0, sizes), random_data(50, sizes), 1), 3)
     assert_same_run(NativeEngine().run(Run(loop, initial(0, sizes), random_data(50, sizes), 1), 3), expected, 1e-11)
 
 
@@ -100,7 +117,7 @@ def test_states_may_swap_stay_and_count(engine: Engine) -> None:
     loop = Loop(("a", "b", "c", "d", "count"), ("x",), (), {1: program}, 2, 1, False)
     state = {name: np.arange(3.0) + k for k, name in enumerate("abcd")} | {"count": np.array(9)}
     outcome = engine.run(Run(loop, state, {"x": np.ones((2, 3))}, 0), 3)
-    expected = ENGINES["reference"].run(Run(loop, state, {"x": np.ones((2, 3))}, 0), 3)
+    expected = REFERENCE.run(Run(loop, state, {"x": np.ones((2, 3))}, 0), 3)
     for name, value in expected.state.items():
         np.testing.assert_array_equal(outcome.state[name], value)
     assert outcome.state["count"] == 9
@@ -123,7 +140,7 @@ def classifier(n: int) -> Loop:
 def test_integer_labels(native: Engine) -> None:
     loop, rng = classifier(6), np.random.default_rng(0)
     data = {"x": rng.normal(size=(6, 2)), "labels": np.array([0, 1, 2, -1, 1, 0]), "rate": np.array(0.5)}
-    expected = ENGINES["reference"].run(Run(loop, {"w": np.zeros((2, 3))}, data, 0), 20)
+    expected = REFERENCE.run(Run(loop, {"w": np.zeros((2, 3))}, data, 0), 20)
     assert_same_run(native.run(Run(loop, {"w": np.zeros((2, 3))}, data, 0), 20), expected, 1e-12)
 
 
@@ -154,7 +171,7 @@ def test_a_state_that_overflows_unseen_ends_the_run_at_its_last_finite_value(
 ) -> None:
     loop, data = growing(n, batch_size, True), {"x": np.zeros((n, 2))}
     outcome = engine.run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), 30)
-    expected = ENGINES["reference"].run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), 30)
+    expected = REFERENCE.run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), 30)
     assert outcome.status == "diverged"
     assert outcome.culprit == "square(w)"
     assert np.isfinite(outcome.state["w"]).all()
@@ -166,7 +183,7 @@ def test_a_state_that_overflows_unseen_ends_the_run_at_its_last_finite_value(
 @Engines
 def test_a_state_that_overflows_at_the_last_update_counts(engine: Engine) -> None:
     loop, data = growing(1, 1, False), {"x": np.zeros((1, 2))}
-    whole = ENGINES["reference"].run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), 30)
+    whole = REFERENCE.run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), 30)
     assert whole.culprit_step is not None
     outcome = engine.run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), whole.culprit_step + 1)
     assert (outcome.status, outcome.epochs_done) == ("diverged", whole.culprit_step)
@@ -213,7 +230,7 @@ def test_a_value_without_a_name_goes_by_the_one_that_it_spoils(engine: Engine) -
     assert outcome.state["w"] == 2
 
 
-@Natives
+@pytest.mark.parametrize("native", ["unrolled", "loops"], indirect=True)
 def test_an_interrupt_ends_the_run_and_keeps_what_was_learnt(native: Engine) -> None:
     loop = network_loop(4, 4)
     native.run(Run(loop, initial(0), XOR, 0), 1)

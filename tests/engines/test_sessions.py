@@ -6,7 +6,8 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,23 @@ from chainrule.primitives import cast, one_hot, sum_
 
 Array = NDArray[Any]
 WIDE = (21, 70, 35)
-ENGINES: dict[str, tuple[Engine, tuple[int, int, int]]] = {
-    "reference": (get_engine("reference"), (2, 4, 1)),
-    "unrolled": (NativeEngine("unrolled"), (2, 4, 1)),
-    "loops": (NativeEngine("loops"), (2, 4, 1)),
-    "team": (NativeEngine("loops", team=3), WIDE),
+Sizes = tuple[int, int, int]
+ENGINES: dict[str, Callable[[], tuple[Engine, Sizes]]] = {
+    "reference": lambda: (get_engine("reference"), (2, 4, 1)),
+    "unrolled": lambda: (NativeEngine("unrolled"), (2, 4, 1)),
+    "loops": lambda: (NativeEngine("loops"), (2, 4, 1)),
+    "team": lambda: (NativeEngine("loops", team=3), WIDE),
+    "xla": lambda: (get_engine("xla"), (2, 4, 1)),
 }
 Engines = pytest.mark.parametrize("name", ENGINES)
+
+
+@cache
+def chosen(name: str) -> tuple[Engine, Sizes]:
+    """An engine, made when the first test runs that uses it, and the sizes of a network for it."""
+    return ENGINES[name]()
+
+
 Natives = pytest.mark.parametrize("name", ["unrolled", "loops", "team"])
 Batches = pytest.mark.parametrize(
     ("n", "batch_size", "shuffle"),
@@ -48,7 +59,7 @@ def assert_state(found: Mapping[str, Array], expected: Mapping[str, Array]) -> N
 
 def whole(name: str, n: int, batch_size: int, shuffle: bool, epochs: int) -> tuple[Loop, dict[str, Array], Outcome]:
     """A loop, its data, and the run in one piece."""
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data = network_loop(n, batch_size, shuffle, sizes), random_data(n, sizes)
     return loop, data, engine.run(Run(loop, initial(0, sizes), data, SEED), epochs)
 
@@ -56,7 +67,7 @@ def whole(name: str, n: int, batch_size: int, shuffle: bool, epochs: int) -> tup
 @Engines
 @Batches
 def test_a_session_comes_to_the_same_bits_as_a_run(name: str, n: int, batch_size: int, shuffle: bool) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data, expected = whole(name, n, batch_size, shuffle, 7)
     begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     assert_state(begun.state, initial(0, sizes))
@@ -72,7 +83,7 @@ def test_a_session_comes_to_the_same_bits_as_a_run(name: str, n: int, batch_size
 @Engines
 @Batches
 def test_a_new_session_goes_on_where_an_old_one_stopped(name: str, n: int, batch_size: int, shuffle: bool) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data, expected = whole(name, n, batch_size, shuffle, 7)
     part = engine.run(Run(loop, initial(0, sizes), data, SEED), 3)
     rest = engine.begin(Run(loop, part.state, data, SEED, part.position)).advance(4)
@@ -84,7 +95,7 @@ def test_a_new_session_goes_on_where_an_old_one_stopped(name: str, n: int, batch
 @Engines
 @pytest.mark.parametrize(("n", "batch_size"), [(10, 3), (10, 5), (10, 1), (13, 8)])
 def test_orders_that_are_given_count_as_those_drawn(name: str, n: int, batch_size: int) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data, expected = whole(name, n, batch_size, True, 6)
     order = np.array([permutation(SEED, epoch, n) for epoch in range(6)])
     begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
@@ -98,7 +109,7 @@ def test_orders_that_are_given_count_as_those_drawn(name: str, n: int, batch_siz
 
 @Engines
 def test_rows_may_come_more_than_once(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data = network_loop(10, 4, True, sizes), random_data(10, sizes)
     order = np.random.default_rng(0).integers(0, 10, (2, 10))
     found = engine.begin(Run(loop, initial(0, sizes), data, 0)).advance(2, order=order)
@@ -109,7 +120,7 @@ def test_rows_may_come_more_than_once(name: str) -> None:
 
 @Engines
 def test_an_order_has_no_effect_where_a_batch_is_the_whole_data(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data, expected = whole(name, 10, 10, True, 1)
     found = engine.begin(Run(loop, initial(0, sizes), data, SEED)).advance(1, order=np.arange(10)[None, ::-1])
     assert_state(found.state, expected.state)
@@ -126,7 +137,7 @@ def test_an_order_has_no_effect_where_a_batch_is_the_whole_data(name: str) -> No
     ],
 )
 def test_an_order_that_does_not_fit_is_refused(name: str, order: Array, error: type[Exception], message: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     with pytest.raises(error, match=message):
         begun.advance(1, order=order)
@@ -135,7 +146,7 @@ def test_an_order_that_does_not_fit_is_refused(name: str, order: Array, error: t
 
 @Engines
 def test_an_order_for_a_loop_that_does_not_shuffle_is_refused(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     begun = engine.begin(Run(network_loop(10, 3, False, sizes), initial(0, sizes), random_data(10, sizes), 0))
     with pytest.raises(EngineError, match="does not shuffle"):
         begun.advance(1, order=np.arange(10)[None])
@@ -147,14 +158,14 @@ def test_an_order_for_a_loop_that_does_not_shuffle_is_refused(name: str) -> None
     [((-1, 0, 0.0), "first epoch is -1"), ((0, 4, 0.0), "has 4$"), ((2**62, 0, 0.0), "first epoch is")],
 )
 def test_a_position_that_cannot_be_is_refused(name: str, start: Any, message: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     with pytest.raises(ProgramError, match=message):
         engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0, start))
 
 
 @Engines
 def test_epochs_are_counted_forwards(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     for epochs in (-1, 2**62):
         with pytest.raises(ProgramError, match="cannot advance by"):
@@ -163,7 +174,7 @@ def test_epochs_are_counted_forwards(name: str) -> None:
 
 @Engines
 def test_what_is_fixed_changes_without_compiling(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data, part = whole(name, 10, 3, True, 2)
     begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     begun.advance(2)
@@ -178,7 +189,7 @@ def test_what_is_fixed_changes_without_compiling(name: str, monkeypatch: pytest.
 
 @Engines
 def test_what_is_not_fixed_is_named(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     with pytest.raises(ProgramError, match="'X' is not a constant of this run; rate is"):
         begun.set("X", 1.0)
@@ -214,7 +225,7 @@ def test_fixed_arrays_change_too_however_they_lie(engine: Engine, layout: str) -
 
 @Engines
 def test_a_state_is_restored_with_its_place(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data, expected = whole(name, 10, 3, True, 5)
     begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     begun.advance(2)
@@ -233,7 +244,7 @@ def test_a_state_is_restored_with_its_place(name: str) -> None:
 
 @Engines
 def test_copies_are_given_out(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     outcome = begun.advance(1)
     first = {key: value.copy() for key, value in outcome.state.items()}
@@ -244,7 +255,7 @@ def test_copies_are_given_out(name: str) -> None:
 
 @Engines
 def test_only_a_report_finds_a_session_busy(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     with pytest.raises(EngineError, match="the session is running"):
         begun.advance(3, lambda done, losses: begun.restore({}))
@@ -255,7 +266,7 @@ def test_only_a_report_finds_a_session_busy(name: str) -> None:
 @Natives
 def test_a_report_that_raises_leaves_the_session_where_it_was(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "REPORT_INTERVAL", 1e-3)  # few epochs, which are run again below
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data = network_loop(10, 3, True, sizes), random_data(10, sizes)
     begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
 
@@ -309,7 +320,7 @@ def test_an_interrupted_session_goes_on_from_within_its_epoch(
 def test_a_run_stopped_after_any_step_goes_on_to_the_same_bits(
     name: str, stop_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data, expected = whole(name, 10, 3, True, 4)
     begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     monkeypatch.setattr(session, "UNLIMITED", stop_at)
@@ -328,7 +339,7 @@ def test_a_run_stopped_after_any_step_goes_on_to_the_same_bits(
 @Natives
 def test_an_interrupt_between_two_instructions_loses_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes before the outcome is made of what the generated code has done."""
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data, expected = whole(name, 10, 3, True, 5)
     begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     ended = session.NativeSession._ended
@@ -371,7 +382,7 @@ def test_a_divergence_is_the_same_however_the_run_is_cut(
     """Cut between epochs, or after so many steps; with orders drawn and given."""
     if every_step:
         monkeypatch.setattr(compilation, "LONG_STEP", 0.0)
-    kind, sizes = ENGINES[name]
+    kind, sizes = chosen(name)
     engine = NativeEngine(kind.mode, team=kind.team) if isinstance(kind, NativeEngine) else kind
     loop, state, data = growing(5 if sizes != WIDE else 3000, seen)
     expected = get_engine("reference").run(Run(loop, state, data, SEED), 9)
@@ -401,7 +412,7 @@ def test_a_divergence_is_the_same_however_the_run_is_cut(
 
 @Engines
 def test_bad_rows_are_named_in_whatever_order_they_come(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     loop, data = network_loop(10, 3, True, sizes), random_data(10, sizes)
     data["X"][7, 0] = np.nan
     order = np.array([np.r_[np.arange(7), np.zeros(3, int)], np.r_[0:3, 7, 3:9]])
@@ -411,7 +422,7 @@ def test_bad_rows_are_named_in_whatever_order_they_come(name: str) -> None:
 
 @Engines
 def test_a_state_restored_spoilt_is_named(name: str) -> None:
-    engine, sizes = ENGINES[name]
+    engine, sizes = chosen(name)
     begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     begun.advance(1)
     state = begun.state
@@ -441,7 +452,7 @@ def test_threads_wait_between_calls_and_end_with_the_session() -> None:
         return {thread for thread in threading.enumerate() if thread.name.startswith("chainrule-run")}
 
     before = running()
-    engine, sizes = ENGINES["team"]
+    engine, sizes = chosen("team")
     begun = engine.begin(Run(network_loop(100, 30, True, sizes), initial(0, sizes), random_data(100, sizes), 0))
     assert not running() - before
     begun.advance(1)
@@ -458,7 +469,7 @@ def test_threads_wait_between_calls_and_end_with_the_session() -> None:
 
 
 def test_two_threads_may_share_a_session() -> None:
-    engine, sizes = ENGINES["loops"]
+    engine, sizes = chosen("loops")
     loop, data, expected = whole("loops", 10, 3, True, 40)
     begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     threads = [threading.Thread(target=lambda: [begun.advance(1) for _ in range(20)]) for _ in range(2)]

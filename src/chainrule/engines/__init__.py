@@ -1,4 +1,4 @@
-"""Engines that execute programs: `reference` (NumPy, the definition) and `native` (generated machine code)."""
+"""Engines that execute programs: `reference` (NumPy, the definition), `native` (machine code) and `xla` (JAX)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chainrule.primitives import evaluate_nodes
 _ENGINES = {
     "reference": ("chainrule.engines.reference", "ReferenceEngine"),
     "native": ("chainrule.engines.native", "NativeEngine"),
+    "xla": ("chainrule.engines.xla", "XlaEngine"),
 }
 
 
@@ -22,10 +23,11 @@ _ENGINES = {
 def get_engine(name: str) -> Engine:
     """Return the engine called `name`, one object per name, imported on first use because loading LLVM is slow.
 
-    Raises EngineError, a ValueError, for a name other than "reference" or "native".
+    Raises EngineError, a ValueError, for a name other than "reference", "native" or "xla", MissingDependencyError for
+    "xla" without JAX.
     """
     if name not in _ENGINES:
-        raise EngineError(f"there is no engine {name!r}; use 'native' or 'reference'")
+        raise EngineError(f"there is no engine {name!r}; use 'native', 'reference' or 'xla'")
     module, attribute = _ENGINES[name]
     engine: Engine = getattr(importlib.import_module(module), attribute)()
     return engine

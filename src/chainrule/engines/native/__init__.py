@@ -19,7 +19,8 @@ A program passes through these files in order:
 """
 
 from chainrule.engines.native.engine import NativeEngine
+from chainrule.engines.native.shuffling import permutations
 from chainrule.engines.native.team import available
 from chainrule.engines.native.unrolled import NotUnrollableError
 
-__all__ = ["NativeEngine", "NotUnrollableError", "available"]
+__all__ = ["NativeEngine", "NotUnrollableError", "available", "permutations"]

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines.native.machine import MachineCode, build
 from chainrule.engines.native.random import threefry
 from chainrule.engines.native.text import (
     INTEGER,
@@ -20,7 +27,28 @@ DRAWS = 4
 """The number of random words that are drawn together."""
 
 
-def write_shuffle(module: Module) -> None:
+def permutations(seed: int, epochs: range, rows: int) -> NDArray[np.int64]:
+    """Return `engines.shuffle.permutation` for each of `epochs`, an array (epochs, rows), about 100 times faster."""
+    orders = np.empty((len(epochs), rows), np.int64)
+    _, shuffle = _compiled()
+    for order, epoch in zip(orders, epochs, strict=True):
+        shuffle(order.ctypes.data, rows, seed & _WORD, epoch & _WORD)
+    return orders
+
+
+_WORD = (1 << 64) - 1
+
+
+@cache
+def _compiled() -> tuple[MachineCode, Any]:
+    """The code, which must stay alive, and its function."""
+    module = Module()
+    write_shuffle(module, linkage="")
+    code = build(str(module))
+    return code, code.function("shuffle", 4)
+
+
+def write_shuffle(module: Module, linkage: str = "internal") -> None:
     """Write `shuffle(order, n, seed, epoch)`: the same permutation as `engines.shuffle.permutation`."""
     f = Function(
         module,
@@ -28,7 +56,7 @@ def write_shuffle(module: Module) -> None:
         "void",
         [("order", "ptr noalias"), ("n", INTEGER), ("seed", INTEGER), ("epoch", INTEGER)],
         attributes="nounwind noinline",
-        linkage="internal",
+        linkage=linkage,
     )
     order, n, seed, epoch = Value("%order", POINTER), *(Value(f"%{name}", INTEGER) for name in ("n", "seed", "epoch"))
     with f.loop(n) as i:

@@ -1,0 +1,14 @@
+"""The XLA engine: the same programs on GPUs, TPUs and CPUs, through JAX.
+
+`library`    imports JAX, which is optional; 64-bit types are enabled around calls and nowhere else
+`lowerings`  what each primitive is in JAX: one entry, or else its `expand()`, or its rule for scalars
+`draws`      random numbers with the same bits as in the other engines
+`placement`  on which devices arrays are kept
+`loop`       a run as one executable, for any number of steps
+`session`    calls of that executable, and their outcomes
+`engine`     compilation, and its cache
+"""
+
+from chainrule.engines.xla.engine import XlaEngine
+
+__all__ = ["XlaEngine"]

@@ -1,0 +1,61 @@
+"""The engine that compiles programs and runs with XLA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.engines.indices import check_indices
+from chainrule.engines.loop import Array, EngineError, Run
+from chainrule.engines.session import Engine
+from chainrule.engines.xla.library import jax, wide
+from chainrule.engines.xla.loop import compiled_run
+from chainrule.engines.xla.lowerings import evaluated
+from chainrule.engines.xla.placement import Placement, read
+from chainrule.engines.xla.session import XlaSession
+from chainrule.ir import Memo, Program
+
+CACHE_SIZE = 64
+
+
+class XlaEngine(Engine):
+    """XLA, through JAX, on `devices`: by default all that JAX knows.
+
+    The rows of each batch are divided among the devices if their number is a multiple of that of the devices; the state
+    is kept on all of them.
+    """
+
+    name = "xla"
+
+    def __init__(self, devices: Any = None) -> None:
+        self._placement = Placement(devices)
+        self._programs: Memo[object, Callable[..., Any]] = Memo(CACHE_SIZE)
+        self._loops: Memo[object, Callable[..., Any]] = Memo(CACHE_SIZE)
+
+    def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
+        def function(values: list[Any]) -> list[Any]:
+            return evaluated(program.outputs, dict(zip(program.inputs, values, strict=True)))
+
+        compiled = self._programs.made((program.inputs, program.outputs), lambda: jax.jit(function))
+
+        def call(values: Mapping[str, Array]) -> list[Array]:
+            check_indices(program, values)
+            with wide():
+                given = [np.asarray(values[node.name], node.type.dtype.numpy) for node in program.inputs]
+                return [read(value) for value in compiled(given)]
+
+        return call
+
+    def begin(self, run: Run, threads: int | None = None) -> XlaSession:
+        if threads is not None:
+            raise EngineError(
+                f'threads={threads} is for engine="native"; leave it out, XLA uses all processors unless XLA_FLAGS in '
+                "the environment says otherwise"
+            )
+        checked, loop = run.checked(), run.loop
+        steps = tuple((size, loop.steps[size].inputs, loop.steps[size].outputs) for size in loop.batch_sizes)
+        key = steps, loop.state, loop.rows, loop.constants, loop.row_count, loop.shuffles
+        execute = self._loops.made(key, lambda: compiled_run(loop, self._placement))
+        return XlaSession(execute, checked, self._placement)

@@ -1,0 +1,307 @@
+"""What each primitive is in JAX.
+
+A primitive without an entry here is lowered by its `expand()`, or, if it is elementwise, by its rule for scalars,
+applied to whole arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numpy as np
+
+from chainrule import primitives as p
+from chainrule.engines.loop import EngineError
+from chainrule.engines.xla.draws import uniform
+from chainrule.engines.xla.library import jnp, lax
+from chainrule.ir import Apply, Const, Input, Node, ProgramError, topological_order
+from chainrule.primitives import BitOperation, Comparison, Elementwise, MathFunction, NotExpandableError, Primitive
+
+Lowering: TypeAlias = Callable[..., Any]
+"""A function of the primitive, all of whose sizes are numbers, and its operands."""
+
+L = TypeVar("L", bound=Lowering)
+
+EXACT = lax.Precision.HIGHEST
+"""Without it, float32 products are computed in TF32 on GPUs and in bfloat16 on TPUs."""
+
+MATH: dict[MathFunction, Callable[..., Any]] = {
+    "exp": lax.exp,
+    "expm1": lax.expm1,
+    "log": lax.log,
+    "log1p": lax.log1p,
+    "sqrt": lax.sqrt,
+    "sin": lax.sin,
+    "cos": lax.cos,
+    "tanh": lax.tanh,
+    "sigmoid": lax.logistic,
+    "softplus": lambda x: jnp.maximum(x, 0) + lax.log1p(lax.exp(-jnp.abs(x))),
+    "erf": lax.erf,
+    "erfc": lax.erfc,
+    "abs": jnp.abs,
+    "floor": jnp.floor,
+    "power": jnp.power,
+}
+
+COMPARISONS: dict[Comparison, Callable[[Any, Any], Any]] = {
+    "<": jnp.less,
+    "<=": jnp.less_equal,
+    ">": jnp.greater,
+    ">=": jnp.greater_equal,
+    "==": jnp.equal,
+    "!=": jnp.not_equal,
+}
+
+BITWISE: dict[BitOperation, Callable[[Any, Any], Any]] = {
+    "and": jnp.bitwise_and,
+    "or": jnp.bitwise_or,
+    "xor": jnp.bitwise_xor,
+}
+
+
+class Elements:
+    """The `Scalars` of this back end: arrays, to which an operation on scalars applies element by element."""
+
+    def constant_like(self, value: float, x: Any) -> Any:
+        return jnp.asarray(value, x.dtype)
+
+    def add(self, x: Any, y: Any) -> Any:
+        return x + y
+
+    def subtract(self, x: Any, y: Any) -> Any:
+        return x - y
+
+    def multiply(self, x: Any, y: Any) -> Any:
+        return x * y
+
+    def divide(self, x: Any, y: Any) -> Any:
+        return x / y
+
+    def negate(self, x: Any) -> Any:
+        return -x
+
+    def math(self, function: MathFunction, *x: Any) -> Any:
+        return MATH[function](*x)
+
+    def compare(self, comparison: Comparison, x: Any, y: Any) -> Any:
+        return COMPARISONS[comparison](x, y)
+
+    def logical_and(self, x: Any, y: Any) -> Any:
+        return x & y
+
+    def logical_or(self, x: Any, y: Any) -> Any:
+        return x | y
+
+    def logical_not(self, x: Any) -> Any:
+        return ~x
+
+    def bitwise(self, operation: BitOperation, x: Any, y: Any) -> Any:
+        return BITWISE[operation](x, y)
+
+    def select(self, condition: Any, x: Any, y: Any) -> Any:
+        values = [value() if callable(value) else value for value in (x, y)]
+        return jnp.where(condition, *values)
+
+
+LOWERINGS: dict[type[Primitive], Lowering] = {
+    p.Add: lambda q, x, y: x + y,
+    p.Subtract: lambda q, x, y: x - y,
+    p.Negate: lambda q, x: -x,
+    p.Multiply: lambda q, x, y: x * y,
+    p.Permute: lambda q, x: lax.transpose(x, q.order),
+    p.Reshape: lambda q, x: lax.reshape(x, q.shape),
+    p.Cast: lambda q, x: lax.convert_element_type(x, q.dtype.numpy),
+    p.Broadcast: lambda q, x: lax.broadcast_in_dim(x, q.shape, q.axes),
+    p.Concatenate: lambda q, *x: lax.concatenate(x, q.axis),
+    p.Pad: lambda q, x: lax.pad(x, jnp.zeros((), x.dtype), list(zip(q.low, q.high, q.interior, strict=True))),
+    p.Where: lambda q, condition, x, y: lax.select(condition, x, y),
+    p.Diagonal: lambda q, x: jnp.diagonal(x, axis1=-2, axis2=-1),
+    p.DiagonalMatrix: lambda q, x: jnp.where(jnp.eye(x.shape[-1], dtype=bool), x[..., None], jnp.zeros((), x.dtype)),
+    p.Trace: lambda q, x: jnp.trace(x, axis1=-2, axis2=-1),
+    p.Sum: lambda q, x: jnp.sum(x, axis=q.axes, dtype=x.dtype),
+    p.Mean: lambda q, x: jnp.sum(x, axis=q.axes, dtype=x.dtype) / math.prod(x.shape[axis] for axis in q.axes),
+    p.Max: lambda q, x: jnp.max(x, axis=q.axes),
+    p.Min: lambda q, x: jnp.min(x, axis=q.axes),
+    p.CumulativeSum: lambda q, x: lax.cumsum(x, q.axis, q.reverse),
+    p.Gather: lambda q, x, indices: jnp.take(x, _places(indices, x.shape[q.axis]), axis=q.axis, mode="clip"),
+    p.RandomUniform: lambda q, seed, step: uniform(seed, q.stream, step, q.shape, q.dtype),
+}
+
+
+def lowering(kind: type[Primitive]) -> Callable[[L], L]:
+    """Enter a function in the table."""
+
+    def enter(function: L) -> L:
+        LOWERINGS[kind] = function
+        return function
+
+    return enter
+
+
+def lowered(node: Apply, operands: Sequence[Any]) -> Any:
+    """Return the value of `node`, given those of its operands."""
+    primitive, shape = node.primitive, node.type.concrete_shape
+    known = LOWERINGS.get(type(primitive))
+    if known is not None:
+        value = known(primitive, *operands)
+    elif isinstance(primitive, Elementwise):
+        value = jnp.broadcast_to(primitive.lower(Elements(), *operands), shape)
+    else:
+        value = _expanded(node, operands)
+    if value.shape != shape or value.dtype != node.type.dtype.numpy:
+        raise ProgramError(f"{primitive} of type {node.type} is lowered to {value.dtype} of the shape {value.shape}")
+    return value
+
+
+def evaluated(outputs: Sequence[Node], inputs: Mapping[Node, Any]) -> list[Any]:
+    """Return the values of `outputs`, given those of the inputs."""
+    known = dict(inputs)
+    for node in topological_order(outputs, stop=inputs):
+        match node:
+            case _ if node in known:
+                continue
+            case Const():
+                value = np.asarray(node.value, node.type.dtype.numpy)
+                known[node] = jnp.full(node.type.concrete_shape, value) if node.is_filled else jnp.asarray(value)
+            case Apply():
+                known[node] = lowered(node, [known[operand] for operand in node.operands])
+            case _:
+                raise ProgramError(f"{node} has no value")
+    return [known[output] for output in outputs]
+
+
+def _expanded(node: Apply, operands: Sequence[Any]) -> Any:
+    names = [Input(f"operand {k}", operand.type) for k, operand in enumerate(node.operands)]
+    expand = cast("Callable[..., Node | None]", getattr(node.primitive, "expand", lambda *_: None))
+    try:
+        expanded = expand(*names)
+    except NotExpandableError as error:
+        raise EngineError(f'{error}; use engine="reference"') from None
+    if expanded is None:
+        raise EngineError(f'engine="xla" has no {type(node.primitive).__name__}; use engine="native"')
+    return evaluated([expanded], dict(zip(names, operands, strict=True)))[0]
+
+
+@lowering(p.Slice)
+def _slice(q: Any, x: Any) -> Any:
+    starts, limits, strides, reversed_axes = [], [], [], []
+    for axis, (start, size, stride) in enumerate(zip(q.starts, q.sizes, q.strides, strict=True)):
+        first, count = start, size
+        step = abs(stride) if count else 1
+        if count and stride < 0:
+            first -= (count - 1) * step
+            reversed_axes.append(axis)
+        starts.append(first if count else 0)
+        limits.append(starts[-1] + (count - 1) * step + 1 if count else 0)
+        strides.append(step)
+    taken = lax.slice(x, starts, limits, strides)
+    return lax.rev(taken, reversed_axes) if reversed_axes else taken
+
+
+@lowering(p.Windows)
+def _windows(q: Any, x: Any) -> Any:
+    for axis, count, size, stride, dilation in zip(q.axes, q.counts, q.sizes, q.strides, q.dilations, strict=True):
+        reach = (count - 1) * stride + 1 if count else 0
+        parts = [lax.slice_in_dim(x, k * dilation, k * dilation + reach, stride, axis) for k in range(size)]
+        x = jnp.stack(parts, -1)
+    return x
+
+
+@lowering(p.OverlapAdd)
+def _overlap_add(q: Any, windows: Any) -> Any:
+    """One axis of windows at a time, the last first: the padded entries are added in order, without a scatter."""
+    for axis, whole, stride, dilation in reversed(list(zip(q.axes, q.wholes, q.strides, q.dilations, strict=True))):
+        count = windows.shape[axis]
+        covered = (count - 1) * stride + 1 if count else 0
+        shape = (*windows.shape[:axis], whole, *windows.shape[axis + 1 : -1])
+        total = jnp.zeros(shape, windows.dtype)
+        for k in range(windows.shape[-1]):
+            low = k * dilation if count else 0
+            widths: list[tuple[int, int, int]] = [(0, 0, 0)] * (windows.ndim - 1)
+            widths[axis] = (low, whole - low - covered, stride - 1 if count > 1 else 0)
+            total = total + lax.pad(windows[..., k], jnp.zeros((), windows.dtype), widths)
+        windows = total
+    return windows
+
+
+@lowering(p.Contract)
+def _contract(q: p.Contract, *operands: Any) -> Any:
+    labelled = [part for pair in zip(operands, map(list, q.inputs), strict=True) for part in pair]
+    return jnp.einsum(*labelled, list(q.output), precision=EXACT)
+
+
+def _places(indices: Any, size: Any) -> Any:
+    """Return indices as counted from the front."""
+    return jnp.where(indices < 0, indices + size, indices)
+
+
+@lowering(p.OneHot)
+def _one_hot(q: p.OneHot, labels: Any) -> Any:
+    places = lax.broadcasted_iota(labels.dtype, (*labels.shape, q.size), labels.ndim)
+    return (places == _places(labels, q.size)[..., None]).astype(q.dtype.numpy)
+
+
+@lowering(p.ScatterAdd)
+def _scatter_add(q: p.ScatterAdd, x: Any, indices: Any) -> Any:
+    """On a CPU, entries are added one after another; on other devices, by `_added_in_order`."""
+    behind = q.axis + indices.ndim
+    places = _places(indices, q.size).reshape(-1)
+    flat = jnp.moveaxis(x.reshape((*x.shape[: q.axis], places.size, *x.shape[behind:])), q.axis, 0)
+
+    def in_any_order(entries: Any, places: Any) -> Any:
+        return jnp.zeros((q.size, *entries.shape[1:]), entries.dtype).at[places].add(entries, mode="drop")
+
+    if not places.size:
+        added = jnp.zeros((q.size, *flat.shape[1:]), x.dtype)
+    else:
+        added = lax.platform_dependent(
+            flat, places, cpu=in_any_order, default=lambda entries, places: _added_in_order(entries, places, q.size)
+        )
+    return jnp.moveaxis(added, 0, q.axis)
+
+
+def _added_in_order(entries: Any, places: Any, size: Any) -> Any:
+    """Add entries by place in a fixed order: sorted by place, then summed by a segmented scan.
+
+    Atomic additions, which is what a scatter is on a GPU, would make the last bits differ from run to run.
+    """
+    order = jnp.argsort(places, stable=True)
+    sorted_places, values = places[order], entries[order]
+    begins = jnp.concatenate([jnp.ones(1, bool), sorted_places[1:] != sorted_places[:-1]])
+    begins = begins.reshape((-1, *[1] * (values.ndim - 1)))
+
+    def combined(left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
+        return left[0] | right[0], jnp.where(right[0], right[1], left[1] + right[1])
+
+    _, sums = lax.associative_scan(combined, (begins, values))
+    ends = jnp.concatenate([sorted_places[1:] != sorted_places[:-1], jnp.ones(1, bool)])
+    kept = jnp.where(ends, sorted_places, size)  # all others are dropped
+    return jnp.zeros((size, *entries.shape[1:]), entries.dtype).at[kept].set(sums, mode="drop")
+
+
+def _finite(x: Any) -> Any:
+    return jnp.isfinite(x).all(axis=(-2, -1))
+
+
+@lowering(p.Inverse)
+def _inverse(q: p.Inverse, x: Any) -> Any:
+    triangular, _, _ = lax.linalg.lu(x)
+    regular = (jnp.diagonal(triangular, axis1=-2, axis2=-1) != 0).all(-1) & _finite(x)
+    return jnp.where(regular[..., None, None], jnp.linalg.inv(x), math.nan)
+
+
+@lowering(p.Determinant)
+def _determinant(q: p.Determinant, x: Any) -> Any:
+    return jnp.where(_finite(x), jnp.linalg.det(x), math.nan)
+
+
+@lowering(p.SignDeterminant)
+def _sign_determinant(q: p.SignDeterminant, x: Any) -> Any:
+    return jnp.where(_finite(x), jnp.linalg.slogdet(x)[0], math.nan)
+
+
+@lowering(p.LogDeterminant)
+def _log_determinant(q: p.LogDeterminant, x: Any) -> Any:
+    return jnp.where(_finite(x), jnp.linalg.slogdet(x)[1], math.nan)
