@@ -13,6 +13,7 @@ __all__ = ["PEERS", "AbsentError", "gather", "optional"]
 
 PEERS: dict[str, Callable[[Job], list[Contender]]] = {
     chainrule.NAME: chainrule.contenders,
+    chainrule.XLA: chainrule.on_xla,
     handwritten.NAME: handwritten.contenders,
     fann.NAME: fann.contenders,
     jax.NAME: jax.contenders,

@@ -11,8 +11,10 @@ import numpy as np
 import chainrule as cr
 from benchmarks.jobs import Array, Job
 from benchmarks.measure import Contender
+from benchmarks.peers.absent import optional
 
 NAME = "chainrule"
+XLA = 'chainrule, engine="xla"'
 
 
 def squared_error(X: Any, y: Any, **parameters: Any) -> Any:
@@ -72,6 +74,12 @@ def train(job: Job, threads: int | None = None, engine: str = "native") -> list[
 def contenders(job: Job) -> list[Contender]:
     """Return contenders that train in one call."""
     return [Contender(NAME, lambda: train(job))]
+
+
+def on_xla(job: Job) -> list[Contender]:
+    """Return a contender that trains in one call of the XLA engine, which is no faster on a CPU."""
+    optional("jax", "jax")
+    return [Contender(XLA, lambda: train(job, engine="xla"))]
 
 
 def one_epoch(job: Job) -> Contender:

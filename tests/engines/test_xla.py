@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -163,3 +167,63 @@ def test_entries_are_added_in_a_fixed_order_where_a_scatter_is_not(count: int, a
 def test_machine_code_shuffles_as_defined(seed: int, rows: int) -> None:
     expected = [permutation(seed & (2**64 - 1), epoch, rows) for epoch in (7, 8)]
     np.testing.assert_array_equal(permutations(seed, range(7, 9), rows), expected)
+
+
+FOUR_DEVICES = """
+import sys
+import numpy as np
+import chainrule as cr
+
+def loss(X, y, table, W, b, W2, key):
+    a = np.tanh(cr.dropout(X @ W, 0.3) + table[key] + b)
+    a = (a - a.mean(axis=0)) / np.sqrt(a.var(axis=0) + 1e-5)
+    return np.mean((a @ W2 - y) ** 2)
+
+rng = np.random.default_rng(0)
+data = {"X": rng.normal(size=(45, 3)), "y": rng.normal(size=(45, 1)), "key": rng.integers(0, 6, 45)}
+params = {"table": rng.normal(size=(6, 5)), "W": rng.normal(size=(3, 5)), "b": np.zeros(5)}
+params["W2"] = rng.normal(size=(5, 1))
+given = dict(optimizer=cr.Adam(0.01), epochs=20, batch_size=8, seed=3)
+one = cr.fit(loss, params, data, engine="native", **given)
+many = cr.fit(loss, params, data, engine="xla", **given)
+import jax
+assert len(jax.devices()) == 4
+half = cr.fit(loss, params, data, engine="xla", **{**given, "epochs": 7})
+rest = cr.fit(loss, half.params, data, engine="xla", **{**given, "epochs": 13},
+              optimizer_state=half.optimizer_state, start=half.position)
+for name, value in one.params.items():
+    np.testing.assert_allclose(many.params[name], value, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(rest.params[name], many.params[name])
+"""
+
+
+def test_batches_are_divided_among_devices_and_resumed_with_the_same_bits() -> None:
+    """Batches of 8 rows on 4 devices, with statistics over the batch; the last one, of 5, is not divided."""
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    subprocess.run([sys.executable, "-c", FOUR_DEVICES], check=True, timeout=HANG, env=environment)
+
+
+@pytest.mark.filterwarnings("ignore:MLPRegressor ended in epoch 30:sklearn.exceptions.ConvergenceWarning")
+def test_estimators_and_the_command_train_on_it(run: Callable[..., Result], tmp_path: Path) -> None:
+    from chainrule.estimators import MLPRegressor
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = X[:, 0] - 2 * X[:, 1]
+    fitted = {
+        engine: MLPRegressor(hidden_layer_sizes=(4,), random_state=0, max_iter=30, engine=engine).fit(X, y).predict(X)
+        for engine in ("native", "xla")
+    }
+    np.testing.assert_allclose(fitted["xla"], fitted["native"], rtol=1e-9, atol=1e-9)
+    rows = "\n".join(f"{a:.3f},{b:.3f},{c:.3f}" for (a, b), c in zip(X, y, strict=True))
+    (tmp_path / "data.csv").write_text(f"a,b,y\n{rows}\n", encoding="utf-8")
+    given = ("train", str(tmp_path / "data.csv"), "--target", "y", "--epochs", "5", "--json")
+    losses = []
+    for engine in ("native", "xla"):
+        result = run(*given, "--engine", engine)
+        assert result.exit_code == 0, result.output
+        losses.append(json.loads(result.stdout)["loss_curve"])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-9)
+    refused = run(*given, "--engine", "xla", "--threads", "2")
+    assert refused.exit_code == 2
+    assert "--threads is not for --engine xla" in refused.output

@@ -298,6 +298,7 @@ def training_settings(plan: Plan, data: Data, combination: Combination) -> Train
         tolerance=0.0 if whole else TOLERANCE,
         patience=plan.patience,
         restore_best=stopping,
+        engine=plan.engine or "native",
     )
 
 

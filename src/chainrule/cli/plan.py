@@ -70,6 +70,7 @@ class Plan:
     validation: str | None
     delimiter: str | None
     seed: Annotated[int, NOT_BELOW_0]
+    engine: Literal["native", "xla"] | None = None
 
     @property
     def combinations(self) -> list[Combination]:

@@ -81,6 +81,11 @@ CHECKPOINT_SECONDS = 30.0
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Random seed.")
 @click.option("--threads", type=click.IntRange(1), help="Maximum number; the result does not depend on it.")
+@click.option(
+    "--engine",
+    type=click.Choice(["native", "xla"]),
+    help="By default native; xla trains through JAX, on GPUs where it finds them.",
+)
 @click.option("--save", metavar="MODEL", help="File for the model.")
 @click.option("--checkpoint-every", type=float, metavar="SECONDS", help="By default every 30, with --save.")
 @click.option("--resume", metavar="MODEL", help="A checkpoint to resume, with bitwise equal results.")
@@ -125,6 +130,8 @@ def command(
         _refuse_changes(context, _read_plan({**options, "target": options["target"] or plan.target}), plan)
         plan = saving.more_epochs(plan, standing, options["epochs"], resume)
         save = save or resume
+    if threads is not None and plan.engine == "xla":
+        raise CommandError("--threads is not for --engine xla, which uses all processors; leave it out")
     return _Job(path, plan, threads, save, page, lang, as_json, checkpoint, limits_of(unlimited)).run(standing, every)
 
 
@@ -188,6 +195,7 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         validation=None if validation is None else os.fspath(validation),
         delimiter=options["delimiter"],
         seed=options["seed"],
+        engine=options["engine"],
     )
 
 

@@ -58,7 +58,7 @@ class Job:
             self.validation,
             resume=self.start,
             on_epoch=on_epoch,
-            threads=thread_limit() if self.threads is None else self.threads,
+            threads=thread_limit() if self.threads is None and self.settings.engine == "native" else self.threads,
         )
 
     @property
@@ -103,6 +103,7 @@ def settings_for(
         tolerance=min(parameters["tol"], _MOST),
         patience=None if monitor == "loss" and isinstance(solver, LBFGS) else parameters["n_iter_no_change"],
         restore_best=monitor != "loss",
+        engine=parameters["engine"],
     )
     if isinstance(solver, LBFGS):
         return settings
@@ -121,6 +122,6 @@ def run_side_by_side(jobs: Sequence[Job], n_jobs: int | None) -> list[TrainingSt
         processors = thread_limit() or cpu_count()
         n_jobs = min(len(jobs), processors)
         share = max(1, processors // n_jobs)
-        jobs = [replace(job, threads=job.threads or share) for job in jobs]
+        jobs = [replace(job, threads=job.threads or share) if job.settings.engine == "native" else job for job in jobs]
     states: list[TrainingState] = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(Job.run)(job) for job in jobs)
     return states

@@ -65,7 +65,7 @@ class TrainingSettings:
     restore_best
         Whether to keep the parameters after the epoch with the best validation, as `TrainingState.learnt`.
     engine
-        `"native"`, or `"reference"`.
+        `"native"`, `"xla"` (through JAX, on its devices), or `"reference"`.
 
     Raises NetworkError and TrainingError for invalid or inconsistent settings.
 

@@ -78,7 +78,8 @@ def fit(
         Maximum number of threads, further limited by the processors available to the process (its affinity mask) and by
         the environment variable CHAINRULE_NUM_THREADS; a small network uses fewer. The result does not depend on it.
     engine
-        `"native"`, or `"reference"`, which is NumPy and slow.
+        `"native"`; `"xla"`, which runs through JAX on its devices (GPUs, TPUs or CPUs), agrees up to rounding and takes
+        no `threads`; or `"reference"`, which is NumPy and slow.
     callback
         Called as `callback(epochs_done, losses)` after 1, 2, 4, … epochs, later about ten times per second, and at the
         end. If it returns False or raises StopIteration, training stops after the current step. Any other exception
