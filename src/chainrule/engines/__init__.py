@@ -39,6 +39,12 @@ def available_threads() -> int:
     return count
 
 
+def wasm_module(loop: Loop) -> str:
+    """Return the text of a JavaScript module that runs `loop` in WebAssembly; see `chainrule.engines.native.wasm`."""
+    text: str = importlib.import_module("chainrule.engines.native").wasm_module(loop)
+    return text
+
+
 __all__ = [
     "GROWTH",
     "START",
@@ -58,4 +64,5 @@ __all__ = [
     "first_non_finite",
     "get_engine",
     "permutation",
+    "wasm_module",
 ]

@@ -14,6 +14,7 @@ A program passes through these files in order:
 `compilation`   combines these parts; `machine` compiles the text for a `target` with LLVM; `cache` stores the result;
                 `metering` counts cycles
 `engine`        compiles and calls; `session` and `workers` run the calls and process their outcomes
+`wasm`          the same code as WebAssembly, in a module for pages
 
 `text`, `arithmetic`, `random` and `math` write single instructions.
 """
@@ -22,5 +23,6 @@ from chainrule.engines.native.engine import NativeEngine
 from chainrule.engines.native.shuffling import permutations
 from chainrule.engines.native.team import available
 from chainrule.engines.native.unrolled import NotUnrollableError
+from chainrule.engines.native.wasm import wasm_module
 
-__all__ = ["NativeEngine", "NotUnrollableError", "available", "permutations"]
+__all__ = ["NativeEngine", "NotUnrollableError", "available", "permutations", "wasm_module"]
