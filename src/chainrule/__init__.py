@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from chainrule.derivation import ValuesError, Verification, equations
     from chainrule.deriving import Derivation, DerivationError, derive
     from chainrule.engines import EngineError
+    from chainrule.explorer import ExploreError, Explorer, explore
     from chainrule.grading import Grade, GradeError, grade
     from chainrule.models import Model, ModelError, load_model, save_model
     from chainrule.networks import MLP, GradientReport, NetworkError, NeuralNetwork, gradient_report
@@ -90,6 +91,11 @@ _HOME = {
         "derive",
     ),
     "chainrule.engines": ("EngineError",),
+    "chainrule.explorer": (
+        "ExploreError",
+        "Explorer",
+        "explore",
+    ),
     "chainrule.grading": (
         "Grade",
         "GradeError",
@@ -215,6 +221,8 @@ __all__ = [
     "DerivationError",
     "DivergenceWarning",
     "EngineError",
+    "ExploreError",
+    "Explorer",
     "FitResult",
     "FormulaError",
     "Grade",
@@ -254,6 +262,7 @@ __all__ = [
     "elu",
     "equations",
     "erf",
+    "explore",
     "fit",
     "function",
     "gelu",

@@ -24,6 +24,7 @@ COMMANDS = {
     "derive": "Print the backward pass of a function, line by line, and verify each line.",
     "emit": "Write the forward and the backward pass as source: NumPy, PyTorch, JAX, C or JavaScript.",
     "grade": "Check a hand-written backward pass, and name the first wrong line.",
+    "explore": "Make a page in which the backward pass is alive, with numbers in every line.",
     "gallery": "List the networks, layers and losses that `derive gallery:NAME` derives.",
     "train": "Train a network on a table, and report its scores.",
     "predict": "Predict with a model saved by `chainrule train`.",

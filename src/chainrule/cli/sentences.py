@@ -35,6 +35,9 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "interrupted run": ("Interrupted after {epochs} epochs.", "在 {epochs} 轮后中断。"),
     "progress": ("training", "训练中"),
+    # explore
+    "page opened": ("The page is open in the browser: {path}", "页面已在浏览器中打开：{path}"),
+    "page written": ("The page is in {path}; open it in a browser.", "页面已写入 {path}，请用浏览器打开。"),
     # demo and derive
     # train
     "table": (

@@ -1,12 +1,14 @@
 """The record of a backward pass as checked claims, its forms, its sentences and its renderers."""
 
-from chainrule.derivation.document import DETAILS, Detail, Document
+from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Words
 from chainrule.derivation.forms import FORMS, Form, write_document
-from chainrule.derivation.html import render_html
-from chainrule.derivation.json import json_text, render_json
+from chainrule.derivation.html import render_html, sentence_html
+from chainrule.derivation.json import Json, json_text, render_json
 from chainrule.derivation.latex import render_latex
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
 from chainrule.derivation.markdown import render_markdown
+from chainrule.derivation.marked import MarkedWriter, keys_of
+from chainrule.derivation.mathml import math_of, parted
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import (
@@ -28,9 +30,10 @@ from chainrule.derivation.second.hessian import LAYOUTS, Layout, SecondOrder
 from chainrule.derivation.second.jacobians import Jacobians
 from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.small_sizes import small_sizes
+from chainrule.derivation.style import MATH_FONTS
 from chainrule.derivation.text import render_text, text_of
 from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
-from chainrule.derivation.valuation import Valuation, ValuesError
+from chainrule.derivation.valuation import Valuation, ValuesError, given_name
 from chainrule.derivation.verify import PRINTED, Failure, Verification, Verifier
 
 __all__ = [
@@ -38,18 +41,23 @@ __all__ = [
     "FORMS",
     "FURTHER_FORMS",
     "LAYOUTS",
+    "MATH_FONTS",
     "PRINTED",
     "Claim",
     "Derivatives",
     "Detail",
     "Document",
+    "Equation",
     "Evaluator",
     "Expression",
     "Failure",
     "Form",
+    "Frame",
     "Jacobians",
+    "Json",
     "Layout",
     "LossDerivative",
+    "MarkedWriter",
     "Notator",
     "Record",
     "SecondOrder",
@@ -60,13 +68,18 @@ __all__ = [
     "ValuesError",
     "Verification",
     "Verifier",
+    "Words",
     "add_derivatives",
     "derivatives_verifier",
     "drawn",
     "equations",
+    "given_name",
     "is_upstream",
     "json_text",
+    "keys_of",
+    "math_of",
     "output_name",
+    "parted",
     "program_html",
     "program_latex",
     "program_markdown",
@@ -75,6 +88,7 @@ __all__ = [
     "render_latex",
     "render_markdown",
     "render_text",
+    "sentence_html",
     "small_sizes",
     "text_of",
     "with_sizes_apart",

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from numpy.typing import NDArray
 
-from chainrule.ir import Node
+from chainrule.ir import Input, Node
 from chainrule.primitives import Notation
 from chainrule.words import Language
 
@@ -40,8 +40,9 @@ class Equation:
     """`sides[0] = sides[1] = …`; `shape` is the shape of the sides in words, `reasons` say why they are equal.
 
     `node` is the expression whose value all sides have, where the equation as a whole has one; where they are its
-    elements, it is that of `elements`. The last sides, as many as `rounded`, are rounded numbers. `value` is the value
-    of `node` in a worked example.
+    elements, it is that of `elements`. `of` is the symbol that the equation determines: a named value, σ′(z), or the
+    gradient by a quantity. The last sides, as many as `rounded`, are rounded numbers. `value` is the value of `node` in
+    a worked example.
     """
 
     sides: tuple[Notation, ...]
@@ -49,6 +50,7 @@ class Equation:
     reasons: tuple[Words, ...] = ()
     node: Node | None = field(default=None, compare=False, repr=False)
     elements: Node | None = field(default=None, compare=False, repr=False)
+    of: Input | None = field(default=None, compare=False, repr=False)
     rounded: int = 0
     value: NDArray[Any] | None = field(default=None, compare=False, repr=False)
 

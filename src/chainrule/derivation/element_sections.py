@@ -31,12 +31,18 @@ class ElementSections(Sections):
         ]
         return [Paragraph(self.say("index note", join(self.language, declared, "list semicolon")))] if declared else []
 
-    def by_elements(self, left: Sequence[Notation], right: Sequence[Node], reasons: tuple[Words, ...] = ()) -> Equation:
+    def by_elements(
+        self,
+        left: Sequence[Notation],
+        right: Sequence[Node],
+        reasons: tuple[Words, ...] = (),
+        of: Input | None = None,
+    ) -> Equation:
         """Write an element of each side."""
         index = self.indices.indices(right[0].type.shape)
         sides = [indexed(name, index) for name in left]
         sides += [self.element(node, index) for node in right]
-        return Equation(tuple(dict.fromkeys(sides)), self.shape(right[0].type), reasons, elements=right[0])
+        return Equation(tuple(dict.fromkeys(sides)), self.shape(right[0].type), reasons, elements=right[0], of=of)
 
     def element(self, node: Node, index: Sequence[Notation]) -> Notation:
         """Write one element of an expression, in sums over further indices."""

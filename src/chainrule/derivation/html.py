@@ -134,19 +134,23 @@ class _Page:
         return f'<div class="shape{size}"><span class="hidden">{label}</span>{_size(shape)}</div>'
 
     def sentence(self, words: Words) -> str:
-        """Render text with formulas; punctuation stays on the line of the formula that it follows."""
-        result = ""
-        for before, part, after in zip(("", *words), words, (*words[1:], ""), strict=False):
-            closing, opening = _punctuation(after)[0], _punctuation(before)[2]
-            if not isinstance(part, str):
-                result += parted(self._inline.pieces(part), _SENTENCE_WIDTH, False, opening, closing)
-            elif is_shape(part):
-                result += _size(part)
-            else:
-                closing, text, opening = _punctuation(part)
-                text = (closing if isinstance(before, str) else "") + text
-                result += escape(text + (opening if isinstance(after, str) else ""), quote=False)
-        return result
+        return sentence_html(words, self._inline)
+
+
+def sentence_html(words: Words, inline: MathWriter) -> str:
+    """Render text with formulas; punctuation stays on the line of the formula that it follows."""
+    result = ""
+    for before, part, after in zip(("", *words), words, (*words[1:], ""), strict=False):
+        closing, opening = _punctuation(after)[0], _punctuation(before)[2]
+        if not isinstance(part, str):
+            result += parted(inline.pieces(part), _SENTENCE_WIDTH, False, opening, closing)
+        elif is_shape(part):
+            result += _size(part)
+        else:
+            closing, text, opening = _punctuation(part)
+            text = (closing if isinstance(before, str) else "") + text
+            result += escape(text + (opening if isinstance(after, str) else ""), quote=False)
+    return result
 
 
 def _punctuation(part: str | Notation) -> tuple[str, str, str]:

@@ -36,10 +36,10 @@ class IndexForm(ElementSections):
         return blocks
 
     def forward_equation(self, record: StageRecord) -> Equation:
-        return self.by_elements([Symbol(record.stage.name)], [record.forward.right])
+        return self.by_elements([Symbol(record.stage.name)], [record.forward.right], of=record.stage.symbol)
 
     def definition(self, symbol: Input, value: Node) -> Equation:
-        return self.by_elements([Symbol(symbol.name)], [value], self.abbreviates())
+        return self.by_elements([Symbol(symbol.name)], [value], self.abbreviates(), symbol)
 
     def derivative(self, record: StageRecord) -> Equation:
         assert record.derivative is not None
@@ -53,11 +53,13 @@ class IndexForm(ElementSections):
             self.shape(record.stage.symbol.type),
             (general,) if general else (),
             elements=record.derivative.right,
+            of=record.derivative_symbol,
         )
 
     def result_equation(self, gradient: GradientRecord, nodes: Sequence[Node]) -> Equation:
         shown = nodes if self.record.in_steps else nodes[:1]
-        return self.by_elements([self.notator.partial(gradient.symbol)], shown)
+        cotangent = self._entry(gradient.symbol).cotangent
+        return self.by_elements([self.notator.partial(gradient.symbol)], shown, of=cotangent)
 
     def _step(self, step: StepRecord) -> list[Block]:
         """Derive one gradient element by element: the general chain rule, then the nonzero terms of its sum."""
@@ -67,14 +69,16 @@ class IndexForm(ElementSections):
             index = self.indices.indices(entry.symbol.type.shape)
             sides = tuple(indexed(name, index) for name in names)
             given = entry.cotangent
-            return [Equation(sides, self.shape(entry.symbol.type), (self.say("given"),), elements=given)]
+            words = (self.say("given"),)
+            return [Equation(sides, self.shape(entry.symbol.type), words, elements=given, of=given)]
         right = [step.chain.right] if step.merge is None else [step.chain.right, step.merge.right]
         blocks = self.definitions(*right)
         if not self.full:
-            return [*blocks, self.by_elements(names, right[-1:], tuple(self.cancellation(step)))]
-        equation = self.by_elements(names, right)
-        reasons = [*self._chain_rule(step, equation), *self.cancellation(step)]
-        return [*blocks, replace(equation, reasons=tuple(reasons)), *self.remarks(entry.symbol)]
+            reasons = tuple(self.cancellation(step))
+            return [*blocks, self.by_elements(names, right[-1:], reasons, entry.cotangent)]
+        equation = self.by_elements(names, right, of=entry.cotangent)
+        why = (*self._chain_rule(step, equation), *self.cancellation(step))
+        return [*blocks, replace(equation, reasons=why), *self.remarks(entry.symbol)]
 
     def _chain_rule(self, step: StepRecord, equation: Equation) -> list[Words]:
         entry = step.accumulation

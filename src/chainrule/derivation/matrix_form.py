@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from chainrule.calculus import TANGENT
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import StepRecord
 from chainrule.derivation.sections import DERIVATIVE_LIMIT, Sections
+from chainrule.ir import Input
 from chainrule.primitives import Infix, Notation, Pairing, Partial, Symbol
 
 
@@ -32,11 +34,11 @@ class MatrixForm(Sections):
         for record in self.stages:
             if record.differential is not None:
                 blocks += self.definitions(record.differential.right)
-                left = self.notator.tangent(record.stage.symbol)
+                stage = record.stage.symbol
+                left = self.notator.tangent(stage)
                 right = self.notator.of(record.differential.right, explicit=True)
-                blocks.append(
-                    Equation((left, right), self.shape(record.stage.symbol.type), node=record.differential.right)
-                )
+                shape, of = self.shape(stage.type), Input(TANGENT + stage.name, stage.type)
+                blocks.append(Equation((left, right), shape, node=record.differential.right, of=of))
             if record.derivative is not None:
                 blocks += [*self.definitions(record.derivative.right), self.derivative(record)]
         return blocks
@@ -46,7 +48,8 @@ class MatrixForm(Sections):
         entry = step.accumulation
         names = self.names_of(entry.symbol)
         if self.is_given(step):
-            return [Equation(tuple(names), self.shape(entry.symbol.type), (self.say("given"),), entry.cotangent)]
+            given = entry.cotangent
+            return [Equation(tuple(names), self.shape(entry.symbol.type), (self.say("given"),), given, of=given)]
         blocks = self.definitions(step.chain.right, *([] if step.merge is None else [step.merge.right]))
         chain = self.notator.of(step.chain.right, explicit=True)
         merged = None if step.merge is None else self.notator.of(step.merge.right, explicit=True)
@@ -55,7 +58,7 @@ class MatrixForm(Sections):
             reasons = [*self.reasons.of_step(entry.contributions, entry.symbol), *self.cancellation(step)]
             return [
                 *blocks,
-                Equation(tuple(sides), self.shape(entry.result), tuple(reasons), step.chain.right),
+                Equation(tuple(sides), self.shape(entry.result), tuple(reasons), step.chain.right, of=entry.cotangent),
                 *self.remarks(entry.symbol),
             ]
         sides = [*names, chain if merged is None else merged]
@@ -65,7 +68,8 @@ class MatrixForm(Sections):
             sides += more
         phrase = self.reasons.in_brief(entry.contributions)
         reasons = [*([phrase] if phrase else []), *self.cancellation(step)]
-        return [*blocks, Equation(tuple(sides), self.shape(entry.result), tuple(reasons), step.chain.right)]
+        shape, why = self.shape(entry.result), tuple(reasons)
+        return [*blocks, Equation(tuple(sides), shape, why, step.chain.right, of=entry.cotangent)]
 
     def _derivatives_in_brief(self, step: StepRecord) -> tuple[list[Block], list[Notation]]:
         """Write σ′(z) as a further side if it is short, otherwise on a line of its own."""

@@ -95,9 +95,10 @@ class PathForm(Sections):
         terms = [self._link(contribution) for contribution in step.accumulation.contributions]
         total: Notation = terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
         sides = dict.fromkeys((*self.names_of(symbol), total, self.notator.of(value, explicit=True)))
+        why = tuple(self.cancellation(step))
         return [
             *self.definitions(value),
-            Equation(tuple(sides), self.shape(value), tuple(self.cancellation(step)), value),
+            Equation(tuple(sides), self.shape(value), why, value, of=step.accumulation.cotangent),
         ]
 
     def _link(self, contribution: Contribution) -> Notation:
@@ -119,7 +120,8 @@ class PathForm(Sections):
         if self.is_from_loss(contribution):
             node = entry.chain if len(entry.contributions) == 1 else self.record.write_out(contribution.adjoint)
             names = list(dict.fromkeys((*self._introduced_by(entry), factor)))
-            return self._equation(names, node, shape, contribution)
+            of = entry.cotangent if len(entry.contributions) == 1 else None
+            return self._equation(names, node, shape, contribution, of)
         if record.derivative is not None and record.derivative_symbol is not None:
             sides = [factor, self.notator.symbol(record.derivative_symbol)]
             change = self.notator.tangent(record.stage.symbol)
@@ -130,13 +132,16 @@ class PathForm(Sections):
                 why = (*why, *self.say("semicolon"), *general)
             blocks = self.definitions(record.derivative.right)
             value = self.notator.of(record.derivative.right)
-            return [*blocks, Equation((*sides, value), shape, (why,) if self.full else (), record.derivative.right)]
+            reasons = (why,) if self.full else ()
+            of = record.derivative_symbol
+            return [*blocks, Equation((*sides, value), shape, reasons, record.derivative.right, of=of)]
         link = self.record.links.get(contribution)
         if link is not None:
             return self._derivative(record, contribution, link)
         adjoint = self.record.adjoint(contribution)
-        names = [*self._introduced_by(entry), self._link(contribution)]
-        return self._equation(names, adjoint, self.shape(adjoint), contribution)
+        introduced = self._introduced_by(entry)
+        of = entry.cotangent if introduced else None
+        return self._equation([*introduced, self._link(contribution)], adjoint, self.shape(adjoint), contribution, of)
 
     def _derivative(self, record: StageRecord, contribution: Contribution, link: Claim) -> list[Block]:
         """Write ∂u/∂v as the coefficient of dv in the differential."""
@@ -160,14 +165,16 @@ class PathForm(Sections):
         unfolded = None if gradient.unfolded is None else gradient.unfolded.right
         return [node for node in self.result(gradient) if node is not unfolded][-1]
 
-    def _equation(self, sides: list[Notation], value: Node, shape: str, contribution: Contribution) -> list[Block]:
+    def _equation(
+        self, sides: list[Notation], value: Node, shape: str, contribution: Contribution, of: Input | None
+    ) -> list[Block]:
         short = self.record.short(value)
         written = self.notator.of(short, explicit=True)
         if self.full:
             reasons = [self.reasons.of(contribution)]
         else:
             reasons = [phrase for phrase in [self.reasons.in_brief((contribution,))] if phrase]
-        return [*self.definitions(short), Equation((*sides, written), shape, tuple(reasons), short)]
+        return [*self.definitions(short), Equation((*sides, written), shape, tuple(reasons), short, of=of)]
 
     # Chains
 
@@ -209,7 +216,7 @@ class PathForm(Sections):
         return [
             Heading(self.say("meeting", partial, str(len(terms))), 3),
             *self.definitions(value),
-            Equation(sides, self.shape(symbol.type), (why,) if why else (), value),
+            Equation(sides, self.shape(symbol.type), (why,) if why else (), value, of=entry.cotangent),
         ]
 
     def _folded(self, contribution: Contribution) -> Notation:
@@ -232,10 +239,11 @@ class PathForm(Sections):
             value = self.record.short(entry.result)
             folded = self._folded(entry.contributions[0])
             title = self.say("chains folded", partial, str(gradient.path_count))
+            sides: tuple[Notation, ...] = (partial, folded, self.notator.of(value, explicit=True))
             return [
                 Heading(title, 3),
                 *self.definitions(value),
-                Equation((partial, folded, self.notator.of(value, explicit=True)), self.shape(value), node=value),
+                Equation(sides, self.shape(value), node=value, of=entry.cotangent),
             ]
         if len(gradient.paths) == 1:
             return [Heading(self.say("chain of", partial), 3), *self._chain(gradient)]
@@ -252,7 +260,11 @@ class PathForm(Sections):
             blocks.append(Equation(tuple(dict.fromkeys(sides)), self.shape(value), node=value))
         total = self._value(gradient) if self.record.links else self.record.short(entry.result)
         added = Equation(
-            (partial, self.notator.of(total, explicit=True)), self.shape(total), (self.say("sum of chains"),), total
+            (partial, self.notator.of(total, explicit=True)),
+            self.shape(total),
+            (self.say("sum of chains"),),
+            total,
+            of=entry.cotangent,
         )
         return [*blocks, *self.definitions(total), added]
 
@@ -274,7 +286,13 @@ class PathForm(Sections):
         sides = (partial, _product(factors), *multiplied, self.notator.of(value, explicit=True))
         return [
             *self.definitions(value),
-            Equation(tuple(dict.fromkeys(sides)), self.shape(value), tuple(reasons), value),
+            Equation(
+                tuple(dict.fromkeys(sides)),
+                self.shape(value),
+                tuple(reasons),
+                value,
+                of=self._entry(gradient.symbol).cotangent,
+            ),
         ]
 
     def _multiplied(self, contributions: Sequence[Contribution], value: Node) -> list[Notation]:
@@ -324,7 +342,7 @@ class PathForm(Sections):
                 value = self.record.short(entry.result)
             blocks += self.definitions(value)
             sides = tuple(dict.fromkeys((*sides, self.notator.of(value, explicit=True))))
-            blocks.append(Equation(sides, self.shape(value), node=value))
+            blocks.append(Equation(sides, self.shape(value), node=value, of=entry.cotangent))
         return blocks
 
     def _gathered_in_brief(self) -> list[Input]:

@@ -226,7 +226,8 @@ class Sections:
     def forward_equation(self, record: StageRecord) -> Equation:
         stage = record.stage
         shape = product_shapes_of_stage(stage) or self.shape(stage.symbol.type)
-        return Equation((Symbol(stage.name), self.notator.of(record.forward.right)), shape, node=record.forward.right)
+        sides = (Symbol(stage.name), self.notator.of(record.forward.right))
+        return Equation(sides, shape, node=record.forward.right, of=stage.symbol)
 
     def definitions(self, *nodes: Node) -> list[Block]:
         """Define the abbreviations in `nodes` that have not been defined yet."""
@@ -240,7 +241,8 @@ class Sections:
         return blocks
 
     def definition(self, symbol: Input, value: Node) -> Equation:
-        return Equation((Symbol(symbol.name), self.notator.of(value)), self.shape(value), self.abbreviates(), value)
+        sides = (Symbol(symbol.name), self.notator.of(value))
+        return Equation(sides, self.shape(value), self.abbreviates(), value, of=symbol)
 
     def abbreviates(self) -> tuple[Words, ...]:
         """Return the sentence on the first abbreviation."""
@@ -254,7 +256,11 @@ class Sections:
         sides = (self.notator.symbol(record.derivative_symbol), self.notator.of(record.derivative.right))
         general = self.reasons.once(self.say("derivative")) if self.full else ()
         return Equation(
-            sides, self.shape(record.stage.symbol.type), (general,) if general else (), record.derivative.right
+            sides,
+            self.shape(record.stage.symbol.type),
+            (general,) if general else (),
+            record.derivative.right,
+            of=record.derivative_symbol,
         )
 
     # Steps
@@ -362,7 +368,8 @@ class Sections:
 
     def result_equation(self, gradient: GradientRecord, nodes: Sequence[Node]) -> Equation:
         sides = [self.notator.partial(gradient.symbol), *(self.notator.of(node, explicit=True) for node in nodes)]
-        return Equation(tuple(dict.fromkeys(sides)), self.shape(nodes[0]), node=nodes[0])
+        cotangent = self._entry(gradient.symbol).cotangent
+        return Equation(tuple(dict.fromkeys(sides)), self.shape(nodes[0]), node=nodes[0], of=cotangent)
 
     def factor(self, contribution: Contribution) -> Notation:
         """Return ∂stage/∂operand, marked as the direct part if the loss also depends on the operand through others."""

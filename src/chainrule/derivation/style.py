@@ -4,7 +4,7 @@ Colours are mixed from the text colour, so that they suit dark and light pages; 
 of at least 4.5.
 """
 
-_MATH_FONTS = """"STIX Two Math", "Cambria Math", "Latin Modern Math", "TeX Gyre Termes Math", "TeX Gyre Pagella Math",
+MATH_FONTS = """"STIX Two Math", "Cambria Math", "Latin Modern Math", "TeX Gyre Termes Math", "TeX Gyre Pagella Math",
   "Libertinus Math", "STIX Math", "XITS Math", "DejaVu Math TeX Gyre", "Noto Sans Math\""""
 _ROOT_FONTS = """"DejaVu Sans", "Liberation Serif", "Times New Roman", "Noto Serif", Roboto, Arial, serif"""
 """Fonts with a radical sign, at least one on every system, as a fallback without a mathematical font.
@@ -77,7 +77,7 @@ _TEMPLATE = """
   .chainrule nav { display: none }
 }
 """
-STYLE = _TEMPLATE.replace("MATH_FONTS", _MATH_FONTS).replace("ROOT_FONTS", _ROOT_FONTS)
+STYLE = _TEMPLATE.replace("MATH_FONTS", MATH_FONTS).replace("ROOT_FONTS", _ROOT_FONTS)
 """The style of a derivation within any page; colours follow those of the page."""
 
 PAGE_STYLE = """

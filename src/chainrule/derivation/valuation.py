@@ -114,20 +114,28 @@ class Valuation:
                         yield node.primitive(operand)
 
 
+def written_names(record: Record, notator: Notator) -> Iterator[tuple[Notation, Node]]:
+    """Yield each name of an input, a named value, a gradient or an abbreviation, as it is written, with its symbol."""
+    for node in record.program.inputs:
+        yield notator.symbol(node), node
+    for stage in record.backward.stages:
+        yield Symbol(stage.name), stage.symbol
+    for entry in record.backward.accumulations:
+        yield notator.symbol(entry.cotangent), entry.cotangent
+        yield notator.partial(entry.symbol), entry.cotangent
+    for abbreviation in record.abbreviations:
+        yield Symbol(abbreviation.symbol.name), abbreviation.symbol
+
+
 def meanings(
     record: Record, notator: Notator, value: Callable[[Node], Array], sizes: Mapping[str, int]
 ) -> Iterator[tuple[Notation, Array]]:
     """Yield each name in a derivation, as it is written, with its value."""
-    for node in record.program.inputs:
-        yield notator.symbol(node), value(node)
-    for stage in record.backward.stages:
-        yield Symbol(stage.name), value(stage.symbol)
-    for entry in record.backward.accumulations:
-        cotangent = value(entry.cotangent)
-        yield notator.symbol(entry.cotangent), cotangent
-        yield notator.partial(entry.symbol), cotangent
-    for abbreviation in record.abbreviations:
-        yield Symbol(abbreviation.symbol.name), value(abbreviation.symbol)
+    values: dict[Node, Array] = {}
+    for notation, node in written_names(record, notator):
+        if node not in values:
+            values[node] = value(node)
+        yield notation, values[node]
     for symbol, constant in record.constants.named:
         yield symbol, np.asarray(constant.value)
     for name, size in sizes.items():

@@ -1,0 +1,111 @@
+"""The file: one HTML page with its style, its modules and its data, which asks for nothing from elsewhere.
+
+The modules of the page are ES modules, which tests import one by one. Here they become one script: in an order in which
+each uses only those before it, without their imports and exports, so that their top-level names must differ.
+
+The data are compressed, since formulas of similar lines are alike, and with them a script for the lines of each
+derivation. The policy of the page admits its own scripts alone, each by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from chainrule.derivation import MATH_FONTS, Json, json_text
+from chainrule.words import HTML_LANGUAGES, Language, printable
+
+MODULES = (
+    "numbers.js",
+    "values.js",
+    "explain.js",
+    "run.js",
+    "state.js",
+    "words.js",
+    "dom.js",
+    "formula.js",
+    "matrix.js",
+    "graph.js",
+    "curve.js",
+    "boundary.js",
+    "training.js",
+    "panel.js",
+    "main.js",
+    "open.js",
+)
+"""The modules of the page, those without a document first."""
+
+EXPORTED = ("inputs", "sizes", "names", "lines", "evaluate")
+"""What a module of lines exports."""
+
+_NO_SCRIPT = {
+    "en": "This page computes in the browser; it needs JavaScript.",
+    "zh": "本页在浏览器中计算，需要 JavaScript。",
+}
+
+
+@cache
+def _file(name: str) -> str:
+    return (files("chainrule.explorer") / "page" / name).read_text(encoding="utf-8")
+
+
+def page(payload: Mapping[str, Json], modules: Sequence[str], title: str, language: Language) -> str:
+    """Return the page for a payload, with a module of lines for each of its derivations."""
+    style = _file("style.css").replace("MATH_FONTS", MATH_FONTS)
+    scripts: list[Json] = [_lines(number, text) for number, text in enumerate(modules)]
+    main = "\n" + "\n".join(_joined(_file(name)) for name in MODULES)
+    allowed = " ".join(_hash(str(script)) for script in (main, *scripts))
+    policy = f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:"
+    return (
+        f'<!DOCTYPE html>\n<html lang="{HTML_LANGUAGES[language]}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(printable(title))}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f'<div id="explorer"><noscript>{_NO_SCRIPT[language]}</noscript></div>\n'
+        f'<script type="text/plain" id="payload">{_packed({**payload, "scripts": scripts})}</script>\n'
+        f'<script type="module">{main}</script>\n</body>\n</html>\n'
+    )
+
+
+def _lines(number: int, module: str) -> str:
+    """Return the script that provides a module of lines."""
+    return (
+        f"globalThis.chainruleLines[{number}] = (() => {{\n{_bare(module)}\nreturn {{ {', '.join(EXPORTED)} }};\n}})();"
+    )
+
+
+def _joined(module: str) -> str:
+    """Return a module of the page as a part of one script: without comments that are lines of their own."""
+    text = re.sub(r"^import [^;]*;\n", "", module, flags=re.MULTILINE)
+    return re.sub(r"^ *//.*\n", "", _bare(text), flags=re.MULTILINE)
+
+
+def _bare(module: str) -> str:
+    return re.sub(r"^export (?=const |function |class )", "", module, flags=re.MULTILINE)
+
+
+def _packed(payload: Mapping[str, Json]) -> str:
+    """Return data as compressed JSON in base64, which no name in them can end."""
+    text = json_text(dict(payload))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def unpacked(text: str) -> dict[str, Json]:
+    """Return the data of a page."""
+    found = re.search('id="payload">([^<]*)<', text)
+    if found is None:
+        raise ValueError("this is no page of the explorer")
+    data: dict[str, Json] = json.loads(gzip.decompress(base64.b64decode(found[1])))
+    return data
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,61 @@
+// What an entry is made of, where it goes, and whether its gradient is right.
+
+import { flatOf, indexOf, sizeOf } from "./values.js";
+
+export const MOST_ENTRIES = 3000;
+
+// The entries that an entry of a line reads: [{name, index, at, value, counts}]. One that only decides, or is multiplied
+// by zero, does not count: a small change of it changes nothing.
+export function sources(point, line, index) {
+  return point.reads(line.number, index).map((read) => ({ ...read, counts: read.slope !== 0 }));
+}
+
+// For every entry of every operand of a line, the entries of the result in which it counts: Map "name|flat" → [flat, …].
+export function readers(point, line) {
+  const { shape } = point.line(line.number);
+  const found = new Map();
+  if (sizeOf(shape) > MOST_ENTRIES) return found;
+  for (let flat = 0; flat < sizeOf(shape); flat++)
+    for (const { name, at, slope } of point.reads(line.number, indexOf(shape, flat))) {
+      if (slope === 0) continue;
+      const key = `${name}|${at}`;
+      if (!found.has(key)) found.set(key, []);
+      found.get(key).push(flat);
+    }
+  return found;
+}
+
+// The lines that read a value.
+export function uses(lines, key) {
+  return lines.filter((line) => line.key !== key && line.picture.operands.includes(key));
+}
+
+// (L(w + h) − L(w − h)) / 2h at one entry of an input, beside the derived gradient.
+export function checked(point, name, index) {
+  const { shape, data } = point.value(name);
+  const at = flatOf(shape, index);
+  const step = 6e-6 * Math.max(1, Math.abs(data[at]));
+  const loss = (change) => {
+    const moved = Float64Array.from(data);
+    moved[at] += change;
+    return point.with({ [name]: moved }).loss;
+  };
+  const difference = (loss(step) - loss(-step)) / (2 * step);
+  const derived = point.value(`∂ ${name}`).data[at];
+  const size = Math.max(Math.abs(difference), Math.abs(derived), 1e-3 * Math.abs(point.loss), 1e-6);
+  return { difference, derived, agree: Math.abs(difference - derived) <= 1e-5 * size };
+}
+
+// The check of every entry of the parameters, up to `most` of them: the names of those that fail.
+export function failing(point, names, most = 200) {
+  const found = [];
+  let count = 0;
+  for (const name of names) {
+    const { shape } = point.value(name);
+    for (let flat = 0; flat < sizeOf(shape) && count < most; flat++, count++) {
+      const index = indexOf(shape, flat);
+      if (!checked(point, name, index).agree) found.push({ name, index });
+    }
+  }
+  return { count, found };
+}

@@ -1,0 +1,128 @@
+// Training on the page: what is chosen, the run, and its charts.
+
+import { hasPicture, picture } from "./boundary.js";
+import { chart } from "./curve.js";
+import { button, choice, html } from "./dom.js";
+import { short } from "./numbers.js";
+
+const RATES = [0.01, 0.03, 0.1, 0.3, 0.5, 1, 3, 10];
+const FRAME = 10;
+
+export function trainingPanel(app) {
+  const { state, payload } = app;
+  const { structure } = state;
+  let running = 0;
+  let frame = 0;
+  const buttons = [];
+
+  const trainButton = () => {
+    const made = button(app.say("train"), { class: "train", "aria-pressed": "false", on: { click: () => (running ? stop() : begin()) } });
+    buttons.push(made);
+    return made;
+  };
+  const label = () => {
+    for (const each of buttons) {
+      each.textContent = app.say(running ? "pause" : "train");
+      each.setAttribute("aria-pressed", String(Boolean(running)));
+    }
+  };
+  const begin = () => {
+    running = requestAnimationFrame(advance);
+    label();
+  };
+  const stop = () => {
+    cancelAnimationFrame(running);
+    running = 0;
+    label();
+    app.refresh();
+  };
+  const advance = () => {
+    const until = performance.now() + FRAME;
+    do state.train(1);
+    while (performance.now() < until && Number.isFinite(state.point.loss));
+    frame++;
+    if (!Number.isFinite(state.point.loss)) {
+      stop();
+      app.tell(app.say("diverged"));
+      return;
+    }
+    app.refresh({ light: true });
+    running = requestAnimationFrame(advance);
+  };
+
+  const charts = html("div", { class: "charts" });
+  const steps = html("span", { class: "steps" });
+  const again = () => {
+    if (running) stop();
+    state.restart();
+    app.refresh();
+  };
+  const controls = html(
+    "div",
+    { class: "controls" },
+    trainButton(),
+    button(app.say("step"), { on: { click: () => (state.train(1), app.refresh()) } }),
+    button(app.say("reset"), { on: { click: again } }),
+    button(app.say("undo"), { class: "undo", on: { click: app.undo } }),
+    steps,
+  );
+  const settings = html("div", { class: "settings" });
+  settings.append(
+    choice(app.say("rate"), [...new Set([...RATES, state.rate])].sort((a, b) => a - b).map((each) => [each, String(each)]), state.rate, (value) => {
+      state.rate = Number(value);
+    }),
+    choice(app.say("optimizer"), ["sgd", "momentum", "adam"].map((each) => [each, app.say(each)]), state.optimizer, (value) => {
+      state.optimizer = value;
+      again();
+    }),
+    choice(app.say("seed"), [...Array(10).keys(), ...(state.seed > 9 ? [state.seed] : [])].map((each) => [each, String(each)]), state.seed, (value) => {
+      state.seed = Number(value);
+      again();
+    }),
+  );
+  for (const [name, options] of Object.entries(payload.choices ?? {})) {
+    const chosen = structure.choice[name];
+    settings.append(
+      choice(app.say(name), options.map((each) => [each.value, each[app.language]]), chosen, (value) => {
+        if (running) stop();
+        const wanted = { ...structure.choice, [name]: value };
+        const found = payload.structures.find((each) => Object.entries(wanted).every(([key, own]) => String(each.choice[key]) === String(own)));
+        if (found) app.restructure(found, state.sizes);
+      }),
+    );
+  }
+  for (const [size, options] of Object.entries(structure.choices?.sizes ?? {}))
+    settings.append(
+      choice(app.say(`size of ${size}`), options.map((each) => [each, String(each)]), state.sizes[size], (value) => {
+        if (running) stop();
+        app.restructure(structure, { ...state.sizes, [size]: Number(value) });
+      }),
+    );
+
+  const refresh = (light) => {
+    if (light && frame % 3) return;
+    const { entries } = state.history;
+    steps.textContent = app.say("step_count", state.run.steps);
+    const at = entries.map((entry) => entry.step);
+    const norms = structure.gradients.map((name) => ({ name: `‖${app.text(`∂ ${name}`)}‖`, values: entries.map((entry) => entry.norms[name]) }));
+    const last = entries.at(-1);
+    const seen = hasPicture(app) ? picture(app) : "";
+    if (entries.length < 2) {
+      charts.replaceChildren(seen);
+      return;
+    }
+    charts.replaceChildren(
+      seen,
+      chart(app.say("loss curve"), at, [{ name: structure.loss, values: entries.map((entry) => entry.loss) }]),
+      chart(app.say("norm curve"), at, norms.slice(0, 6)),
+      html(
+        "p",
+        { class: "caption" },
+        `${app.say("norms")}: `,
+        structure.gradients.slice(0, 6).map((name, k) => `${k ? ", " : ""}‖${app.text(`∂ ${name}`)}‖ = ${short(last.norms[name])}`),
+      ),
+    );
+  };
+  const element = html("section", { class: "training", "aria-label": app.say("training") }, html("h2", {}, app.say("training")), controls, settings, charts);
+  return { element, refresh, trainButton, stop: () => running && stop() };
+}

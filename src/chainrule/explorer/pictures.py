@@ -1,0 +1,89 @@
+"""The layout of the matrices of a line.
+
+A product has its left factor at the left, its right one above, and the result where they meet (Falk's scheme); anything
+else has its operands beside the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from chainrule.derivation import Record
+from chainrule.ir import Apply, Const, Input, Node, topological_order
+from chainrule.primitives import Add, Contract, Multiply, Negate, Product, Subtract, Sum
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor of a product: the key of a value, "" for a vector of ones, and whether it is transposed."""
+
+    key: str
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The operands of a line in the order in which it has them, and the factors if it contains one product.
+
+    By `product` it is one of two matrices ("matrix"), of a matrix and a column ("vector"), of a column and a row
+    ("outer"), or of a row of ones and a matrix ("ones").
+    """
+
+    operands: tuple[str, ...]
+    product: Literal["matrix", "vector", "outer", "ones"] | None = None
+    left: Factor | None = None
+    right: Factor | None = None
+
+
+def picture_of(node: Node) -> Picture:
+    """Return the layout of an expression over named values.
+
+    >>> from chainrule.ir import ArrayType, Input, named_dim
+    >>> n, d, h = map(named_dim, "ndh")
+    >>> X, delta = Input("X", ArrayType((n, d))), Input("∂ z1", ArrayType((n, h)))
+    >>> picture = picture_of(X.T @ delta)
+    >>> picture.product, picture.left, picture.right.key
+    ('matrix', Factor(key='X', transposed=True), '∂ z1')
+    """
+    operands = tuple(dict.fromkeys(each.name for each in _inputs(node)))
+    products = [found for found in (_product(operands, term) for term in _terms(node)) if found is not None]
+    return products[0] if len(products) == 1 else Picture(operands)
+
+
+def has_columns(record: Record) -> bool:
+    """Whether a record multiplies matrices by vectors, which are columns then."""
+    return any(picture_of(stage.forward.right).product == "vector" for stage in record.stages)
+
+
+def _inputs(node: Node) -> Iterator[Input]:
+    """Yield the named values of an expression from left to right."""
+    return (each for each in topological_order([node]) if isinstance(each, Input))
+
+
+def _terms(node: Node) -> Iterator[Node]:
+    """Yield the terms of a sum, beneath numbers and signs; not those that are only repeated."""
+    match node:
+        case Apply(Add() | Subtract(), operands):
+            for operand in operands:
+                yield from _terms(operand)
+        case Apply(Negate(), (x,)):
+            yield from _terms(x)
+        case Apply(Multiply(), (Const(), x)):
+            yield from _terms(x)
+        case _:
+            yield node
+
+
+def _product(operands: tuple[str, ...], term: Node) -> Picture | None:
+    """Return the layout of a product of two named values, or of ones and a named matrix."""
+    match term:
+        case Apply(Contract(product=Product("matrix" | "vector" | "outer" as kind, left, right, (), False)), factors):
+            first, second = factors[left.operand], factors[right.operand]
+            if isinstance(first, Input) and isinstance(second, Input):
+                named = Factor(first.name, left.transposed), Factor(second.name, right.transposed)
+                return Picture(operands, kind, *named)
+        case Apply(Sum((0,)), (Input() as x,)) if x.type.ndim == 2:
+            return Picture(operands, "ones", Factor(""), Factor(x.name))
+    return None
