@@ -76,10 +76,10 @@ def page(payload: Mapping[str, Json], modules: Sequence[str], title: str, langua
 
 
 def _lines(number: int, module: str) -> str:
-    """Return the script that provides a module of lines."""
-    return (
-        f"globalThis.chainruleLines[{number}] = (() => {{\n{_bare(module)}\nreturn {{ {', '.join(EXPORTED)} }};\n}})();"
-    )
+    """Return the script that provides a module of lines; in its strings, a half of a letter is escaped."""
+    exported = ", ".join(EXPORTED)
+    script = f"globalThis.chainruleLines[{number}] = (() => {{\n{_bare(module)}\nreturn {{ {exported} }};\n}})();"
+    return script.encode(errors="backslashreplace").decode()
 
 
 def _joined(module: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -15,7 +14,7 @@ from chainrule.explorer.payload import Structure
 from chainrule.explorer.start import starting_values
 from chainrule.gallery import GALLERY
 from chainrule.ir import Program
-from chainrule.words import Language
+from chainrule.words import ChainruleError, Language
 
 TITLE: Final[Mapping[Language, str]] = {"en": "A network learns XOR, backwards", "zh": "学习异或的网络：反向传播"}
 
@@ -80,22 +79,30 @@ def of_function(
     loss: Callable[..., Any] | Program | Derivation | str, given: Mapping[str, Any] | None, wrt: Sequence[str] | None
 ) -> Structure:
     """Return the derivation of a function at the values given, or at random ones."""
-    if isinstance(loss, Derivation):
-        derivation = loss
-    elif given is None or isinstance(loss, Program) or _has_shapes(loss):
-        derivation = derive(loss, wrt)
-    else:
-        shapes: dict[str, Any] = {name: np.asarray(value) for name, value in given.items()}
-        derivation = derive(loss, wrt, **shapes)
+    derivation = loss if isinstance(loss, Derivation) else _derived(loss, given, wrt)
     return Structure(derivation, starting_values(derivation.record, given))
 
 
-def _has_shapes(loss: Callable[..., Any] | str) -> bool:
-    """Whether every parameter of a function has a shape as its annotation."""
-    if isinstance(loss, str):
-        return False
-    parameters = inspect.signature(loss).parameters.values()
-    return all(each.annotation is not each.empty or each.default is not each.empty for each in parameters)
+def _derived(
+    loss: Callable[..., Any] | Program | str, given: Mapping[str, Any] | None, wrt: Sequence[str] | None
+) -> Derivation:
+    """Derive a function with the sizes that it names, or with those of the arrays that are given.
+
+    Whole numbers that cannot be labels are taken as floats.
+    """
+    if given is None or isinstance(loss, Program):
+        return derive(loss, wrt)
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in given.items()}
+    arrays |= {name: arrays[name].astype(float) for name in wrt or ()}
+    floats: dict[str, Any] = {name: each.astype(float) for name, each in arrays.items()}
+    failure: ChainruleError | None = None
+    for shapes in ({}, arrays, floats):
+        try:
+            return derive(loss, wrt, **shapes)
+        except ChainruleError as error:
+            failure = failure if shapes is floats else error
+    assert failure is not None
+    raise failure
 
 
 def title_of(derivation: Derivation) -> dict[Language, str]:

@@ -308,8 +308,8 @@ export function start(root, payload, modules) {
       },
     });
     return html(
-      "div",
-      { class: "dock", role: "group", "aria-label": app.say("keys") },
+      "nav",
+      { class: "dock", "aria-label": app.say("dock") },
       button("◂", { "aria-label": app.say("back"), on: { click: () => app.select(state.line - 1) } }),
       button("▸", { "aria-label": app.say("on"), on: { click: () => app.select(state.line + 1) } }),
       toggle,

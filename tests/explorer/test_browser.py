@@ -1,0 +1,277 @@
+"""The page in a browser: every flow by keyboard, quiet, accessible, at three widths, light and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from support.browsing import WIDTHS, launched, reach, shown, visiting
+
+import chainrule as cr
+from chainrule.gallery import GALLERY
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+Scheme = Literal["light", "dark"]
+GRADIENT = "%E2%88%82%20"
+"""∂ and a space, as in the key of a gradient, in a fragment."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def network(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "network.html"
+    cr.explore().save(path)
+    return path
+
+
+def opened(page: Page) -> str:
+    """The formula of the open line."""
+    return shown(page.locator(".line.open .formula").inner_text())
+
+
+def sentence(page: Page) -> str:
+    """What is said of the entry, without spaces."""
+    return shown(page.locator(".line.open .sentence").inner_text())
+
+
+def loss(page: Page) -> float:
+    value: float = page.evaluate("explorer.state.point.loss")
+    return value
+
+
+def into_matrix(page: Page, key: str) -> None:
+    """Focus the first entry of a matrix of the open line."""
+    page.locator(f".line.open .cell[data-key='{key}'][data-at='0']").focus()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_opens_quietly_and_is_accessible(browser: Browser, network: Path, width: int, scheme: Scheme) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for fragment in ("", f"#line={GRADIENT}W1&entry={GRADIENT}W1:1.2&train=40%400.5"):
+        with visiting(browser, network, fragment, width, scheme) as visit:
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+            found = axe.run(visit.page).response["violations"]
+            assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+            visit.page.locator(".language").click()
+            assert visit.page.locator("html").get_attribute("lang") == "zh-Hans"
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+            assert visit.is_quiet(), (visit.requests, visit.complaints)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_lines_are_stepped_through_with_the_network(browser: Browser, network: Path, width: int) -> None:
+    with visiting(browser, network, width=width) as visit:
+        page = visit.page
+        lines: int = page.evaluate("explorer.state.structure.lines.length")
+        seen = []
+        for _ in range(lines):
+            seen.append((opened(page), page.locator(".network .layer.chosen").all_text_contents()))
+            page.keyboard.press("ArrowRight")
+        assert len({formula for formula, _ in seen}) == lines
+        assert seen[0][1] == ["a1"]
+        assert seen[-2][1] == ["∂L/∂W1"]
+        page.keyboard.press("ArrowLeft")
+        assert opened(page) == seen[-2][0]
+        assert visit.is_quiet()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_entries_are_reached_by_keys_and_written_out(browser: Browser, network: Path, width: int) -> None:
+    with visiting(browser, network, f"#line={GRADIENT}W1", width) as visit:
+        page = visit.page
+        page.locator(".line.open .head").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowRight")
+        assert sentence(page).startswith("∂L/∂W1[2,2]=X[1,2]δ1[1,2]+X[2,2]δ1[2,2]+X[3,2]δ1[3,2]+X[4,2]δ1[4,2]=")
+        marked = page.locator(".line.open .cell.from, .line.open .cell.read")
+        assert marked.count() == 8
+        assert page.locator(".line.open .cell.me").count() == 1
+        assert page.locator(".network .edge.entry").count() == 1
+        assert "✓" in sentence(page)
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.className") == "head"
+        into_matrix(page, "∂ z1")
+        assert page.locator(".line.open .cell.to").count() == 0, "x is 0 in the first row, so δ goes nowhere"
+        page.keyboard.press("ArrowDown")
+        assert page.locator(".line.open .cell.to").count() == 1
+        assert visit.is_quiet()
+
+
+def test_pointing_with_the_mouse_says_the_same(browser: Browser, network: Path) -> None:
+    with visiting(browser, network, f"#line={GRADIENT}z1") as visit:
+        page = visit.page
+        page.locator(".cell[data-key='∂ z1'][data-at='6']").hover()
+        assert sentence(page).startswith("δ1[2,3]=∂L/∂a1[2,3]σ′(z1)[2,3]=")
+        page.locator(".cell[data-key='∂ a1'][data-at='6']").hover()
+        assert "1entryofδ1" in sentence(page)
+        assert page.locator(".formula .s.lit").count() == 1
+        page.locator(".journey .link").first.click()
+        assert "=" in opened(page)
+        assert visit.is_quiet()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_weight_is_changed_checked_and_taken_back(browser: Browser, network: Path, width: int) -> None:
+    with visiting(browser, network, width=width) as visit:
+        page = visit.page
+        before = loss(page)
+        into_matrix(page, "W1")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("2")
+        page.keyboard.type(".5")
+        page.keyboard.press("Enter")
+        assert page.evaluate("explorer.state.point.value('W1').data[1]") == 2.5
+        assert page.locator(".cell[data-key='W1'][data-at='1']").inner_text() == "2.5"
+        changed = loss(page)
+        assert changed != before
+        assert "✓" in sentence(page)
+        page.keyboard.press("+")
+        assert page.evaluate("explorer.state.point.value('W1').data[1]") == 2.6
+        page.keyboard.press("Enter")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Escape")
+        assert page.evaluate("explorer.state.point.value('W1').data[1]") == 2.6, "Escape leaves it"
+        page.keyboard.press("Enter")
+        page.keyboard.type("nonsense")
+        page.keyboard.press("Enter")
+        assert "not a number" in page.locator(".told").inner_text()
+        assert page.evaluate("explorer.state.point.value('W1').data[1]") == 2.6
+        page.keyboard.press("Control+z")
+        assert loss(page) == before
+        assert visit.is_quiet()
+
+
+def test_a_line_has_three_forms(browser: Browser, network: Path) -> None:
+    with visiting(browser, network, f"#line={GRADIENT}W1") as visit:
+        page = visit.page
+        written = []
+        for name in ("matrix form", "path form", "index form"):
+            page.get_by_role("button", name=name).focus()
+            page.keyboard.press("Enter")
+            written.append(opened(page))
+            assert page.get_by_role("button", name=name).get_attribute("aria-pressed") == "true"
+        assert len(set(written)) == 3
+        assert "∑" in written[2]
+        assert "form=index" in page.evaluate("location.hash")
+        assert visit.is_quiet()
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_a_transpose_is_turned_back_and_entries_travel(browser: Browser, network: Path, still: bool) -> None:
+    with visiting(browser, network, f"#line={GRADIENT}W1", still=still) as visit:
+        page = visit.page
+        size = page.locator(".matrix[data-key='X'] .size")
+        assert size.inner_text() == "2×4"
+        page.get_by_role("button", name="turn back").focus()
+        page.keyboard.press("Enter")
+        assert size.inner_text() == "4×2"
+        moving = page.evaluate(
+            "document.getAnimations().filter((each) => each.effect.target.dataset?.key === 'X').length"
+        )
+        assert (moving == 0) == still
+        page.get_by_role("button", name="transpose").focus()
+        page.keyboard.press("Enter")
+        assert size.inner_text() == "2×4"
+        assert visit.is_quiet()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_training_lowers_the_loss_and_an_address_restores_it(browser: Browser, network: Path, width: int) -> None:
+    with visiting(browser, network, "#seed=3", width) as visit:
+        page = visit.page
+        before = loss(page)
+        page.locator(".training .train").focus()
+        page.keyboard.press("Enter")
+        reach(page, "explorer.state.run.steps > 100")
+        page.keyboard.press("Enter")
+        assert loss(page) < before
+        assert page.locator(".chart").count() == 2
+        assert page.locator(".boundary canvas").count() == 1
+        fragment = page.evaluate("location.hash")
+        trained = page.evaluate("[...explorer.state.point.value('W1').data]")
+        assert visit.is_quiet()
+    with visiting(browser, network, fragment, width) as visit:
+        assert visit.page.evaluate("[...explorer.state.point.value('W1').data]") == trained
+        visit.page.get_by_role("button", name="Start again").click()
+        assert loss(visit.page) == before
+
+
+def test_structures_are_chosen_on_the_page(browser: Browser, network: Path) -> None:
+    with visiting(browser, network) as visit:
+        page = visit.page
+        page.get_by_label("hidden units").select_option("3")
+        assert page.evaluate("explorer.state.shape('W1')") == [2, 3]
+        page.get_by_label("activation").select_option("tanh")
+        page.get_by_label("hidden layers").select_option("3")
+        page.get_by_label(re.compile("^loss")).select_option("entropy")
+        assert page.evaluate("explorer.state.structure.id") == "tanh-entropy-3"
+        assert page.evaluate("explorer.state.shape('W3')") == [3, 3]
+        assert "✓" in page.locator(".checks").inner_text()
+        page.get_by_label("optimizer").select_option("adam")
+        page.get_by_label("rate").select_option("0.03")
+        before = loss(page)
+        page.get_by_role("button", name="1 step").click()
+        assert loss(page) < before
+        fragment = page.evaluate("location.hash")
+        after = loss(page)
+        assert visit.is_quiet()
+    with visiting(browser, network, fragment) as visit:
+        assert loss(visit.page) == after
+
+
+def test_a_phone_reaches_line_and_network_without_losing_the_place(browser: Browser, network: Path) -> None:
+    with visiting(browser, network, f"#line={GRADIENT}z2", 390) as visit:
+        page = visit.page
+        dock = page.locator(".dock")
+        place = page.evaluate("scrollY")
+        dock.get_by_role("button", name="Network").tap()
+        assert page.locator(".figure.sheet").is_visible()
+        assert page.evaluate("scrollY") == place
+        dock.get_by_role("button", name="Network").tap()
+        assert page.locator(".figure.sheet").count() == 0
+        before = opened(page)
+        dock.get_by_role("button", name="Next line").tap()
+        assert opened(page) != before
+        page.locator(".line.open .cell[data-key='∂ W2'][data-at='1']").tap()
+        assert sentence(page).startswith("∂L/∂W2[2,1]=a1[1,2]δ2[1,1]+")
+        assert visit.is_quiet()
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_every_page_of_the_gallery_opens(browser: Browser, tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.html"
+    cr.explore(cr.derive(GALLERY[name].function, GALLERY[name].wrt)).save(path)
+    with visiting(browser, path, width=390) as visit:
+        page = visit.page
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert "✓" in page.locator(".checks").inner_text()
+        for _ in range(page.evaluate("explorer.state.structure.lines.length") - 1):
+            page.keyboard.press("ArrowRight")
+            key = page.evaluate("explorer.state.structure.lines[explorer.state.line].key")
+            page.evaluate("key => explorer.point(key, explorer.state.shape(key).map(() => 0))", key)
+            assert sentence(page), key
+        assert visit.is_quiet(), (visit.requests, visit.complaints)
+
+
+def test_it_works_in_the_frame_of_a_notebook(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "notebook.html"
+    frame = cr.explore("sum(sin(X @ w)^2)", {"w": [0.5, -1.0]}, {"X": [[1.0, 2.0], [3.0, 4.0]]})._repr_html_()
+    path.write_text(f"<!DOCTYPE html><title>notebook</title>{frame}<script>globalThis.explorer = null</script>")
+    with visiting(browser, path) as visit:
+        inside = visit.page.frame_locator("iframe")
+        inside.locator(".line.open").wait_for()
+        inside.locator(".line .head").nth(1).click()
+        assert inside.locator(".line.open").count() == 1
+        assert visit.complaints == []
