@@ -33,7 +33,7 @@ function evaluate(sizes, inputs, faulty = false) {
   return {
     value,
     line: (number) => value(lines[number]),
-    reads: (number, index) => {
+    slopes: (number, index) => {
       const read = (name, at, slope) => ({ name, index: name === "w" ? [] : [at], at, value: value(name).data[at], slope });
       const all = (name, slope) => Array.from({ length: sizes.n }, (_, k) => read(name, k, slope(k)));
       const w = value("w").data[0];

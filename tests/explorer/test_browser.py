@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,8 @@ import pytest
 from support.browsing import WIDTHS, launched, reach, shown, visiting
 
 import chainrule as cr
+from chainrule.derivation import Record
+from chainrule.emit import LiveModule, live_module
 from chainrule.gallery import GALLERY
 
 if TYPE_CHECKING:
@@ -263,6 +266,32 @@ def test_every_page_of_the_gallery_opens(browser: Browser, tmp_path: Path, name:
             page.evaluate("key => explorer.point(key, explorer.state.shape(key).map(() => 0))", key)
             assert sentence(page), key
         assert visit.is_quiet(), (visit.requests, visit.complaints)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "name"),
+    [
+        ("a1(k, i) * u2202_z2(k, j)", "a1(k, i) * 1.001 * u2202_z2(k, j)", "∂L/∂W2"),
+        ("(a1(i, j) * (1 - a1(i, j)))", "(a1(i, j) * (1 + a1(i, j)))", "∂L/∂W1"),
+        ("u2202_z2(i, k) * W2(j, k)", "u2202_z2(i, k) * W2(k, j)", "∂L/∂W1"),
+    ],
+)
+def test_a_corrupted_line_is_caught_by_the_page(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, name: str
+) -> None:
+    def corrupted(record: Record) -> LiveModule:
+        module = live_module(record)
+        assert right in module.text
+        return replace(module, text=module.text.replace(right, wrong))
+
+    monkeypatch.setattr("chainrule.explorer.payload.live_module", corrupted)
+    path = tmp_path / "corrupted.html"
+    cr.explore(cr.derive(GALLERY["two_layer_rows"].function)).save(path)
+    with visiting(browser, path, f"#line={GRADIENT}W1&entry={GRADIENT}W1:0.0") as visit:
+        said = visit.page.locator(".checks").inner_text()
+        assert said.startswith("✗")
+        assert name in said
+        assert ("✗" in sentence(visit.page)) == (name == "∂L/∂W1")
 
 
 def test_it_works_in_the_frame_of_a_notebook(browser: Browser, tmp_path: Path) -> None:

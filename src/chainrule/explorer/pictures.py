@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from chainrule.calculus import is_scale
 from chainrule.derivation import Record
-from chainrule.ir import Apply, Const, Input, Node, topological_order
-from chainrule.primitives import Add, Contract, Multiply, Negate, Product, Subtract, Sum
+from chainrule.ir import Apply, Input, Node, topological_order
+from chainrule.primitives import Add, Contract, Divide, Multiply, Negate, Product, Subtract, Sum
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _terms(node: Node) -> Iterator[Node]:
                 yield from _terms(operand)
         case Apply(Negate(), (x,)):
             yield from _terms(x)
-        case Apply(Multiply(), (Const(), x)):
+        case Apply(Multiply(), (number, x)) | Apply(Divide(), (x, number)) if is_scale(number):
             yield from _terms(x)
         case _:
             yield node

@@ -16,7 +16,7 @@ from chainrule.gallery import GALLERY
 from chainrule.ir import Program
 from chainrule.words import ChainruleError, Language
 
-TITLE: Final[Mapping[Language, str]] = {"en": "A network learns XOR, backwards", "zh": "学习异或的网络：反向传播"}
+TITLE: Final[Mapping[Language, str]] = {"en": "A network learns XOR: the backward pass", "zh": "学习异或的网络：反向传播"}
 
 ACTIVATIONS: Final = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
 LOSSES: Final = {
@@ -96,7 +96,8 @@ def _derived(
     arrays |= {name: arrays[name].astype(float) for name in wrt or ()}
     floats: dict[str, Any] = {name: each.astype(float) for name, each in arrays.items()}
     failure: ChainruleError | None = None
-    for shapes in ({}, arrays, floats):
+    attempts: tuple[dict[str, Any], ...] = ({}, arrays, floats)
+    for shapes in attempts:
         try:
             return derive(loss, wrt, **shapes)
         except ChainruleError as error:
@@ -109,6 +110,6 @@ def title_of(derivation: Derivation) -> dict[Language, str]:
     """Return the title of a page: that of the gallery, or the name of the function."""
     entry = GALLERY.get(derivation.name)
     if entry is not None:
-        return {"en": f"{entry.title}, backwards", "zh": f"{entry.title_zh}：反向传播"}
+        return {"en": f"{entry.title}: the backward pass", "zh": f"{entry.title_zh}：反向传播"}
     name = derivation.record.loss.name if derivation.name == "f" else derivation.name
     return {"en": f"The backward pass of {name}", "zh": f"{name} 的反向传播"}

@@ -7,7 +7,7 @@ export const MOST_ENTRIES = 3000;
 // The entries that an entry of a line reads: [{name, index, at, value, counts}]. One that only decides, or is multiplied
 // by zero, does not count: a small change of it changes nothing.
 export function sources(point, line, index) {
-  return point.reads(line.number, index).map((read) => ({ ...read, counts: read.slope !== 0 }));
+  return point.slopes(line.number, index).map((read) => ({ ...read, counts: read.slope !== 0 }));
 }
 
 // For every entry of every operand of a line, the entries of the result in which it counts: Map "name|flat" → [flat, …].
@@ -16,7 +16,7 @@ export function readers(point, line) {
   const found = new Map();
   if (sizeOf(shape) > MOST_ENTRIES) return found;
   for (let flat = 0; flat < sizeOf(shape); flat++)
-    for (const { name, at, slope } of point.reads(line.number, indexOf(shape, flat))) {
+    for (const { name, at, slope } of point.slopes(line.number, indexOf(shape, flat))) {
       if (slope === 0) continue;
       const key = `${name}|${at}`;
       if (!found.has(key)) found.set(key, []);
