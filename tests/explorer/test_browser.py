@@ -167,7 +167,7 @@ def test_a_line_has_three_forms(browser: Browser, network: Path) -> None:
             assert page.get_by_role("button", name=name).get_attribute("aria-pressed") == "true"
         assert len(set(written)) == 3
         assert "∑" in written[2]
-        assert "form=index" in page.evaluate("location.hash")
+        reach(page, "location.hash.includes('form=index')")
         assert visit.is_quiet()
 
 
@@ -202,6 +202,7 @@ def test_training_lowers_the_loss_and_an_address_restores_it(browser: Browser, n
         assert loss(page) < before
         assert page.locator(".chart").count() == 2
         assert page.locator(".boundary canvas").count() == 1
+        reach(page, "location.hash.slice(1) === explorer.state.fragment()")
         fragment = page.evaluate("location.hash")
         trained = page.evaluate("[...explorer.state.point.value('W1').data]")
         assert visit.is_quiet()
@@ -227,6 +228,7 @@ def test_structures_are_chosen_on_the_page(browser: Browser, network: Path) -> N
         before = loss(page)
         page.get_by_role("button", name="1 step").click()
         assert loss(page) < before
+        reach(page, "location.hash.slice(1) === explorer.state.fragment()")
         fragment = page.evaluate("location.hash")
         after = loss(page)
         assert visit.is_quiet()

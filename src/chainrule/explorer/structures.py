@@ -16,7 +16,10 @@ from chainrule.gallery import GALLERY
 from chainrule.ir import Program
 from chainrule.words import ChainruleError, Language
 
-TITLE: Final[Mapping[Language, str]] = {"en": "A network learns XOR: the backward pass", "zh": "学习异或的网络：反向传播"}
+TITLE: Final[Mapping[Language, str]] = {
+    "en": "A network learns XOR: the backward pass",
+    "zh": "学习异或的网络：反向传播",
+}
 
 ACTIVATIONS: Final = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
 LOSSES: Final = {

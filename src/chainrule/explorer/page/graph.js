@@ -35,6 +35,17 @@ export function samples(app) {
   return shape.length < 2 ? 1 : shape[network.rows ? 0 : 1];
 }
 
+// The entries that a unit or a weight stands for, as `markEntry` looks for them.
+function entries(names, index) {
+  return names.map((name) => `${name}|${index}`).join(";");
+}
+
+// Marks the unit or the weight that an entry belongs to.
+export function markEntry(root, entry) {
+  const wanted = entry ? `${entry.name}|${entry.index}` : null;
+  for (const each of root.querySelectorAll("[data-entries]")) each.classList.toggle("entry", each.dataset.entries.split(";").includes(wanted));
+}
+
 function units(app, line, backward) {
   const { state } = app;
   const { network, names } = state.structure;
@@ -50,7 +61,6 @@ function units(app, line, backward) {
   const operands = new Set(line.picture.operands);
   const edges = [];
   const marks = [];
-  const entry = state.entry;
   network.weights.forEach(({ key }, layer) => {
     const shownKey = backward && has(`∂ ${key}`) ? `∂ ${key}` : key;
     const { shape, data } = state.point.value(shownKey);
@@ -61,14 +71,14 @@ function units(app, line, backward) {
         const index = network.rows ? [from, to] : [to, from];
         const value = data[flatOf(shape, index)];
         const share = Math.abs(value) / most;
-        const isEntry = entry && (entry.name === key || entry.name === `∂ ${key}`) && entry.index.join() === index.join();
         edges.push(
           svg("line", {
             x1: x(layer) + RADIUS,
             y1: y(layer, from),
             x2: x(layer + 1) - RADIUS,
             y2: y(layer + 1, to),
-            class: `edge ${value < 0 ? "negative" : "positive"} ${chosen} ${isEntry ? "entry" : ""}`,
+            class: `edge ${value < 0 ? "negative" : "positive"} ${chosen}`,
+            data: { entries: entries([key, `∂ ${key}`], index) },
             "stroke-width": (0.7 + 4.3 * share).toFixed(2),
             "stroke-opacity": (0.3 + 0.7 * share).toFixed(2),
             on: { click: () => app.selectKey(shownKey, index) },
@@ -89,14 +99,13 @@ function units(app, line, backward) {
     for (let unit = 0; unit < shown[number]; unit++) {
       const index = place(app, key, unit);
       const value = data[flatOf(shape, index)];
-      const isEntry = entry && own.includes(entry.name) && entry.index.join() === place(app, entry.name, unit).join();
       const disc = svg("circle", { cx: x(number), cy: y(number, unit), r: RADIUS });
       disc.style.setProperty("--tint", `${Math.round(40 * Math.sqrt(Math.abs(value) / most))}%`);
-      const classes = ["unit", value < 0 ? "negative" : "positive", isResult ? "chosen" : isOperand ? "used" : "", isEntry ? "entry" : ""];
+      const classes = ["unit", value < 0 ? "negative" : "positive", isResult ? "chosen" : isOperand ? "used" : ""];
       discs.push(
         svg(
           "g",
-          { class: classes.join(" "), on: { click: () => app.selectKey(key, index) } },
+          { class: classes.join(" "), data: { entries: entries(own, index) }, on: { click: () => app.selectKey(key, index) } },
           disc,
           svg("text", { x: x(number), y: y(number, unit) + 4 }, brief(value)),
         ),

@@ -2,7 +2,7 @@
 
 import { button, choice, html, math } from "./dom.js";
 import { failing, readers } from "./explain.js";
-import { graph, samples } from "./graph.js";
+import { graph, markEntry, samples } from "./graph.js";
 import { edit, onGridKey, paint } from "./matrix.js";
 import { exact } from "./numbers.js";
 import { panel, show, turned } from "./panel.js";
@@ -10,6 +10,8 @@ import { newState } from "./state.js";
 import { trainingPanel } from "./training.js";
 import { largest } from "./values.js";
 import { WORDS } from "./words.js";
+
+const LATER = 150;
 
 export function start(root, payload, modules) {
   const state = newState(payload, modules);
@@ -94,9 +96,11 @@ export function start(root, payload, modules) {
   app.point = (name, index) => {
     state.entry = name ? { name, index } : null;
     const sampled = state.structure.network;
+    const before = state.sample;
     if (name && sampled && index.length === 2 && isSampled(name)) state.sample = index[sampled.rows ? 0 : 1];
     show(app, current(), state.entry);
-    drawFigure();
+    if (state.sample !== before) drawFigure();
+    else markEntry(figure, state.entry);
     remember();
   };
   const isSampled = (name) => {
@@ -159,12 +163,17 @@ export function start(root, payload, modules) {
     remember();
   };
 
+  // The address follows a little later: browsers limit how often it changes.
+  let remembering = 0;
   const remember = () => {
-    try {
-      history.replaceState(null, "", `#${state.fragment()}`);
-    } catch {
-      // a page within another may have no address of its own
-    }
+    clearTimeout(remembering);
+    remembering = setTimeout(() => {
+      try {
+        history.replaceState(null, "", `#${state.fragment()}`);
+      } catch {
+        // a page within another may have no address of its own
+      }
+    }, LATER);
   };
 
   // ---- drawing ---------------------------------------------------------------------------------------------------
@@ -194,6 +203,7 @@ export function start(root, payload, modules) {
     const scroll = network ? drawing : html("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": app.say("graph") }, drawing);
     const count = samples(app);
     const chosen = count > 1 ? sampler(count) : null;
+    markEntry(scroll, state.entry);
     const focused = figure.contains(document.activeElement) ? document.activeElement.className : "";
     figure.replaceChildren(html("h2", {}, app.say(network ? "network" : "graph")), scroll, html("p", { class: "caption" }, caption), chosen ?? "");
     if (focused) figure.querySelector(`.${CSS.escape(focused.split(" ")[0])}`)?.focus();
