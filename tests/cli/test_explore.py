@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -12,6 +13,12 @@ from click.testing import Result
 from chainrule.explorer.page import unpacked
 
 Run = Callable[..., Result]
+
+
+def first_structure(path: Path) -> Any:
+    structures = unpacked(path.read_text(encoding="utf-8"))["structures"]
+    assert isinstance(structures, list)
+    return structures[0]
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +47,7 @@ def test_a_formula_opens_at_given_values(run: Run) -> None:
     assert report["verified"] is True
     path = Path(report["output"])
     assert path.stat().st_size == report["bytes"]
-    (structure,) = unpacked(path.read_text(encoding="utf-8"))["structures"]  # type: ignore[misc]
-    assert structure["inputs"]["x"]["data"] == [1, -1]  # type: ignore[index, call-overload]
+    assert first_structure(path)["inputs"]["x"]["data"] == [1, -1]
 
 
 def test_without_a_browser_the_file_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +63,7 @@ def test_without_a_browser_the_file_is_named(run: Run, monkeypatch: pytest.Monke
 def test_with_a_screen_the_page_opens(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     urls: list[str] = []
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr("webbrowser.open", lambda url: urls.append(url) or True)
+    monkeypatch.setattr("webbrowser.open", urls.append)
     found = run("explore", "gallery:huber")
     assert found.exit_code == 0, found.output
     assert len(urls) == 1

@@ -142,9 +142,9 @@ def test_values_are_those_of_the_page_and_wrong_ones_are_refused() -> None:
 
     data = {"X": [[1.0, 2.0], [3.0, 4.0]], "y": [0.5, 1.5]}
     explorer = cr.explore(loss, {"w": [0.1, 0.2]}, data)
-    (structure,) = unpacked(explorer.html())["structures"]  # type: ignore[misc]
-    assert structure["inputs"]["w"]["data"] == [0.1, 0.2]  # type: ignore[index, call-overload]
-    assert structure["wrt"] == ["w"]  # type: ignore[index, call-overload]
+    structures: Any = unpacked(explorer.html())["structures"]
+    assert structures[0]["inputs"]["w"]["data"] == [0.1, 0.2]
+    assert structures[0]["wrt"] == ["w"]
     with pytest.raises(ValuesError, match=r"should be \(2, 2\)"):
         cr.explore(explorer.derivation, {"w": [0.1, 0.2]}, {**data, "X": [[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]]})
 

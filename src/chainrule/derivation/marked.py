@@ -16,12 +16,13 @@ from chainrule.derivation.notator import Notator
 from chainrule.derivation.record import Record
 from chainrule.derivation.text import text_of
 from chainrule.derivation.valuation import written_names
+from chainrule.ir import Input
 from chainrule.primitives import BigOperator, Indexed, Notation, Postfix
 
 
 def keys_of(record: Record, notator: Notator) -> dict[Notation, str]:
     """Return the key of the value behind each name of a derivation, as it is written."""
-    keys = {notation: node.name for notation, node in written_names(record, notator)}
+    keys = {notation: node.name for notation, node in written_names(record, notator) if isinstance(node, Input)}
     return keys | {notator.symbol(symbol): symbol.name for symbol in record.derivative_symbols.values()}
 
 

@@ -62,8 +62,9 @@ class _Lines:
         self._display = MarkedWriter(keys)
         self._inline = {language: MarkedWriter(keys, language, inline=True) for language in LANGUAGES}
         self._claims = dict(_claims(record))
-        documents = {form: write_document(record, form, "en", "full") for form in FORMS}
-        self._equations = {form: _first(_determining(document)) for form, document in documents.items()}
+        self._equations: dict[Form, dict[Input, Equation]] = {
+            form: _first(_determining(write_document(record, form, "en", "full"))) for form in FORMS
+        }
         self._translated = _first(_determining(write_document(record, "matrix", "zh", "full")))
 
     def lines(self) -> Iterator[Line]:

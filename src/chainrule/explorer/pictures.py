@@ -41,12 +41,11 @@ class Picture:
 def picture_of(node: Node) -> Picture:
     """Return the layout of an expression over named values.
 
-    >>> from chainrule.ir import ArrayType, Input, named_dim
-    >>> n, d, h = map(named_dim, "ndh")
-    >>> X, delta = Input("X", ArrayType((n, d))), Input("∂ z1", ArrayType((n, h)))
-    >>> picture = picture_of(X.T @ delta)
+    >>> from chainrule.deriving import derive
+    >>> record = derive("z = X @ W; sum(z^2)", ["W"], X="n d", W="d h").record
+    >>> picture = picture_of(record.steps[-1].chain.right)
     >>> picture.product, picture.left, picture.right.key
-    ('matrix', Factor(key='X', transposed=True), '∂ z1')
+    ('matrix', Factor(key='X', transposed=True), '∂ z')
     """
     operands = tuple(dict.fromkeys(each.name for each in _inputs(node)))
     products = [found for found in (_product(operands, term) for term in _terms(node)) if found is not None]

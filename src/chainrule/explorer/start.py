@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.derivation import Record, Valuation, ValuesError, drawn, given_name, small_sizes
-from chainrule.ir import Dim, Input, Node, bind_dim
+from chainrule.ir import Dim, Input, bind_dim
 from chainrule.primitives import index_bounds
 
 _DECIMALS = 2
@@ -59,6 +59,6 @@ def _drawn(
     return np.round(values, _DECIMALS) if type_.dtype.is_float and not declared else values
 
 
-def limits(record: Record) -> dict[Node, Dim]:
+def limits(record: Record) -> dict[Input, Dim]:
     """Return the size of the axis into which each input of whole numbers points."""
-    return dict(index_bounds([stage.node for stage in record.backward.stages]))
+    return index_bounds([stage.node for stage in record.backward.stages])

@@ -102,7 +102,8 @@ def _derived(
     attempts: tuple[dict[str, Any], ...] = ({}, arrays, floats)
     for shapes in attempts:
         try:
-            return derive(loss, wrt, **shapes)
+            derivation: Derivation = derive(loss, wrt, **shapes)
+            return derivation
         except ChainruleError as error:
             failure = failure if shapes is floats else error
     assert failure is not None
