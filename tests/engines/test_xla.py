@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -24,7 +24,17 @@ from support.subprocesses import HANG
 from chainrule.engines import EngineError, Run, get_engine, permutation
 from chainrule.engines.native import permutations
 from chainrule.ir import DType, Node, Program
-from chainrule.primitives import REGISTRY, Abstract, AbstractMap, Elementwise, Example, evaluate_nodes
+from chainrule.primitives import (
+    REGISTRY,
+    Abstract,
+    AbstractMap,
+    Comparison,
+    Elementwise,
+    Example,
+    IntegerOperation,
+    MathFunction,
+    evaluate_nodes,
+)
 
 Array = NDArray[Any]
 NORMAL = [x for x in EXTREME if not 0 < abs(x) < 1e-300]
@@ -110,6 +120,14 @@ def test_an_interrupt_ends_the_run_and_keeps_what_was_learnt() -> None:
     np.testing.assert_array_equal(again.losses, outcome.losses)
     for name, value in again.state.items():
         np.testing.assert_array_equal(outcome.state[name], value)
+
+
+def test_every_function_of_scalars_has_its_own_in_jax() -> None:
+    from chainrule.engines.xla.lowerings import COMPARISONS, INTEGERS, MATH  # imports JAX
+
+    assert (set(MATH), set(INTEGERS), set(COMPARISONS)) == tuple(
+        map(set, map(get_args, (MathFunction, IntegerOperation, Comparison)))
+    )
 
 
 def test_threads_are_refused() -> None:
@@ -223,7 +241,7 @@ def test_estimators_and_the_command_train_on_it(run: Callable[..., Result], tmp_
         result = run(*given, "--engine", engine)
         assert result.exit_code == 0, result.output
         losses.append(json.loads(result.stdout)["loss_curve"])
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-9)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)  # in float32
     refused = run(*given, "--engine", "xla", "--threads", "2")
     assert refused.exit_code == 2
     assert "--threads is not for --engine xla" in refused.output

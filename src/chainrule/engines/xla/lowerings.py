@@ -17,7 +17,7 @@ from chainrule.engines.loop import EngineError
 from chainrule.engines.xla.draws import uniform
 from chainrule.engines.xla.library import jnp, lax
 from chainrule.ir import Apply, Const, Input, Node, ProgramError, topological_order
-from chainrule.primitives import BitOperation, Comparison, Elementwise, MathFunction, NotExpandableError, Primitive
+from chainrule.primitives import Comparison, Elementwise, IntegerOperation, MathFunction, NotExpandableError, Primitive
 
 Lowering: TypeAlias = Callable[..., Any]
 """A function of the primitive, all of whose sizes are numbers, and its operands."""
@@ -42,6 +42,7 @@ MATH: dict[MathFunction, Callable[..., Any]] = {
     "erfc": lax.erfc,
     "abs": jnp.abs,
     "floor": jnp.floor,
+    "fmod": lax.rem,
     "power": jnp.power,
 }
 
@@ -54,7 +55,14 @@ COMPARISONS: dict[Comparison, Callable[[Any, Any], Any]] = {
     "!=": jnp.not_equal,
 }
 
-BITWISE: dict[BitOperation, Callable[[Any, Any], Any]] = {
+INTEGERS: dict[IntegerOperation, Callable[[Any, Any], Any]] = {
+    "add": jnp.add,
+    "subtract": jnp.subtract,
+    "multiply": jnp.multiply,
+    "floor_divide": lambda x, y: jnp.where(y == 0, 0, jnp.floor_divide(x, jnp.where(y == 0, 1, y))),
+    "remainder": lambda x, y: jnp.where(y == 0, 0, jnp.remainder(x, jnp.where(y == 0, 1, y))),
+    "maximum": jnp.maximum,
+    "minimum": jnp.minimum,
     "and": jnp.bitwise_and,
     "or": jnp.bitwise_or,
     "xor": jnp.bitwise_xor,
@@ -97,8 +105,8 @@ class Elements:
     def logical_not(self, x: Any) -> Any:
         return ~x
 
-    def bitwise(self, operation: BitOperation, x: Any, y: Any) -> Any:
-        return BITWISE[operation](x, y)
+    def integer(self, operation: IntegerOperation, x: Any, y: Any) -> Any:
+        return INTEGERS[operation](x, y)
 
     def select(self, condition: Any, x: Any, y: Any) -> Any:
         values = [value() if callable(value) else value for value in (x, y)]
@@ -125,7 +133,6 @@ LOWERINGS: dict[type[Primitive], Lowering] = {
     p.Max: lambda q, x: jnp.max(x, axis=q.axes),
     p.Min: lambda q, x: jnp.min(x, axis=q.axes),
     p.CumulativeSum: lambda q, x: lax.cumsum(x, q.axis, q.reverse),
-    p.Gather: lambda q, x, indices: jnp.take(x, _places(indices, x.shape[q.axis]), axis=q.axis, mode="clip"),
     p.RandomUniform: lambda q, seed, step: uniform(seed, q.stream, step, q.shape, q.dtype),
 }
 
@@ -243,23 +250,40 @@ def _one_hot(q: p.OneHot, labels: Any) -> Any:
     return (places == _places(labels, q.size)[..., None]).astype(q.dtype.numpy)
 
 
+def _numbered(indices: Sequence[Any], sizes: Sequence[int]) -> Any:
+    """Return the number, in row-major order, of the element at each place given by one index array for each axis."""
+    number = jnp.zeros_like(indices[0])
+    for each, size in zip(indices, sizes, strict=True):
+        number = number * size + _places(each, size)
+    return number
+
+
+@lowering(p.Gather)
+def _gather(q: p.Gather, x: Any, *indices: Any) -> Any:
+    behind = q.axis + len(indices)
+    sizes = x.shape[q.axis : behind]
+    flat = x.reshape((*x.shape[: q.axis], math.prod(sizes), *x.shape[behind:]))
+    return jnp.take(flat, _numbered(indices, sizes), axis=q.axis, mode="clip")
+
+
 @lowering(p.ScatterAdd)
-def _scatter_add(q: p.ScatterAdd, x: Any, indices: Any) -> Any:
+def _scatter_add(q: Any, x: Any, *indices: Any) -> Any:
     """On a CPU, entries are added one after another; on other devices, by `_added_in_order`."""
-    behind = q.axis + indices.ndim
-    places = _places(indices, q.size).reshape(-1)
+    size, behind = math.prod(q.sizes), q.axis + indices[0].ndim
+    places = _numbered(indices, q.sizes).reshape(-1)
     flat = jnp.moveaxis(x.reshape((*x.shape[: q.axis], places.size, *x.shape[behind:])), q.axis, 0)
 
     def in_any_order(entries: Any, places: Any) -> Any:
-        return jnp.zeros((q.size, *entries.shape[1:]), entries.dtype).at[places].add(entries, mode="drop")
+        return jnp.zeros((size, *entries.shape[1:]), entries.dtype).at[places].add(entries, mode="drop")
 
     if not places.size:
-        added = jnp.zeros((q.size, *flat.shape[1:]), x.dtype)
+        added = jnp.zeros((size, *flat.shape[1:]), x.dtype)
     else:
         added = lax.platform_dependent(
-            flat, places, cpu=in_any_order, default=lambda entries, places: _added_in_order(entries, places, q.size)
+            flat, places, cpu=in_any_order, default=lambda entries, places: _added_in_order(entries, places, size)
         )
-    return jnp.moveaxis(added, 0, q.axis)
+    added = jnp.moveaxis(added, 0, q.axis)
+    return added.reshape((*added.shape[: q.axis], *q.sizes, *added.shape[q.axis + 1 :]))
 
 
 def _added_in_order(entries: Any, places: Any, size: Any) -> Any:
