@@ -17,13 +17,18 @@ from chainrule.networks.activations import ACTIVATIONS, ALIASES
 from chainrule.networks.losses import LOSS_TYPES
 from chainrule.primitives import UFUNCS
 from chainrule.trace.arrangement import ARRANGEMENT
+from chainrule.trace.choices import CHOICES
 from chainrule.trace.constructors import CONSTRUCTORS, CONVERSIONS
 from chainrule.trace.elementwise import ELEMENTWISE
 from chainrule.trace.formula.vocabulary import VOCABULARY
+from chainrule.trace.joining import JOINING
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
+from chainrule.trace.mapping import CALLING
 from chainrule.trace.namespaces import NAMESPACES, Standing, names, standing
+from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
+from chainrule.trace.spacing import SPACING
 from chainrule.trace.traced import METHODS, Traced
 from chainrule.trace.ufuncs import UFUNC_CALLS, UFUNC_METHODS
 from chainrule.trace.vocabulary import name_of
@@ -52,7 +57,11 @@ def numpy_functions() -> str:
         "elementwise, not ufuncs": ELEMENTWISE,
         "reductions": REDUCTIONS,
         "products": PRODUCTS,
-        "arrangement and choice": ARRANGEMENT,
+        "arrangement": ARRANGEMENT,
+        "joining, splitting and repeating": {**JOINING, np.pad: pad},
+        "choice": CHOICES,
+        "numbers in between": SPACING,
+        "of a function": CALLING,
         "linear algebra": LINEAR_ALGEBRA,
     }
     groups += [(title, _listed(set(map(name_of, table)), "np.")) for title, table in tables.items()]

@@ -41,6 +41,7 @@ from chainrule.primitives import (
     Softmax,
     Sum,
     Symbol,
+    Triangle,
     Where,
     Windows,
 )
@@ -58,6 +59,7 @@ _BY_CLASS: dict[type, str] = {
     OverlapAdd: "overlap",
     CumulativeSum: "cumulative",
     Diagonal: "diagonal",
+    Triangle: "triangle",
 }
 """The sentence for an operation, if it needs no further data."""
 _KEY_OF_REDUCTION: dict[type, str] = {Max: "maximum", Min: "minimum", LogSumExp: "logsumexp"}

@@ -139,6 +139,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "own place",
         "后缀和（从末尾累加）的转置是前缀和（从开头累加）：每个元素都计入它自己及之前各位置的后缀和",
     ),
+    "triangle": (
+        "setting the entries on one side of a diagonal to zero is its own transpose: they receive nothing",
+        "把对角线一侧的元素置零，其转置是它本身：这些元素的梯度为零",
+    ),
     "pad": ("padding transposes to cutting the border off", "填充的转置是切片：去掉填充的部分"),
     "concatenate": (
         "joining transposes to splitting: each part receives its own piece",

@@ -25,6 +25,7 @@ from chainrule.primitives import (
     OverlapAdd,
     Pad,
     SignDeterminant,
+    Triangle,
     Windows,
 )
 
@@ -99,6 +100,18 @@ def on_matrices(function: str, first: str, second: str) -> EntryWriter:
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         options = {first: "-2", second: "-1"} if x.operands[0].ndim > 2 else {}
         return writer.function(function, operands[0], **options)
+
+    return write
+
+
+def triangle(option: str) -> EntryWriter:
+    """`tril` and `triu`, with the name of the option that numbers the diagonal."""
+
+    def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+        primitive = primitive_of(x)
+        assert isinstance(primitive, Triangle)
+        options = {option: str(primitive.offset)} if primitive.offset else {}
+        return writer.function("triu" if primitive.upper else "tril", operands[0], **options)
 
     return write
 

@@ -18,6 +18,7 @@ from chainrule.emit.library import (
     overlap_add_source,
     pad,
     padded,
+    triangle,
     window_parts,
 )
 from chainrule.ir import DType, Shape
@@ -38,6 +39,7 @@ from chainrule.primitives import (
     Softmax,
     Softplus,
     Trace,
+    Triangle,
     Where,
     Windows,
 )
@@ -168,6 +170,7 @@ NumPyWriter.table = {
     Softmax: "{softmax}({}, axis={axes})",
     Softplus: "{np}.logaddexp(0, {})",
     Trace: on_matrices("trace", "axis1", "axis2"),
+    Triangle: triangle("k"),
     Where: _where,
     Windows: _windows,
 }

@@ -16,6 +16,7 @@ from chainrule.emit.library import (
     on_matrices,
     overlap_add_source,
     padded,
+    triangle,
     window_parts,
 )
 from chainrule.ir import Dim, DType, Shape
@@ -43,6 +44,7 @@ from chainrule.primitives import (
     Softmax,
     Softplus,
     Trace,
+    Triangle,
     Where,
     Windows,
 )
@@ -237,6 +239,7 @@ TorchWriter.table = {
     Softmax: _softmax("softmax"),
     Softplus: _softplus,
     Trace: _trace,
+    Triangle: triangle("diagonal"),
     Where: _where,
     Windows: _windows,
 }

@@ -62,6 +62,7 @@ from chainrule.primitives import (
     Subtract,
     Tanh,
     Trace,
+    Triangle,
     Where,
     Windows,
 )
@@ -354,6 +355,12 @@ def _diagonal_matrix(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Va
     return _on_diagonal(writer, x, [writer.axes(operands[0], "Unsqueeze", [-1])])
 
 
+def _triangle(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    primitive = _primitive(x, Triangle)
+    offset = writer.number(primitive.offset, DType.INT64)
+    return writer.graph.add("Trilu", operands[0], offset, upper=int(primitive.upper))
+
+
 def _windows(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
     """Gather the positions of every window along each axis; move the axis within windows to the end."""
     add, primitive = writer.graph.add, _primitive(x, Windows)
@@ -431,6 +438,7 @@ RULES: Final[dict[type, str | Rule]] = {
     Subtract: "Sub",
     Tanh: "Tanh",
     Trace: _trace,
+    Triangle: _triangle,
     Where: _where,
     Windows: _windows,
 }

@@ -278,6 +278,7 @@ from chainrule.primitives.slicing import (
     Slice,
     concatenate,
     pad,
+    pad_pairs,
     reversal,
     reverse,
     stack,
@@ -300,6 +301,7 @@ from chainrule.primitives.special import (
     erfc,
 )
 from chainrule.primitives.subscripts import IndexKey, IndexPart, take_slices
+from chainrule.primitives.triangular import Triangle, tril, triu
 from chainrule.primitives.trigonometric import (
     Arccos,
     Arcsin,
@@ -457,6 +459,7 @@ __all__ = [
     "Symbol",
     "Tanh",
     "Trace",
+    "Triangle",
     "Trunc",
     "Ufunc",
     "Vec",
@@ -548,6 +551,7 @@ __all__ = [
     "one_hot",
     "outer",
     "pad",
+    "pad_pairs",
     "permute",
     "positions",
     "power",
@@ -586,6 +590,8 @@ __all__ = [
     "threefry",
     "trace",
     "transposed",
+    "tril",
+    "triu",
     "uniform_floats",
     "var",
     "where",

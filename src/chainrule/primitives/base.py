@@ -73,7 +73,7 @@ class Primitive:
     """An operation; its fields are its static parameters."""
 
     is_pointwise: ClassVar[bool] = False
-    """Whether an element of the result depends only on the operands' elements at the same place."""
+    """Whether an element of the result depends only on the operands' elements at the same place, not on the place."""
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

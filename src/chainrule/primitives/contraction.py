@@ -17,7 +17,7 @@ from chainrule.ir import ArrayType, Dim, DTypeError, Node, Operand, ShapeError, 
 from chainrule.primitives.base import Array, Example, Multilinear
 from chainrule.primitives.diagonal import diagonal
 from chainrule.primitives.emitter import Accessor, Emitter
-from chainrule.primitives.layout import permute, reshape
+from chainrule.primitives.layout import permute, reshape, squeeze
 from chainrule.primitives.notation import Call, Infix, Mark, Notation, Number, transposed
 from chainrule.primitives.products import Labels, Product, product_of
 from chainrule.primitives.replication import Broadcast, Sum, cast, common_dtype, sum_
@@ -263,7 +263,7 @@ def einsum(subscripts: str, *operands: Node) -> Node:
     """`np.einsum` with an index string; `...` stands for leading axes, a letter twice in one operand for a diagonal.
 
     Without `->` the result has the letters that occur once, in alphabetical order. A single operand is summed and
-    permuted. Axes of size 1 do not broadcast.
+    permuted. An axis of size 1 broadcasts to the size that its letter has elsewhere.
     """
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
@@ -286,7 +286,10 @@ def einsum(subscripts: str, *operands: Node) -> Node:
     for letter in result:
         if letter not in found or result.count(letter) > 1:
             raise ShapeError(f"einsum {subscripts!r}: the result must use letters of the operands, each once")
-    diagonals = [_on_diagonals(subscripts, letters, x) for letters, x in zip(lists, operands, strict=True)]
+    labelled = [pair for term, x in zip(lists, operands, strict=True) for pair in zip(term, x.type.shape, strict=True)]
+    sizes = {letter: dim for letter, dim in labelled if dim != 1}
+    fitting = [_without_single(letters, x, sizes) for letters, x in zip(lists, operands, strict=True)]
+    diagonals = [_on_diagonals(subscripts, letters, x) for letters, x in fitting]
     lists = [letters for letters, _ in diagonals]
     nodes: list[Node] = []
     for k, (letters, x) in enumerate(diagonals):
@@ -299,6 +302,14 @@ def einsum(subscripts: str, *operands: Node) -> Node:
     if len(nodes) == 1:
         return permute(nodes[0], [indices[0].index(label) for label in output])
     return multiplied(nodes, indices, output) or contract(nodes, indices, output)
+
+
+def _without_single(letters: str, x: Node, sizes: Mapping[str, Dim]) -> tuple[str, Node]:
+    """Return an operand and its letters without the axes of size 1 that broadcast."""
+    single = [
+        k for k, (letter, dim) in enumerate(zip(letters, x.type.shape, strict=True)) if dim == 1 and letter in sizes
+    ]
+    return "".join(letter for k, letter in enumerate(letters) if k not in single), squeeze(x, single)
 
 
 def _on_diagonals(subscripts: str, letters: str, x: Node) -> tuple[str, Node]:

@@ -326,7 +326,7 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
 
 def pad(x: Node, widths: PadWidths, constant: float = 0) -> Node:
     """`np.pad` with a constant: `widths` is a number, a pair (before, after), or one pair for each axis."""
-    pairs = _pad_pairs(widths, x.type.ndim)
+    pairs = pad_pairs(widths, x.type.ndim)
     low, high = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
     primitive = Pad(low, high, (0,) * x.type.ndim)
     if constant == 0:
@@ -335,7 +335,9 @@ def pad(x: Node, widths: PadWidths, constant: float = 0) -> Node:
     return where(greater(primitive(Const(1, x.type)), 0), primitive(x), constant)
 
 
-def _pad_pairs(widths: PadWidths, ndim: int) -> list[tuple[Dim, Dim]]:
+def pad_pairs(widths: PadWidths, ndim: int) -> list[tuple[Dim, Dim]]:
+    """Return the widths of `np.pad` before and after each axis."""
+
     def pair(entry: PadWidths) -> tuple[Dim, Dim]:
         ends = [entry] if isinstance(entry, int | SymbolicDim) else list(entry)
         sizes = [end for end in ends if isinstance(end, int | SymbolicDim)]

@@ -1,43 +1,34 @@
-"""NumPy functions that rearrange, join and select elements: `np.reshape`, `np.concatenate`, `np.where`, …"""
+"""NumPy functions that rearrange axes and elements: `np.reshape`, `np.moveaxis`, `np.flip`, …"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule import primitives
-from chainrule.ir import Dim, DType, Node, ShapeError, dim_quotient
+from chainrule.ir import Dim, DType, Node, ShapeError
 from chainrule.primitives import (
-    are_integers,
+    broadcast_shape,
     broadcast_to,
     cast,
-    clip,
-    concatenate,
     expand_dims,
-    integers,
     normalize_axes,
-    pad,
     permute,
     reshape,
     reverse,
     sliding_windows,
     squeeze,
-    stack,
     swapaxes,
-    take_along_axis,
-    take_slices,
-    where,
 )
-from chainrule.trace.literals import as_node, as_operand
+from chainrule.trace.literals import as_node
 from chainrule.trace.source import refusal
 
 Shape: TypeAlias = "Dim | Sequence[Dim]"
 
 
-def _dims(shape: Shape) -> tuple[Dim, ...]:
+def as_dims(shape: Shape) -> tuple[Dim, ...]:
+    """Return a size or a sequence of sizes as a tuple."""
     return tuple(shape) if isinstance(shape, Sequence) else (shape,)
 
 
@@ -59,7 +50,7 @@ def laid_out(order: str) -> None:
 
 
 def _reshape(a: object, shape: Shape, order: str = "C", *, copy: bool | None = None) -> Node:
-    return _reordered(as_node(a), _dims(shape), order)
+    return _reordered(as_node(a), as_dims(shape), order)
 
 
 def _ravel(a: object, order: str = "C") -> Node:
@@ -126,62 +117,65 @@ def _squeeze(a: object, axis: int | Sequence[int] | None = None) -> Node:
 
 
 def _broadcast_to(array: object, shape: Shape) -> Node:
-    return broadcast_to(as_node(array), _dims(shape))
+    return broadcast_to(as_node(array), as_dims(shape))
 
 
-def _concatenate(arrays: Sequence[object], axis: int | None = 0) -> Node:
-    nodes = [as_node(array) for array in arrays]
-    if axis is None:
-        return concatenate([reshape(node, (-1,)) for node in nodes])
-    return concatenate(nodes, axis)
+def at_least(x: Node, ndim: int) -> Node:
+    """Return `x` with new axes as `np.atleast_1d`, `np.atleast_2d` and `np.atleast_3d` place them."""
+    shape = x.type.shape
+    if len(shape) < min(ndim, 2):
+        shape = (*(1,) * (min(ndim, 2) - len(shape)), *shape)
+    return reshape(x, (*shape, *(1,) * (ndim - len(shape))))
 
 
-def _stack(arrays: Sequence[object], axis: int = 0) -> Node:
-    return stack([as_node(array) for array in arrays], axis)
+def _at_least(ndim: int) -> Callable[..., Any]:
+    def handler(*arys: object) -> Any:
+        found = tuple(at_least(as_node(x), ndim) for x in arys)
+        return found[0] if len(found) == 1 else found
+
+    return handler
 
 
-def _rows(node: Node) -> Node:
-    return reshape(node, (1, *node.type.shape)) if node.type.ndim < 2 else node
+def _broadcast_arrays(*args: object, subok: bool = False) -> tuple[Node, ...]:
+    nodes = [as_node(x) for x in args]
+    shape = broadcast_shape(*(node.type.shape for node in nodes))
+    return tuple(broadcast_to(node, shape) for node in nodes)
 
 
-def _vstack(tup: Sequence[object]) -> Node:
-    return concatenate([_rows(reshape(x, (-1,)) if x.type.ndim == 0 else x) for x in map(as_node, tup)])
-
-
-def _hstack(tup: Sequence[object]) -> Node:
-    nodes = [reshape(x, (1,)) if x.type.ndim == 0 else x for x in map(as_node, tup)]
-    return concatenate(nodes, 0 if nodes[0].type.ndim == 1 else 1)
-
-
-def _column_stack(tup: Sequence[object]) -> Node:
-    return concatenate([expand_dims(x, 1) if x.type.ndim == 1 else x for x in map(as_node, tup)], 1)
-
-
-def _split(ary: object, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Node]:
-    x = as_node(ary)
+def _rollaxis(a: object, axis: int, start: int = 0) -> Node:
+    x = as_node(a)
     (place,) = normalize_axes(axis, x.type.ndim)
-    size = x.type.shape[place]
-    bounds: list[Any]
-    if isinstance(indices_or_sections, int):
-        piece = dim_quotient(size, indices_or_sections)
-        if piece is None:
-            raise ShapeError(f"an axis of size {size} does not split into {indices_or_sections} equal pieces")
-        bounds = [piece * k for k in range(indices_or_sections + 1)]
-    else:
-        bounds = [0, *indices_or_sections, None]
-    before = (slice(None),) * place
-    return [take_slices(x, (*before, slice(a, b))) for a, b in pairwise(bounds)]
+    target = start + x.type.ndim if start < 0 else start
+    if not 0 <= target <= x.type.ndim:
+        raise ShapeError(f"np.rollaxis to {start} does not fit an array of {x.type.ndim} dimensions")
+    order = [k for k in range(x.type.ndim) if k != place]
+    order.insert(target - (place < target), place)
+    return permute(x, order)
 
 
-def _pad(array: object, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Node:
-    if mode != "constant" or not isinstance(constant_values, int | float):
-        raise refusal("np.pad is recorded with one constant only; write np.pad(x, width, constant_values=0)")
-    return pad(as_node(array), pad_width, constant_values)
+def matrix_transpose(x: object, /) -> Node:
+    """`np.matrix_transpose(x)`: the last two axes exchanged."""
+    node = as_node(x)
+    if node.type.ndim < 2:
+        raise ShapeError(f"np.matrix_transpose takes matrices on the last two axes, not {node.type}")
+    return swapaxes(node, -2, -1)
 
 
 def _flip(m: object, axis: int | Sequence[int] | None = None) -> Node:
     x = as_node(m)
     return reverse(x, normalize_axes(axis, x.type.ndim))
+
+
+def _fliplr(m: object) -> Node:
+    if as_node(m).type.ndim < 2:
+        raise ShapeError("np.fliplr takes an array of two or more dimensions")
+    return _flip(m, 1)
+
+
+def _flipud(m: object) -> Node:
+    if as_node(m).type.ndim < 1:
+        raise ShapeError("np.flipud takes an array of one or more dimensions")
+    return _flip(m, 0)
 
 
 def _sliding_window_view(
@@ -192,59 +186,43 @@ def _sliding_window_view(
     subok: bool = False,
     writeable: bool = False,
 ) -> Node:
-    node, sizes = as_node(x), _dims(window_shape)
+    node, sizes = as_node(x), as_dims(window_shape)
     axes = range(node.type.ndim) if axis is None else [axis] if isinstance(axis, int) else list(axis)
     return sliding_windows(node, sizes, tuple(axes))
 
 
-def take(a: object, indices: object, axis: int | None = None) -> Node:
-    """`np.take(a, indices, axis)`."""
-    return primitives.take(as_node(a), as_node(indices), axis)
-
-
-def _take_along_axis(arr: object, indices: object, axis: int = -1) -> Node:
-    return take_along_axis(as_node(arr), as_node(indices), axis)
-
-
-def _where(condition: object, *choices: object) -> Node:
-    if len(choices) != 2:
-        raise refusal(
-            "np.where(condition) alone gives indices, whose number depends on values; write np.where(condition, x, y)"
-        )
-    return where(as_operand(condition), *(as_operand(choice) for choice in choices))
-
-
-def _clip(a: object, a_min: object = None, a_max: object = None, *, min: object = None, max: object = None) -> Node:
-    if (a_min is not None or a_max is not None) and (min is not None or max is not None):
-        raise refusal("np.clip takes a_min and a_max, or min and max, and not some of both")
-    low, high = a_min if min is None else min, a_max if max is None else max
-    x, *bounds = as_operand(a), *(as_operand(bound) for bound in (low, high) if bound is not None)
-    if are_integers(x, *bounds):
-        x = x if low is None else integers("maximum", x, as_operand(low))
-        return as_node(x if high is None else integers("minimum", x, as_operand(high)))
-    return clip(x, None if low is None else as_operand(low), None if high is None else as_operand(high))
-
-
-def _filled(a: object, value: object, dtype: Any) -> Node:
+def _filled(a: object, value: object, dtype: Any, shape: Shape | None) -> Node:
     like = as_node(a).type
     kind = like.dtype if dtype is None else DType.of(np.dtype(dtype))
-    return broadcast_to(cast(as_node(value), kind), like.shape)
+    return broadcast_to(cast(as_node(value), kind), like.shape if shape is None else as_dims(shape))
 
 
-def _zeros_like(a: object, dtype: Any = None) -> Node:
-    return _filled(a, 0, dtype)
+def _of_number(value: float) -> Callable[..., Node]:
+    def handler(
+        a: object,
+        dtype: Any = None,
+        order: str = "K",
+        subok: bool = True,
+        shape: Shape | None = None,
+        device: Any = None,
+    ) -> Node:
+        laid_out(order)
+        return _filled(a, value, dtype, shape)
+
+    return handler
 
 
-def _ones_like(a: object, dtype: Any = None) -> Node:
-    return _filled(a, 1, dtype)
-
-
-def _empty_like(prototype: object, dtype: Any = None) -> Node:
-    return _filled(prototype, 0, dtype)
-
-
-def _full_like(a: object, fill_value: object, dtype: Any = None) -> Node:
-    return _filled(a, fill_value, dtype)
+def _full_like(
+    a: object,
+    fill_value: object,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Shape | None = None,
+    device: Any = None,
+) -> Node:
+    laid_out(order)
+    return _filled(a, fill_value, dtype, shape)
 
 
 def _copy(a: object, order: str = "K", subok: bool = False) -> Node:
@@ -260,23 +238,20 @@ ARRANGEMENT: dict[Callable[..., Any], Callable[..., Any]] = {
     np.expand_dims: _expand_dims,
     np.squeeze: _squeeze,
     np.broadcast_to: _broadcast_to,
-    np.concatenate: _concatenate,
-    np.stack: _stack,
-    np.vstack: _vstack,
-    np.hstack: _hstack,
-    np.column_stack: _column_stack,
-    np.split: _split,
-    np.pad: _pad,
+    np.atleast_1d: _at_least(1),
+    np.atleast_2d: _at_least(2),
+    np.atleast_3d: _at_least(3),
+    np.broadcast_arrays: _broadcast_arrays,
     np.flip: _flip,
+    np.fliplr: _fliplr,
+    np.flipud: _flipud,
+    np.rollaxis: _rollaxis,
+    **({np.matrix_transpose: matrix_transpose} if hasattr(np, "matrix_transpose") else {}),
     np.lib.stride_tricks.sliding_window_view: _sliding_window_view,
-    np.take: take,
-    np.take_along_axis: _take_along_axis,
-    np.where: _where,
-    np.clip: _clip,
-    np.zeros_like: _zeros_like,
-    np.ones_like: _ones_like,
+    np.empty_like: _of_number(0),
+    np.zeros_like: _of_number(0),
+    np.ones_like: _of_number(1),
     np.full_like: _full_like,
-    np.empty_like: _empty_like,
     np.copy: _copy,
     **({np.astype: astype} if hasattr(np, "astype") else {}),
 }

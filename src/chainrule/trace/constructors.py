@@ -29,9 +29,11 @@ from chainrule.ir import (
     shape_text,
 )
 from chainrule.primitives import broadcast_to, cast, diag, positions, reshape, stack
-from chainrule.trace.arrangement import astype, laid_out, take
+from chainrule.trace.arrangement import astype, laid_out
 from chainrule.trace.buffers import Buffer, as_buffer, content_of
+from chainrule.trace.choices import take
 from chainrule.trace.literals import as_node
+from chainrule.trace.mapping import vectorized
 from chainrule.trace.recording import recording
 from chainrule.trace.source import called_name, is_user_file, refusal
 
@@ -146,6 +148,7 @@ _SAME: Final = ("asarray", "asanyarray", "ascontiguousarray")
 
 _lock = fork_safe_lock()
 _originals: dict[str, Any] = {}
+_vectorize: list[Callable[..., Any]] = []
 _users = 0
 
 
@@ -172,6 +175,8 @@ def recorded_constructors(recorder: Recorder) -> Iterator[None]:
             for name in dict.fromkeys((*CONSTRUCTORS, *CONVERSIONS, *FILLED)):
                 _originals[name] = getattr(np, name)
                 setattr(np, name, _dispatching(name, _originals[name], recorder))
+            _vectorize.append(np.vectorize.__call__)
+            setattr(np.vectorize, "__call__", _mapping(np.vectorize.__call__, recorder))  # noqa: B010
         _users += 1
     try:
         yield
@@ -181,6 +186,15 @@ def recorded_constructors(recorder: Recorder) -> Iterator[None]:
             if _users == 0:
                 for name, original in _originals.items():
                     setattr(np, name, original)
+                setattr(np.vectorize, "__call__", _vectorize.pop())  # noqa: B010
+
+
+def _mapping(original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
+    def call(self: np.vectorize, *args: Any, **options: Any) -> Any:
+        traced = recorder.holds_traced(content_of([*args, *options.values()]))
+        return vectorized(self, args, options) if traced else original(self, *args, **options)
+
+    return call
 
 
 def _is_array(value: Any) -> bool:

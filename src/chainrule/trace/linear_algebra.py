@@ -8,7 +8,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.ir import Node
-from chainrule.primitives import cumsum, det, diag, diagonal, inverse, logdet, sign_of_det, solve, trace
+from chainrule.primitives import (
+    broadcast_to,
+    cumsum,
+    det,
+    diag,
+    diagonal,
+    inverse,
+    logdet,
+    reshape,
+    sign_of_det,
+    solve,
+    trace,
+    tril,
+    triu,
+)
+from chainrule.trace.arrangement import matrix_transpose
 from chainrule.trace.literals import as_node
 from chainrule.trace.options import in_dtype, refuse_options
 
@@ -46,6 +61,32 @@ def _diagonal(a: object, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Nod
     return diagonal(as_node(a), offset, axis1, axis2)
 
 
+def _trace_of_matrices(x: object, /, *, offset: int = 0, dtype: Any = None) -> Node:
+    return _trace(x, offset, -2, -1, dtype)
+
+
+def _diagonal_of_matrices(x: object, /, *, offset: int = 0) -> Node:
+    return diagonal(as_node(x), offset, -2, -1)
+
+
+def _tril(m: object, k: int = 0) -> Node:
+    return tril(_as_matrix(m), k)
+
+
+def _triu(m: object, k: int = 0) -> Node:
+    return triu(_as_matrix(m), k)
+
+
+def _as_matrix(m: object) -> Node:
+    """Return an array of one dimension as the rows of a square matrix, as NumPy does."""
+    x = as_node(m)
+    return broadcast_to(x, (*x.type.shape, *x.type.shape)) if x.type.ndim == 1 else x
+
+
+def _diagflat(v: object, k: int = 0) -> Node:
+    return diag(reshape(as_node(v), (-1,)), k)
+
+
 def _diag(v: object, k: int = 0) -> Node:
     return diag(as_node(v), k)
 
@@ -63,5 +104,17 @@ LINEAR_ALGEBRA: dict[Callable[..., Any], Callable[..., Any]] = {
     np.trace: _trace,
     np.diagonal: _diagonal,
     np.diag: _diag,
+    np.diagflat: _diagflat,
+    np.tril: _tril,
+    np.triu: _triu,
+    **{
+        getattr(np.linalg, name): handler
+        for name, handler in (
+            ("diagonal", _diagonal_of_matrices),
+            ("matrix_transpose", matrix_transpose),
+            ("trace", _trace_of_matrices),
+        )
+        if hasattr(np.linalg, name)
+    },
     np.cumsum: _cumsum,
 }

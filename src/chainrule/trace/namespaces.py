@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.trace.constructors import CONSTRUCTORS, CONVERSIONS
+from chainrule.trace.mapping import CALLING
 from chainrule.trace.traced import METHODS, Traced
 from chainrule.trace.ufuncs import UFUNC_CALLS
 from chainrule.trace.vocabulary import FUNCTIONS, MENDS
@@ -32,8 +33,8 @@ NAMESPACES: Final[dict[str, Any]] = {"np": np, "np.linalg": np.linalg, "np.fft":
 
 _CONSTRUCTORS = (
     "arange array asarray asanyarray asarray_chkfinite ascontiguousarray asfortranarray bartlett blackman diag_indices "
-    "empty eye frombuffer from_dlpack fromfunction fromiter fromstring full geomspace hamming hanning identity indices "
-    "kaiser linspace logspace mask_indices ones tri tril_indices triu_indices zeros"
+    "empty eye frombuffer from_dlpack fromfunction fromiter fromstring full hamming hanning identity indices "
+    "kaiser mask_indices ones tri tril_indices triu_indices zeros"
 )
 _TYPES = (
     "broadcast_shapes can_cast common_type find_common_type get_include info isdtype isfortran iscomplexobj isrealobj "
@@ -94,7 +95,8 @@ def standing(namespace: str, name: str) -> tuple[Standing, str] | None:
 def _is_traced(found: Any) -> bool:
     if isinstance(found, np.ufunc):
         return found.__name__ in UFUNC_CALLS
-    return not isinstance(found, type) and isinstance(found, Hashable) and found in {**FUNCTIONS, **WRITERS}
+    known = {**FUNCTIONS, **WRITERS, **CALLING}
+    return not isinstance(found, type) and isinstance(found, Hashable) and found in known
 
 
 def _of_method(name: str) -> tuple[Standing, str] | None:

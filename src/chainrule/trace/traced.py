@@ -32,6 +32,7 @@ from chainrule.ir import (
 from chainrule.trace import arrangement, indexing
 from chainrule.trace.buffers import Buffer
 from chainrule.trace.literals import as_operand
+from chainrule.trace.mapping import CALLING
 from chainrule.trace.memory import Memory, View
 from chainrule.trace.ranges import stand_in
 from chainrule.trace.recording import Recording, recording
@@ -271,8 +272,11 @@ class _NumPyProtocols:
     def __array_function__(
         self, function: Callable[..., Any], types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        handler = FUNCTIONS.get(function)
         name = name_of(function)
+        calling = CALLING.get(function)
+        if calling is not None:
+            return checked_call(calling, name, *args, **kwargs)
+        handler = FUNCTIONS.get(function)
         if kwargs.get("out") is not None:
             return into(kwargs.pop("out"), None, name, True, partial(function, *args, **kwargs))
         if function in WRITERS:
@@ -401,6 +405,12 @@ class Traced(_NumPyProtocols):
     @property
     def T(self) -> Any:
         return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        if self.ndim < 2:
+            raise refusal("the matrix transpose .mT takes an array of two or more dimensions")
+        return np.swapaxes(self, -1, -2)
 
     __add__ = _operator(np.add)
     __radd__ = _reflected(np.add)
@@ -586,6 +596,9 @@ METHODS: dict[str, Callable[..., Any]] = {
     "dot": np.dot,
     "clip": np.clip,
     "take": np.take,
+    "choose": np.choose,
+    "compress": lambda x, condition, **options: np.compress(condition, x, **options),
+    "repeat": np.repeat,
     "cumsum": np.cumsum,
     "round": np.round,
     "diagonal": np.diagonal,

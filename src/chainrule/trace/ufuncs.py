@@ -55,6 +55,7 @@ from chainrule.primitives import (
 )
 from chainrule.trace.literals import as_node, as_operand
 from chainrule.trace.options import in_dtype, refuse_options
+from chainrule.trace.products import matvec, vecdot, vecmat
 from chainrule.trace.recording import recording
 
 Handler: TypeAlias = Callable[..., Any]
@@ -300,6 +301,9 @@ UFUNC_CALLS: dict[str, Handler] = {
     "bitwise_or": _binary(bitwise_or),
     "bitwise_xor": _binary(bitwise_xor),
     "matmul": _matmul,
+    "matvec": matvec,
+    "vecdot": vecdot,
+    "vecmat": vecmat,
 }
 """Keyed by the ufunc's name."""
 

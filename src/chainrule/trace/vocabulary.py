@@ -7,19 +7,29 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from chainrule.trace.arrangement import ARRANGEMENT
+from chainrule.trace.choices import CHOICES
 from chainrule.trace.elementwise import ELEMENTWISE
+from chainrule.trace.joining import JOINING
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
+from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.source import TraceError, refusal
+from chainrule.trace.spacing import SPACING
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     **ELEMENTWISE,
     **REDUCTIONS,
     **PRODUCTS,
     **ARRANGEMENT,
+    **CHOICES,
+    **JOINING,
+    **SPACING,
     **LINEAR_ALGEBRA,
+    np.pad: pad,
 }
 """Keyed by the NumPy function."""
 
@@ -44,25 +54,21 @@ _POLYNOMIALS = "compute the coefficients outside of the function and pass them a
 
 _NOT_RECORDED = """
 i0 sinc
-bincount choose compress digitize interp piecewise select
+bincount digitize interp
 count_nonzero cumulative_prod cumulative_sum ediff1d gradient trapezoid
 nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nanvar
 convolve corrcoef correlate cov polyval vander
-append array_split atleast_1d atleast_2d atleast_3d block broadcast_arrays delete diagflat dsplit dstack
-hsplit insert ix_ mT matrix_transpose meshgrid rollaxis rot90 unstack vsplit
-apply_along_axis
 angle conj conjugate imag real
-cross kron vecdot vecmat
 fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
 fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
 linalg.cond linalg.eigh linalg.eigvalsh linalg.qr linalg.svd linalg.svdvals linalg.tensorinv linalg.tensorsolve
-linalg.cross linalg.diagonal linalg.matmul linalg.matrix_norm linalg.matrix_transpose linalg.multi_dot linalg.outer
-linalg.tensordot linalg.trace linalg.vecdot linalg.vector_norm
+linalg.matrix_norm
+linalg.vector_norm
 """
 
 MENDS = {
     **dict.fromkeys(_NOT_RECORDED.split(), _THERE_ARE),
-    **dict.fromkeys(("argwhere", "extract", "intersect1d", "setdiff1d", "setxor1d", "union1d", "in1d"), _SIZES),
+    **dict.fromkeys(("argwhere", "intersect1d", "setdiff1d", "setxor1d", "union1d", "in1d"), _SIZES),
     **dict.fromkeys(("trim_zeros", "unique_all", "unique_counts", "unique_inverse", "unique_values"), _SIZES),
     **dict.fromkeys(("histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "isin"), _SIZES),
     **dict.fromkeys(("place", "put", "resize"), _WRITES),
@@ -75,7 +81,7 @@ MENDS = {
     **dict.fromkeys(
         ("poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub"), _POLYNOMIALS
     ),
-    **dict.fromkeys(("roots", "vectorize", "apply_over_axes"), _THERE_ARE),
+    **dict.fromkeys(("roots", "apply_over_axes"), _THERE_ARE),
     **dict.fromkeys(("item", "tolist"), "it is not a number yet; leave it out, a sum is a scalar as it is"),
     **dict.fromkeys(("linalg.eig", "linalg.eigvals"), _COMPLEX),
     **dict.fromkeys(("linalg.matrix_rank", "unwrap"), _STEPS),
@@ -89,21 +95,13 @@ MENDS = {
     "any": "for a mask write np.max(x) > 0",
     "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
     "diff": "along the first axis write x[1:] - x[:-1]",
-    "fliplr": "write np.flip(x, 1)",
-    "flipud": "write np.flip(x, 0)",
     "linalg.cholesky": "for ln det A write cr.logdet(A), for A⁻¹ b np.linalg.solve(A, b)",
     "linalg.lstsq": "for full column rank write np.linalg.solve(A.T @ A, A.T @ b)",
     "linalg.matrix_power": "write the products, as in A @ A",
     "linalg.pinv": "for full column rank write np.linalg.inv(A.T @ A) @ A.T",
-    "matvec": "write (A @ x[..., None])[..., 0]",
     "nansum": "write np.sum(np.where(x == x, x, 0))",
     "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",
     "ptp": "write np.max(x) - np.min(x)",
-    "repeat": "along a new axis write np.broadcast_to, then reshape",
-    "roll": "by k elements along the first axis write np.concatenate([x[-k:], x[:-k]])",
-    "tile": "write np.concatenate([x, x]) for two copies along the first axis",
-    "tril": "write x * np.tril(np.ones((n, n))) with n as a number",
-    "triu": "write x * np.triu(np.ones((n, n))) with n as a number",
 }
 """Equivalent expressions for unsupported functions."""
 

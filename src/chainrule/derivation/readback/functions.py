@@ -288,6 +288,17 @@ def trace(x: Meaning) -> Meaning:
     return Value(np.trace(value.data, axis1=-2, axis2=-1), value.letters)
 
 
+def triangle(x: Meaning, offset: Sequence[int], below: bool) -> Meaning:
+    """Return the entries on one side of a diagonal, by default the main one, and zeros on the other."""
+    if isinstance(x, Open):
+        return _lifted(lambda values: triangle(values[0], offset, below), [x], x.ndim)
+    if x.ndim < 2 or x.free:
+        raise ReadingError("a triangle of what is not a matrix")
+    rows, columns = np.indices(x.shape[-2:])
+    distance = columns - rows - (offset[0] if offset else 0)
+    return Value(np.where(distance <= 0 if below else distance >= 0, x.data, 0.0), x.letters)
+
+
 def vec(x: Meaning) -> Meaning:
     """Return the columns of a matrix, one below the other."""
     if isinstance(x, Open):

@@ -435,6 +435,8 @@ class Interpreter:
             "permute": lambda: functions.permuted(x, axes),
             "diag": lambda: functions.diagonal(x),
             "tr": lambda: functions.trace(x),
+            "tril": lambda: functions.triangle(x, axes, below=True),
+            "triu": lambda: functions.triangle(x, axes, below=False),
             "adj": lambda: functions.adjugate(x),
             "det": lambda: functions.determinant(x),
             "vec": lambda: functions.vec(x),

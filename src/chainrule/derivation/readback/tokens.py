@@ -38,6 +38,8 @@ FUNCTIONS = frozenset(
         "reverse_cumsum",
         "diag",
         "tr",
+        "tril",
+        "triu",
         "det",
         "adj",
         "vec",

@@ -27,17 +27,14 @@ from chainrule.primitives import (
     matmul,
     where,
 )
-from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.formula.errors import Span
 from chainrule.trace.formula.products import MisfitError, elementwise, kronecker, outer, square, transpose
 from chainrule.trace.formula.products import matmul as matmul_kind
 from chainrule.trace.formula.sizes import Kind, Size, Unknown, found, unify
 from chainrule.trace.formula.syntax import Option
-from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.literals import as_node
-from chainrule.trace.products import PRODUCTS
-from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.ufuncs import UFUNC_CALLS
+from chainrule.trace.vocabulary import FUNCTIONS
 
 MOST_ARGUMENTS = 8
 """The maximum number of arguments of a function without a definition."""
@@ -62,7 +59,7 @@ class Function:
 
 def call_numpy(function: Callable[..., Any], *args: Any, **options: Any) -> Node:
     """Build the nodes of a NumPy function."""
-    node: Node = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT, **LINEAR_ALGEBRA}[function](*args, **options)
+    node: Node = FUNCTIONS[function](*args, **options)
     return node
 
 

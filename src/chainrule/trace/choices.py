@@ -1,0 +1,145 @@
+"""NumPy functions that choose elements: `np.where`, `np.select`, `np.take`, `np.compress`, …"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import primitives
+from chainrule.functions import demand
+from chainrule.ir import Demand, Dim, DType, DTypeError, Node, ShapeError, SymbolicDim, shape_text
+from chainrule.primitives import (
+    are_integers,
+    broadcast_shape,
+    broadcast_to,
+    cast,
+    clip,
+    equal,
+    integers,
+    normalize_axes,
+    positions,
+    reshape,
+    take_slices,
+    where,
+)
+from chainrule.trace.literals import as_node, as_operand, literal
+from chainrule.trace.source import refusal
+
+
+def take(a: object, indices: object, axis: int | None = None) -> Node:
+    """`np.take(a, indices, axis)`."""
+    return primitives.take(as_node(a), as_node(indices), axis)
+
+
+def take_along_axis(arr: object, indices: object, axis: int | None = -1) -> Node:
+    """`np.take_along_axis(arr, indices, axis)`."""
+    x, index = as_node(arr), as_node(indices)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    (place,) = normalize_axes(axis, x.type.ndim)
+    if index.type.ndim != x.type.ndim:
+        raise ShapeError(
+            f"np.take_along_axis takes indices of as many dimensions as the array: {x.type.ndim}, not {index.type.ndim}"
+        )
+    if index.type.shape[place] == 1 and x.type.dtype.is_float and _others(x, place) == _others(index, place):
+        return primitives.take_along_axis(x, index, place)
+    shape = list(broadcast_shape(_others(x, place), _others(index, place)))
+    shape.insert(place, index.type.shape[place])
+    x = broadcast_to(x, tuple(x.type.shape[k] if k == place else dim for k, dim in enumerate(shape)))
+    key: list[Any] = []
+    for k, dim in enumerate(shape):
+        if k == place:
+            key.append(broadcast_to(index, tuple(shape)))
+        else:
+            counted = cast(positions(dim), DType.INT64)
+            key.append(broadcast_to(reshape(counted, (dim, *(1,) * (len(shape) - k - 1))), tuple(shape)))
+    return take_slices(x, tuple(key))
+
+
+def _others(x: Node, axis: int) -> tuple[Dim, ...]:
+    return tuple(dim for k, dim in enumerate(x.type.shape) if k != axis)
+
+
+def _where(condition: object, *choices: object) -> Node:
+    if len(choices) != 2:
+        raise refusal(
+            "np.where(condition) alone gives indices, whose number depends on values; write np.where(condition, x, y)"
+        )
+    return where(as_operand(condition), *(as_operand(choice) for choice in choices))
+
+
+def _clip(a: object, a_min: object = None, a_max: object = None, *, min: object = None, max: object = None) -> Node:
+    if (a_min is not None or a_max is not None) and (min is not None or max is not None):
+        raise refusal("np.clip takes a_min and a_max, or min and max, and not some of both")
+    low, high = a_min if min is None else min, a_max if max is None else max
+    x, *bounds = as_operand(a), *(as_operand(bound) for bound in (low, high) if bound is not None)
+    if are_integers(x, *bounds):
+        x = x if low is None else integers("maximum", x, as_operand(low))
+        return as_node(x if high is None else integers("minimum", x, as_operand(high)))
+    return clip(x, None if low is None else as_operand(low), None if high is None else as_operand(high))
+
+
+def _select(condlist: Sequence[object], choicelist: Sequence[object], default: object = 0) -> Node:
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ShapeError("np.select takes as many choices as conditions, and at least one")
+    chosen = as_operand(default)
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        if as_node(condition).type.dtype is not DType.BOOL:
+            raise DTypeError("np.select takes conditions that are true or false, as in x > 0")
+        chosen = where(as_operand(condition), as_operand(choice), chosen)
+    return as_node(chosen)
+
+
+def _choose(a: object, choices: Sequence[object], out: None = None, mode: str = "raise") -> Node:
+    index = as_node(a)
+    if index.type.dtype.is_float:
+        raise DTypeError("np.choose takes integers, the numbers of the choices")
+    last = len(choices) - 1
+    if mode == "clip":
+        index = as_node(integers("minimum", integers("maximum", index, 0), last))
+    elif mode != "raise":
+        raise refusal(f"np.choose(…, mode={mode!r}) is not recorded; bring the numbers within range beforehand")
+    else:
+        demand(Demand(index, 0, last, "np.choose", "numbers of choices", "give one choice for each number"))
+    chosen = as_operand(choices[last])
+    for k in reversed(range(last)):
+        chosen = where(equal(index, k), as_operand(choices[k]), chosen)
+    shape = broadcast_shape(index.type.shape, *(as_node(choice).type.shape for choice in choices))
+    return broadcast_to(as_node(chosen), shape)
+
+
+def _compress(condition: object, a: object, axis: int | None = None, out: None = None) -> Node:
+    x = as_node(a)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    (place,) = normalize_axes(axis, x.type.ndim)
+    kept, size = np.flatnonzero(_numbers(condition, "np.compress")), x.type.shape[place]
+    if not isinstance(size, SymbolicDim) and kept.size and kept[-1] >= size:
+        raise ShapeError(f"the condition of np.compress is longer than axis {axis} of shape {shape_text(x.type.shape)}")
+    return primitives.take(x, literal(kept), place)
+
+
+def _extract(condition: object, arr: object) -> Node:
+    return _compress(np.ravel(_numbers(condition, "np.extract")), arr)
+
+
+def _numbers(condition: object, name: str) -> np.ndarray[Any, Any]:
+    if isinstance(condition, Node):
+        raise refusal(
+            f"the result of {name} has a size that depends on the values of the condition; write np.where(mask, x, 0)"
+        )
+    return np.asarray(condition)
+
+
+CHOICES: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.choose: _choose,
+    np.clip: _clip,
+    np.compress: _compress,
+    np.extract: _extract,
+    np.select: _select,
+    np.take: take,
+    np.take_along_axis: take_along_axis,
+    np.where: _where,
+}
