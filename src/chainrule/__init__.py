@@ -42,7 +42,7 @@ from chainrule.functions import (
 from chainrule.ir import PROGRAM_DISPLAYS as _PROGRAM_DISPLAYS
 from chainrule.ir import DeclarationError, DTypeError, Program, ProgramError, ShapeError
 from chainrule.layers import avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d, max_pool2d
-from chainrule.trace import FormulaError, TraceError, trace
+from chainrule.trace import FormulaError, TraceError, scan, trace
 from chainrule.words import ArgumentError, ChainruleError, MissingDependencyError, use
 from chainrule.words import attribute_message as _attribute_message
 
@@ -290,6 +290,7 @@ __all__ = [
     "relu",
     "rms_norm",
     "save_model",
+    "scan",
     "schedules",
     "sigmoid",
     "silu",

@@ -108,6 +108,7 @@ WRITES = {
         "o = np.zeros((2, 3)); v = o.T; w = o.reshape(-1); z = o[0]; o[0, 0] = x.sum(); "
         "v[1, 1] = x[0, 0]\nw[5] = 3; z[1] += x[0, 1]; return o, v, w, z"
     ),
+    "filled through a view": "o = np.zeros((2, 3)); v = o[0]; v[1] = x[0, 0]; v[0] = 2; return o, v",
     "filled with numbers first": (
         "o = np.zeros(4); o[1] = 3; o[o > 2] = 5; o += np.ones(4); p = o * 2; p[0] = x[0, 0]; return o * x, p"
     ),

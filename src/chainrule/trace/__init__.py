@@ -12,6 +12,7 @@ from chainrule.trace.naming import named
 from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, is_record, map_leaves, unflatten
 from chainrule.trace.pytree import paths as leaf_paths
 from chainrule.trace.recording import recording
+from chainrule.trace.recurrence import scan
 from chainrule.trace.source import TraceError
 from chainrule.trace.specification import parse_type, split_list
 from chainrule.trace.traced import Size, Traced, released, unwrap, wrap
@@ -52,6 +53,7 @@ __all__ = [
     "parse_type",
     "recording",
     "released",
+    "scan",
     "split_list",
     "syntax",
     "trace",

@@ -1,0 +1,138 @@
+"""`cr.scan` repeats a step as a loop does, in both directions and for carries of any structure."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.ir import ProgramError, ShapeError
+from chainrule.trace import TraceError, trace
+
+State = namedtuple("State", ["h", "count"])  # as users write it
+
+
+def sequence(*shape: int) -> Any:
+    return np.random.default_rng(3).standard_normal(shape)
+
+
+def cell(state: State, x: dict[str, Any]) -> tuple[State, Any]:
+    h = np.tanh(0.5 * state.h + x["a"] * x["b"])
+    return State(h, state.count + 1), (h, {"sum": h.sum()})
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_scan_is_a_loop(reverse: bool) -> None:
+    xs = {"a": sequence(4, 3), "b": sequence(4)}
+    last, (hs, rest) = cr.scan(cell, State(np.zeros(3), 0.0), xs, reverse=reverse)
+    h, seen = np.zeros(3), {}
+    for k in [3, 2, 1, 0] if reverse else range(4):
+        h = np.tanh(0.5 * h + xs["a"][k] * xs["b"][k])
+        seen[k] = h
+    assert isinstance(last, State)
+    assert last.count == 4
+    np.testing.assert_array_equal(last.h, h)
+    np.testing.assert_array_equal(hs, [seen[k] for k in range(4)])
+    np.testing.assert_array_equal(rest["sum"], hs.sum(axis=1))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_it_is_that_of_jax(reverse: bool) -> None:
+    jax = pytest.importorskip("jax")
+    xs = sequence(5, 3).astype(np.float32)
+
+    def step(carry: Any, x: Any) -> Any:
+        total, product = carry
+        return (total + x, product * (1 + 0.1 * x)), {"difference": total - x, "both": (product, total * product)}
+
+    start = (np.zeros(3, np.float32), np.ones(3, np.float32))
+    found = jax.tree.leaves(cr.scan(step, start, xs, reverse=reverse))
+    expected = jax.tree.leaves(jax.lax.scan(step, start, xs, reverse=reverse))
+    assert [each.shape for each in found] == [each.shape for each in expected]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_steps_without_elements_are_counted_and_none_are_taken_of_an_empty_sequence() -> None:
+    last, ys = cr.scan(lambda c, x: (c * 2, x), 1.0, length=3)
+    assert (last, ys) == (8.0, None)
+    last, ys = cr.scan(lambda c, x: (c + x, x * np.ones((2, 2))), np.zeros(2), np.zeros((0, 2)), length=0)
+    np.testing.assert_array_equal(last, [0, 0])
+    assert ys.shape == (0, 2, 2)
+
+
+def test_a_step_may_write_into_what_it_receives() -> None:
+    def step(carry: Any, x: Any) -> Any:
+        carry += x
+        x *= 0
+        return carry, carry
+
+    start, xs = np.zeros(2), sequence(3, 2)
+    given = xs.copy()
+    last, totals = cr.scan(step, start, xs)
+    np.testing.assert_allclose(totals, np.cumsum(given, axis=0))
+    np.testing.assert_array_equal(start, [0, 0])
+    np.testing.assert_array_equal(xs, given)
+    gradient = cr.grad(lambda x: np.sum(cr.scan(step, np.zeros(2), x)[1] ** 2))
+    np.testing.assert_allclose(gradient(given), 2 * np.cumsum(totals[::-1], axis=0)[::-1])
+    assert last.shape == (2,)
+
+
+def rnn(X: Any, W: Any, U: Any, h0: Any) -> Any:
+    def step(h: Any, x: Any) -> Any:
+        h = np.tanh(x @ W + h @ U)
+        return h, h
+
+    last, hs = cr.scan(step, h0, X)
+    return np.sum(hs**2) + np.sum(last)
+
+
+def test_it_is_differentiated_twice_verified_and_trained() -> None:
+    generator = np.random.default_rng(1)
+    X, W, U, h0 = (generator.standard_normal(shape) * 0.5 for shape in ((3, 2, 4), (4, 3), (3, 3), (2, 3)))
+    cr.check_grads(rnn, (X, W, U, h0), order=2)
+    assert cr.derive(rnn, wrt=["W", "U"], X="3 2 4", W="4 3", U="3 3", h0="2 3").verify().ok
+    data = {"X": np.swapaxes(X, 0, 1)}
+
+    def loss(X: Any, W: Any, U: Any) -> Any:
+        return rnn(np.swapaxes(X, 0, 1), W, U, np.zeros((X.shape[0], 3)))
+
+    results = [
+        cr.fit(loss, {"W": W, "U": U}, data, optimizer=cr.SGD(0.05), epochs=4, engine=engine)
+        for engine in ("native", "reference")
+    ]
+    for name in ("W", "U"):
+        np.testing.assert_allclose(results[0].params[name], results[1].params[name], rtol=1e-10)
+    assert results[0].history["loss"][-1] < results[0].history["loss"][0]
+
+
+def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
+    def keeps(c: Any, x: Any) -> Any:
+        return c, x
+
+    X = sequence(3, 2)
+    with pytest.raises(ShapeError, match=r"xs\['a'\] 3, xs\['b'\] 2"):
+        cr.scan(keeps, 0.0, {"a": X, "b": X[:2]})
+    with pytest.raises(ShapeError, match="length 4, xs 3"):
+        cr.scan(keeps, 0.0, X, length=4)
+    with pytest.raises(ShapeError, match="this one is a number"):
+        cr.scan(keeps, 0.0, 1.0)
+    with pytest.raises(ProgramError, match="number of its steps"):
+        cr.scan(keeps, 0.0)
+    with pytest.raises(ProgramError, match="returns a pair"):
+        cr.scan(lambda c, x: c, 0.0, X)
+    with pytest.raises(ProgramError, match="another structure"):
+        cr.scan(lambda c, x: ((c, c), x), 0.0, X)
+    with pytest.raises(ShapeError, match=r"the carry\['h'\] of a scan has the shape \(2,\), and \(2, 2\) after"):
+        cr.scan(lambda c, x: ({"h": np.outer(c["h"], x)}, x), {"h": np.zeros(2)}, X)
+    with pytest.raises(ProgramError, match="dtype float32, and float64 after"):
+        cr.scan(lambda c, x: (c + x, x), np.zeros(2, np.float32), X)
+    with pytest.raises(ProgramError, match="different structures"):
+        cr.scan(lambda c, x: (c + 1, x if c else None), 0, X)
+    with pytest.raises(TraceError, match="axis of the named size n"):
+        trace(lambda x: cr.scan(keeps, 0.0, x)[0], x="n d")
+    with pytest.raises(TraceError, match="20,000 steps"):
+        trace(lambda x: cr.scan(keeps, 0.0, x)[0], x="20000")
