@@ -45,6 +45,8 @@ from chainrule.layers import avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d,
 from chainrule.trace import FormulaError, TraceError, scan, trace
 from chainrule.words import ArgumentError, ChainruleError, MissingDependencyError, use
 from chainrule.words import attribute_message as _attribute_message
+from chainrule.words import spoken as _spoken
+from chainrule.words import translated as _translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +166,8 @@ def __getattr__(name: str) -> object:
     else:
         known = [*__all__, *_ROOMS]
         numpy = _import_module("numpy")
-        raise AttributeError(_attribute_message(name, known, lambda other: getattr(numpy, other, None)), name=name)
+        message = _attribute_message(name, known, lambda other: getattr(numpy, other, None))
+        raise AttributeError(_translated(message, _spoken()), name=name)
     globals()[name] = value
     return value
 

@@ -20,16 +20,21 @@ ZH = Path(words.__file__).parent / "catalogue" / "zh"
 FILES = sorted(ZH.glob("*.po"))
 ENTRIES = [entry for path in FILES for entry in read_entries(path.read_text("utf-8").splitlines())]
 
-ROOMS = frozenset({"trace", "ir", "primitives", "functions", "layers", "calculus", "transforms"})
+ROOMS = frozenset(
+    {"trace", "ir", "primitives", "functions", "layers", "calculus", "transforms"}
+    | {"derivation", "deriving", "emit", "words", "files", "plots", "gallery", "interchange"}
+    | {"grading", "cage", "cli"}
+)
 """The rooms whose messages all have translations."""
 
-CODE = frozenset({"buffer[…] = …", "np.{name}", "np.sqrt(x**2 + y**2)"})
+CODE = frozenset(
+    {"buffer[…] = …", "np.{name}", "np.sqrt(x**2 + y**2)", "torch.{value}", "new_{name}", "{value}:loss"}
+    | {"{place}.nodes[{k}]", "{gibibytes} GiB", "{value} MiB"}
+)
 """Templates that are code, and read alike in all languages."""
 
-COMPOSED = frozenset(
-    {"python.po"}  # what Python says
-)
-"""Files of entries whose English is not in the source."""
+FOREIGN = frozenset({"click.po", "python.po"})
+"""Files of entries whose English is that of other programs."""
 
 
 def kinds(template: str) -> dict[str, str]:
@@ -64,7 +69,7 @@ def test_each_template_is_found_among_all_the_others() -> None:
 
 
 _WRITTEN = re.compile(r"(?<!\{)\{([a-z_0-9]+)(?:!r|:\w+)\}")
-_SAMPLES = {"value": "v{}", "repr": "'it; is {}'", "text": "T{}", "grammar": "s"}
+_SAMPLES = {"value": "v{}", "repr": "'it; is {}'", "code": "c: d; e{}", "text": "T{}", "grammar": "s"}
 
 
 def test_every_message_has_a_translation() -> None:
@@ -72,9 +77,14 @@ def test_every_message_has_a_translation() -> None:
     missing = [
         f"{each.file}:{each.line}: {each.text}"
         for each in messages()
-        if each.room in ROOMS and each.shape not in shapes and not _is_code(each.text)
+        if each.room in ROOMS and each.shape not in shapes and not _is_code(each.text) and not _is_inner(each.file)
     ]
     assert missing == [], "words/catalogue/zh has no translation of these"
+
+
+def _is_inner(file: str) -> bool:
+    """Whether what a file raises is for programmers of the package alone: a printed page that cannot be read back."""
+    return file.startswith(("derivation/readback/", "derivation/proofreading.py", "words/catalogue/"))
 
 
 def _is_code(text: str) -> bool:
@@ -184,7 +194,7 @@ def test_every_entry_is_used() -> None:
     dead = [
         entry.english
         for path in FILES
-        if path.name not in COMPOSED
+        if path.name not in FOREIGN and path.name != "help.po"  # tests/cli/test_help.py
         for entry in read_entries(path.read_text("utf-8").splitlines())
         if shape_of(entry.english) not in known and not all(part in source for part in _parts(entry.english))
     ]

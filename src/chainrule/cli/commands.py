@@ -10,14 +10,18 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NoReturn, TextIO
 
 import click
 
 from chainrule.cli.errors import USAGE, CommandError, one_line
+from chainrule.cli.help import Command, in_use
+from chainrule.cli.sentences import default_language, message_language_option, say
 from chainrule.interrupts import INTERRUPTED
 from chainrule.trace import FormulaError
-from chainrule.words import ChainruleError
+from chainrule.words import LANGUAGES, ChainruleError, Language, LanguageError, speaking, spoken
 
 COMMANDS = {
     "demo": "Run the XOR demo: derive, verify, train, predict. The default command.",
@@ -35,7 +39,7 @@ COMMANDS = {
 _SPECIMEN = "∂σᵀ⊙δ数"
 
 
-class App(click.Group):
+class App(Command, click.Group):
     """A group that loads its commands lazily and reports every mistake in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -56,16 +60,30 @@ class App(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, in_use(what)) for name, what in COMMANDS.items()])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # Options without a command belong to the demo.
-        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
-            args = ["demo", *args]
+        # Options without a command belong to the demo, apart from the language, which any command may follow.
+        own = 2 if args[:1] == ["--lang"] else 1 if args and args[0].startswith("--lang=") else 0
+        rest = args[own:]
+        if not rest or (rest[0].startswith("-") and rest[0] not in ("--help", "-h", "--version")):
+            args = [*args[:own], "demo", *rest]
         return super().parse_args(ctx, args)
 
-    def main(self, *args: Any, **options: Any) -> Any:
-        """Run a command and exit: 0, 2 for a user error, 130 after Ctrl-C, or the command's status."""
+    def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
+        """Run a command and exit: 0, 2 for a user error, 130 after Ctrl-C, or the command's status.
+
+        Help and errors are in the language of `--lang`, wherever it stands, else in that of the environment.
+        """
+        language = _language(sys.argv[1:] if args is None else args)
+        with nullcontext() if language is None else speaking(language):
+            return self._main(args, *others, **options)
+
+    def _main(self, *args: Any, **options: Any) -> Any:
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
             sys.stdout.flush()
@@ -76,7 +94,7 @@ class App(click.Group):
         except click.ClickException as error:
             _fail(error.format_message())
         except (click.Abort, KeyboardInterrupt):
-            click.echo("interrupted", err=True)
+            click.echo(say(spoken(), "interrupted"), err=True)
             sys.exit(INTERRUPTED)
         except MemoryError:
             _fail("there is not enough memory for this; give fewer rows or smaller sizes")
@@ -88,6 +106,16 @@ class App(click.Group):
         sys.exit(status if isinstance(status, int) else 0)
 
 
+def _language(args: Sequence[str]) -> Language | None:
+    """Return the language of help and errors; None if what names it names none that there is."""
+    named = [args[k + 1] for k, arg in enumerate(args[:-1]) if arg == "--lang"]
+    named += [arg.removeprefix("--lang=") for arg in args if arg.startswith("--lang=")]
+    try:
+        return next((language for language in LANGUAGES if language in named), None) or default_language()
+    except LanguageError:
+        return None
+
+
 def _abandon_output() -> None:
     """Discard the buffer of standard output, which would fail again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -95,7 +123,7 @@ def _abandon_output() -> None:
 
 def _fail(message: str, excerpt: str = "") -> NoReturn:
     """Exit with one line and, for an error in a formula, an excerpt."""
-    click.echo(f"error: {one_line(message)}", err=True)
+    click.echo(say(spoken(), "error", message=one_line(in_use(message))), err=True)
     for line in excerpt.splitlines():
         click.echo(f"  {line}", err=True)
     sys.exit(USAGE)
@@ -103,6 +131,7 @@ def _fail(message: str, excerpt: str = "") -> NoReturn:
 
 @click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="chainrule", message="%(package)s %(version)s")
+@message_language_option
 def app() -> None:
     """Write the forward pass; get the backward pass, derived, checked and compiled.
 

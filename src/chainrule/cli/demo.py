@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from chainrule.cli.errors import CommandError
+from chainrule.cli.help import Command
 from chainrule.cli.output import aligned, duration, heading, in_color, page_width, print_json, progress, say_line
 from chainrule.cli.sentences import language_option, say
 from chainrule.cli.verification import print_verification
@@ -34,7 +35,7 @@ MOST_TIMED = 20_000
 """The loop in plain NumPy is timed on at most this many epochs, to keep the demo short."""
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @click.option(
     "--form", type=click.Choice(FORMS), default="path", show_default=True, help="How the derivation is written."
 )

@@ -9,6 +9,7 @@ import click
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.output import print_json
+from chainrule.cli.sentences import message_language_option
 from chainrule.cli.targets import TargetCommand, further_options, opened, target_options, wanted_derivatives
 from chainrule.emit import TARGETS
 from chainrule.files import check_writable, replacing
@@ -29,6 +30,7 @@ from chainrule.files import check_writable, replacing
 )
 @click.option("--name", help="Name of the function; by default its own.")
 @click.option("--output", metavar="FILE", help="Write to a file instead of standard output.")
+@message_language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def command(
     target: str,

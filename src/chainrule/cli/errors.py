@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 
 from chainrule.files import check_writable
@@ -17,7 +18,8 @@ class CommandError(Exception):
 def one_line(message: str) -> str:
     """Join `message` into one line, with a colon between a line of code and the error."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return " ".join(line if line[-1] in ".,;:" or line is lines[-1] else f"{line}:" for line in lines)
+    line = " ".join(line if line[-1] in ".,;:，；：" or line is lines[-1] else f"{line}:" for line in lines)
+    return re.sub("(?<=[，；：]) ", "", line)
 
 
 def check_outputs(outputs: Mapping[str, str | None], inputs: Iterable[str | None]) -> None:

@@ -7,6 +7,7 @@ import os
 import click
 
 from chainrule.cli.errors import check_outputs
+from chainrule.cli.help import Command
 from chainrule.cli.output import print_json, say_line
 from chainrule.cli.sentences import language_option, say
 from chainrule.exports import TARGETS, export_model
@@ -14,7 +15,7 @@ from chainrule.models import load_model
 from chainrule.words import Language
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @click.argument("model_path", metavar="MODEL")
 @click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="What to write.")
 @click.option("--output", required=True, metavar="FILE", help="Output file, ending in .onnx, .h or .py.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from chainrule.cli.help import Command
 from chainrule.cli.output import aligned, print_json
 from chainrule.cli.sentences import language_option
 from chainrule.gallery import GALLERY
 from chainrule.words import Language
 
 
-@click.command("gallery")
+@click.command("gallery", cls=Command)
 @language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def command(lang: Language, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from chainrule import reports
+from chainrule.cli.help import Command
 from chainrule.cli.output import aligned, duration, page_width, print_json, say_line
 from chainrule.cli.sentences import language_option, say
 from chainrule.models import ModelDescription, inspect_model
@@ -18,7 +19,7 @@ _SHOWN = 40
 _WHO = {"held out": "the network", "linear model": "linear", "trivial": "trivial", "training": "training rows"}
 
 
-@click.command("inspect")
+@click.command("inspect", cls=Command)
 @click.argument("path", metavar="MODEL")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from chainrule.cli.errors import CommandError, check_outputs
+from chainrule.cli.help import Command
 from chainrule.cli.live import Live, showing
 from chainrule.cli.output import say_line
 from chainrule.cli.paths import limits_of, table_path, unlimited_option
@@ -19,7 +20,7 @@ from chainrule.tables import EmptyTableError, Notes, Source, open_table
 from chainrule.words import Language
 
 
-@click.command("predict")
+@click.command("predict", cls=Command)
 @click.argument("model_path", metavar="MODEL")
 @click.argument("path", metavar="DATA", callback=table_path)
 @click.option(

@@ -8,11 +8,17 @@ from typing import Any, TypeVar
 
 import click
 
-from chainrule.words import LANGUAGE_VARIABLE, LANGUAGES, Language, Sentences, checked_language
+from chainrule.words import LANGUAGE_VARIABLE, LANGUAGES, Language, Sentences, checked_language, chosen
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SENTENCES: dict[str, tuple[str, str]] = {
+    # all commands
+    "error": ("error: {message}", "错误：{message}"),
+    "interrupted": ("interrupted", "已中断"),
+    "usage": ("Usage: ", "用法："),
+    "section": ("{title}:", "{title}："),
+    "between notes": ("; ", "；"),
     # demo
     "network": (
         "The network: {inputs} inputs, {hidden} hidden units, {outputs} output; each layer is linear, then σ.",
@@ -159,9 +165,19 @@ def default_language(environment: Mapping[str, str] | None = None) -> Language:
 
 def language_option(command: Command) -> Command:
     """The option `--lang en|zh`, passed to the command as `lang`."""
+    return _language_option(expose_value=True)(command)
+
+
+def message_language_option(command: Command) -> Command:
+    """The option `--lang en|zh` of a command whose output has no words: it sets the language of help and errors."""
+    return _language_option(expose_value=False)(command)
+
+
+def _language_option(expose_value: bool) -> Callable[[Command], Command]:
     return click.option(
         "--lang",
         type=click.Choice(LANGUAGES),
-        default=default_language,
-        help="Language of the output; by default CHAINRULE_LANG, or that of the locale.",
-    )(command)
+        default=lambda: chosen() or default_language(),
+        expose_value=expose_value,
+        help="Language of output, help and errors; by default CHAINRULE_LANG, or that of the locale.",
+    )

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from chainrule.cli.errors import CommandError
+from chainrule.cli.help import Command as CommandWithHelp
 from chainrule.cli.loading import loaded_function, split_target
 from chainrule.derivation import Layout
 from chainrule.deriving import Derivation, derive
@@ -53,7 +54,7 @@ class Target:
         return derived(jacobian=True, layout=layout) if what == "jacobian" else derived()
 
 
-class TargetCommand(click.Command):
+class TargetCommand(CommandWithHelp):
     """A command whose argument may be a formula, including one that begins with a minus sign."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ import click
 
 from chainrule.cli import saving
 from chainrule.cli.errors import CommandError, check_outputs
+from chainrule.cli.help import Command
 from chainrule.cli.learning import Learner, learners, read_data
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
@@ -45,7 +46,7 @@ PATIENCE = 20
 CHECKPOINT_SECONDS = 30.0
 
 
-@click.command("train")
+@click.command("train", cls=Command)
 @click.argument("path", metavar="DATA", callback=table_path)
 @click.option("--target", metavar="COLUMN", help="The column to predict.")
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="By default from the target.")

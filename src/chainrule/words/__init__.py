@@ -15,7 +15,7 @@ from chainrule.words.languages import (
     use,
     used_language,
 )
-from chainrule.words.speaking import LANGUAGE_VARIABLE, LANGUAGES, Language, speaking, spoken
+from chainrule.words.speaking import LANGUAGE_VARIABLE, LANGUAGES, Language, chosen, speaking, spoken
 from chainrule.words.suggestions import nearest, suggestion
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "at_callers_line",
     "attribute_message",
     "checked_language",
+    "chosen",
     "cut",
     "html_page",
     "in_rows",

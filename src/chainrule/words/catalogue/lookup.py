@@ -79,9 +79,12 @@ class Catalogue:
         best: Found | None = None
         texts = {field.name for field in template.fields if field.kind == "text"}
         for values in template.readings(text):
-            missing, parts = 0, {name: self._found(values[name]) for name in texts}
-            if template.words < _FEW_WORDS and texts and parts[max(texts, key=lambda name: len(values[name]))] is None:
-                continue  # `{a} and {b}` says nothing of an unknown text
+            parts = {name: self._found(values[name]) for name in texts}
+            missing = sum(not field.suits(values[field.name]) for field in template.fields)
+            if template.words < _FEW_WORDS:  # `{a} may be {b}` or `{a} and {b}` says nothing of an unknown sentence
+                longest = max(texts, key=lambda name: len(values[name]), default=None)
+                if missing or (longest is not None and parts[longest] is None):
+                    continue
             for name, part in parts.items():
                 missing += 1 if part is None else part.missing
                 values[name] = values[name] if part is None else part.text

@@ -9,11 +9,12 @@ from functools import cached_property
 from itertools import islice
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-Kind: TypeAlias = Literal["value", "repr", "text", "grammar"]
+Kind: TypeAlias = Literal["value", "repr", "code", "text", "grammar"]
 
 _KINDS: Final[Mapping[tuple[str, str], Kind]] = {
     ("", ""): "value",
     ("r", ""): "repr",
+    ("", "code"): "code",
     ("", "text"): "text",
     ("", "grammar"): "grammar",
 }
@@ -26,20 +27,26 @@ _LETTER: Final = re.compile(r"[\u4e00-\u9fff]")
 _WIDE: Final = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _OPEN: Final = re.compile(r"[A-Za-z0-9)\]'\"%]")
 _CLOSE: Final = re.compile(r"[A-Za-z0-9(\['\"@]")
+_SENTENCE: Final = re.compile(r"[;:.?] ")
 _GRAMMAR: Final = re.compile(r"[A-Za-z]*")
 
 
 class Field(NamedTuple):
     """A place in a template for a part of a message.
 
-    A `value` is inserted as it is, such as a name of the user; so is a `repr`, written `{name!r}`, within whose quotes
-    nothing ends it. A `text`, written `{name:text}`, is a message itself, and translated. What only the grammar of
-    English requires, a plural's s or an article, is `grammar`, written `{s:grammar}`, and has no translation. Fields of
-    one name have one value.
+    A `value` is inserted as it is, such as a name or a path; so is a `repr`, written `{name!r}`, within whose quotes
+    nothing ends it, and `code`, written `{line:code}`, which alone may look like the end of a sentence. A `text`,
+    written `{name:text}`, is a message itself, and translated. What only the grammar of English requires, a plural's s
+    or an article, is `grammar`, written `{s:grammar}`, and has no translation. Fields of one name have one value.
     """
 
     name: str
     kind: Kind
+
+    def suits(self, value: str) -> bool:
+        """Whether `value` does not look like sentences, where none are expected."""
+        quoted = self.kind == "repr" and _QUOTED.fullmatch(value)
+        return self.kind in ("code", "text") or bool(quoted) or not _SENTENCE.search(value)
 
 
 class Template:
