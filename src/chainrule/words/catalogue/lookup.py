@@ -80,8 +80,9 @@ class Catalogue:
         texts = {field.name for field in template.fields if field.kind == "text"}
         for values in template.readings(text):
             parts = {name: self._found(values[name]) for name in texts}
-            missing = sum(not field.suits(values[field.name]) for field in template.fields)
-            if template.words < _FEW_WORDS:  # `{a} may be {b}` or `{a} and {b}` says nothing of an unknown sentence
+            few = template.words < _FEW_WORDS
+            missing = sum(not field.suits(values[field.name], strictly=few) for field in template.fields)
+            if few:  # `{a} may be {b}` or `{a} and {b}` says nothing of an unknown sentence
                 longest = max(texts, key=lambda name: len(values[name]), default=None)
                 if missing or (longest is not None and parts[longest] is None):
                     continue

@@ -28,6 +28,7 @@ _WIDE: Final = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _OPEN: Final = re.compile(r"[A-Za-z0-9)\]'\"%]")
 _CLOSE: Final = re.compile(r"[A-Za-z0-9(\['\"@]")
 _SENTENCE: Final = re.compile(r"[;:.?] ")
+_PROSE: Final = re.compile(r"[a-z]{2,} [a-z]{2,}")
 _GRAMMAR: Final = re.compile(r"[A-Za-z]*")
 
 
@@ -43,10 +44,11 @@ class Field(NamedTuple):
     name: str
     kind: Kind
 
-    def suits(self, value: str) -> bool:
-        """Whether `value` does not look like sentences, where none are expected."""
-        quoted = self.kind == "repr" and _QUOTED.fullmatch(value)
-        return self.kind in ("code", "text") or bool(quoted) or not _SENTENCE.search(value)
+    def suits(self, value: str, strictly: bool = False) -> bool:
+        """Whether `value` does not look like sentences, where none are expected; if `strictly`, not like words."""
+        if self.kind in ("code", "text") or (self.kind == "repr" and _QUOTED.fullmatch(value)):
+            return True
+        return not (_SENTENCE.search(value) or (strictly and _PROSE.search(value)))
 
 
 class Template:
@@ -127,7 +129,7 @@ class Template:
         if index == len(self.fields) - 1:
             places: Iterator[int] = iter([len(text) - len(after)] if text.endswith(after, start) else [])
         else:
-            places = _places(text, after, start)
+            places = _places(text, after, start) if after else _boundaries(text, start)
         quoted = _QUOTED.match(text, start) if kind == "repr" else None
         for place in places:
             if quoted is not None and place != quoted.end():
@@ -135,6 +137,14 @@ class Template:
             if kind == "grammar" and not _GRAMMAR.fullmatch(text, start, place):
                 return
             yield place
+
+
+def _boundaries(text: str, start: int) -> Iterator[int]:
+    """Yield the places from `start` at which a field may end beside another: not within a word; `start` last."""
+    for place in range(start + 1, len(text) + 1):
+        if not (text[place - 1].isalnum() and text[place : place + 1].isalnum()):
+            yield place
+    yield start
 
 
 def _spaced(before: str, after: str) -> str:
@@ -153,4 +163,4 @@ def _places(text: str, part: str, start: int) -> Iterator[int]:
     place = text.find(part, start)
     while place >= 0:
         yield place
-        place = text.find(part, place + 1) if place < len(text) else -1
+        place = text.find(part, place + 1)
