@@ -27,7 +27,7 @@ _LETTER: Final = re.compile(r"[\u4e00-\u9fff]")
 _WIDE: Final = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _OPEN: Final = re.compile(r"[A-Za-z0-9)\]'\"%]")
 _CLOSE: Final = re.compile(r"[A-Za-z0-9(\['\"@]")
-_SENTENCE: Final = re.compile(r"[;:.?] ")
+_SENTENCE: Final = re.compile(r"[;:.?] |[;:]$")
 _PROSE: Final = re.compile(r"[a-z]{2,} [a-z]{2,}")
 _GRAMMAR: Final = re.compile(r"[A-Za-z]*")
 
