@@ -25,6 +25,7 @@ from chainrule.trace.joining import JOINING
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.mapping import CALLING
 from chainrule.trace.namespaces import NAMESPACES, Standing, names, standing
+from chainrule.trace.order import ORDER
 from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
@@ -60,6 +61,7 @@ def numpy_functions() -> str:
         "arrangement": ARRANGEMENT,
         "joining, splitting and repeating": {**JOINING, np.pad: pad},
         "choice": CHOICES,
+        "order": ORDER,
         "numbers in between": SPACING,
         "of a function": CALLING,
         "linear algebra": LINEAR_ALGEBRA,

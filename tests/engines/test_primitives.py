@@ -15,7 +15,15 @@ from chainrule.engines.native import NotUnrollableError
 from chainrule.engines.native.compilation import CompiledProgram
 from chainrule.engines.native.prepare import prepare
 from chainrule.ir import Apply, DType, Node, Program
-from chainrule.primitives import REGISTRY, Abstract, Elementwise, Example, Inverse, evaluate_nodes
+from chainrule.primitives import (
+    REGISTRY,
+    Abstract,
+    Elementwise,
+    Example,
+    Inverse,
+    TakeAlong,
+    evaluate_nodes,
+)
 
 Array = NDArray[Any]
 Mode = Literal["unrolled", "loops"]
@@ -45,7 +53,8 @@ def unrolling_may_be_refused(program: Program) -> bool:
         for node in program.nodes
     )  # more instructions than are worth writing without loops
     integers = any(node.type.dtype is DType.INT64 and node.type.ndim < 3 for node in program.inputs)
-    return 0 in sizes or max(sizes) > 64 or integers or eliminates
+    chooses = any(isinstance(node, Apply) and isinstance(node.primitive, TakeAlong) for node in prepare(program).nodes)
+    return 0 in sizes or max(sizes) > 64 or integers or eliminates or chooses
 
 
 @Examples

@@ -411,6 +411,37 @@ def matrix_of(b: Builder) -> Node:
     return p.Reshape((int(np.prod(batch)), last))(x)
 
 
+def make_take_along(b: Builder) -> Node | None:
+    x = b.real(1)
+    axis = int(b.rng.integers(x.type.ndim))
+    shape = list(x.type.concrete_shape)
+    size, shape[axis] = shape[axis], int(b.choice(SIZES))
+    return p.TakeAlong(axis)(x, indices(b, tuple(shape), size)) if size else None
+
+
+def make_add_along(b: Builder) -> Node:
+    x = b.real(1)
+    axis, size = int(b.rng.integers(x.type.ndim)), int(b.choice(SIZES)) + 1
+    return p.AddAlong(axis, size)(x, indices(b, x.type.concrete_shape, size))
+
+
+def ordered(kind: Callable[[int], Primitive]) -> Callable[[Builder], Node | None]:
+    def make(b: Builder) -> Node | None:
+        x = b.real(1)
+        axis = int(b.rng.integers(x.type.ndim))
+        return kind(axis)(x) if x.type.concrete_shape[axis] else None
+
+    return make
+
+
+def make_quantile(b: Builder) -> Node | None:
+    x = b.real(1)
+    axis = int(b.rng.integers(x.type.ndim))
+    size = x.type.concrete_shape[axis]
+    low = int(b.rng.integers(max(size, 1)))
+    return p.Quantile(axis, low, 0.5 if low + 1 < size else 0.0)(x) if size else None
+
+
 RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: elementwise(kind) for kind in REGISTRY if issubclass(kind, p.Elementwise)},
     p.Abstract: elementwise(lambda: p.Abstract("f", (1,))),
@@ -421,6 +452,10 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: reduction(kind) for kind in (p.Mean, p.Max, p.Min, p.LogSumExp, p.Softmax, p.LogSoftmax)},
     p.Norm: make_norm,
     p.IntegerArithmetic: make_integer_arithmetic,
+    p.TakeAlong: make_take_along,
+    p.AddAlong: make_add_along,
+    **{kind: ordered(kind) for kind in (p.Ranks, p.ArgSort, p.ArgMax, p.ArgMin)},
+    p.Quantile: make_quantile,
     p.Negate: lambda b: p.Negate()(b.real()),
     p.Permute: lambda b: (lambda x: p.Permute(tuple(b.rng.permutation(x.type.ndim).tolist()))(x))(b.real()),
     p.Reshape: make_reshape,
@@ -486,10 +521,20 @@ def with_noise(program: Program, values: dict[str, Array], rng: np.random.Genera
 
 
 def is_at_a_step(node: Node, exact: dict[Node, Array]) -> bool:
-    """Whether a number is rounded down that may as well lie just below the next whole number, or just above it."""
-    if not isinstance(node, Apply) or not isinstance(node.primitive, p.Floor):
+    """Whether a number is rounded that may as well lie just beyond the step, or elements are ordered that are close."""
+    if not isinstance(node, Apply):
         return False
     x = exact[node.operands[0]]
+    if isinstance(node.primitive, p.Ranks | p.ArgSort | p.ArgMax | p.ArgMin | p.Quantile):
+        ordered = np.sort(x, axis=node.primitive.axis)
+        apart = np.diff(ordered, axis=node.primitive.axis)
+        return bool(np.any(np.abs(apart) <= 1e-4 * np.maximum(np.abs(x).max(initial=1), 1)))
+    if isinstance(node.primitive, p.FloorDivide | p.Remainder | p.Fmod):
+        x = x / exact[node.operands[1]]
+    elif isinstance(node.primitive, p.Rint):
+        x = x + 0.5
+    elif not isinstance(node.primitive, p.Floor | p.Ceil | p.Trunc):
+        return False
     near = np.abs(x - np.rint(x)) <= 1e-4 * np.maximum(np.abs(x), 1)
     return bool(np.any(near & np.isfinite(x)))
 

@@ -82,7 +82,7 @@ REFUSED = {
     "x = np.left_shift(x, 1)": "np.left_shift",
     "x = np.clip(x, 0, max=1)": "not some of both",
     "x = np.fft.fft(x)": "there are",
-    "x = x.argmax()": "no derivative",
+    "x = x.nonzero()": "no derivative",
     "x = x.cumprod()": "np.exp(np.cumsum(np.log(x)))",
     "x = np.sum([x.sum(), x.mean()])": "np.stack",
     "x = [row for row in x]": "give the size as a number",

@@ -81,6 +81,14 @@ JaxWriter.table = {
 }
 
 JaxWriter.helpers = {
+    "add_along": Helper(
+        '''def add_along(shape, x, places, axis):
+    """Zeros, to which each element of x is added at its place along an axis."""
+    index = list(jnp.indices(x.shape))
+    index[axis] = places
+    return jnp.zeros(shape, x.dtype).at[tuple(index)].add(x)''',
+        ("jnp",),
+    ),
     "windows": Helper(
         '''def windows(x, axes, counts, sizes, strides, dilations):
     """Sliding windows along axes; the places within each are new last axes."""

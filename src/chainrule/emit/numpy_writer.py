@@ -23,6 +23,10 @@ from chainrule.emit.library import (
 )
 from chainrule.ir import DType, Shape
 from chainrule.primitives import (
+    AddAlong,
+    ArgMax,
+    ArgMin,
+    ArgSort,
     Cast,
     Concatenate,
     CumulativeSum,
@@ -38,6 +42,7 @@ from chainrule.primitives import (
     Sigmoid,
     Softmax,
     Softplus,
+    TakeAlong,
     Trace,
     Triangle,
     Where,
@@ -152,8 +157,19 @@ def _windows(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     return subscript(view, *entries) if entries else view
 
 
+def _add_along(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    """Write zeros to which each element is added at its place along the axis."""
+    primitive = primitive_of(x)
+    assert isinstance(primitive, AddAlong)
+    return writer.helper("add_along", writer.shape(x.shape), *operands, str(primitive.axis))
+
+
 NumPyWriter.table = {
     **LIBRARY,
+    AddAlong: _add_along,
+    ArgMax: "{np}.argmax({}, {axis})",
+    ArgMin: "{np}.argmin({}, {axis})",
+    ArgSort: '{np}.argsort({}, {axis}, kind="stable")',
     Cast: _cast,
     Concatenate: concatenated("concatenate", "axis"),
     CumulativeSum: cumulative_sum("axis"),
@@ -169,6 +185,7 @@ NumPyWriter.table = {
     Sigmoid: "{sigmoid}({})",
     Softmax: "{softmax}({}, axis={axes})",
     Softplus: "{np}.logaddexp(0, {})",
+    TakeAlong: "{np}.take_along_axis({}, {}, {axis})",
     Trace: on_matrices("trace", "axis1", "axis2"),
     Triangle: triangle("k"),
     Where: _where,
@@ -176,6 +193,16 @@ NumPyWriter.table = {
 }
 
 NumPyWriter.helpers = {
+    "add_along": Helper(
+        '''def add_along(shape, x, places, axis):
+    """Zeros, to which each element of x is added at its place along an axis."""
+    result = np.zeros(shape, x.dtype)
+    index = list(np.indices(x.shape))
+    index[axis] = places
+    np.add.at(result, tuple(index), x)
+    return result''',
+        ("np",),
+    ),
     "adjugate": Helper(adjugate_source("np", "bool"), ("np",)),
     "overlap_add": Helper(
         overlap_add_source(

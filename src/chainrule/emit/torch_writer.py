@@ -21,6 +21,10 @@ from chainrule.emit.library import (
 )
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
+    AddAlong,
+    ArgMax,
+    ArgMin,
+    ArgSort,
     Cast,
     Cbrt,
     Concatenate,
@@ -43,6 +47,7 @@ from chainrule.primitives import (
     Silu,
     Softmax,
     Softplus,
+    TakeAlong,
     Trace,
     Triangle,
     Where,
@@ -214,8 +219,20 @@ def _windows(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     return code
 
 
+def _add_along(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    primitive = primitive_of(x)
+    assert isinstance(primitive, AddAlong)
+    like = writer.alike(x.shape)
+    zeros = writer.function("zeros_like", like) if like else writer.new("zeros", writer.shape(x.shape))
+    return method(zeros, "scatter_add", str(primitive.axis), operands[1], operands[0])
+
+
 TorchWriter.table = {
     **LIBRARY,
+    AddAlong: _add_along,
+    ArgMax: "torch.argmax({}, {axis})",
+    ArgMin: "torch.argmin({}, {axis})",
+    ArgSort: "torch.argsort({}, dim={axis}, stable=True)",
     Cast: _cast,
     Cbrt: "{cbrt}({})",
     Concatenate: concatenated("cat", "dim"),
@@ -238,6 +255,7 @@ TorchWriter.table = {
     Silu: "torch.nn.functional.silu({})",
     Softmax: _softmax("softmax"),
     Softplus: _softplus,
+    TakeAlong: "torch.take_along_dim({}, {}, {axis})",
     Trace: _trace,
     Triangle: triangle("diagonal"),
     Where: _where,

@@ -16,6 +16,7 @@ from chainrule.primitives import (
     ERFC_POLYNOMIAL,
     Abs,
     Add,
+    AddAlong,
     Cast,
     Ceil,
     Compare,
@@ -60,6 +61,7 @@ from chainrule.primitives import (
     Sqrt,
     Square,
     Subtract,
+    TakeAlong,
     Tanh,
     Trace,
     Triangle,
@@ -305,6 +307,17 @@ def _scatter_add(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]
     return writer.transposed(result, [front.index(k) for k in range(x.ndim)])
 
 
+def _take_along(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    return writer.graph.add("GatherElements", *operands, axis=_primitive(x, TakeAlong).axis)
+
+
+def _add_along(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    values, places = operands
+    zeros = writer.filled(0.0, x.shape, x.dtype)
+    axis = _primitive(x, AddAlong).axis
+    return writer.graph.add("ScatterElements", zeros, places, values, axis=axis, reduction="add")
+
+
 def _pad(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
     """Pad with zeros; between neighbours as further columns, of which those after the last are cut off."""
     add, primitive = writer.graph.add, _primitive(x, Pad)
@@ -392,6 +405,7 @@ def _primitive(x: ex.Expr, kind: type[Any]) -> Any:
 RULES: Final[dict[type, str | Rule]] = {
     Abs: "Abs",
     Add: "Add",
+    AddAlong: _add_along,
     Cast: _cast,
     Compare: _compare,
     Concatenate: _concatenate,
@@ -436,6 +450,7 @@ RULES: Final[dict[type, str | Rule]] = {
     Sqrt: "Sqrt",
     Square: _of_one(_square),
     Subtract: "Sub",
+    TakeAlong: _take_along,
     Tanh: "Tanh",
     Trace: _trace,
     Triangle: _triangle,

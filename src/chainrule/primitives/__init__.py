@@ -20,6 +20,16 @@ from chainrule.primitives.activations import (
     softplus,
     tanh,
 )
+from chainrule.primitives.along import (
+    AddAlong,
+    ArgMax,
+    ArgMin,
+    ArgSort,
+    Quantile,
+    Ranks,
+    TakeAlong,
+    sort,
+)
 from chainrule.primitives.arithmetic import (
     Add,
     Divide,
@@ -133,11 +143,13 @@ from chainrule.primitives.hyperbolic import (
     Cosh,
     Sinh,
 )
+from chainrule.primitives.index_bounds import (
+    index_bounds,
+)
 from chainrule.primitives.indexing import (
     Gather,
     OneHot,
     ScatterAdd,
-    index_bounds,
     one_hot,
     take,
     take_along_axis,
@@ -334,6 +346,7 @@ __all__ = [
     "AbstractMap",
     "Accessor",
     "Add",
+    "AddAlong",
     "Adjugate",
     "Application",
     "Arccos",
@@ -343,6 +356,9 @@ __all__ = [
     "Arctan",
     "Arctan2",
     "Arctanh",
+    "ArgMax",
+    "ArgMin",
+    "ArgSort",
     "Array",
     "BigOperator",
     "Broadcast",
@@ -434,7 +450,9 @@ __all__ = [
     "Prefix",
     "Primitive",
     "Product",
+    "Quantile",
     "RandomUniform",
+    "Ranks",
     "ReductionKind",
     "Relu",
     "Remainder",
@@ -457,6 +475,7 @@ __all__ = [
     "Subtract",
     "Sum",
     "Symbol",
+    "TakeAlong",
     "Tanh",
     "Trace",
     "Triangle",
@@ -574,6 +593,7 @@ __all__ = [
     "softmax",
     "softplus",
     "solve",
+    "sort",
     "sqrt",
     "square",
     "squeeze",

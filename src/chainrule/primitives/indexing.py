@@ -6,32 +6,26 @@ lowered code must check indices beforehand, since a lowered load cannot raise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar, final
 
 import numpy as np
 
 from chainrule.ir import (
-    Apply,
     ArrayType,
-    Const,
     Dim,
     DType,
     DTypeError,
-    Input,
     Node,
     ShapeError,
     concrete,
     named_dim,
     shape_text,
-    topological_order,
 )
 from chainrule.primitives.arithmetic import multiply
 from chainrule.primitives.base import Array, Example, Linear, Nonlinear
-from chainrule.primitives.emitter import Accessor, Emitter, IntegerOperation
-from chainrule.primitives.integers import INTEGER_RULES, IntegerArithmetic
+from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import permute, reshape, squeeze
 from chainrule.primitives.notation import Call, Indexed, Mark, Notation, Number
 from chainrule.primitives.replication import normalize_axes, sum_
@@ -40,7 +34,7 @@ S = TypeVar("S")
 I = TypeVar("I")
 
 
-def _position(emit: Emitter[S, I], index: S, size: Dim) -> I:
+def position(emit: Emitter[S, I], index: S, size: Dim) -> I:
     """Convert an index, which may count from the end, to a position."""
     negative = emit.compare("<", index, emit.constant(0, DType.INT64))
     return emit.index_of(emit.select(negative, emit.add(index, emit.scalar_of(emit.index(size))), index))
@@ -111,7 +105,7 @@ class Gather(Linear):
         behind = self.axis + indices[0].ndim
         inner = index[self.axis : behind]
         sizes = x.shape[self.axis :]
-        places = [_position(emit, read(inner), size) for read, size in zip(operands[1:], sizes, strict=False)]
+        places = [position(emit, read(inner), size) for read, size in zip(operands[1:], sizes, strict=False)]
         return operands[0]([*index[: self.axis], *places, *index[behind:]])
 
 
@@ -186,7 +180,7 @@ class ScatterAdd(Linear):
         def contribution(inner: Sequence[I]) -> S:
             here: S | None = None
             for read, size, wanted in zip(operands[1:], self.sizes, index[self.axis : behind], strict=True):
-                met = emit.index_compare("==", _position(emit, read(inner), size), wanted)
+                met = emit.index_compare("==", position(emit, read(inner), size), wanted)
                 here = met if here is None else emit.logical_and(here, met)
             assert here is not None
             place = [*index[: self.axis], *inner, *index[behind:]]
@@ -233,8 +227,8 @@ class OneHot(Nonlinear):
     def lower(
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
     ) -> S:
-        position = _position(emit, operands[0](index[:-1]), self.size)
-        return emit.convert(emit.index_compare("==", position, index[-1]), self.dtype)
+        place = position(emit, operands[0](index[:-1]), self.size)
+        return emit.convert(emit.index_compare("==", place, index[-1]), self.dtype)
 
 
 def one_hot(labels: Node, size: Dim, dtype: DType = DType.FLOAT64) -> Node:
@@ -263,66 +257,3 @@ def take_along_axis(x: Node, indices: Node, axis: int) -> Node:
     chosen = one_hot(squeeze(indices, (place,)), x.type.shape[place], x.type.dtype)
     order = [*range(place), len(kept), *range(place, len(kept))]
     return sum_(multiply(x, permute(chosen, order)), place, keepdims=True)
-
-
-def index_bounds(outputs: Sequence[Node]) -> dict[Input, Dim]:
-    """Return, for each integer input used as an index, the size that its entries must be below.
-
-    Entries may be negative down to minus that size, as in NumPy. An input is used directly, through changes of layout,
-    or, along an axis of known size, through arithmetic with numbers; other computed indices are not covered.
-    """
-    bounds: dict[Input, Dim] = {}
-    for node in topological_order(outputs):
-        if not isinstance(node, Apply):
-            continue
-        for source, size in _indexed_by(node):
-            steps: list[Callable[[int], int]] = []
-            while isinstance(source, Apply) and (inner := _inner(source, steps)) is not None:
-                source = inner
-            if isinstance(source, Input) and (bound := _bound(steps, size)) is not None:
-                known = bounds.get(source, bound)
-                bounds[source] = min(known, bound) if isinstance(known, int) and isinstance(bound, int) else bound
-    return bounds
-
-
-def _indexed_by(node: Apply) -> Sequence[tuple[Node, Dim]]:
-    """Return the index arrays of a node, each with the size of the axis that it indexes."""
-    match node:
-        case Apply(Gather(axis), (x, *indices)):
-            return list(zip(indices, x.type.shape[axis:], strict=False))
-        case Apply(ScatterAdd() as scatter, (_, *indices)):
-            return list(zip(indices, scatter.sizes, strict=True))
-        case Apply(OneHot(size), (labels,)):
-            return [(labels, size)]
-    return []
-
-
-def _inner(index: Apply, steps: list[Callable[[int], int]]) -> Node | None:
-    """Return the operand from which an index is computed, and append how to `steps`; None if there are several."""
-    match index:
-        case Apply(IntegerArithmetic(operation), (x, Const(int() as number))):
-            steps.append(partial(_combined, operation, number, False))
-            return x
-        case Apply(IntegerArithmetic(operation), (Const(int() as number), x)):
-            steps.append(partial(_combined, operation, number, True))
-            return x
-    return index.operands[0] if len(index.operands) == 1 else None
-
-
-def _combined(operation: IntegerOperation, number: int, first: bool, x: int) -> int:
-    return INTEGER_RULES[operation](number, x) if first else INTEGER_RULES[operation](x, number)
-
-
-def _bound(steps: Sequence[Callable[[int], int]], size: Dim) -> Dim | None:
-    """Return how many whole numbers from 0 on, up to `size`, the `steps` take to an index below `size`."""
-    if not steps:
-        return size
-    if not isinstance(size, int):
-        return None
-    for entry in range(size):
-        index = entry
-        for step in reversed(steps):
-            index = step(index)
-        if not -size <= index < size:
-            return entry or None
-    return size

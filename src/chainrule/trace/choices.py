@@ -11,17 +11,15 @@ from chainrule import primitives
 from chainrule.functions import demand
 from chainrule.ir import Demand, Dim, DType, DTypeError, Node, ShapeError, SymbolicDim, shape_text
 from chainrule.primitives import (
+    TakeAlong,
     are_integers,
     broadcast_shape,
     broadcast_to,
-    cast,
     clip,
     equal,
     integers,
     normalize_axes,
-    positions,
     reshape,
-    take_slices,
     where,
 )
 from chainrule.trace.literals import as_node, as_operand, literal
@@ -48,14 +46,7 @@ def take_along_axis(arr: object, indices: object, axis: int | None = -1) -> Node
     shape = list(broadcast_shape(_others(x, place), _others(index, place)))
     shape.insert(place, index.type.shape[place])
     x = broadcast_to(x, tuple(x.type.shape[k] if k == place else dim for k, dim in enumerate(shape)))
-    key: list[Any] = []
-    for k, dim in enumerate(shape):
-        if k == place:
-            key.append(broadcast_to(index, tuple(shape)))
-        else:
-            counted = cast(positions(dim), DType.INT64)
-            key.append(broadcast_to(reshape(counted, (dim, *(1,) * (len(shape) - k - 1))), tuple(shape)))
-    return take_slices(x, tuple(key))
+    return TakeAlong(place)(x, broadcast_to(index, tuple(shape)))
 
 
 def _others(x: Node, axis: int) -> tuple[Dim, ...]:

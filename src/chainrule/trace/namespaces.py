@@ -100,6 +100,7 @@ def _is_traced(found: Any) -> bool:
 
 
 def _of_method(name: str) -> tuple[Standing, str] | None:
-    if name in MENDS:
-        return Standing.REFUSED, MENDS[name]
+    for spelled in (f".{name}", name):
+        if spelled in MENDS:
+            return Standing.REFUSED, MENDS[spelled]
     return (Standing.UNDERSTOOD, "") if name in METHODS or name in vars(Traced) else None

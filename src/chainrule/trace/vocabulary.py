@@ -14,6 +14,7 @@ from chainrule.trace.choices import CHOICES
 from chainrule.trace.elementwise import ELEMENTWISE
 from chainrule.trace.joining import JOINING
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
+from chainrule.trace.order import ORDER
 from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
@@ -27,6 +28,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     **ARRANGEMENT,
     **CHOICES,
     **JOINING,
+    **ORDER,
     **SPACING,
     **LINEAR_ALGEBRA,
     np.pad: pad,
@@ -42,7 +44,6 @@ _STEPS = (
     "it is constant between its steps, so its derivative is zero; compute it outside of the function and pass it as an "
     "argument"
 )
-_ORDERS = "the order depends on values; compute it outside of the function and pass it as an argument"
 _CHECKS = "check results outside of the function"
 _INDICES = "an index has no derivative; compute it outside of the function and pass it as an argument"
 _SIZES = "the size of the result depends on values; compute it outside of the function and pass it as an argument"
@@ -54,7 +55,6 @@ _POLYNOMIALS = "compute the coefficients outside of the function and pass them a
 
 _NOT_RECORDED = """
 i0 sinc
-bincount digitize interp
 count_nonzero cumulative_prod cumulative_sum ediff1d gradient trapezoid
 nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nanvar
 convolve corrcoef correlate cov polyval vander
@@ -86,13 +86,13 @@ MENDS = {
     **dict.fromkeys(("linalg.eig", "linalg.eigvals"), _COMPLEX),
     **dict.fromkeys(("linalg.matrix_rank", "unwrap"), _STEPS),
     **dict.fromkeys(("left_shift", "right_shift"), _STEPS),
-    **dict.fromkeys(("sort", "median", "percentile", "quantile", "partition", "unique"), _ORDERS),
-    **dict.fromkeys(
-        ("argmax", "argmin", "argsort", "argpartition", "searchsorted", "nonzero", "flatnonzero"), _INDICES
-    ),
+    **dict.fromkeys(("nonzero", "flatnonzero"), _INDICES),
+    "unique": _SIZES,
     **dict.fromkeys(("allclose", "array_equal", "array_equiv"), _CHECKS),
     "all": "for a mask write np.min(x) > 0",
     "any": "for a mask write np.max(x) > 0",
+    ".partition": "it sorts in place; there is np.partition, which gives a new array",
+    ".sort": "it sorts in place; there is np.sort, which gives a new array",
     "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
     "diff": "along the first axis write x[1:] - x[:-1]",
     "linalg.cholesky": "for ln det A write cr.logdet(A), for A⁻¹ b np.linalg.solve(A, b)",
@@ -103,7 +103,7 @@ MENDS = {
     "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",
     "ptp": "write np.max(x) - np.min(x)",
 }
-"""Equivalent expressions for unsupported functions."""
+"""Equivalent expressions for unsupported functions, and reasons; a point begins the name of a method alone."""
 
 _OPTIONS = {
     "where": "write np.where(condition, x, y) for the elements, with y for those that are not to count",
@@ -137,6 +137,6 @@ def checked_call(handler: Callable[..., Any], name: str, *args: Any, **kwargs: A
 
 def unsupported(name: str, method: bool = False) -> TraceError:
     """Return the error for an unsupported NumPy function: an alternative, or what is supported."""
-    mend = MENDS.get(name, _THERE_ARE)
+    mend = MENDS.get(f".{name}", MENDS.get(name, _THERE_ARE)) if method else MENDS.get(name, _THERE_ARE)
     what = f"the method .{name}()" if method else f"np.{name}"
     return refusal(f"{what} is not among the functions that can be recorded and differentiated; {mend}")

@@ -186,6 +186,42 @@ def cumulative(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
     return Value(np.flip(np.cumsum(np.flip(data, axis), axis), axis), value.letters)
 
 
+ORDERS: dict[str, Callable[..., Any]] = {
+    "argmax": np.argmax,
+    "argmin": np.argmin,
+    "argsort": lambda data, axis: np.argsort(data, axis, kind="stable"),
+    "sort": np.sort,
+    "ranks": lambda data, axis: np.argsort(np.argsort(data, axis, kind="stable"), axis, kind="stable"),
+}
+"""Functions of the order of elements along an axis."""
+
+
+def order(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
+    """Return places, along the only axis by default."""
+    value = known(x)
+    if value.free or (not axes and value.ndim != 1):
+        raise ReadingError(f"{name} of what is not a vector of known length")
+    return Value(np.asarray(ORDERS[name](value.data, (axes[0] if axes else 0) + value.letters)), value.letters)
+
+
+def quantile(x: Meaning, q: float, axes: Sequence[int]) -> Meaning:
+    """Return the value at a share `q` of the way in ascending order."""
+    value = known(x)
+    if value.free or (not axes and value.ndim != 1):
+        raise ReadingError("a quantile of what is not a vector of known length")
+    return Value(np.asarray(np.quantile(value.data, q, axis=(axes[0] if axes else 0) + value.letters)), value.letters)
+
+
+def taken_along(x: Meaning, places: Meaning, axis: int) -> Meaning:
+    """Return the elements at places along an axis."""
+    value, index = known(x), known(places)
+    if value.letters or index.letters:
+        raise UnknownNotationError("take_along at an index")
+    if value.ndim != index.ndim or value.free or index.free:
+        raise ReadingError(f"places of shape {index.shape} along an axis of shape {value.shape}")
+    return Value(np.take_along_axis(value.data, index.data.astype(int), axis))
+
+
 def flipped(x: Meaning, axes: Sequence[int]) -> Meaning:
     """Reverse the elements along `axes`."""
     if isinstance(x, Open):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -385,7 +386,7 @@ class Interpreter:
         return arguments
 
     def _call(self, name: str, primes: int, below: Sequence[str]) -> Meaning:
-        if name in ("windows", "overlap_add", "correlate", "uniform", "commuted"):
+        if name in ("windows", "overlap_add", "correlate", "uniform", "commuted", "add_along"):
             raise UnknownNotationError(name)
         if name == "einsum":
             spec = self._take()
@@ -413,6 +414,8 @@ class Interpreter:
             return elementwise(functions.BINARY[name], *arguments)
         if name == "scatter_add" and len(arguments) > 1:
             return functions.scatter_add(arguments[0], arguments[1:], axes[0] if axes else 0)
+        if name == "take_along" and len(arguments) == 2:
+            return functions.taken_along(arguments[0], arguments[1], axes[0])
         if name == "stack":
             return functions.stacked(arguments, axes)
         if name == "concatenate":
@@ -431,6 +434,9 @@ class Interpreter:
             "log_softmax": lambda: functions.softmax(name, x, axes),
             "cumsum": lambda: functions.cumulative(name, x, axes),
             "reverse_cumsum": lambda: functions.cumulative(name, x, axes),
+            "median": lambda: functions.quantile(x, 0.5, axes),
+            "quantile": lambda: functions.quantile(x, parameters[0], axes[1:]),
+            **{each: partial(functions.order, each, x, axes) for each in functions.ORDERS},
             "flip": lambda: functions.flipped(x, axes),
             "permute": lambda: functions.permuted(x, axes),
             "diag": lambda: functions.diagonal(x),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from chainrule.derivation.readback.functions import BINARY, ELEMENTWISE, REDUCTIONS
+from chainrule.derivation.readback.functions import BINARY, ELEMENTWISE, ORDERS, REDUCTIONS
 from chainrule.derivation.readback.values import ReadingError
 
 Kind: TypeAlias = Literal[
@@ -32,6 +32,11 @@ FUNCTIONS = frozenset(
         *BINARY,
         *REDUCTIONS,
         "clip",
+        *ORDERS,
+        "median",
+        "quantile",
+        "take_along",
+        "add_along",
         "softmax",
         "log_softmax",
         "cumsum",

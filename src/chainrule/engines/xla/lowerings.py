@@ -133,6 +133,7 @@ LOWERINGS: dict[type[Primitive], Lowering] = {
     p.Max: lambda q, x: jnp.max(x, axis=q.axes),
     p.Min: lambda q, x: jnp.min(x, axis=q.axes),
     p.CumulativeSum: lambda q, x: lax.cumsum(x, q.axis, q.reverse),
+    p.TakeAlong: lambda q, x, places: jnp.take_along_axis(x, _places(places, x.shape[q.axis]), q.axis, mode="clip"),
     p.RandomUniform: lambda q, seed, step: uniform(seed, q.stream, step, q.shape, q.dtype),
 }
 
