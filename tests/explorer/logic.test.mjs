@@ -136,7 +136,8 @@ test("uses of a value are the other lines that read it", () => {
 
 test("the gradient check passes, and catches a gradient that is one percent off", () => {
   assert.ok(checked(opened().point, "w", []).agree);
-  assert.deepEqual(failing(opened().point, ["w"]), { count: 1, found: [] });
+  assert.deepEqual(failing(opened().point, ["w"]), { total: 1, count: 1, found: [] });
+  assert.equal(failing(opened().point, ["w"], 0).count, 1, "some are checked in any case");
   const wrong = opened("", true).point;
   assert.ok(!checked(wrong, "w", []).agree);
   assert.equal(failing(wrong, ["w"]).found.length, 1);

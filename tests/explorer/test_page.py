@@ -20,6 +20,7 @@ from chainrule.explorer import ExploreError
 from chainrule.explorer.lines import lines_of
 from chainrule.explorer.page import MODULES, unpacked
 from chainrule.gallery import GALLERY
+from chainrule.words import LANGUAGES
 
 LARGEST = 250_000
 FOLDER = files("chainrule.explorer") / "page"
@@ -176,3 +177,5 @@ def test_every_line_of_the_gallery_is_linked_to_its_forms(name: str) -> None:
         assert len(line.reasons["en"]) == len(line.reasons["zh"])
         assert line.kind != "gradient" or line.reasons["en"]
         assert f'data-s="{line.key}"' in line.forms["index"]
+    for language in LANGUAGES:
+        assert sum(len(line.remarks[language]) for line in lines) == len(record.observations)

@@ -1,6 +1,6 @@
 """The record of a backward pass as checked claims, its forms, its sentences and its renderers."""
 
-from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Words
+from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Remark, Words
 from chainrule.derivation.forms import FORMS, Form, write_document
 from chainrule.derivation.html import render_html, sentence_html
 from chainrule.derivation.json import Json, json_text, render_json
@@ -60,6 +60,7 @@ __all__ = [
     "MarkedWriter",
     "Notator",
     "Record",
+    "Remark",
     "SecondOrder",
     "StageDerivative",
     "StageDifferential",

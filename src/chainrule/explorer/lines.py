@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,6 +17,8 @@ from chainrule.derivation import (
     MarkedWriter,
     Notator,
     Record,
+    Remark,
+    Words,
     keys_of,
     parted,
     sentence_html,
@@ -34,7 +36,7 @@ Kind: TypeAlias = Literal["abbreviation", "forward", "derivative", "gradient"]
 
 @dataclass(frozen=True)
 class Line:
-    """One line: the value `key` by its `claim`, as MathML in each form, with the reasons in each language.
+    """One line: the value `key` by its `claim`, as MathML in each form, with reasons and remarks in each language.
 
     `of` is the quantity that a gradient belongs to. An equation of the forward pass has its `differential`.
     """
@@ -46,6 +48,7 @@ class Line:
     shape: str
     forms: dict[Form, str]
     reasons: dict[Language, tuple[str, ...]]
+    remarks: dict[Language, tuple[str, ...]]
     differential: str
     picture: Picture
 
@@ -65,7 +68,9 @@ class _Lines:
         self._equations: dict[Form, dict[Input, Equation]] = {
             form: _first(_determining(write_document(record, form, "en", "full"))) for form in FORMS
         }
-        self._translated = _first(_determining(write_document(record, "matrix", "zh", "full")))
+        documents = {language: write_document(record, "matrix", language, "full") for language in LANGUAGES}
+        self._reasons = {language: _first(_determining(document)) for language, document in documents.items()}
+        self._remarks = {language: _remarks(document) for language, document in documents.items()}
 
     def lines(self) -> Iterator[Line]:
         for symbol, equation in self._equations["matrix"].items():
@@ -78,7 +83,8 @@ class _Lines:
                 for form, equations in self._equations.items()
                 if symbol in equations
             }
-            reasons = {"en": self._sentences(equation, "en"), "zh": self._sentences(self._translated[symbol], "zh")}
+            reasons = {each: self._sentences(self._reasons[each][symbol].reasons, each) for each in LANGUAGES}
+            remarks = {each: self._sentences(self._remarks[each].get(symbol, ()), each) for each in LANGUAGES}
             differential = self._equations["matrix"].get(Input(TANGENT + symbol.name, symbol.type))
             yield Line(
                 symbol.name,
@@ -87,7 +93,8 @@ class _Lines:
                 claim,
                 equation.shape,
                 forms,
-                {language: reasons[language] for language in LANGUAGES},
+                reasons,
+                remarks,
                 "" if differential is None else self._formula(differential),
                 picture_of(claim.right),
             )
@@ -102,8 +109,8 @@ class _Lines:
         ]
         return "<wbr>".join([f'<span class="side">{parted(first, _WIDTH, True)}</span>', *rest])
 
-    def _sentences(self, equation: Equation, language: Language) -> tuple[str, ...]:
-        return tuple(sentence_html(reason, self._inline[language]) for reason in equation.reasons)
+    def _sentences(self, sentences: Sequence[Words], language: Language) -> tuple[str, ...]:
+        return tuple(sentence_html(sentence, self._inline[language]) for sentence in sentences)
 
 
 def _claims(record: Record) -> Iterator[tuple[Input, tuple[Kind, str, Claim]]]:
@@ -132,4 +139,16 @@ def _first(pairs: Iterator[tuple[Input, Equation]]) -> dict[Input, Equation]:
     found: dict[Input, Equation] = {}
     for symbol, equation in pairs:
         found.setdefault(symbol, equation)
+    return found
+
+
+def _remarks(document: Document) -> dict[Input, tuple[Words, ...]]:
+    """Return the remarks that follow the line of each symbol; those on the whole pass follow the last."""
+    found: dict[Input, tuple[Words, ...]] = {}
+    symbol: Input | None = None
+    for block in document.blocks:
+        if isinstance(block, Equation) and block.of is not None:
+            symbol = block.of
+        if isinstance(block, Remark) and symbol is not None:
+            found[symbol] = (*found.get(symbol, ()), block.words)
     return found

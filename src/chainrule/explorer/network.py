@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chainrule.derivation import Record, is_upstream
 from chainrule.explorer.pictures import Picture, picture_of
-from chainrule.ir import Input
+from chainrule.ir import Input, Node, applies
+from chainrule.primitives import Primitive, Relu, Sigmoid, Tanh
+
+STEEPEST: Final[Mapping[type[Primitive], float]] = {Sigmoid: 0.25, Tanh: 1.0, Relu: 1.0}
+"""The largest derivative of common activations."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The values of the units of a layer, and those before the activation if it has one."""
+    """The values of the units of a layer, and those before the activation if it has one.
+
+    `steepest` is the largest derivative of the activation, 1 without one, and 0 if it is not known.
+    """
 
     value: str
     pre: str = ""
+    steepest: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ def network_of(record: Record) -> Network | None:
             conventions.add(found[2])
             layers.append(Layer(symbol.name))
         elif layers and stage.derivative is not None and picture.operands == (layers[-1].value,):
-            layers[-1] = Layer(symbol.name, layers[-1].value)
+            layers[-1] = Layer(symbol.name, layers[-1].value, _steepest(stage.stage.expression))
     if not weights or len(conventions) > 1:
         return None
     output = next(each.stage.symbol for each in record.stages if each.stage.symbol.name == layers[-1].value)
@@ -78,6 +87,13 @@ def _layer(picture: Picture, parameters: set[str]) -> tuple[str, str, bool] | No
     if left.key in parameters and not left.transposed and not right.transposed:
         return right.key, left.key, False
     return None
+
+
+def _steepest(activation: Node) -> float:
+    for primitive, most in STEEPEST.items():
+        if applies(activation, primitive):
+            return most
+    return 0.0
 
 
 def _bias(picture: Picture, parameters: set[str]) -> str:

@@ -83,6 +83,7 @@ class Payload:
             "shape": line.shape,
             "forms": {form: self._number(markup) for form, markup in line.forms.items()},
             "reasons": {language: [self._number(each) for each in line.reasons[language]] for language in LANGUAGES},
+            "remarks": {language: [self._number(each) for each in line.remarks[language]] for language in LANGUAGES},
             "picture": {"operands": list(picture.operands), "product": picture.product, **factors},
         }
         return written | ({"differential": self._number(line.differential)} if line.differential else {})
@@ -120,7 +121,7 @@ def _network(network: Network | None) -> Json:
     if network is None:
         return None
     return {
-        "layers": [{"value": layer.value, "pre": layer.pre} for layer in network.layers],
+        "layers": [{"value": layer.value, "pre": layer.pre, "steepest": layer.steepest} for layer in network.layers],
         "weights": [{"key": weights.key, "bias": weights.bias} for weights in network.weights],
         "rows": network.rows,
         "data": network.layers[0].value,

@@ -21,7 +21,7 @@ export function chart(label, steps, series) {
   for (let power = Math.ceil(bottom); power <= top; power += Math.max(1, Math.ceil((top - bottom) / 4)))
     parts.push(
       svg("line", { class: "rule", x1: LEFT, x2: WIDTH - RIGHT, y1: y(10 ** power), y2: y(10 ** power) }),
-      svg("text", { class: "tick", x: LEFT - 5, y: y(10 ** power) + 3.5, "text-anchor": "end" }, power === 0 ? "1" : power === 1 ? "10" : `1e${power}`.replace("-", "−")),
+      svg("text", { class: "tick", x: LEFT - 5, y: y(10 ** power) + 3.5, "text-anchor": "end" }, short(10 ** power)),
     );
   const ends = series
     .map((each, number) => ({ each, number, at: each.values.length ? y(each.values.at(-1)) : 0 }))

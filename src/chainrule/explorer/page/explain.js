@@ -46,16 +46,19 @@ export function checked(point, name, index) {
   return { difference, derived, agree: Math.abs(difference - derived) <= 1e-5 * size };
 }
 
-// The check of every entry of the parameters, up to `most` of them: the names of those that fail.
-export function failing(point, names, most = 200) {
+// The check of the entries of the parameters, as many as fit into some milliseconds: how many there are, how many were
+// checked, and those that fail.
+export function failing(point, names, milliseconds = 150) {
+  const entries = names.flatMap((name) => {
+    const { shape } = point.value(name);
+    return Array.from({ length: sizeOf(shape) }, (_, flat) => ({ name, index: indexOf(shape, flat) }));
+  });
+  const until = performance.now() + milliseconds;
   const found = [];
   let count = 0;
-  for (const name of names) {
-    const { shape } = point.value(name);
-    for (let flat = 0; flat < sizeOf(shape) && count < most; flat++, count++) {
-      const index = indexOf(shape, flat);
-      if (!checked(point, name, index).agree) found.push({ name, index });
-    }
-  }
-  return { count, found };
+  // Where not all can be checked, those that are lie evenly among all.
+  const stride = [1, 7, 11, 13, 17].findLast((each) => entries.length % each) ?? 1;
+  for (let place = 0; count < entries.length && (count < 8 || performance.now() < until); count++, place = (place + stride) % entries.length)
+    if (!checked(point, entries[place].name, entries[place].index).agree) found.push(entries[place]);
+  return { total: entries.length, count, found };
 }

@@ -54,9 +54,9 @@ function units(app, line, backward) {
   const gap = 46;
   const counts = network.layers.map((layer) => count(app, layer.value));
   const shown = counts.map((each) => Math.min(each, UNITS));
-  const height = Math.max(...shown) * gap + 44;
+  const height = Math.max(...shown) * gap + 58;
   const x = (layer) => 34 + (layer * (width - 68)) / (network.layers.length - 1);
-  const y = (layer, unit) => 18 + (height - 44) / 2 + (unit - (shown[layer] - 1) / 2) * gap;
+  const y = (layer, unit) => (height - 8) / 2 + (unit - (shown[layer] - 1) / 2) * gap;
   const results = new Set([line.key]);
   const operands = new Set(line.picture.operands);
   const edges = [];
@@ -119,7 +119,7 @@ function units(app, line, backward) {
     const shownKey = backward && has(`∂ ${key}`) ? `∂ ${key}` : key;
     const isResult = results.has(shownKey);
     marks.push(
-      svg("text", { class: isResult ? "layer chosen" : "layer", x: (x(layer) + x(layer + 1)) / 2, y: height - 6 }, app.text(shownKey)),
+      svg("text", { class: isResult ? "layer chosen" : "layer", x: (x(layer) + x(layer + 1)) / 2, y: 8 }, app.text(shownKey)),
     );
   });
   return svg(

@@ -258,10 +258,10 @@ export function start(root, payload, modules) {
     status.querySelector(".value").textContent = exact(state.point.loss, 4);
     if (light) return;
     const { wrt } = state.structure;
-    const { count, found } = failing(state.point, wrt.filter((name) => state.structure.names[`∂ ${name}`] !== undefined));
+    const { total, count, found } = failing(state.point, wrt.filter((name) => state.structure.names[`∂ ${name}`] !== undefined));
     const names = [...new Set(found.map((each) => app.text(`∂ ${each.name}`)))].join(", ");
     const check = status.querySelector(".checks");
-    check.textContent = found.length ? `✗ ${app.say("checks differ", found.length, names)}` : `✓ ${app.say("checks agree", count)}`;
+    check.textContent = found.length ? `✗ ${app.say("checks differ", found.length, names)}` : `✓ ${app.say("checks agree", count, total)}`;
     check.classList.toggle("bad", found.length > 0);
   };
 
@@ -378,6 +378,7 @@ export function start(root, payload, modules) {
 
   state.restore(location.hash);
   drawAll();
+  if (state.entry) app.point(state.entry.name, state.entry.index);
   if (state.line) root.querySelector(".line.open").scrollIntoView({ block: "center" });
   return app;
 }

@@ -25,6 +25,8 @@ export function panel(app, line) {
     );
   const reasons = line.reasons[app.language];
   if (reasons.length) body.append(html("div", { class: "why" }, reasons.map((each) => html("p", { markup: app.markup(each) }))));
+  const remarks = line.remarks[app.language];
+  if (remarks.length) body.append(html("div", { class: "remarks" }, remarks.map((each) => html("p", { markup: app.markup(each) }))));
   if (line.differential !== undefined)
     body.append(html("p", { class: "why differential" }, app.say("differential"), " ", html("span", { markup: app.markup(line.differential) })));
   body.append(arrangement(app, line));

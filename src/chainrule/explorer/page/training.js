@@ -3,10 +3,24 @@
 import { hasPicture, picture } from "./boundary.js";
 import { chart } from "./curve.js";
 import { button, choice, html } from "./dom.js";
-import { short } from "./numbers.js";
+import { short, spoken } from "./numbers.js";
 
 const RATES = [0.01, 0.03, 0.1, 0.3, 0.5, 1, 3, 10];
 const FRAME = 10;
+
+// How much smaller the gradient is at the first layer than at the last, beside what the activations allow: each
+// derivative of a sigmoid is at most a quarter, so that k of them multiply a gradient by at most 4⁻ᵏ.
+function vanishing(app, norms) {
+  const { network, gradients } = app.state.structure;
+  if (!network || gradients.length < 2) return null;
+  const between = network.layers.filter((layer) => gradients.slice(0, -1).includes(layer.pre || layer.value));
+  const bound = between.reduce((product, layer) => product * layer.steepest, 1);
+  const count = between.filter((layer) => layer.steepest === 0.25).length;
+  const [first, last] = [gradients[0], gradients.at(-1)].map((name) => app.text(`∂ ${name}`));
+  const ratio = norms[gradients[0]] / norms[gradients.at(-1)];
+  if (!Number.isFinite(ratio) || bound === 0) return null;
+  return html("span", {}, "; ", app.say("vanishing", `‖${first}‖ / ‖${last}‖ = ${spoken(ratio)}`, count, spoken(bound)));
+}
 
 export function trainingPanel(app) {
   const { state, payload } = app;
@@ -120,6 +134,7 @@ export function trainingPanel(app) {
         { class: "caption" },
         `${app.say("norms")}: `,
         structure.gradients.slice(0, 6).map((name, k) => `${k ? ", " : ""}‖${app.text(`∂ ${name}`)}‖ = ${short(last.norms[name])}`),
+        vanishing(app, last.norms),
       ),
     );
   };
