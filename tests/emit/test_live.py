@@ -155,6 +155,19 @@ class Line:
                 changed[:, place] |= (self._with({node: moved}) != self.value).ravel()
         return changed.ravel()
 
+    def slopes_of_first(self, node: Input) -> Array:
+        """Return the partial derivatives of the first entry by those of an input."""
+        whole, slopes = self.values[node], []
+        for place in range(whole.size):
+            step = 1e-5 * max(1, abs(whole.flat[place]))
+            sides = []
+            for change in (step, -step):
+                moved = whole.copy()
+                moved.flat[place] += change
+                sides.append(self._with({node: moved}).ravel()[0])
+            slopes.append((sides[0] - sides[1]) / (2 * step))
+        return np.array(slopes)
+
     @property
     def reads_are_changes(self) -> bool:
         """Whether an entry that is read changes the result: not one that is only compared, or multiplied by 0."""
@@ -210,15 +223,42 @@ def test_inputs_are_checked_and_replaced() -> None:
     const first = message(() => evaluate({ m: 2, n: 1 }, { A: [1, 2], x: [3] }).loss);
     const second = message(() => evaluate({ m: 2, n: 1 }, { A: [1], x: [3], b: [0, 0] }).loss);
     results.refused = [first === "the value of b is missing", second === "A has 1 entries, not 2 x 1"];
-    const k = names.find(({ name }) => name === "∂ x").line;
-    results.slopes = at.slopes(k, [0]).map(({ slope }) => slope);
     """
     found = run_in_node(NODE, module.text, statements, {})
     assert [found[name].tolist() for name in ("loss", "moved", "same")] == [[45.0], [80.0], [45.0]]
     assert found["refused"].tolist() == [1, 1]
-    # ∂L/∂x = 2 Aᵀ (A x − b), or with names of the forward pass a part of it.
-    assert np.all(np.isfinite(found["slopes"]))
-    assert len(found["slopes"]) > 0
+
+
+SLOPES = """
+const at = evaluate(NUMBERS, given);
+for (const { name } of names) results[`value ${name}`] = at.value(name).data;
+lines.forEach((line, k) => {
+  const { shape, data } = at.line(k);
+  if (data.length === 0) return;
+  for (const { name, at: place, slope } of at.slopes(k, shape.map(() => 0))) {
+    const label = `slopes ${k} ${name}`;
+    results[label] ??= new Float64Array(at.value(name).data.length);
+    results[label][place] = slope;
+  }
+});
+"""
+
+
+@pytest.mark.parametrize("name", ["two_layer_rows", "embedding", "attention", "max_pool"])
+def test_slopes_are_the_partial_derivatives(name: str) -> None:
+    drawn = case_of(name, engine="reference")
+    module = live_module(drawn.derivation.record)
+    given = given_to(drawn, drawn.derivation.record, module)
+    found = run_in_node(NODE, module.text, SLOPES.replace("NUMBERS", json.dumps(drawn.sizes)), given)
+    known = {key.removeprefix("value "): array for key, array in found.items() if key.startswith("value ")}
+    for k, claim in enumerate(module.claims):
+        line = Line(claim.right, known, drawn)
+        for node in line.inputs:
+            slopes = found.get(f"slopes {k} {node.name}", np.zeros(known[node.name].size))
+            if node.type.dtype.is_float and line.value.size and slopes.size < 60:
+                assert_close(slopes, line.slopes_of_first(node), f"line {k} by {node.name}", 1e-6)
+            elif not node.type.dtype.is_float:
+                assert not np.any(slopes)
 
 
 def test_a_page_of_two_layers_is_small() -> None:

@@ -66,22 +66,34 @@ class Point {
   /** Returns what an entry of the right side of a line reads: [{name, index, at, value}, …], each entry once. */
   reads(k, index) {
     const found = new Map();
-    this._element(lines[k].cell, index, (name, shape, index, value) => {
-      const at = position(shape, index);
-      found.set(`${name} ${at}`, { name, index, at, value });
-      return value;
+    this._element(lines[k].cell, index, (name) => {
+      const { shape, data } = this.value(name);
+      return (...index) => {
+        const at = position(shape, index);
+        found.set(`${name} ${at}`, { name, index, at, value: data[at] });
+        return data[at];
+      };
     });
     return [...found.values()];
   }
 
   /** Returns what `reads` does, each with the `slope` of the entry by the one that it reads, by differences. */
   slopes(k, index) {
+    const copies = new Map();
+    const copy = (name) => {
+      if (!copies.has(name)) copies.set(name, { ...this.value(name), data: this.value(name).data.slice() });
+      return copies.get(name);
+    };
     return this.reads(k, index).map((read) => {
+      const { data } = copy(read.name);
+      if (!(data instanceof Float64Array)) return { ...read, slope: 0 };
       const step = 1e-5 * Math.max(1, Math.abs(read.value));
-      const moved = (change) =>
-        this._element(lines[k].cell, index, (name, shape, index, value) =>
-          name === read.name && position(shape, index) === read.at ? value + change : value);
-      return { ...read, slope: (moved(step) - moved(-step)) / (2 * step) };
+      const [above, below] = [step, -step].map((change) => {
+        data[read.at] = read.value + change;
+        return this._element(lines[k].cell, index, (name) => reader(copy(name)));
+      });
+      data[read.at] = read.value;
+      return { ...read, slope: (above - below) / (2 * step) };
     });
   }
 
@@ -114,18 +126,19 @@ class Point {
     return this.known.get(number);
   }
 
-  /** Returns an entry of a cell; `see` gets every entry that it reads, and returns its value. */
-  _element(number, index, see) {
+  /** Returns an entry of a cell, whose named operands are read by what `readerOf` gives for their names. */
+  _element(number, index, readerOf) {
+    const entries = new Map();
     const seen = new Map();
     const element = (cell, index) => {
       const key = `${cell} ${index}`;
       if (!seen.has(key)) {
-        const [, , operands, make] = this.cells[cell];
-        const readers = operands.map((o) =>
-          typeof o === "number"
-            ? (...at) => element(o, at)
-            : (...at) => see(o, this.value(o).shape, at, reader(this.value(o))(...at)));
-        seen.set(key, make(...readers)(...index));
+        if (!entries.has(cell)) {
+          const [, , operands, make] = this.cells[cell];
+          const operand = (o) => (typeof o === "number" ? (...at) => element(o, at) : readerOf(o));
+          entries.set(cell, make(...operands.map(operand)));
+        }
+        seen.set(key, entries.get(cell)(...index));
       }
       return seen.get(key);
     };
