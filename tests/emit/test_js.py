@@ -203,6 +203,7 @@ def test_functions_are_accurate(name: MathFunction) -> None:
 
 def test_random_numbers_have_the_bits_of_the_generator() -> None:
     keys = [
+        (1, 2, 2**32 - 1, 3),  # the lower words add up to 2³²
         (0, 0, 0, 0),
         (1, 2, 3, 4),
         (-1, 7, 2**31, 2**32 + 5),

@@ -212,6 +212,19 @@ def test_an_operation_that_is_written_out_for_a_number_asks_for_it() -> None:
     assert "export const sizes = [];" in live_module(derivation.record, {"n": 3}).text
 
 
+def test_given_gradients_are_ones_and_tangents_zeros_by_default() -> None:
+    module = live_module(derive(lambda x, w: x * w, ["w"], x="n", w="n").record)
+    statements = """
+    const at = evaluate({ n: 2 }, { x: [3, 5], w: [1, 1] });
+    for (const { name, kind } of inputs) results[kind] = at.value(name).data;
+    results.gradient = at.value("∂ w").data;
+    """
+    found = run_in_node(NODE, module.text, statements, {})
+    assert found["upstream"].tolist() == [1, 1]
+    assert found["tangent"].tolist() == [0, 0]
+    assert found["gradient"].tolist() == [3, 5]
+
+
 def test_inputs_are_checked_and_replaced() -> None:
     module = live_module(derive("sum((A @ x - b)^2)", ["x"], A="m n", x="n", b="m").record)
     statements = """
