@@ -110,7 +110,7 @@ def test_what_has_no_definition_is_not_run() -> None:
         cr.grad(lambda x: np.sum(f(x)))(np.ones(2))
     with pytest.raises(cr.ProgramError, match=message):
         cr.fit(lambda w, x: np.sum(f(x * w)), params={"w": np.ones(2)}, data={"x": np.ones((3, 2))}, epochs=1)
-    for target in ("numpy", "torch", "jax", "c", "js"):
+    for target in ("numpy", "torch", "jax", "c", "js", "wasm"):
         with pytest.raises(cr.ProgramError, match=message):
             cr.derive("f(x)").source(target)
 

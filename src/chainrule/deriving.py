@@ -263,13 +263,13 @@ class Derivation:
 
         `target` is "numpy" (two functions), "torch" (a `torch.autograd.Function`), "jax" (a `custom_vjp`), "c" (a C99
         header with static sizes: `sizes` gives a number for each symbolic size, `dtype` is "float32" or "float64") or
-        "js" (a JavaScript module in float64, with arguments for the symbolic sizes that are not in `sizes`). `name` is
-        the name of the function.
+        "js" (a JavaScript module in float64, with arguments for the symbolic sizes that are not in `sizes`) or "wasm"
+        (one that descends a loss in WebAssembly, with numbers for all sizes). `name` is the name of the function.
 
         Every line of the derivation is verified first, and the NumPy source is run at one of the points and compared
         with the derivation. Source for PyTorch and JAX has the same lines in the functions of those libraries, C the
-        same expressions; they are not run. JavaScript is run where node is installed. Raises UnverifiedError if any
-        check fails, and EmitError for operations that a target does not support.
+        same expressions; they are not run. JavaScript and WebAssembly are run where node is installed. Raises
+        UnverifiedError if any check fails, and EmitError for operations that a target does not support.
         """
         return source(self.record, target, name, sizes, dtype, title=self.name)
 
@@ -379,7 +379,7 @@ class FurtherDerivation(Derivation):
         In NumPy they are `hessian` and `hvp`, or `jacobian` and `jvp`, which take the arguments of the function, and a
         product also the directions; for "torch" and "jax" the name of the function stands in front. A matrix that is
         not short enough to be printed is left out. Arrays have the axes of the result, then those of the argument; for
-        several of them there are tuples. There is none for "c" and "js".
+        several of them there are tuples. There is none for "c", "js" and "wasm".
         """
         return source(self.record, target, name, sizes, dtype, title=self.name, derivatives=self.derivatives)
 

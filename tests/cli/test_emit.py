@@ -19,10 +19,10 @@ SIZES = "n=32, d=4, h=8, o=2"
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_standard_output_is_the_file(target: str, run: Run) -> None:
-    sizes = ["--size", SIZES] if target == "c" else []
+    sizes = ["--size", SIZES] if target in ("c", "wasm") else []
     found = run("emit", "gallery:two_layer_rows", "--to", target, *sizes)
     expected = derive(GALLERY["two_layer_rows"].function).source(
-        target, "two_layer_rows", {"n": 32, "d": 4, "h": 8, "o": 2} if target == "c" else None
+        target, "two_layer_rows", {"n": 32, "d": 4, "h": 8, "o": 2} if sizes else None
     )
     assert found.exit_code == 0
     assert found.stdout == expected
@@ -59,9 +59,12 @@ def test_json(run: Run) -> None:
         (["gallery:dpo"], "--to"),
         (["gallery:dpo", "--to", "fortran"], "fortran"),
         (["gallery:dpo", "--to", "c"], "static sizes: give n a number"),
+        (["gallery:dpo", "--to", "wasm"], "static sizes: give n a number"),
+        (["gallery:attention", "--to", "wasm"], "a layer has none; write the layer for js"),
+        (["gallery:dpo", "--to", "js", "--dtype", "float32"], "--dtype is for --to c; what is written for js"),
         (["gallery:dpo", "--to", "c", "--size", "n"], "'n' is not a name and a number"),
         (["gallery:dpo", "--to", "c", "--size", "n=2, n=3"], "gives n twice"),
-        (["gallery:dpo", "--to", "numpy", "--size", "n=2"], "--size is for --to c"),
+        (["gallery:dpo", "--to", "numpy", "--size", "n=2"], "--size is for --to c, js and wasm"),
         (["gallery:dpo", "--to", "numpy", "--dtype", "float64"], "--dtype is for --to c"),
         (["gallery:dpo", "--to", "numpy", "--name", "a-b"], "'a-b' is not a name"),
         (["gallery:nothing", "--to", "numpy"], "the gallery has no 'nothing'"),

@@ -26,7 +26,7 @@ from chainrule.words import LANGUAGES, ChainruleError, Language, LanguageError, 
 COMMANDS = {
     "demo": "Run the XOR demo: derive, verify, train, predict. The default command.",
     "derive": "Print the backward pass of a function, line by line, and verify each line.",
-    "emit": "Write the forward and the backward pass as source: NumPy, PyTorch, JAX, C or JavaScript.",
+    "emit": "Write the forward and the backward pass as source: NumPy, PyTorch, JAX, C, JavaScript.",
     "grade": "Check a hand-written backward pass, and name the first wrong line.",
     "explore": "Make a page in which the backward pass is alive, with numbers in every line.",
     "gallery": "List the networks, layers and losses that `derive gallery:NAME` derives.",

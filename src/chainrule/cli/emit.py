@@ -21,12 +21,15 @@ from chainrule.files import check_writable, replacing
 @target_options
 @further_options
 @click.option(
-    "--size", "sizes", multiple=True, help='Numbers for symbolic sizes, as in "n=32, d=4": for c, and if wanted for js.'
+    "--size",
+    "sizes",
+    multiple=True,
+    help='Numbers for symbolic sizes, as in "n=32, d=4": for c and wasm, and if wanted for js.',
 )
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
-    help="With --to c: float32 (default) or float64. JavaScript has float64; others use the dtype of their arguments.",
+    help="With --to c: float32 (default) or float64. js and wasm have float64; others, that of their arguments.",
 )
 @click.option("--name", help="Name of the function; by default its own.")
 @click.option("--output", metavar="FILE", help="Write to a file instead of standard output.")
@@ -49,18 +52,20 @@ def command(
     """Write the forward and the backward pass of a function as standalone source.
 
     numpy: two functions. torch: a torch.autograd.Function. jax: a custom_vjp. c: a C99 header with static sizes,
-    without allocation. js: an ES module on typed arrays. Before anything is written, every line of the derivation is
-    verified, and the NumPy source is run at a point; the source of other targets is written from the same lines, and
-    is not run, except for js where node is installed.
+    without allocation. js: an ES module on typed arrays. wasm: gradient descent in WebAssembly, in an ES module.
 
-    --hessian and --jacobian add functions of the matrix and of its product with a vector, except for c and js.
+    Before anything is written, every line of the derivation is verified, and the NumPy source is run at a point; the
+    source of other targets is written from the same lines, and is not run, except for js and wasm where node is
+    installed.
+
+    --hessian and --jacobian add functions of the matrix and of its product with a vector, except for c, js and wasm.
     """
     wanted = wanted_derivatives(hessian, jacobian)
     if output is not None:
         check_writable(output)
     numbers = parse_sizes(sizes)
-    if numbers and language not in ("c", "js"):
-        raise CommandError(f"--size is for --to c and --to js; what is written for {language} works for any")
+    if numbers and language not in ("c", "js", "wasm"):
+        raise CommandError(f"--size is for --to c, js and wasm; what is written for {language} works for any")
     if dtype and language != "c":
         raise CommandError(f"--dtype is for --to c; what is written for {language} works for any dtype")
     with opened(target, wrt, shapes, assume) as subject:

@@ -9,8 +9,7 @@ from chainrule.derivation import Record
 from chainrule.emit.c_file import function, header_text, structure
 from chainrule.emit.c_unit import CUnit, declarations
 from chainrule.emit.c_values import C_TYPES
-from chainrule.emit.errors import EmitError
-from chainrule.emit.loop_source import LoopSource, PassFunction, Structure, listed
+from chainrule.emit.loop_source import LoopSource, PassFunction, Structure, check_all_sizes, listed
 from chainrule.emit.names import ascii_identifier, member_names
 from chainrule.emit.nests import Place
 from chainrule.emit.unit import Member
@@ -22,13 +21,7 @@ _BYTES = {DType.FLOAT32: 4, DType.FLOAT64: 8, DType.INT64: 4, DType.BOOL: 1}
 
 def c_source(record: Record, name: str, sizes: Mapping[str, int], dtype: str) -> str:
     """Return the header; `sizes` has a number for each symbolic size."""
-    missing = [size for size in record.program.dim_names if size not in sizes]
-    if missing:
-        given = ", ".join(f"{size}={k}" for size, k in zip(missing, (32, 8, 4, 2, 16, 3), strict=False))
-        raise EmitError(
-            f"C has static sizes: give {', '.join(missing)} {'a number' if len(missing) == 1 else 'numbers'}, "
-            f'as in --size "{given}" or sizes={{"{missing[0]}": 32}}'
-        )
+    check_all_sizes("C", record.program, sizes)
     return _CSource(record, ascii_identifier(name), sizes, DType(dtype)).text()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakSet
 
@@ -14,6 +15,7 @@ from chainrule.derivation import Derivatives, Record, Verifier, derivatives_veri
 from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.js_source import JsSource
 from chainrule.emit.node import find_node, run_in_node
+from chainrule.emit.wasm_source import WasmSource
 from chainrule.ir import Input, Node, concrete
 from chainrule.primitives import evaluate_nodes
 
@@ -118,6 +120,43 @@ def check_js(record: Record, name: str, sizes: Collection[str]) -> None:
         moved = given[by].ravel() - 0.1 * results[f"gradient {by}"]
         if not np.allclose(results[f"step {by}"], moved, _TOLERANCE, 0, equal_nan=True):
             raise UnverifiedError(f"nothing is written, since a step in JavaScript moves {by} to another place")
+
+
+def check_wasm(record: Record, name: str) -> None:
+    """Take a step in WebAssembly at a point; raise UnverifiedError unless it agrees with the derivation.
+
+    Without node, the step that it was written from is evaluated.
+    """
+    trial = _trial(record, record.backward.wrt)
+    given = {node.name: value for node, value in trial.given.items()}
+    numbers = {size: concrete(k) for size, k in record.program.sizes({n: v.shape for n, v in given.items()}).items()}
+    source = WasmSource(record, name, numbers)
+    given[source.rate] = np.ones(())
+    node = find_node()
+    if node is None:
+        step = source.loop.step
+        values = evaluate_nodes(step.outputs, {each: given[each.name] for each in step.inputs})
+        results = {label: values[output] for label, output in zip(("", *source.parameters), step.outputs, strict=True)}
+    else:
+        statements = "\n".join(
+            [
+                "const run = await open();",
+                "run.set(given);",
+                'results[""] = run.advance(1).losses;',
+                *(f"results[{text}] = run.get({text});" for text in map(json.dumps, source.parameters)),
+            ]
+        )
+        try:
+            results = run_in_node(node, source.text(), statements, given)
+        except EmitError as error:
+            raise UnverifiedError(f"nothing is written, since WebAssembly fails: {error}") from error
+    loss, *gradients = trial.expected
+    moved = [given[each] - gradient for each, gradient in zip(source.parameters, gradients, strict=True)]
+    wanted = replace(trial, expected=[loss, *moved])
+    labels = ("", *source.parameters)
+    wanted.check(
+        "WebAssembly", [results[x].reshape(right.shape) for x, right in zip(labels, wanted.expected, strict=True)]
+    )
 
 
 def _agree(found: NDArray[Any], expected: NDArray[Any], spread: NDArray[Any]) -> bool:

@@ -60,7 +60,7 @@ class LoopSource(ABC):
         self.name, self.dtype = name, dtype
         self.sizes = dict(sizes)
         refuse_random(record.program.nodes, self.back.stages)
-        self._check_sizes(record.program)
+        check_sizes(self.unit_type.language, record.program, self.sizes)
         outputs, gradients, names = self._composed(record)
         complete = Program(record.program.inputs, (*outputs, *gradients), names).bind({}, dtype)
         self.program = written_out_in_parts(complete, self.sizes, self.unit_type.language)
@@ -79,18 +79,6 @@ class LoopSource(ABC):
         self.size_names = self.name_sizes(used)
         self.inputs = self._locations()
         self.unit = self.unit_type(self.name, dtype, self.size_names)
-
-    def _check_sizes(self, program: Program) -> None:
-        """Raise EmitError for a size that there is not, or that an array cannot have."""
-        language = self.unit_type.language
-        for size, number in self.sizes.items():
-            if size not in program.dim_names:
-                raise EmitError(f"there is no size named {size}; there are {', '.join(program.dim_names) or 'none'}")
-            if number < 1:
-                raise EmitError(f"the size {size} is {number}; an array in {language} has one element at least")
-        empty = next((node.name for node in program.inputs if 0 in node.type.shape), None)
-        if empty is not None:
-            raise EmitError(f"{empty} has no elements; an array in {language} has one element at least")
 
     def _composed(self, record: Record) -> tuple[list[Node], list[Node], dict[Node, str]]:
         """Return outputs and gradients as functions of the inputs, and names for intermediates."""
@@ -254,3 +242,26 @@ class LoopSource(ABC):
 def listed(results: Sequence[Place]) -> str:
     """List results as members of the caller's structures."""
     return " and ".join(f"{place.within}.{place.name}" if place.within else place.name for place in results)
+
+
+def check_sizes(language: str, program: Program, sizes: Mapping[str, int]) -> None:
+    """Raise EmitError for a size that there is not, or that an array cannot have."""
+    for size, number in sizes.items():
+        if size not in program.dim_names:
+            raise EmitError(f"there is no size named {size}; there are {', '.join(program.dim_names) or 'none'}")
+        if number < 1:
+            raise EmitError(f"the size {size} is {number}; an array in {language} has one element at least")
+    empty = next((node.name for node in program.inputs if 0 in node.type.shape), None)
+    if empty is not None:
+        raise EmitError(f"{empty} has no elements; an array in {language} has one element at least")
+
+
+def check_all_sizes(language: str, program: Program, sizes: Mapping[str, int]) -> None:
+    """Raise EmitError for a symbolic size without a number."""
+    missing = [size for size in program.dim_names if size not in sizes]
+    if missing:
+        given = ", ".join(f"{size}={k}" for size, k in zip(missing, (32, 8, 4, 2, 16, 3), strict=False))
+        raise EmitError(
+            f"{language} has static sizes: give {', '.join(missing)} {'a number' if len(missing) == 1 else 'numbers'}, "
+            f'as in --size "{given}" or sizes={{"{missing[0]}": 32}}'
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from chainrule.derivation import Derivatives, Record
 from chainrule.emit.c_source import c_source
-from chainrule.emit.checking import check_derivatives, check_js, check_lines, check_numpy
+from chainrule.emit.checking import check_derivatives, check_js, check_lines, check_numpy, check_wasm
 from chainrule.emit.errors import EmitError
 from chainrule.emit.further import check_further
 from chainrule.emit.jax_source import jax_source
@@ -14,6 +14,7 @@ from chainrule.emit.js_source import JsSource
 from chainrule.emit.names import identifier
 from chainrule.emit.numpy_source import numpy_source
 from chainrule.emit.torch_source import torch_source
+from chainrule.emit.wasm_source import WasmSource
 from chainrule.primitives import refuse_abstract
 
 _ARRAYS: dict[str, Callable[[Record, str, Derivatives | None], str]] = {
@@ -21,7 +22,7 @@ _ARRAYS: dict[str, Callable[[Record, str, Derivatives | None], str]] = {
     "torch": torch_source,
     "jax": jax_source,
 }
-TARGETS = (*_ARRAYS, "c", "js")
+TARGETS = (*_ARRAYS, "c", "js", "wasm")
 """The supported targets."""
 
 
@@ -63,6 +64,10 @@ def source(
     if target == "js":
         text = JsSource(record, wanted, sizes or {}).text()
         check_js(record, wanted, sizes or {})
+        return text
+    if target == "wasm":
+        text = WasmSource(record, wanted, sizes or {}).text()
+        check_wasm(record, wanted)
         return text
     text = _ARRAYS[target](record, identifier(wanted), derivatives)
     twin = text if target == "numpy" else _in_numpy(record, identifier(wanted), derivatives)
