@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.grading.answers import with_name
+from chainrule.grading.instruments import with_name
 from chainrule.grading.edits import OTHER, Scope, edits
 
 VALUES: Mapping[str, Any] = {"x": np.arange(1.0, 5).reshape(2, 2), "y": np.full((2, 2), 3.0), "__factor_0": 0.25}

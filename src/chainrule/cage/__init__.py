@@ -1,45 +1,54 @@
 """Sandboxed execution of untrusted answers: a separate process, resource limits, and values as plain data."""
 
-from chainrule.cage.execution import (
+from chainrule.cage.execution import Place, Trial
+from chainrule.cage.finding import Refusal, function_of
+from chainrule.cage.limits import Limits
+from chainrule.cage.objects import RATES, Given, Path, at, called, folded
+from chainrule.cage.process import FORKS, Caged, Caller, Inside, Stopped, caged, warm_up
+from chainrule.cage.running import (
+    BEFORE,
     GIVEN,
+    NOTED,
     OUT,
+    PICK,
     RETURN,
     SEEN,
     TICK,
     TRANSPOSE,
-    Place,
+    WHOLE,
     Setup,
-    Trial,
     Variant,
     transposed,
 )
-from chainrule.cage.finding import Refusal, function_of
-from chainrule.cage.limits import Limits
-from chainrule.cage.objects import RATES, Given, called, folded
-from chainrule.cage.process import FORKS, Caged, Caller, Inside, Stopped, caged, warm_up
 from chainrule.cage.wire import Opaque
 
 __all__ = [
+    "BEFORE",
     "FORKS",
     "GIVEN",
+    "NOTED",
     "OUT",
+    "PICK",
     "RATES",
     "RETURN",
     "SEEN",
     "TICK",
     "TRANSPOSE",
+    "WHOLE",
     "Caged",
     "Caller",
     "Given",
     "Inside",
     "Limits",
     "Opaque",
+    "Path",
     "Place",
     "Refusal",
     "Setup",
     "Stopped",
     "Trial",
     "Variant",
+    "at",
     "caged",
     "called",
     "folded",

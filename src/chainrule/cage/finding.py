@@ -14,10 +14,19 @@ class Refusal(ChainruleError):  # noqa: N818  # the sentence that a request is a
     """An answer cannot be run; the message is one sentence."""
 
 
+class UnmadeError(Refusal):
+    """The class of a method cannot be made without arguments."""
+
+    def __init__(self, message: str, method: Callable[..., Any], owner: type) -> None:
+        super().__init__(message)
+        self.method = method
+        self.owner = owner
+
+
 def function_of(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
     """Return the function called `name`; `Class.method` is a method of an instance created without arguments.
 
-    Raises Refusal if there is none, and any exception of the constructor.
+    Raises Refusal if there is none, UnmadeError if the constructor needs arguments, and any exception of it.
     """
     owner, dot, method = name.partition(".")
     held = vars(module)
@@ -48,8 +57,10 @@ def _method(owner: Callable[..., Any], path: str, name: str, method: str) -> Cal
     try:
         inspect.signature(owner).bind()
     except TypeError as error:
-        raise Refusal(
-            f"{name} in {path} cannot be made without arguments ({error}); give its constructor default values"
+        raise UnmadeError(
+            f"{name} in {path} cannot be made without arguments ({error}); give its constructor default values",
+            getattr(owner, method),
+            owner,
         ) from None
     found: Callable[..., Any] = getattr(owner(), method)
     return found

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
+import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-_FORWARD = ("forward", "feedforward", "forward_pass", "forward_propagation", "feed_forward", "predict")
+_FORWARD = ("forward", "feedforward", "forward_pass", "forward_propagation", "feed_forward", "fprop", "predict")
+_OTHER_NAMES = {"pad": "padding", "padding": "pad", "p": "rate", "epsilon": "eps", "eps": "epsilon"}
+"""Constants under other names."""
+_MOST_ENTRIES = 1000
+_MADE_BY_CLASS = 1 << 9
+_MUTABLE = (np.ndarray, list, tuple, dict)
+_FOREIGN = frozenset({*sys.stdlib_module_names, "builtins", "numpy", "chainrule"}) - {"__main__"}
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys, positions and attributes that lead to a value."""
 RATES = frozenset({"lr", "learning_rate", "rate", "eta", "η", "step_size", "learningrate", "step", "alpha", "α"})
 """Common names of a learning rate."""
 
@@ -34,33 +45,40 @@ def called(name: str, known: Collection[str]) -> str | None:
 class Given:
     """The arguments of an answer at one point.
 
-    `arguments` by parameter; `known` are all inputs and named values of the reference; `containers` are parameters that
-    hold all of them, with the entries `entries`; `attributes` are values of attributes of the instance.
+    `arguments` by parameter, also nested in lists and dicts; `known` are all inputs and named values of the reference,
+    with the constants of its code; `containers` are parameters that hold all of them, each with its entries;
+    `attributes` are the values of attributes of the instance, each with the path to it; `construct` are the arguments
+    of its constructor, or None for the constructor's defaults; `data` is the first input.
     """
 
     arguments: Mapping[str, Any]
     known: Mapping[str, Any]
-    containers: Collection[str]
-    entries: Collection[str]
-    attributes: Mapping[str, Any]
+    containers: Mapping[str, Collection[str]]
+    attributes: Sequence[tuple[Path, Any]]
     rate: float
+    construct: Mapping[str, Any] | None = None
+    data: str | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def namespace(self, instance: Any) -> dict[str, Any]:
         """Return the initial variables of the answer; all mutable values are copies."""
-        names = {name: _new(value) for name, value in self.arguments.items()}
-        for name in self.containers:
-            names[name] = Container({key: _new(self.known[key]) for key in self.entries}, self.known)
+        names = {name: copied(value) for name, value in self.arguments.items()}
+        for name, entries in self.containers.items():
+            names[name] = Container({key: copied(self.known[key]) for key in entries}, self.known)
         if instance is not None:
             names["self"] = self._made(instance, names)
         names.update(self.more)
         return names
 
+    def made_with(self, kind: type) -> Any:
+        """Create an instance of a class with the constructor's arguments."""
+        return kind(**{name: copied(value) for name, value in (self.construct or {}).items()})
+
     def _made(self, instance: Any, names: Mapping[str, Any]) -> Any:
         """Create the instance with the point's values as parameters, and run its forward pass."""
-        made = copy.deepcopy(instance)
-        for attribute, value in self.attributes.items():
-            setattr(made, attribute, _new(value))
+        made = copy.deepcopy(instance) if self.construct is None else self.made_with(type(instance))
+        for path, value in self.attributes:
+            put(made, path, copied(value))
         rates = {folded(rate) for rate in RATES}
         for key, value in vars(made).items():
             if folded(key) in rates and type(value) in (int, float):
@@ -68,15 +86,66 @@ class Given:
         forward = next((getattr(made, name) for name in _FORWARD if callable(getattr(made, name, None))), None)
         if forward is not None:
             with contextlib.suppress(Exception):  # a failing forward pass leaves the attributes unchanged
-                forward(*(self._forward_argument(name, names) for name in inspect.signature(forward).parameters))
+                parameters = inspect.signature(forward).parameters.values()
+                asked = [p for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+                forward(*(self._forward_argument(p.name, names, len(asked)) for p in asked))
         return made
 
-    def _forward_argument(self, name: str, names: Mapping[str, Any]) -> Any:
-        return names[name] if name in names else _new(self.known[called(name, self.known) or name])
+    def _forward_argument(self, name: str, names: Mapping[str, Any], count: int) -> Any:
+        if name in names:
+            return names[name]
+        found = called(name, self.known)
+        if found is None and count == 1 and self.data is not None:
+            found = self.data
+        return copied(self.known[found or name])
 
 
-def _new(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
+def copied(value: Any) -> Any:
+    """Return a value, nested in lists, tuples and dicts, that shares no array."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(map(copied, value))
+    return {key: copied(item) for key, item in value.items()} if type(value) is dict else value
+
+
+def at(value: Any, path: Path) -> Any:
+    """Return what a path of keys, positions and attributes leads to; None if there is nothing."""
+    for step in path:
+        if isinstance(value, Mapping | list | tuple):
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        else:
+            value = getattr(value, str(step), None)
+    return value
+
+
+def put(value: Any, path: Path, new: Any) -> None:
+    """Replace what a path leads to, in lists, dicts and attributes."""
+    owner = at(value, path[:-1])
+    if isinstance(owner, dict | list):
+        owner[path[-1]] = new
+    elif owner is not None:
+        setattr(owner, str(path[-1]), new)
+
+
+def leaves(value: Any, depth: int = 5) -> Iterator[tuple[Path, Any]]:
+    """Yield what lists, tuples, dicts and objects of the answer's classes hold, each with its path."""
+    inner: Iterable[tuple[Any, Any]] = ()
+    if depth and isinstance(value, Mapping):
+        inner = value.items()
+    elif depth and isinstance(value, list | tuple):
+        inner = enumerate(value)
+    elif depth and is_own(type(value)) and hasattr(value, "__dict__"):
+        inner = vars(value).items()
+    else:
+        yield (), value
+    for key, item in itertools.islice(inner, _MOST_ENTRIES):
+        if isinstance(key, str | int):
+            for path, leaf in leaves(item, depth - 1):
+                yield (key, *path), leaf
 
 
 class Container(dict[str, Any]):
@@ -88,10 +157,15 @@ class Container(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         more: Mapping[str, Any] = object.__getattribute__(self, "_more")
-        found = called(str(key), more)
-        if found is None:
-            raise KeyError(f"{key!r} is not known; there are {', '.join(more)}")
-        self[key] = _new(more[found])
+        found = called(str(key), more) or called(_OTHER_NAMES.get(folded(str(key)), ""), more)
+        if found is not None:
+            self[key] = copied(more[found])
+        elif re.search(r"param|config|conf|hyper|option", str(key)):  # constants, such as a stride
+            self[key] = Container({}, more)
+        elif key == "mode":
+            self[key] = "train"
+        else:
+            raise KeyError(f"{key!r} is not known; there are {', '.join(name for name in more if name[0] != '∂')}")
         return self[key]
 
     def __getattr__(self, name: str) -> Any:
@@ -107,31 +181,61 @@ class Container(dict[str, Any]):
 
     def fresh(self) -> Container:
         """Return a copy that shares no mutable values."""
-        return Container({key: _new(value) for key, value in self.items()}, object.__getattribute__(self, "_more"))
+        return Container({key: copied(value) for key, value in self.items()}, object.__getattribute__(self, "_more"))
 
 
-def changeable(namespace: Mapping[str, Any], base: Mapping[str, Any], instance: type) -> list[str]:
+@functools.cache
+def is_own(kind: type) -> bool:
+    """Whether a class is one of the answer's, so that its instances are copied and looked into."""
+    module = str(getattr(kind, "__module__", "builtins")).partition(".")[0]
+    if module == "builtins" and kind.__flags__ & _MADE_BY_CLASS:  # in a namespace without a name
+        return True
+    return module not in _FOREIGN and not issubclass(kind, np.ndarray | np.generic | type | BaseException)
+
+
+def changeable(namespace: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
     """Return the names whose values a statement may modify in place, except for those from `base`."""
-    kinds = (np.ndarray, list, tuple, dict) if instance is type(None) else (np.ndarray, list, tuple, dict, instance)
-    return [name for name, value in namespace.items() if isinstance(value, kinds) and base.get(name) is not value]
+    return [
+        name
+        for name, value in namespace.items()
+        if (isinstance(value, _MUTABLE) or is_own(type(value))) and base.get(name) is not value
+    ]
 
 
-def fresh(namespace: Mapping[str, Any], names: Iterable[str], instance: type) -> dict[str, Any]:
-    """Copy a namespace such that no mutable values of `names` are shared."""
-    copied = dict(namespace)
+def fresh(namespace: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Copy a namespace such that no mutable values of `names` are shared; two names of one value remain so."""
+    made = dict(namespace)
+    memo: dict[int, Any] = {}
     for name in names:
-        value = copied[name]
-        copied[name] = value.copy() if type(value) is np.ndarray else _deep(value, instance)
-    return copied
+        made[name] = _deep(made[name], memo)
+    return made
 
 
-def _deep(value: Any, instance: type) -> Any:
+def _deep(value: Any, memo: dict[int, Any]) -> Any:
+    if not isinstance(value, _MUTABLE) and not is_own(type(value)):
+        return value
+    if id(value) in memo:
+        return memo[id(value)]
+    kind = type(value)
+    made: Any
     if isinstance(value, np.ndarray):
-        return value.copy()
-    if type(value) in (list, tuple):
-        return type(value)(_deep(item, instance) for item in value)
-    if isinstance(value, Container):
-        return value.fresh()
-    if type(value) is dict:
-        return {key: _deep(item, instance) for key, item in value.items()}
-    return copy.deepcopy(value) if type(value) is instance and value is not None else value
+        made = value.copy()
+    elif kind is tuple:
+        made = tuple([_deep(item, memo) for item in value])
+    elif kind is list:
+        made = memo[id(value)] = []
+        made += [_deep(item, memo) for item in value]
+    elif kind is dict:
+        made = memo[id(value)] = {}
+        made.update({key: _deep(item, memo) for key, item in value.items()})
+    elif kind is Container:
+        made = memo[id(value)] = value.fresh()
+        made.update({key: _deep(item, memo) for key, item in value.items()})
+    elif is_own(kind):
+        made = memo[id(value)] = copy.copy(value)
+        if hasattr(made, "__dict__"):
+            vars(made).update({key: _deep(item, memo) for key, item in vars(value).items()})
+    else:
+        made = copy.copy(value)
+    memo[id(value)] = made
+    return made

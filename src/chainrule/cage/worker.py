@@ -14,9 +14,10 @@ import signal
 import socket
 from typing import Any
 
-from chainrule.cage.execution import Executor, said
+from chainrule.cage.execution import Executor
 from chainrule.cage.finding import Refusal
 from chainrule.cage.limits import Limits, confine, end_with_parent, isolate
+from chainrule.cage.running import said
 from chainrule.cage.wire import WireError, encode
 
 HEAD = 8

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.grading.answers import Answer, Unit
-from chainrule.grading.comparison import agree, as_arrays
+from chainrule.grading.comparison import Array, agree, as_arrays
 from chainrule.grading.execution import Run, columns
 
 
@@ -30,7 +30,13 @@ class Attempt:
 
 
 def same_values(first: Sequence[Run], second: Sequence[Run], unit: Unit) -> bool:
-    """Whether a unit has the same values in the runs of two variants of an answer."""
+    """Whether a unit has the same values in the runs of two variants of an answer, in every round of a loop."""
+    for one, other in zip(first, second, strict=True):
+        rounds = one.rounds.get(unit.number, ()), other.rounds.get(unit.number, ())
+        if rounds[0] and len(rounds[0]) == len(rounds[1]):
+            x, y = as_arrays(rounds[0]), as_arrays(rounds[1])
+            if x is not None and y is not None and not _same(x, y):
+                return False
     a, b = columns(first, unit.number), columns(second, unit.number)
     if a is None or b is None:
         return a is None and b is None
@@ -38,6 +44,10 @@ def same_values(first: Sequence[Run], second: Sequence[Run], unit: Unit) -> bool
         x, y = as_arrays(left), as_arrays(right)
         if x is None or y is None:
             continue
-        if any(p.shape != q.shape for p, q in zip(x, y, strict=True)) or not agree(x, y):
+        if not _same(x, y):
             return False
     return True
+
+
+def _same(first: Sequence[Array], second: Sequence[Array]) -> bool:
+    return all(p.shape == q.shape for p, q in zip(first, second, strict=True)) and agree(first, second)

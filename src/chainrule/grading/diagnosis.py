@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.cage import GIVEN, TRANSPOSE
+from chainrule.cage import BEFORE, GIVEN, TRANSPOSE
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
@@ -19,7 +19,7 @@ from chainrule.grading.execution import columns
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.truth import Match, Quantity, Truth
 
-_HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, GIVEN)
+_HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, GIVEN, BEFORE)
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class Diagnostician:
             return self._compared(found, needed)
         edit = mend.edit
         values = {"before": self._shown(edit.before), "after": self._shown(edit.after)}
+        if edit.kind == "updated":
+            return "updated", {**values, "update": str(self._mender.updated_in(attempt, mend.unit, edit))}
         if edit.kind in ("derivative", "operand"):
             return self._of_exchange(attempt, mend, values)
         if edit.kind in ("extra operand", "missing operand"):

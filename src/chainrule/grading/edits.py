@@ -11,11 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from chainrule.cage import TRANSPOSE
+from chainrule.cage import BEFORE, TRANSPOSE
+from chainrule.grading.indices import flipped, of_brackets, of_index
 
 Kind: TypeAlias = Literal[
+    "updated",
     "direction",
     "rate",
+    "mask",
+    "index",
+    "brackets",
     "transposed",
     "order",
     "missing sum",
@@ -46,8 +51,12 @@ FACTOR = "__factor_"
 _MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
 
 PRIORITY: tuple[Kind, ...] = (
+    "updated",
     "direction",
     "rate",
+    "mask",
+    "index",
+    "brackets",
     "axis",
     "transposed",
     "elementwise",
@@ -102,13 +111,17 @@ class Edit(NamedTuple):  # a search creates tens of thousands; a frozen dataclas
 
 @dataclass(frozen=True)
 class Scope:
-    """What an edit may introduce: variables in scope, derivatives of activations, named factors."""
+    """What an edit may introduce: variables in scope, derivatives of activations, named factors.
+
+    `updated` are parameters that statements above have updated, whose values before may be meant.
+    """
 
     variables: Sequence[str]
     derivatives: Sequence[str]
     factors: Mapping[str, str]
     rate: str | None
     parameter: bool
+    updated: frozenset[str] = frozenset()
 
 
 def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
@@ -121,6 +134,9 @@ def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             if new not in patterns:
                 patterns[new] = replaced(statement, path, new)
             yield Edit(kind, patterns[new], before, after, cost, node, name)
+    for path, node in _slices(statement):
+        for kind, new, cost, before, after in of_index(node, scope.variables):
+            yield Edit(kind, replaced(statement, path, new), before, after, cost, node)
     yield from _everywhere(statement, scope)
 
 
@@ -142,6 +158,28 @@ def _positions(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr]]:
         for k, argument in enumerate(statement.value.args):
             if k:
                 yield from _within(argument, (("value", None), ("args", k)))
+
+
+def _slices(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr]]:
+    """Yield the index of every subscript in the statement, also of its targets, with its path."""
+    for name, value in ast.iter_fields(statement):
+        if name in ("value", "target") and isinstance(value, ast.expr):
+            yield from _slices_within(value, ((name, None),))
+        elif name == "targets":
+            for k, item in enumerate(value):
+                yield from _slices_within(item, ((name, k),))
+
+
+def _slices_within(node: ast.expr, path: Path) -> Iterator[tuple[Path, ast.expr]]:
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, ast.expr):
+            if name == "slice":
+                yield (*path, (name, None)), value
+            yield from _slices_within(value, (*path, (name, None)))
+        elif isinstance(value, list):
+            for k, item in enumerate(value):
+                if isinstance(item, ast.expr):
+                    yield from _slices_within(item, (*path, (name, k)))
 
 
 def _within(node: ast.expr, path: Path) -> Iterator[tuple[Path, ast.expr]]:
@@ -199,7 +237,12 @@ def _fork(node: Any, name: str, index: int | None) -> Any:
 
 def _of_expression(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
     depth = len(path) - 1
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and (root := _root(node)) in scope.updated:
+        yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, _text(node), ""
+    if isinstance(node, ast.Compare):
+        yield from _of_comparison(node)
     if isinstance(node, ast.BinOp):
+        yield from of_brackets(node)
         yield from _of_operation(node, depth, scope)
     elif isinstance(node, ast.Call):
         yield from _of_call(node)
@@ -239,6 +282,27 @@ def _of_expression(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]
             yield "missing sum", _sum(node, axis, True), 3 + depth, _text(node), str(axis)
             if axis is not None:
                 yield "missing sum", _sum(node, axis, False), 3 + depth, _text(node), str(axis)
+
+
+def _root(node: ast.expr) -> str:
+    """Return the variable in which a value is looked up."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _renamed_root(node: ast.expr, name: str) -> ast.expr:
+    if isinstance(node, ast.Name):
+        return ast.Name(name, ast.Load())
+    new = copy.copy(node)
+    assert isinstance(new, ast.Attribute | ast.Subscript)
+    new.value = _renamed_root(new.value, name)
+    return new
+
+
+def _of_comparison(node: ast.Compare) -> Iterator[Change]:
+    for new in flipped(node):
+        yield "mask", new, 0, _text(node), _text(new)
 
 
 def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from chainrule import functions
 from chainrule.cage import RATES, called
-from chainrule.grading.answers import Answer, GradeError, Output, Parameter
+from chainrule.grading.answers import Answer, Output, Parameter
+from chainrule.grading.instruments import GradeError
 from chainrule.grading.marks import Mark, put_mark
 from chainrule.grading.names import COUNTS, gradient_of
 from chainrule.grading.truth import Truth

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.cage import Caller, Given, Opaque, Place, Refusal, Stopped, Trial
-from chainrule.grading.answers import Answer, GradeError, expression_code
+from chainrule.cage import Caller, Given, Opaque, Path, Place, Refusal, Stopped, Trial
+from chainrule.grading.answers import Answer
 from chainrule.grading.comparison import Array
+from chainrule.grading.instruments import GradeError, expression_code
 
 
 @dataclass(frozen=True)
@@ -28,31 +29,33 @@ class Problem:
 
 @dataclass(frozen=True)
 class Overview:
-    """The results of an answer: returned values, and parameters and containers at its end.
+    """What an answer gives: the returned value, and what has changed in its arguments.
 
-    `early` if it returns before its end, `container` if the returned value is one of its containers; `keys` of a dict,
-    `count` of a tuple or list, `array` for numbers.
+    `early` if it returns before its end, `container` if the returned value is one of its containers, `kind` its type;
+    `leaves` are the paths and kinds of what it holds, `count` its length, `outputs` the paths of the arrays in each
+    returned value, `changed` the arrays in arguments and in the instance that are not as they were.
     """
 
     early: bool
     container: bool
     kind: str
-    array: bool
-    keys: tuple[str, ...] | None
     count: int | None
-    parameters: Mapping[str, Any]
-    entries: Mapping[str, Sequence[Any]]
+    leaves: Sequence[tuple[Path, str]]
+    outputs: Mapping[str, Sequence[Path]]
+    changed: Sequence[tuple[str, Path]]
 
 
 @dataclass
 class Run:
     """The results of one run: for each unit all values of its first target in loops, and the last values; problems.
 
-    `places` are the values of the gradients.
+    `wholes` are the units that change a part of an array, whose values are that of the array. `places` are the values of
+    the gradients.
     """
 
     rounds: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     lasts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+    wholes: frozenset[int] = frozenset()
     problems: Mapping[int, Problem] = field(default_factory=dict)
     places: Sequence[Any] = ()
     overview: Overview | None = None
@@ -79,9 +82,20 @@ class Session:
         found = self._call("load_file", path, source, name)
         if not isinstance(found, dict) or any(not isinstance(found.get(key), kind) for key, kind in _FORM.items()):
             raise GradeError(_STRANGE)
-        parameters = [p for p in found["parameters"] if isinstance(p, list) and list(map(type, p)) == [str, bool]]
-        numbers = [(k, v) for k, v in found["numbers"].items() if isinstance(k, str) and isinstance(v, float)]
-        if len(parameters) < len(found["parameters"]) or len(numbers) < len(found["numbers"]):
+        parameters = [*found["parameters"], *(found["constructor"] or ())]
+        numbers = [*found["numbers"].items(), *found["defaults"].items()]
+        if not (
+            all(isinstance(p, list) and list(map(type, p)) == [str, bool] for p in parameters)
+            and all(isinstance(k, str) and isinstance(v, float) for k, v in numbers)
+            and all(map(_is_attribute, found["attributes"] or ()))
+        ):
+            raise GradeError(_STRANGE)
+        return found
+
+    def make(self, given: Given) -> Sequence[Sequence[Any]]:
+        """Create the instance of a class whose constructor needs arguments; return its attributes."""
+        found = self._call("make", given)
+        if not isinstance(found, list) or not all(_is_attribute(entry) for entry in found):
             raise GradeError(_STRANGE)
         return found
 
@@ -162,10 +176,21 @@ _FORM: Mapping[str, Any] = {
     "line": int,
     "parameters": list,
     "owner": str,
-    "attributes": dict | None,
+    "attributes": list | None,
+    "constructor": list | None,
     "numbers": dict,
+    "defaults": dict,
 }
 """The form of the description of a function."""
+
+
+def _is_attribute(entry: object) -> bool:
+    """Whether an entry is the path to an attribute, and its value."""
+    return isinstance(entry, list) and len(entry) == 2 and _is_path(entry[0])
+
+
+def _is_path(path: object) -> bool:
+    return isinstance(path, list) and all(isinstance(step, str | int) for step in path)
 
 
 def _has_rows(found: object, count: int, length: int) -> bool:
@@ -199,20 +224,21 @@ def _run(described: Mapping[str, Any]) -> Run:
         for top, p in described["problems"].items()
     }
     overview = described.get("overview")
-    return Run(rounds, lasts, problems, described.get("places", ()), None if overview is None else _overview(overview))
+    wholes = frozenset(int(number) for number in described["wholes"])
+    return Run(
+        rounds, lasts, wholes, problems, described.get("places", ()), None if overview is None else _overview(overview)
+    )
 
 
 def _overview(found: Mapping[str, Any]) -> Overview:
-    keys, count = found["keys"], found["count"]
     return Overview(
         bool(found["early"]),
         bool(found["container"]),
         str(found["kind"]),
-        bool(found["array"]),
-        None if keys is None else tuple(key for key in keys if isinstance(key, str)),
-        None if count is None else int(count),
-        dict(found["parameters"]),
-        {str(name): list(entries) for name, entries in found["entries"].items()},
+        None if found["count"] is None else int(found["count"]),
+        [(tuple(path), str(kind)) for path, kind in found["leaves"]],
+        {str(name): [tuple(path) for path in paths] for name, paths in found["outputs"].items()},
+        [(str(root), tuple(path)) for root, path in found["changed"]],
     )
 
 

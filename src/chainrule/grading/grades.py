@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from chainrule.charts import table_html
-from chainrule.grading.answers import visible
 from chainrule.grading.diagnosis import Diagnosis
+from chainrule.grading.instruments import visible
 from chainrule.grading.words import diagnosis_text, say
 from chainrule.words import Language, listed_in, used_language
 

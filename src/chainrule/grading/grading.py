@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import tokenize
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,22 +18,27 @@ from chainrule.cage import FORKS, Inside, Limits, caged, warm_up
 from chainrule.derivation import is_upstream
 from chainrule.deriving import Derivation, derive
 from chainrule.files import file_errors
-from chainrule.grading.answers import Answer, GradeError, Unit, parsed, prepare, read_answer
-from chainrule.grading.arguments import Binding, bind
+from chainrule.grading.answers import Answer, Unit, attributes_of, parsed, read_answer
+from chainrule.grading.arguments import Binder, Binding
 from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.comparison import agree, as_arrays, constant_ratios
 from chainrule.grading.diagnosis import Diagnosis, Diagnostician
 from chainrule.grading.equations import equation_names, read_equations
 from chainrule.grading.execution import Run, Session, columns
 from chainrule.grading.faults import spared
+from chainrule.grading.finals import Final
+from chainrule.grading.forwards import forward_of
 from chainrule.grading.grades import Grade, Line, Status
-from chainrule.grading.mending import Mend, Mender, updates
-from chainrule.grading.names import CONTAINERS, is_target
-from chainrule.grading.outcomes import Final, Outcomes
+from chainrule.grading.instruments import GradeError
+from chainrule.grading.mending import Mend, Mender
+from chainrule.grading.names import is_data, is_target
+from chainrule.grading.outcomes import Outcomes
+from chainrule.grading.requested import parameters_of
 from chainrule.grading.search import Search
+from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Assumption, Truth
 from chainrule.grading.vocabulary import Vocabulary
-from chainrule.ir import Program, SymbolicDim
+from chainrule.ir import Program, SymbolicDim, parse_declarations
 from chainrule.words import ChainruleError, at_callers_line
 
 _FILE = re.compile(r"(?P<path>[^\n=]+\.py):(?P<name>\w+(\.\w+)?)")
@@ -192,19 +197,22 @@ class Truths:
         shapes: Mapping[str, Any],
         assume: str | None = None,
     ) -> None:
-        if isinstance(against, Derivation) and wrt is None and assume is None:
-            asked = against
+        forward = forward_of(against, shapes)
+        program = forward.program if assume is None else forward.program.declare(parse_declarations(assume))
+        self.stated = wrt is not None
+        if wrt is None and isinstance(against, Derivation):
+            self.stated = True
+            self.wrt = [node.name for node in against.record.backward.wrt]
+            program = against.record.traced
+        elif wrt is None:
+            is_loss = len(program.outputs) == 1 and program.outputs[0].type.shape == ()
+            self.wrt = parameters_of(program.inputs, is_loss)
         else:
-            forward = against.record.traced if isinstance(against, Derivation) else against
-            asked = derive(forward, wrt, assume=assume, **shapes)
-        program = asked.record.traced
-        given = [node for node in program.inputs if is_upstream(node)]
-        required = [node.name for node in asked.record.backward.wrt]
-        floats = [n.name for n in program.inputs if n.type.dtype.is_float and n not in given]
-        self.wrt = required
-        self.program = program
+            self.wrt = [node.name for node in derive(program, wrt).record.backward.wrt]
+        floats = [n.name for n in program.inputs if n.type.dtype.is_float and not is_upstream(n)]
         self.derivation = derive(program, floats)
-        self._vocabulary = Vocabulary(self.derivation)
+        self.program = self.derivation.record.traced
+        self._vocabulary = Vocabulary(self.derivation, forward)
         self._made: dict[tuple[Assumption, bool], Truth | None] = {}
 
     @property
@@ -223,7 +231,7 @@ class Truths:
         return self._made[key]
 
     def _make(self, assume: Assumption, single: bool) -> Truth | None:
-        batch = batch_size(self.program)
+        batch = batch_size(self.program, self.wrt)
         if assume == "any" and not single:
             return Truth(self._vocabulary, batch)
         if single and batch is None:
@@ -239,18 +247,22 @@ def _title(against: object) -> str:
     return against if isinstance(against, str) else str(getattr(against, "__name__", "the reference"))
 
 
-def batch_size(program: Program) -> str | None:
-    """Return the name of the size that counts samples: the first of the first array, if no parameter has it.
+def batch_size(program: Program, wrt: Collection[str] = ()) -> str | None:
+    """Return the name of the size that counts samples: one of the first array of data that no parameter has.
 
     Targets are skipped, whose axes may count classes.
     """
     arrays = [node for node in program.inputs if node.type.ndim]
-    shapes = [node.type.shape for node in arrays]
-    first = next((node.type.shape[0] for node in arrays if not is_target(node.name)), None)
-    if not isinstance(first, SymbolicDim):
+    parameters = [node for node in arrays if node.name in wrt and not (node is arrays[0] and is_data(node.name))]
+    first = next((node for node in arrays if not is_target(node.name)), None)
+    if first is None:
         return None
-    inner = [dim for shape in shapes for dim in shape[1:]]
-    return str(first) if first not in inner else None
+    taken = {dim for node in parameters if node is not first for dim in node.type.shape}
+    inner = {dim for node in arrays for dim in node.type.shape[1:] if node is not first}
+    for dim in first.type.shape:
+        if isinstance(dim, SymbolicDim) and dim not in taken and (dim not in inner or first.type.shape[-1] == dim):
+            return str(dim)
+    return None
 
 
 def grade_answer(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
@@ -271,9 +283,13 @@ def grade_answer(answer: Answer, truths: Truths, against: str, session: Session)
 def _graded(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
     generic = truths.get()
     assert generic is not None
-    binding = bind(answer, generic, truths.wrt)
-    containers = {p.name for p in answer.parameters if p.name.casefold() in CONTAINERS and p.name in binding.containers}
-    prepare(answer, containers)
+    binder = Binder(answer, generic, truths.wrt)
+    binding = binder.bind()
+    if answer.owner:
+        if answer.constructor is not None:
+            answer.attributes = attributes_of(session.make(binding.given(generic.points[0])))
+        binding = binder.with_attributes(binding)
+    prepare(answer, binding.containers, binder.known)
     session.prepare(answer, binding.defaults, list(binding.by_name), sorted(binding.containers))
     best: tuple[tuple[int, int], Grader] | None = None
     for assume in truths.assumptions:
@@ -312,7 +328,7 @@ class Grader:
         overview = runs[0].overview
         assert overview is not None
         self._refuse_failures(runs[0])
-        self.outcomes = Outcomes(answer, binding, truth, truths.wrt, overview)
+        self.outcomes = Outcomes(answer, binding, truth, truths.wrt, overview, session.places)
         places = session.places(self.outcomes.places)
         for run, found in zip(runs, places, strict=True):
             run.places = found
@@ -468,7 +484,7 @@ class Grader:
 
     def _meaning(self, unit: Unit, name: str) -> str:
         """Return the meaning of a unit's value; "" if there is none of interest."""
-        update = next((f for f in self.outcomes.finals if f.is_update and updates(f, unit)), None)
+        update = self.outcomes.updated_by(unit)
         if update is not None and self._descends(update, unit):
             rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
             return f"{update.symbol} − {rate} {self._truth.vocabulary.gradient_label(update.symbol)}"

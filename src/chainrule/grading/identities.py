@@ -83,7 +83,7 @@ class Identities:
         return self._identities[key]
 
     def _identified(self, attempt: Attempt, unit: Unit) -> Identity:
-        name = unit.names[0] if unit.names else ""
+        name = self.name(attempt, unit)
         claim = self.claim(name)
         found = columns(attempt.runs, unit.number)
         if not found:
@@ -94,6 +94,11 @@ class Identities:
             forward = name in self._truth.stages
             return Identity(match, claim, name=name, forward=forward, is_misshaped=misshaped)
         return self._by_rounds(attempt, unit, claim, name)
+
+    def name(self, attempt: Attempt, unit: Unit) -> str:
+        """Return the variable that a unit assigns: of a changed part of an array, the array."""
+        name = unit.names[0] if unit.names else ""
+        return name.rpartition("[")[0] if unit.number in attempt.runs[0].wholes and name.endswith("]") else name
 
     def _is_misshaped(self, match: Match, values: Sequence[Any]) -> bool:
         quantity = match.quantity

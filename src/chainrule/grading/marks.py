@@ -14,13 +14,14 @@ _LEAVES = frozenset({"ctx", "op", "ops"})
 class Mark:
     """The number of a statement's unit, its shown text, and whether it is excluded from units.
 
-    `hidden` is a variable returned unchanged.
+    `hidden` is a variable returned unchanged; `changed` is the variable that a call changes in place.
     """
 
     unit: int | None = None
     shown: str | None = None
     silent: bool = False
     hidden: bool = False
+    changed: str | None = None
 
 
 _UNMARKED = Mark()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chainrule.cage import GIVEN, Trial
-from chainrule.grading.answers import Answer, GradeError, Unit, prepare, with_name
+from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.comparison import as_arrays
@@ -21,10 +21,12 @@ from chainrule.grading.edits import DERIVATIVE, FACTOR, OTHER, Edit, Scope, edit
 from chainrule.grading.equations import read_equations
 from chainrule.grading.execution import LostError, Session, columns
 from chainrule.grading.identities import Identities
-from chainrule.grading.outcomes import Final, Outcomes
+from chainrule.grading.instruments import GradeError, names_stored, with_name
+from chainrule.grading.outcomes import Outcomes
+from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Quantity, Truth
 
-TIME_BUDGET = 20.0
+TIME_BUDGET = 4.0
 """Seconds of computation after which the search for an explanation ends with its results so far."""
 _BATCH = 48
 """The number of changes per request."""
@@ -179,7 +181,7 @@ class Mender:
                 patterns[edit.pattern] = self._code(attempt, unit, edit.pattern)
             code = patterns[edit.pattern]
             if code is not None and edit.name:
-                code = with_name(code, OTHER, edit.name) if unit.top is not None else None
+                code = with_name(code, OTHER, edit.name) if unit.helper is None else None
                 code = code or self._code(attempt, unit, edit.statement)
             if code is not None:
                 yield edit, _trial(marshal.dumps(code), unit)
@@ -278,17 +280,33 @@ class Mender:
 
     def _scope(self, attempt: Attempt, unit: Unit) -> Scope:
         derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
-        final = next((f for f in self.outcomes.finals if f.is_update and updates(f, unit)), None)
-        if unit.top is None:
-            assert unit.helper is not None
-            arguments = attempt.answer.helpers[unit.helper].args.args
-            names = [argument.arg for argument in arguments]
-            return Scope(names, (), {}, None, False)
+        final = self.outcomes.updated_by(unit)
+        if unit.helper is not None:
+            helper = attempt.answer.helpers[unit.helper]
+            names = [argument.arg for argument in helper.args.args]
+            names += sorted(name for statement in helper.body for name in names_stored(statement))
+            return Scope([name for name in dict.fromkeys(names) if name != "self"], (), self._names, None, False)
         top = None if unit.nested else unit.top
         variables = self._session.variables(attempt.answer, self._key, attempt.given, top)
-        return Scope(
-            variables, derivatives, self._names, self._binding.rate or ("η" if final else None), final is not None
-        )
+        rate = self._binding.rate or ("η" if final else None)
+        return Scope(variables, derivatives, self._names, rate, final is not None, self._updated(attempt, unit))
+
+    def updated_in(self, attempt: Attempt, unit: Unit, edit: Edit) -> int:
+        """Return the line of the last update, before a unit, of the parameter that an edit reads as it was."""
+        before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
+        lines = [
+            each.line
+            for each in before
+            if (final := self.outcomes.updated_by(each)) is not None
+            if any(name.startswith(edit.before) or edit.before.startswith(name) for name in each.names)
+        ]
+        return max(lines, default=unit.line)
+
+    def _updated(self, attempt: Attempt, unit: Unit) -> frozenset[str]:
+        """Return the parameters that statements before a unit have updated."""
+        before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
+        finals = [self.outcomes.updated_by(u) for u in before]
+        return frozenset(final.place.root for final in finals if final is not None)
 
 
 def _are_same(first: Any, second: Any) -> bool:
@@ -316,12 +334,3 @@ def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
     rest = iter(items)
     while batch := list(itertools.islice(rest, _BATCH)):
         yield batch
-
-
-def updates(final: Final, unit: Unit) -> bool:
-    """Whether a unit assigns to the parameter whose update is `final`."""
-    place = f"self.{final.place}" if final.source == "attribute" else final.place
-    if final.source == "entry":
-        container, key = final.place
-        return any(name in (f"{container}[{key!r}]", f"{container}.{key}") for name in unit.names)
-    return place in unit.names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from chainrule.cage import called
+from chainrule.cage import called, folded
 
 _PREFIXES = re.compile(
     r"(?:∂L/∂|∂L_∂|dL/d|dL_d|dLd|dloss_d|dJ_d|dE_d|dC_d|grads?_?|gradient_(?:of_)?|g_|nabla_?|∇|∂|delta_?|δ_?|del_?|d_|d)(?=.)"
@@ -22,7 +22,41 @@ UPSTREAM = frozenset(
 CONTAINERS = frozenset(
     {"cache", "params", "parameters", "p", "weights", "memory", "ctx", "state", "model", "data", "saved"}
 )
-COUNTS = frozenset({"n", "m", "b", "N", "batch", "batch_size", "B", "num_samples", "samples", "bs"})
+COUNTS = frozenset(
+    {"n", "m", "b", "N", "batch", "batch_size", "B", "num_samples", "samples", "bs", "n_samples", "num_train"}
+    | {"num_examples", "n_examples", "M", "batchsize", "n_batch"}
+)
+DATA = frozenset(
+    {"x", "data", "input", "inputs", "img", "image", "images", "features", "sample", "samples", "l0", "a0", "layer0"}
+    | {"inp", "batch", "xs", "tokens", "z0", "h0", "c0", "hprev", "hprevious", "state", "context", "obs", "noise"}
+)
+"""Names of data, without case, underscores and the suffixes of parts of a data set."""
+HYPERPARAMETERS = frozenset(
+    {
+        "reg",
+        "eps",
+        "epsilon",
+        "lam",
+        "lamda",
+        "lambda",
+        "lambd",
+        "l1",
+        "l2",
+        "alpha",
+        "momentum",
+        "decay",
+        "weightdecay",
+    }
+    | {"regcoeff", "regularization", "regstrength", "c", "margin", "temperature", "temp", "scale", "delta", "mu", "rho"}
+    | {"keepprob", "rate", "p", "gammareg", "penalty", "n", "m", "t", "k"}
+)
+"""Names of numbers that are chosen rather than learnt."""
+_WEIGHT = re.compile(
+    r"(?:[wvub]_\w+|[wvu][a-z]{0,2}\d*|b[a-z]?\d*|theta\d*|θ\d*|gamma\d*|beta\d*|syn\d+|(?:coef|intercept|kernel|filter)s?\d*"
+    r"|.*(?:weight|bias|param|embedding)(?:s|es)?\d*|bn(?:gain|bias))"
+)
+_PART = re.compile(r"_?(?:train|batch|test|one_?hot|data|set)$", re.IGNORECASE)
+_LOSSES = frozenset({"loss", "cost", "l", "j", "e", "error", "totalloss", "totalcost", "mse", "objective", "nll"})
 
 
 def gradient_of(name: str, known: Collection[str]) -> str | None:
@@ -42,6 +76,30 @@ def is_target(name: str) -> bool:
     """Whether an input's name may be that of labels or class weights: `y`, `t2`, `target_1`, `y_onehot`, `mask`."""
     plain = re.sub(r"(_?(one_?hot|train|batch))?_?\d*$", "", name.casefold())
     return plain in TARGETS or plain in _MASKS
+
+
+def is_loss_name(name: str) -> bool:
+    """Whether a returned value's name is that of a loss."""
+    return folded(name) in _LOSSES
+
+
+def is_data(name: str) -> bool:
+    """Whether an input's name is that of data: `X_train`, `img`, `layer_0`, `inputs`, `labels`."""
+    plain = folded(_PART.sub("", name))
+    return (
+        plain in DATA or plain.rstrip("0123456789") in ("x", "input", "inputs") or is_target(name) or "label" in plain
+    )
+
+
+def is_hyperparameter(name: str) -> bool:
+    """Whether the name of a number is that of one that is chosen, such as a regularizer's factor."""
+    plain = folded(name)
+    return plain in HYPERPARAMETERS or plain.startswith(("reg", "lambda", "lamda", "λ"))
+
+
+def is_weight(name: str) -> bool:
+    """Whether an input's name is that of a parameter: `W1`, `b`, `w_i_h`, `theta`, `weights_0_1`, `gamma`."""
+    return _WEIGHT.fullmatch(name.casefold().strip("_")) is not None or _WEIGHT.fullmatch(folded(name)) is not None
 
 
 def is_numbered_gradient(name: str) -> bool:

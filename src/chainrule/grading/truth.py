@@ -18,6 +18,7 @@ from chainrule.calculus import COTANGENT, operation_count
 from chainrule.derivation import Evaluator, add_derivatives, drawn, is_upstream, output_name, text_of
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
+from chainrule.grading.forwards import held_nodes, valued
 from chainrule.grading.names import TARGETS, is_target
 from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
 from chainrule.ir import Apply, Input, Node, cached_property, substitute, topological_order
@@ -38,11 +39,15 @@ RATES = (0.3, 0.7, 0.45)
 
 @dataclass(frozen=True)
 class Point:
-    """Values of the inputs and of every named quantity at one point, by name; `∂ O` is the given gradient of O."""
+    """Values of the inputs and of every named quantity at one point, by name; `∂ O` is the given gradient of O.
+
+    `held` are the values of the forward pass's arguments and variables as they are there, nested, and its constants.
+    """
 
     values: Mapping[str, Array]
     sizes: Mapping[str, int]
     rate: float
+    held: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +152,7 @@ class Truth:
                 sizes = dict(zip(names, _sizes(0, len(names)), strict=True))
                 values = self._values(sizes)
             known = self._named(values)
-            points.append(Point(known, sizes, RATES[number]))
+            points.append(Point(known, sizes, RATES[number], self._held(values, sizes)))
             columns.append([values[node] for node in vocabulary.expressions] + self._hidden_values(values, sizes))
         self.points = tuple(points)
         described = [
@@ -188,6 +193,20 @@ class Truth:
         add_derivatives(record, bound, values, Evaluator())
         known = evaluate_nodes([bound[node] for node in self.vocabulary.expressions], values)
         return {node: known[bound[node]] for node in self.vocabulary.expressions}
+
+    def _held(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> dict[str, Any]:
+        """Return what the forward pass holds in its arguments and variables."""
+        forward, inputs = self.vocabulary.forward, self.record.program.inputs
+        known = {node: values[node] for node in inputs}
+        trees = {**forward.held, **forward.arguments}
+        nodes = list(dict.fromkeys(node for tree in trees.values() for node in held_nodes(tree)))
+        try:
+            bound = self.vocabulary.bound([*nodes, *inputs], sizes)
+            found = evaluate_nodes([bound[node] for node in nodes], {bound[node]: known[node] for node in inputs})
+            known.update({node: found[bound[node]] for node in nodes})
+        except (ChainruleError, ValueError, IndexError, KeyError):  # sizes with other names in the derivation
+            trees = {}
+        return {**forward.options, **{name: valued(tree, known, sizes) for name, tree in trees.items()}}
 
     def _spreads(self) -> Iterator[Mapping[Node, str]]:
         """Yield distributions for the inputs, until the forward pass is finite; as few as possible are positive.

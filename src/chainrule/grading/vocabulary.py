@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from chainrule.calculus import backward, operation_count
 from chainrule.derivation import Notator, is_upstream, output_name, text_of
 from chainrule.deriving import Derivation
+from chainrule.grading.forwards import Forward
 from chainrule.ir import Apply, DType, Input, Node, Program, substitute, topological_order
 from chainrule.primitives import Multiply, Partial, Symbol, mean, sum_
 
@@ -20,13 +21,14 @@ _REDUCTIONS = 400
 
 
 class Vocabulary:
-    """The quantities of one derivation: `expressions` with label, kind and symbol.
+    """The quantities of the derivation of a forward pass: `expressions` with label, kind and symbol.
 
     `hidden` are cotangents of unnamed values, each with its expression over earlier ones, of the program with the
     stages `all_stages`; `hidden_labels` are their names.
     """
 
-    def __init__(self, derivation: Derivation) -> None:
+    def __init__(self, derivation: Derivation, forward: Forward | None = None) -> None:
+        self.forward = forward or Forward(derivation.record.traced)
         self.record = derivation.record
         self.stages = {stage.name: stage.symbol for stage in self.record.backward.stages}
         self.notator = Notator(self.record)

@@ -49,6 +49,23 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "没有哪一行的单独改动能解释这个错误。",
     ),
     # mistakes
+    "updated": (
+        "{before} has been updated already, in line {update}: the gradient needs its value before the update. Update "
+        "after all gradients are computed.",
+        "{before} 在第 {update} 行已被更新：梯度要用更新之前的值。应先算出全部梯度，再更新。",
+    ),
+    "mask": (
+        "The mask is wrong: {before}, where {after} belongs.",
+        "掩码有误：写的是 {before}，应为 {after}。",
+    ),
+    "index": (
+        "The index is wrong: {before}, where {after} belongs.",
+        "下标有误：写的是 {before}，应为 {after}。",
+    ),
+    "brackets": (
+        "Brackets are missing: {before} should be {after}.",
+        "缺少括号：{before} 应为 {after}。",
+    ),
     "transposed": ("A transpose is missing or too many.", "转置有误（少了或多了一次转置）。"),
     "transposed from": ("Transposed: {before} stands where {after} belongs.", "转置有误：{before} 应为 {after}。"),
     "order": ("The factors of the matrix product are in the wrong order.", "矩阵乘积中因子的次序有误。"),

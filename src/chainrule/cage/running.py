@@ -1,0 +1,357 @@
+"""Runs of an answer at a point, statement by statement: failures are isolated, assignments recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from chainrule.cage.finding import Refusal
+from chainrule.cage.limits import Limits
+from chainrule.cage.objects import Given, changeable, fresh, is_own
+from chainrule.cage.wire import Opaque
+
+TICK, SEEN, RETURN, GIVEN, TRANSPOSE = "__tick__", "__seen__", "__Return__", "__given__", "__transpose__"
+NOTED, WHOLE, PICK = "__noted__", "__whole__", "__pick__"
+BEFORE = "__before_"
+"""The prefix of the variable that holds a parameter's initial value."""
+OUT = "__out_"
+"""The variable that holds the value returned by an answer."""
+_ROUNDS = 256
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An answer to run: the code of each statement, that of its file's helpers, and values replacing names.
+
+    A helper is a function, or a method as `Class.method`. A value is given by its index among the candidates.
+    """
+
+    codes: tuple[bytes, ...]
+    helpers: tuple[tuple[str, bytes], ...]
+    given: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The properties shared by all variants: the lines of the statements and the variables that they assign.
+
+    `returned` is the variable that holds the return value, if any; `nested` are the units in loops and helpers.
+    """
+
+    title: str
+    filename: str
+    lines: Sequence[int]
+    stored: Sequence[frozenset[str]]
+    defaults: Sequence[str]
+    returned: str | None
+    nested: frozenset[int]
+    parameters: Sequence[str]
+    containers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state before a statement: variables, those that may be modified in place, and earlier failures."""
+
+    namespace: dict[str, Any]
+    changeable: Sequence[str]
+    problems: dict[int, dict[str, Any]]
+
+
+@dataclass
+class Result:
+    """What a run has computed: values of units, problems by statement, and the variables at its end.
+
+    `wholes` are the units that change a part of an array, whose value is the array.
+    """
+
+    values: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
+    wholes: set[int] = field(default_factory=set)
+    problems: dict[int, dict[str, Any]] = field(default_factory=dict)
+    namespace: dict[str, Any] = field(default_factory=dict)
+    returned: Any = None
+    failed: bool = False
+    snapshots: list[Snapshot] = field(default_factory=list)
+
+    def note(self, number: int, values: tuple[Any, ...]) -> None:
+        """Record the values that a unit has assigned."""
+        rows = self.values.setdefault(number, [])
+        row = tuple(_kept(value) for value in values)
+        if len(rows) > _ROUNDS:
+            rows[-1] = row
+        else:
+            rows.append(row)
+
+
+class _Return(Exception):  # noqa: N818  # it ends a function, it reports nothing
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+class _TooLongError(Exception):
+    pass
+
+
+class Runner:
+    """Runs variants of an answer whose global names are `names`."""
+
+    def __init__(self, names: Mapping[str, Any], limits: Limits) -> None:
+        self.names = dict(names)
+        self._limits = limits
+        self._instance: Any = None
+        self._candidates: Sequence[Sequence[Any]] = ()
+        self._more: Sequence[Mapping[str, Any]] = ()
+        self._tried_at: str | None = None
+        self._codes: dict[bytes, CodeType] = {}
+        self._bases: dict[tuple[tuple[str, bytes], ...], dict[str, Any]] = {}
+        self._watched: Result | None = None
+        self._deadline = 0.0
+        self.setup: Setup
+
+    def prepare(self, setup: Setup, instance: Any, defaults: Mapping[str, Any]) -> None:
+        """Set the properties shared by all variants."""
+        self.setup = setup
+        self._instance = instance
+        self.names.update(defaults)
+
+    def give(self, key: str, values: Sequence[Sequence[Any]], more: Sequence[Mapping[str, Any]]) -> None:
+        """Set values with which statements can be tried, and additional names that modified statements use."""
+        self._candidates, self._more, self._tried_at = values, more, key
+
+    def evaluated(self, code: bytes, namespace: Mapping[str, Any]) -> Any:
+        """Return the value of an expression."""
+        return eval(self._code(code), dict(namespace))  # noqa: S307  # an expression of the answer
+
+    def run(
+        self,
+        variant: Variant,
+        key: str,
+        number: int,
+        given: Given,
+        watched: bool = False,
+        keep_snapshots: bool = False,
+        start: int = 0,
+        before: Result | None = None,
+        candidate: int | None = None,
+        stop_at_failure: bool = False,
+    ) -> Result:
+        """Run a variant at a point, from statement `start` on if `before` is a run up to there.
+
+        The values that the units assign are recorded only if `watched` is set.
+        """
+        run = Result()
+        lost: set[str] = set()
+        if before is not None:
+            snapshot = before.snapshots[start]
+            run.namespace = fresh(snapshot.namespace, snapshot.changeable)
+            run.problems = dict(snapshot.problems)
+            for top in snapshot.problems:
+                lost |= self.setup.stored[top]
+        else:
+            run.namespace = self._begun(variant, key, number, given)
+        self._provide(run, None if candidate is None else self._candidates[candidate][number], watched)
+        for top in range(start, len(variant.codes)):
+            if keep_snapshots:
+                changing = changeable(run.namespace, self.names)
+                run.snapshots.append(Snapshot(fresh(run.namespace, changing), changing, dict(run.problems)))
+            code = self._code(variant.codes[top])
+            try:
+                exec(code, run.namespace)  # noqa: S102  # the answer is run, as any program
+            except _Return as early:
+                run.returned = early.value
+                break
+            except _TooLongError:
+                raise Refusal(
+                    f"{self.setup.filename}:{self.setup.lines[top]}: {self.setup.title} runs for more than "
+                    f"{self._limits.run_seconds:g} s on arrays of a few entries; does this loop end?"
+                ) from None
+            except MemoryError:
+                if not stop_at_failure:
+                    raise Refusal(
+                        f"{self.setup.filename}:{self.setup.lines[top]}: {self.setup.title} used more than "
+                        f"{self._limits.memory_text} of memory"
+                    ) from None
+                run.failed = True
+                return run
+            except (Exception, SystemExit, GeneratorExit) as error:  # the learner's code may raise any exception
+                if stop_at_failure and top == start:
+                    run.failed = True
+                    return run
+                missing = isinstance(error, NameError) and getattr(error, "name", None) in lost
+                follows = bool(run.problems) and isinstance(error, KeyError | AttributeError | IndexError | TypeError)
+                run.problems[top] = {
+                    "line": self._line(error, code, top),
+                    "text": said(error),
+                    "kinds": [kind.__name__ for kind in type(error).__mro__],
+                    "caused": missing or follows,
+                }
+                lost |= self.setup.stored[top]
+                for name in self.setup.stored[top]:
+                    run.namespace.pop(name, None)
+        self._watched = None
+        return run
+
+    def _begun(self, variant: Variant, key: str, number: int, given: Given) -> dict[str, Any]:
+        """Return the variables of an answer before its first statement."""
+        base = self._base(variant)
+        names = given.namespace(self._instance)
+        more = self._more[number] if key == self._tried_at else {}
+        more = {**more, **{name: self._candidates[index][number] for name, index in variant.given}}
+        namespace = {**base, **names, **more}
+        if "self" in names and type(names["self"]) is type(self._instance):
+            _observe(names["self"], base)
+        if key == self._tried_at:
+            base.update(more)
+            before = fresh(names, changeable(names, {}))
+            namespace.update({f"{BEFORE}{name}": value for name, value in before.items()})
+        return fresh(namespace, changeable(namespace, self.names))
+
+    def _code(self, code: bytes) -> CodeType:
+        if code not in self._codes:
+            if len(self._codes) > 2000:
+                self._codes.clear()
+            self._codes[code] = marshal.loads(code)  # noqa: S302  # written by the process that asks
+        return self._codes[code]
+
+    def _base(self, variant: Variant) -> dict[str, Any]:
+        """Return the globals of the answer, with its file's helpers redefined for observation and modification."""
+        base = self._bases.get(variant.helpers)
+        if base is None:
+            if len(self._bases) > 50:
+                self._bases.clear()
+            base = dict(self.names)
+            base.update({"print": _silent, **self._services()})
+            methods: dict[str, Any] = {}
+            for name, code in variant.helpers:
+                owner, _, method = name.rpartition(".")
+                exec(self._code(code), base)  # noqa: S102  # the answer is run, as any program
+                if owner:
+                    methods[name] = vars(base[owner])[method]
+                    base[owner] = self.names[owner]
+            base.update(_observed(self.names, methods))
+            self._bases[variant.helpers] = base
+        return base
+
+    def _provide(self, run: Result, given: Any, watched: bool) -> None:
+        self._deadline = time.perf_counter() + self._limits.run_seconds
+        self._watched = run if watched else None
+        run.namespace.update({**self._services(), GIVEN: _kept(given)})
+
+    def _services(self) -> dict[str, Any]:
+        """Return what instrumented code calls."""
+        return {
+            TICK: self._tick,
+            SEEN: self._seen,
+            NOTED: self._noted,
+            WHOLE: self._whole,
+            PICK: np.s_,
+            RETURN: _Return,
+            TRANSPOSE: transposed,
+        }
+
+    def _seen(self, number: int, values: tuple[Any, ...]) -> None:
+        if self._watched is not None:
+            self._watched.note(number, values)
+
+    def _noted(self, number: int, value: Any) -> Any:
+        """Record the value that a helper returns."""
+        if self._watched is not None:
+            self._watched.note(number, value if type(value) is tuple else (value,))
+        return value
+
+    def _whole(self, number: int, base: Any, key: Any) -> Any:
+        """Return the array of which an assignment has changed a part, or the assigned element of a list or dict."""
+        if not isinstance(base, np.ndarray):
+            return base[key]
+        if self._watched is not None:
+            self._watched.wholes.add(number)
+        return base
+
+    def _tick(self) -> None:
+        if time.perf_counter() > self._deadline:
+            raise _TooLongError
+
+    def _line(self, error: BaseException, code: CodeType, top: int) -> int:
+        line, step = self.setup.lines[top], error.__traceback__
+        while step is not None:
+            if step.tb_frame.f_code is code:
+                line = step.tb_lineno
+            step = step.tb_next
+        return line
+
+
+def _observed(names: Mapping[str, Any], methods: Mapping[str, Any]) -> dict[str, type]:
+    """Return classes with other methods, by name: subclasses, so that the answer's own remain as they are."""
+    observed: dict[str, type] = {}
+    for name, kind in names.items():
+        if not isinstance(kind, type) or not is_own(kind) or not methods:
+            continue
+        changed: dict[str, Any] = {}
+        for owner in reversed(kind.__mro__):
+            for method in vars(owner):
+                changed.pop(method, None)
+                if f"{owner.__name__}.{method}" in methods and names.get(owner.__name__) is owner:
+                    changed[method] = methods[f"{owner.__name__}.{method}"]
+        if changed:
+            with contextlib.suppress(TypeError):  # a class that refuses subclasses is run as it is
+                inner = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+                observed[name] = type(kind.__name__, (kind,), {**inner, **changed})
+    return observed
+
+
+def _observe(value: Any, base: Mapping[str, Any], depth: int = 3) -> None:
+    """Give the instance, and instances that it holds, the observed class."""
+    if isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            _observe(item, base, depth)
+        return
+    kind = type(value)
+    if not depth or not is_own(kind) or not hasattr(value, "__dict__"):
+        return
+    other = base.get(kind.__name__)
+    if isinstance(other, type) and other is not kind and issubclass(other, kind):
+        with contextlib.suppress(TypeError):
+            value.__class__ = other
+    for item in list(vars(value).values()):
+        _observe(item, base, depth - 1)
+
+
+def said(error: BaseException) -> str:
+    """Format an exception as `Type: message`, on one line."""
+    try:
+        text = str(error)
+    except Exception:  # its __str__ may be the learner's
+        text = ""
+    return f"{type(error).__name__}: {' '.join(text.split())[:300]}".rstrip(": ")
+
+
+def _kept(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    return value.copy() if value.size <= 2**21 else Opaque(f"array of {value.size} entries")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence warnings: an answer is also run with modifications that make no sense."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _silent(*arguments: Any, **options: Any) -> None:
+    """A replacement for `print` while an answer is run hundreds of times."""
+
+
+def transposed(value: Any) -> Any:
+    """Transpose a matrix; for more axes, swap the last two."""
+    return np.swapaxes(value, -1, -2) if np.ndim(value) > 1 else value

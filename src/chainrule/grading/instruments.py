@@ -1,0 +1,161 @@
+"""Instrumentation of an answer's code: assignments are reported, loops counted, `return` ends the statements."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import marshal
+import warnings
+from types import CodeType
+from typing import Any
+
+from chainrule.cage import NOTED, PICK, RETURN, SEEN, TICK, WHOLE
+from chainrule.grading.marks import located, mark_of
+from chainrule.words import ChainruleError
+
+_LOOPS = (ast.For, ast.While)
+
+
+def visible(text: str) -> str:
+    """Escape characters of `text` that control a terminal or the writing direction."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+class GradeError(ChainruleError):
+    """An answer, or its reference, cannot be graded; the message is one sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))
+
+
+def compiled(statement: ast.stmt, filename: str) -> CodeType:
+    """Compile a statement of the answer's body."""
+    if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):  # these contain no loop and no return
+        number = mark_of(statement).unit
+        statements: list[ast.stmt] = [statement]
+        statements += [] if number is None else [_report(statement, number)]
+    else:
+        watched = _Watch(helper=False).visit(copy.deepcopy(statement))
+        statements = watched if isinstance(watched, list) else [watched]
+    return _code(statements, filename)
+
+
+def helper_code(name: str, helper: ast.FunctionDef, filename: str) -> CodeType:
+    """Compile a function, or a method as that of a class with nothing else."""
+    owner, _, _ = name.rpartition(".")
+    watched = copy.copy(helper)
+    watched.body = []
+    for statement in helper.body:
+        changed = _Watch(helper=True).visit(copy.deepcopy(statement))
+        watched.body += changed if isinstance(changed, list) else [changed]
+    if not owner:
+        return _code([watched], filename)
+    whole = ast.ClassDef(owner, [], [], [watched], [])
+    if "type_params" in ast.ClassDef._fields:
+        whole.type_params = []
+    return _code([ast.copy_location(whole, helper)], filename)
+
+
+class _Watch(ast.NodeTransformer):
+    """Counts loop iterations and reports assignments; `return` becomes an exception, and in a helper is reported."""
+
+    def __init__(self, helper: bool) -> None:
+        self._helper = helper
+        self._depth = 0
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef | ast.AsyncFunctionDef):
+            self._depth += 1
+            changed = self.generic_visit(node)
+            self._depth -= 1
+            return changed
+        number = mark_of(node).unit
+        if isinstance(node, ast.Return) and not self._depth:
+            value = node.value or ast.Constant(None)
+            if not self._helper:
+                call = ast.Call(ast.Name(RETURN, ast.Load()), [value], [])
+                return ast.copy_location(ast.Raise(call, None), node)
+            if number is None:
+                return node
+            noted = ast.Call(ast.Name(NOTED, ast.Load()), [ast.Constant(number), value], [])
+            return ast.copy_location(ast.Return(noted), node)
+        node = self.generic_visit(node)
+        if isinstance(node, _LOOPS):
+            tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
+            node.body.insert(0, ast.copy_location(tick, node))
+        if number is None or self._depth or not isinstance(node, ast.stmt):
+            return node
+        return [node, _report(node, number)]
+
+
+def _report(statement: ast.stmt, number: int) -> ast.stmt:
+    """Return a call that reports the value assigned by a unit."""
+    call = ast.Call(
+        ast.Name(SEEN, ast.Load()), [ast.Constant(number), ast.Tuple(_loads(statement, number), ast.Load())], []
+    )
+    return ast.copy_location(ast.Expr(call), statement)
+
+
+def _loads(statement: ast.stmt, number: int) -> list[ast.expr]:
+    if isinstance(statement, ast.Expr):
+        changed = mark_of(statement).changed
+        return [ast.Name(changed, ast.Load())] if changed else []
+    if not isinstance(statement, ast.Assign | ast.AugAssign):
+        return []
+    targets = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
+    return [_as_load(element, number) for target in targets for element in elements(target)]
+
+
+def elements(target: ast.expr) -> list[ast.expr]:
+    """Return the targets of an assignment of several values."""
+    return list(target.elts) if isinstance(target, ast.Tuple | ast.List) else [target]
+
+
+def _as_load(target: ast.expr, number: int) -> ast.expr:
+    """Return a target as an expression that reads it: of a changed array, all of it."""
+    if isinstance(target, ast.Name):
+        return ast.Name(target.id, ast.Load())
+    if isinstance(target, ast.Starred):
+        return _as_load(target.value, number)
+    if isinstance(target, ast.Tuple | ast.List):
+        return ast.Tuple([_as_load(element, number) for element in target.elts], ast.Load())
+    read = copy.copy(target)
+    if isinstance(read, ast.Attribute):
+        read.ctx = ast.Load()
+    if isinstance(read, ast.Subscript):
+        read.ctx = ast.Load()
+        key = ast.Subscript(ast.Name(PICK, ast.Load()), read.slice, ast.Load())
+        return ast.Call(ast.Name(WHOLE, ast.Load()), [ast.Constant(number), read.value, key], [])
+    return read
+
+
+def names_stored(statement: ast.stmt) -> frozenset[str]:
+    """Return the variables that a statement assigns."""
+    nodes = ast.walk(statement)
+    return frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def _code(statements: list[ast.stmt], filename: str) -> CodeType:
+    module = ast.Module(statements, [])
+    located(module)
+    try:
+        with warnings.catch_warnings():  # warnings of the file have been shown already
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return compile(module, filename, "exec")
+    except SyntaxError as error:
+        raise GradeError(f"{filename}:{error.lineno or statements[0].lineno}: {error.msg}") from None
+
+
+def with_name(code: CodeType, old: str, new: str) -> CodeType | None:
+    """Compile a statement of the body with one variable replaced by another; None if it has nested scopes.
+
+    In a comprehension or a lambda, `new` may have another meaning.
+    """
+    if code.co_varnames or code.co_cellvars or any(isinstance(constant, CodeType) for constant in code.co_consts):
+        return None
+    return code.replace(co_names=tuple(new if name == old else name for name in code.co_names))
+
+
+def expression_code(node: ast.expr) -> bytes:
+    """Compile an expression."""
+    return marshal.dumps(compile(ast.fix_missing_locations(ast.Expression(node)), "<part>", "eval"))
