@@ -516,7 +516,7 @@ def derive(
         are_numbers = all(node.type.shape == () for node in program.inputs)  # as in f(x, y), where no name is of data
         chosen = _chosen(program, frozenset() if are_numbers else CONSTANT_NAMES)
     else:
-        chosen = _parameters(program, wrt)
+        chosen = inputs_named(program, wrt)
     if order == 2 and (len(program.outputs) != 1 or program.outputs[0].type.shape):
         raise DerivationError(
             "a Hessian needs a function that returns one number; sum the result, or derive a Jacobian"
@@ -583,7 +583,8 @@ def _chosen(program: Program, names_left_out: frozenset[str]) -> list[Input]:
     return [node for node in floats if node.name.lower() not in names_left_out] or floats
 
 
-def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input]:
+def inputs_named(program: Program, wrt: Sequence[str] | str | None) -> list[Input]:
+    """Return the inputs to differentiate, by name or by default; raise DerivationError for names of no such input."""
     floats = [node for node in program.inputs if node.type.dtype.is_float]
     if not floats:
         raise DerivationError("the function has no float input, so there is nothing to differentiate by")

@@ -29,12 +29,16 @@ _MOST_LEAVES = 500
 
 
 class Trial(NamedTuple):
-    """A modification of a variant: other code for the statement `top` or the helper `helper`, with `given` values."""
+    """A modification of a variant: other code for the statement `top` or the helper `helper`, with `given` values.
+
+    `hole` is the code of a single statement inside of that code, which has a hole in its place.
+    """
 
     code: bytes
     top: int | None = None
     helper: str = ""
     given: int | None = None
+    hole: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -185,10 +189,11 @@ class Executor:
 
     def _tried(self, variant: Variant, key: str, trial: Trial, before: Result) -> list[Any] | None:
         given = self._points[key][0]
-        if trial.top is None:
+        self._runner.fill(trial.hole)
+        if trial.helper:
             helpers = tuple((name, trial.code if name == trial.helper else code) for name, code in variant.helpers)
             run = self._runner.run(Variant(variant.codes, helpers, variant.given), key, 0, given)
-        elif trial.top < len(before.snapshots):
+        elif trial.top is not None and trial.top < len(before.snapshots):
             codes = (*variant.codes[: trial.top], trial.code, *variant.codes[trial.top + 1 :])
             changed = Variant(codes, variant.helpers, variant.given)
             run = self._runner.run(
@@ -212,18 +217,18 @@ class Executor:
                     return None
         return values
 
-    def variables(self, variant: Variant, key: str, top: int | None) -> list[str]:
-        """Return the numeric variables before the statement `top` runs, or at the end if it is None."""
+    def variables(self, variant: Variant, key: str, top: int | None) -> list[list[str]]:
+        """Return the variables that hold numbers before the statement `top` runs, or at the end if it is None.
+
+        Lists and dicts of the answer follow, apart.
+        """
         run = self._with_snapshots(variant, key)[0]
         if top is not None and top >= len(run.snapshots):
-            return []
+            return [[], []]
         namespace = run.namespace if top is None else run.snapshots[top].namespace
-        return [
-            name
-            for name, value in namespace.items()
-            if not name.startswith("__") and self._runner.names.get(name) is not value
-            if isinstance(value, np.ndarray | np.generic | float | int)
-        ]
+        own = {k: v for k, v in namespace.items() if k[:2] != "__" and self._runner.names.get(k) is not v}
+        numbers = [name for name, value in own.items() if isinstance(value, np.ndarray | np.generic | float | int)]
+        return [numbers, [name for name, value in own.items() if isinstance(value, list | dict)]]
 
     def _with_snapshots(self, variant: Variant, key: str) -> list[Result]:
         """Return the runs of a variant with a snapshot before each statement; those of recent variants are cached."""
@@ -247,6 +252,8 @@ class Executor:
             several = unit in self._runner.setup.nested and len(rows) <= _ROUNDS
             values[unit] = [[_listed(row[:1]) for row in rows] if several else [], _listed(rows[-1])]
         described: dict[str, Any] = {"values": values, "problems": run.problems, "wholes": sorted(run.wholes)}
+        described["counts"] = run.counts
+        described["order"] = [] if number else run.order
         if self._places is not None:
             described["places"] = self._found(run)
         if not number:

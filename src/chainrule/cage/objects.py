@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import inspect
 import itertools
 import re
@@ -112,11 +111,10 @@ def copied(value: Any) -> Any:
 def at(value: Any, path: Path) -> Any:
     """Return what a path of keys, positions and attributes leads to; None if there is nothing."""
     for step in path:
-        if isinstance(value, Mapping | list | tuple):
-            try:
-                value = value[step]
-            except (KeyError, IndexError, TypeError):
-                return None
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list | tuple):
+            value = value[step] if isinstance(step, int) and step < len(value) else None
         else:
             value = getattr(value, str(step), None)
     return value
@@ -124,11 +122,11 @@ def at(value: Any, path: Path) -> Any:
 
 def put(value: Any, path: Path, new: Any) -> None:
     """Replace what a path leads to, in lists, dicts and attributes."""
-    owner = at(value, path[:-1])
-    if isinstance(owner, dict | list):
-        owner[path[-1]] = new
+    owner, last = at(value, path[:-1]), path[-1]
+    if isinstance(owner, dict) or (isinstance(owner, list) and isinstance(last, int)):
+        owner[last] = new
     elif owner is not None:
-        setattr(owner, str(path[-1]), new)
+        setattr(owner, str(last), new)
 
 
 def leaves(value: Any, depth: int = 5) -> Iterator[tuple[Path, Any]]:
@@ -184,13 +182,17 @@ class Container(dict[str, Any]):
         return Container({key: copied(value) for key, value in self.items()}, object.__getattribute__(self, "_more"))
 
 
-@functools.cache
+_OWN: dict[type, bool] = {}
+
+
 def is_own(kind: type) -> bool:
     """Whether a class is one of the answer's, so that its instances are copied and looked into."""
-    module = str(getattr(kind, "__module__", "builtins")).partition(".")[0]
-    if module == "builtins" and kind.__flags__ & _MADE_BY_CLASS:  # in a namespace without a name
-        return True
-    return module not in _FOREIGN and not issubclass(kind, np.ndarray | np.generic | type | BaseException)
+    if kind not in _OWN:
+        module = str(getattr(kind, "__module__", "builtins")).partition(".")[0]
+        unnamed = module == "builtins" and bool(kind.__flags__ & _MADE_BY_CLASS)  # in a namespace without a name
+        others = np.ndarray | np.generic | type | BaseException
+        _OWN[kind] = unnamed or (module not in _FOREIGN and not issubclass(kind, others))
+    return _OWN[kind]
 
 
 def changeable(namespace: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:

@@ -19,12 +19,13 @@ from chainrule.cage.objects import Given, changeable, fresh, is_own
 from chainrule.cage.wire import Opaque
 
 TICK, SEEN, RETURN, GIVEN, TRANSPOSE = "__tick__", "__seen__", "__Return__", "__given__", "__transpose__"
-NOTED, WHOLE, PICK = "__noted__", "__whole__", "__pick__"
+NOTED, WHOLE, PICK, HOLE, VALUE = "__noted__", "__whole__", "__pick__", "__hole__", "__value__"
 BEFORE = "__before_"
 """The prefix of the variable that holds a parameter's initial value."""
 OUT = "__out_"
 """The variable that holds the value returned by an answer."""
 _ROUNDS = 256
+_MOST_ORDERED = 4000
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,15 @@ class Snapshot:
 
 @dataclass
 class Result:
-    """What a run has computed: values of units, problems by statement, and the variables at its end.
+    """What a run has computed: values of units, how often and in which order they ran, problems by statement.
 
-    `wholes` are the units that change a part of an array, whose value is the array.
+    `wholes` are the units that change a part of an array, whose value is the array; `namespace` has the variables at its
+    end.
     """
 
     values: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
+    counts: dict[int, int] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
     wholes: set[int] = field(default_factory=set)
     problems: dict[int, dict[str, Any]] = field(default_factory=dict)
     namespace: dict[str, Any] = field(default_factory=dict)
@@ -83,6 +87,9 @@ class Result:
 
     def note(self, number: int, values: tuple[Any, ...]) -> None:
         """Record the values that a unit has assigned."""
+        self.counts[number] = self.counts.get(number, 0) + 1
+        if len(self.order) < _MOST_ORDERED:
+            self.order.append(number)
         rows = self.values.setdefault(number, [])
         row = tuple(_kept(value) for value in values)
         if len(rows) > _ROUNDS:
@@ -114,6 +121,9 @@ class Runner:
         self._codes: dict[bytes, CodeType] = {}
         self._bases: dict[tuple[tuple[str, bytes], ...], dict[str, Any]] = {}
         self._watched: Result | None = None
+        self._current: Result | None = None
+        self._base_now: dict[str, Any] = {}
+        self._filling: bytes = b""
         self._deadline = 0.0
         self.setup: Setup
 
@@ -126,6 +136,19 @@ class Runner:
     def give(self, key: str, values: Sequence[Sequence[Any]], more: Sequence[Mapping[str, Any]]) -> None:
         """Set values with which statements can be tried, and additional names that modified statements use."""
         self._candidates, self._more, self._tried_at = values, more, key
+
+    def fill(self, code: bytes) -> None:
+        """Set the statement that stands in the hole of the code of later runs."""
+        self._filling = code
+
+    def _filled(self, names: dict[str, Any] | None = None, wanted: Sequence[str] = ()) -> tuple[Any, ...]:
+        """Run the statement in a hole of the body, or of a helper with these variables, of which some are returned."""
+        assert self._current is not None
+        if names is None:
+            exec(self._code(self._filling), self._current.namespace)  # noqa: S102  # a statement of the answer, changed
+            return ()
+        exec(self._code(self._filling), self._base_now, names)  # noqa: S102
+        return tuple(names[name] for name in wanted)
 
     def evaluated(self, code: bytes, namespace: Mapping[str, Any]) -> Any:
         """Return the value of an expression."""
@@ -153,6 +176,7 @@ class Runner:
         if before is not None:
             snapshot = before.snapshots[start]
             run.namespace = fresh(snapshot.namespace, snapshot.changeable)
+            self._base_now = self._base(variant)
             run.problems = dict(snapshot.problems)
             for top in snapshot.problems:
                 lost |= self.setup.stored[top]
@@ -202,7 +226,7 @@ class Runner:
 
     def _begun(self, variant: Variant, key: str, number: int, given: Given) -> dict[str, Any]:
         """Return the variables of an answer before its first statement."""
-        base = self._base(variant)
+        base = self._base_now = self._base(variant)
         names = given.namespace(self._instance)
         more = self._more[number] if key == self._tried_at else {}
         more = {**more, **{name: self._candidates[index][number] for name, index in variant.given}}
@@ -233,6 +257,8 @@ class Runner:
             methods: dict[str, Any] = {}
             for name, code in variant.helpers:
                 owner, _, method = name.rpartition(".")
+                if owner and not isinstance(self.names.get(owner), type):  # defined below the call that is graded
+                    continue
                 exec(self._code(code), base)  # noqa: S102  # the answer is run, as any program
                 if owner:
                     methods[name] = vars(base[owner])[method]
@@ -244,6 +270,7 @@ class Runner:
     def _provide(self, run: Result, given: Any, watched: bool) -> None:
         self._deadline = time.perf_counter() + self._limits.run_seconds
         self._watched = run if watched else None
+        self._current = run
         run.namespace.update({**self._services(), GIVEN: _kept(given)})
 
     def _services(self) -> dict[str, Any]:
@@ -254,6 +281,7 @@ class Runner:
             NOTED: self._noted,
             WHOLE: self._whole,
             PICK: np.s_,
+            HOLE: self._filled,
             RETURN: _Return,
             TRANSPOSE: transposed,
         }

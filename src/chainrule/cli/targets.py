@@ -21,7 +21,7 @@ from chainrule.derivation import Layout
 from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import ShapeError
-from chainrule.trace import parse_type, split_list
+from chainrule.trace import ShapeTree, parse_type, shapes_in, split_list
 from chainrule.words import suggestion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,7 +40,7 @@ class Target:
     name: str
     function: Callable[..., Any] | str
     wrt: Sequence[str] | None
-    shapes: Mapping[str, str | list[str]]
+    shapes: Mapping[str, ShapeTree]
     functions: str | None = None
     assume: str | None = None
 
@@ -86,7 +86,7 @@ def target_options(command: Command) -> Command:
             "--shape",
             "shapes",
             multiple=True,
-            help='Shapes of the arguments, as in "X: n d, W1: d h, labels: n:int, Ws: [d h; h o]".',
+            help='Shapes of the arguments, as in "X: n d, labels: n:int, Ws: [d h; h o], params: {W: d h; b: h}".',
         ),
         click.option(
             "--wrt", help="Arguments to differentiate, as in W1,b1; by default all that are not named like data."
@@ -155,7 +155,7 @@ def names_file(text: str) -> bool:
     return _PATH.fullmatch(path) is not None and re.fullmatch(r"[\w.]*", name) is not None
 
 
-def _formula(text: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]) -> Target:
+def _formula(text: str, wrt: Sequence[str] | None, shapes: Mapping[str, ShapeTree]) -> Target:
     word = text.strip()
     if not word or re.fullmatch(r"\w*", word):
         if word in GALLERY:
@@ -166,12 +166,14 @@ def _formula(text: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | li
             else "the formula is empty; write one, as in 'sum((X @ w - y)^2)'"
         )
     for name, shape in shapes.items():
-        if isinstance(shape, list):
-            raise CommandError(f"--shape of {name} is a list, and a variable of a formula is one array")
+        if not isinstance(shape, str):
+            raise CommandError(
+                f"--shape of {name} is a {type(shape).__name__}, and a variable of a formula is one array"
+            )
     return Target(text, text, wrt, shapes)
 
 
-def _entry(name: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]) -> Target:
+def _entry(name: str, wrt: Sequence[str] | None, shapes: Mapping[str, ShapeTree]) -> Target:
     found = GALLERY.get(name)
     if found is None:
         raise CommandError(
@@ -181,24 +183,21 @@ def _entry(name: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list
     return Target(name, found.function, wrt or found.wrt, shapes)
 
 
-def parse_shapes(texts: Sequence[str]) -> dict[str, str | list[str]]:
+def parse_shapes(texts: Sequence[str]) -> dict[str, ShapeTree]:
     """Parse `"X: n d, W1: d h"` to `{"X": "n d", "W1": "d h"}`; raise CommandError for invalid text.
 
-    A list of arrays is written with semicolons in brackets: `"Ws: [d h; h o]"`.
+    Lists and dicts of arrays are written with semicolons in brackets: `"Ws: [d h; h o], params: {W1: d h; b1: h}"`.
     """
-    shapes: dict[str, str | list[str]] = {}
+    shapes: dict[str, ShapeTree] = {}
     for text in texts:
-        for part in re.split(r"[,;]\s*(?=\w+\s*[:=])", text):
-            if not part.strip():
-                continue
+        for part in _parts(text):
             match = re.fullmatch(r"\s*(\w+)\s*[:=]\s*(.*?)[\s,;]*", part)
             if match is None:
                 raise CommandError(f'--shape {part.strip()!r} is not a name and sizes, as in "X: n d, W1: d h"')
             name, sizes = match.groups()
             several = split_list(sizes)
-            entries = [sizes] if several is None else several
             try:
-                for entry in entries:
+                for entry in shapes_in(sizes if several is None else several):
                     parse_type(entry)
             except ShapeError as error:
                 raise CommandError(f"--shape of {name}: {error}") from None
@@ -206,6 +205,18 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, str | list[str]]:
                 raise CommandError(f"--shape gives {name} twice; give it once")
             shapes[name] = sizes if several is None else several
     return shapes
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield the parts of a text of shapes, each a name and its sizes; a mark in brackets parts nothing."""
+    depth, start = 0, 0
+    for place, character in enumerate(text):
+        depth += (character in "[{(") - (character in "]})")
+        if character in ",;" and not depth and re.match(r"\s*\w+\s*[:=]", text[place + 1 :]):
+            yield text[start:place]
+            start = place + 1
+    if text[start:].strip():
+        yield text[start:]
 
 
 def _names(wrt: str | None) -> list[str] | None:
@@ -218,7 +229,7 @@ def _names(wrt: str | None) -> list[str] | None:
 
 
 def _check_parameters(
-    function: Callable[..., Any], title: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]
+    function: Callable[..., Any], title: str, wrt: Sequence[str] | None, shapes: Mapping[str, ShapeTree]
 ) -> None:
     """Raise CommandError for a name that is not a parameter of the function, and for a parameter without a shape."""
     try:

@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any
 
 from chainrule.cage import Setup, Variant
-from chainrule.grading.instruments import GradeError, compiled, helper_code, names_stored
+from chainrule.grading.instruments import GradeError, compiled, helper_code, hole_for, names_stored
 from chainrule.grading.marks import mark_of, put_mark
 
 Definition = ast.FunctionDef
@@ -138,6 +138,15 @@ class Answer:
         if unit.helper is not None:
             return helper_code(unit.helper, whole, self.filename)
         return compiled(whole, self.filename)
+
+    def holed_code(self, number: int) -> CodeType:
+        """Compile the loop or helper that contains a unit, with a hole in the unit's place."""
+        unit = self.units[number]
+        hole = hole_for(unit.statement, unit.helper is not None)
+        if unit.helper is not None:
+            return helper_code(unit.helper, swapped(self.helpers[unit.helper], number, hole), self.filename)
+        assert unit.top is not None
+        return compiled(swapped(self.body[unit.top], number, hole), self.filename)
 
     def _around(self, unit: Unit, statement: ast.stmt) -> tuple[Any, ast.stmt]:
         """Return the context of a unit with its statement replaced, and the new statement within it."""

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.cage import RATES, Given, Path, called, folded
+from chainrule.cage import RATES, Given, Path, at, called, folded
 from chainrule.grading.answers import Answer
+from chainrule.grading.forwards import mapped
 from chainrule.grading.instances import construction, held_by_instance
 from chainrule.grading.instruments import GradeError
 from chainrule.grading.names import CONTAINERS, COUNTS, OUTPUTS, TARGETS, UPSTREAM, gradient_of, is_data, is_target
 from chainrule.grading.truth import Point, Truth
 from chainrule.grading.uses import Uses
-from chainrule.trace import map_leaves
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,10 @@ class Binding:
         if root in self.containers:
             return called(str(path[-1]), self.containers[root]) if len(path) == 1 else None
         meaning = self.by_name.get(root)
-        for step in path:
-            try:
-                meaning = meaning[step] if isinstance(meaning, list | tuple | dict) else None
-            except (KeyError, IndexError, TypeError):
-                return None
+        if isinstance(meaning, list | tuple | dict):
+            meaning = at(meaning, path)
+        elif path:
+            return None
         return meaning if isinstance(meaning, str) else None
 
     def shape(self, symbol: str, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -86,7 +85,7 @@ class Binding:
 
 def _valued(meaning: Any, point: Point) -> Any:
     if isinstance(meaning, list | tuple | dict):
-        return map_leaves(lambda leaf: _valued(leaf, point), meaning)
+        return mapped(lambda leaf: _valued(leaf, point), meaning)
     if not isinstance(meaning, str):
         return meaning
     if meaning == "η":
@@ -107,7 +106,7 @@ class Binder:
         self._point = truth.points[0]
         self._values = [name for name in self._point.values if not name.startswith("∂")]
         self._trees = {
-            name: map_leaves(lambda node: getattr(node, "name", node), tree)
+            name: mapped(lambda node: getattr(node, "name", node), tree)
             for name, tree in truth.vocabulary.forward.arguments.items()
             if isinstance(tree, list | tuple | dict)
         }
@@ -267,7 +266,7 @@ class Binder:
 def _initial(tree: Any) -> str:
     """Return the first letter of the names in a tree."""
     first: list[str] = []
-    map_leaves(first.append, tree)
+    mapped(first.append, tree)
     return folded(first[0])[:1] if first else ""
 
 

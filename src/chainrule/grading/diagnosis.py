@@ -19,6 +19,7 @@ from chainrule.grading.execution import columns
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.truth import Match, Quantity, Truth
 
+_LONGEST_FORMULA = 100
 _HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, GIVEN, BEFORE)
 
 
@@ -69,6 +70,8 @@ class Diagnostician:
         kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
         if kind == "other" and symbol is not None and found:
             kind, values = self._term(found[0], symbol, values)
+        if kind == "operand" and needed is not None and needed.is_exact and needed.quantity.kind == "derivative":
+            kind, values = "derivative", {"at": values["before"], "instead": values["after"], **values}
         code = _code(mend)
         return Diagnosis(kind, values, label, formula, code if code and self._mender.holds(attempt, mend, code) else "")
 
@@ -80,7 +83,7 @@ class Diagnostician:
         if match.is_exact and symbol is not None and match.quantity.kind in ("gradient", "forward"):
             gradient = match.quantity.kind == "gradient"
             formula = self._truth.formula(symbol, gradient) if gradient or symbol in self._truth.stages else None
-        return match.text, formula or ""
+        return match.text, formula if formula is not None and len(formula) <= _LONGEST_FORMULA else ""
 
     def _kind(
         self, attempt: Attempt, mend: Mend, found: Sequence[Any] | None, needed: Sequence[Any] | None

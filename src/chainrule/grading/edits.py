@@ -21,6 +21,8 @@ Kind: TypeAlias = Literal[
     "mask",
     "index",
     "brackets",
+    "applied",
+    "target",
     "transposed",
     "order",
     "missing sum",
@@ -46,9 +48,10 @@ Path: TypeAlias = tuple[tuple[str, int | None], ...]
 
 OTHER = "__other__"
 """The placeholder in the pattern of many changes for the variable that each of them introduces."""
+_ACTIVATIONS = frozenset({"maximum", "relu", "ReLU", "tanh", "sigmoid", "sigma", "clip"})
 DERIVATIVE = "__derivative_"
 FACTOR = "__factor_"
-_MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
+MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
 
 PRIORITY: tuple[Kind, ...] = (
     "updated",
@@ -57,6 +60,8 @@ PRIORITY: tuple[Kind, ...] = (
     "mask",
     "index",
     "brackets",
+    "applied",
+    "target",
     "axis",
     "transposed",
     "elementwise",
@@ -113,7 +118,8 @@ class Edit(NamedTuple):  # a search creates tens of thousands; a frozen dataclas
 class Scope:
     """What an edit may introduce: variables in scope, derivatives of activations, named factors.
 
-    `updated` are parameters that statements above have updated, whose values before may be meant.
+    `updated` are parameters that statements above have updated, whose values before may be meant; `holders` are lists
+    and dicts.
     """
 
     variables: Sequence[str]
@@ -122,6 +128,7 @@ class Scope:
     rate: str | None
     parameter: bool
     updated: frozenset[str] = frozenset()
+    holders: Sequence[str] = ()
 
 
 def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
@@ -188,7 +195,7 @@ def _within(node: ast.expr, path: Path) -> Iterator[tuple[Path, ast.expr]]:
         if name == "func":
             if isinstance(value, ast.Attribute) and isinstance(node, ast.Call) and _is_method(node):
                 yield from _within(value.value, (*path, ("func", None), ("value", None)))
-        elif name == "slice" or (isinstance(value, ast.Name) and value.id in _MODULES):
+        elif name == "slice" or (isinstance(value, ast.Name) and value.id in MODULES):
             continue
         elif isinstance(value, ast.expr):
             yield from _within(value, (*path, (name, None)))
@@ -203,7 +210,7 @@ def _is_method(call: ast.Call) -> bool:
     function = call.func
     if not isinstance(function, ast.Attribute):
         return False
-    return not (isinstance(function.value, ast.Name) and function.value.id in _MODULES)
+    return not (isinstance(function.value, ast.Name) and function.value.id in MODULES)
 
 
 def replaced(statement: ast.stmt, path: Path, new: ast.expr) -> ast.stmt:
@@ -239,13 +246,19 @@ def _of_expression(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]
     depth = len(path) - 1
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and (root := _root(node)) in scope.updated:
         yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, _text(node), ""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+        for name in scope.holders:
+            if name != node.value.id:
+                new = copy.copy(node)
+                new.value = ast.Name(name, ast.Load())
+                yield "operand", new, 1, _text(node), _text(new)
     if isinstance(node, ast.Compare):
         yield from _of_comparison(node)
     if isinstance(node, ast.BinOp):
         yield from of_brackets(node)
         yield from _of_operation(node, depth, scope)
     elif isinstance(node, ast.Call):
-        yield from _of_call(node)
+        yield from _of_call(node, scope)
     elif isinstance(node, ast.Name):
         yield from _of_name(node, scope)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
@@ -385,7 +398,7 @@ def _matrix_products(left: ast.expr, right: ast.expr) -> Iterator[ast.expr]:
                 yield _binary(a, ast.MatMult, b)
 
 
-def _of_call(node: ast.Call) -> Iterator[Change]:
+def _of_call(node: ast.Call, scope: Scope) -> Iterator[Change]:
     name = _function_name(node)
     if name in ("dot", "matmul", "outer", "multiply") and len(node.args) == 2 and not _is_method(node):
         left, right = node.args
@@ -413,6 +426,11 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
         return
     if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
         yield "extra operand", node.args[0], 3, _text(node), ""
+    if name in _ACTIVATIONS and node.args:
+        other = _other()
+        for k in range(len(node.args)):
+            for derivative in scope.derivatives:
+                yield "applied", _With(_times(node.args[k], other), derivative), 0, _text(node), derivative
 
 
 def _of_reduction(node: ast.Call, name: str) -> Iterator[Change]:
@@ -486,6 +504,12 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
         if isinstance(target, ast.Name | ast.Subscript | ast.Attribute):
             added = ast.copy_location(ast.AugAssign(target, ast.Add(), statement.value), statement)
             yield Edit("missing term", ast.fix_missing_locations(added), "=", "+=", 5)
+        if isinstance(target, ast.Name):
+            named = ast.copy_location(ast.Assign([ast.Name(OTHER, ast.Store())], statement.value), statement)
+            ast.fix_missing_locations(named)
+            for name in scope.variables:
+                if name != target.id:
+                    yield Edit("target", named, target.id, name, 3, None, name)
 
 
 def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
@@ -503,8 +527,8 @@ class _Rename(ast.NodeTransformer):
         self._old, self._new = old, new
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        if node.id == self._old and isinstance(node.ctx, ast.Load):
-            return ast.copy_location(ast.Name(self._new, ast.Load()), node)
+        if node.id == self._old and (isinstance(node.ctx, ast.Load) or node.id == OTHER):
+            return ast.copy_location(ast.Name(self._new, node.ctx), node)
         return node
 
 

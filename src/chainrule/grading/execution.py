@@ -49,13 +49,15 @@ class Overview:
 class Run:
     """The results of one run: for each unit all values of its first target in loops, and the last values; problems.
 
-    `wholes` are the units that change a part of an array, whose values are that of the array. `places` are the values of
-    the gradients.
+    `wholes` are the units that change a part of an array, whose values are those of the array; `counts` say how often
+    each unit ran, and `order`, of the first point, in which order. `places` are the values of the gradients.
     """
 
     rounds: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     lasts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     wholes: frozenset[int] = frozenset()
+    counts: Mapping[int, int] = field(default_factory=dict)
+    order: Sequence[int] = ()
     problems: Mapping[int, Problem] = field(default_factory=dict)
     places: Sequence[Any] = ()
     overview: Overview | None = None
@@ -152,9 +154,13 @@ class Session:
         found = self._call("evaluate", answer.variant(given), key, top, code)
         return found if isinstance(found, list) and len(found) > 0 else None
 
-    def variables(self, answer: Answer, key: str, given: Mapping[str, int], top: int | None) -> list[str]:
-        """Return the variables that hold numbers before the statement `top`, or at the end."""
-        return [str(name) for name in self._call("variables", answer.variant(given), key, top)]
+    def variables(
+        self, answer: Answer, key: str, given: Mapping[str, int], top: int | None
+    ) -> tuple[list[str], list[str]]:
+        """Return the variables that hold numbers before the statement `top`, or at the end; then lists and dicts."""
+        with _expected():
+            numbers, holders = self._call("variables", answer.variant(given), key, top)
+            return [str(name) for name in numbers], [str(name) for name in holders]
 
     def _call(self, request: str, *arguments: Any) -> Any:
         try:
@@ -225,8 +231,11 @@ def _run(described: Mapping[str, Any]) -> Run:
     }
     overview = described.get("overview")
     wholes = frozenset(int(number) for number in described["wholes"])
+    counts = {int(number): int(count) for number, count in described["counts"].items()}
+    places = described.get("places", ())
+    order = [int(number) for number in described["order"]]
     return Run(
-        rounds, lasts, wholes, problems, described.get("places", ()), None if overview is None else _overview(overview)
+        rounds, lasts, wholes, counts, order, problems, places, None if overview is None else _overview(overview)
     )
 
 

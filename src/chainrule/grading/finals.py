@@ -219,7 +219,7 @@ class Finder:
     def _by_value(
         self, k: int, values: Sequence[Array], labelled: bool, found: list[str | None], free: list[str]
     ) -> None:
-        """Find the gradient that a returned value is, perhaps up to a factor; under another name only a requested one."""
+        """Find the gradient that a returned value is, perhaps up to a factor; under another name a requested one."""
         for degree in (_equal, _proportional):
             for name in [name for name in free if name in self._wrt or not (labelled or degree is _proportional)]:
                 true = self._truth.gradient(name)

@@ -1,8 +1,8 @@
 """The forward pass of a reference, as such functions are published: the loss or output among what it returns.
 
-Functions return `out, cache` or `loss, grads`; the derivation is that of the loss or output. What the function has in its
-variables when it returns, nested in tuples, lists and dicts, can be passed to an answer: a cache, lists of activations,
-constants.
+Functions return `out, cache` or `loss, grads`; the derivation is that of the loss or output. What the function has in
+its variables when it returns, nested in tuples, lists and dicts, can be passed to an answer: a cache, lists of
+activations, constants.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from chainrule.deriving import Derivation
 from chainrule.grading.names import is_loss_name
 from chainrule.ir import Node, Program, SymbolicDim, bind_dim
-from chainrule.trace import flatten, map_leaves, trace_formula, trace_with_structure, unwrap
+from chainrule.trace import flatten, trace_formula, trace_with_structure, unwrap
 
 _ASIDE = re.compile(r"_*(\w*cache\w*|grads?|gradients?|memory|ctx|context|saved|state|d[A-Z]\w*|dx|dw|db)", re.ASCII)
 """Names of returned values beside the loss or the output."""
@@ -120,9 +120,9 @@ def _kept(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the variables that hold values of the pass and constants alone."""
     kept: dict[str, Any] = {}
     for name, value in values.items():
-        leaves = [unwrap(leaf) for leaf in flatten(value)[0]]
+        leaves = [unwrap(leaf) for leaf in _leaves(value)]
         if name != "self" and 0 < len(leaves) <= _FEW and all(isinstance(leaf, _PLAIN) for leaf in leaves):
-            kept[name] = map_leaves(unwrap, value)
+            kept[name] = mapped(unwrap, value)
     return kept
 
 
@@ -179,9 +179,26 @@ def _options(tree: ast.FunctionDef | None) -> dict[str, Any]:
     }
 
 
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """Apply a function to every leaf of nested lists, tuples and dicts."""
+    if isinstance(tree, dict):
+        return {key: mapped(function, item) for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [mapped(function, item) for item in tree]
+    if isinstance(tree, tuple):
+        return tuple(mapped(function, item) for item in tree)
+    return function(tree)
+
+
+def _leaves(tree: Any) -> list[Any]:
+    found: list[Any] = []
+    mapped(found.append, tree)
+    return found
+
+
 def held_nodes(tree: Any) -> list[Node]:
     """Return the nodes among the leaves of a tree."""
-    return [leaf for leaf in flatten(tree)[0] if isinstance(leaf, Node)]
+    return [leaf for leaf in _leaves(tree) if isinstance(leaf, Node)]
 
 
 def valued(tree: Any, values: Mapping[Node, Any], sizes: Mapping[str, int]) -> Any:
@@ -192,4 +209,4 @@ def valued(tree: Any, values: Mapping[Node, Any], sizes: Mapping[str, int]) -> A
             return np.array(values[leaf])
         return bind_dim(leaf, sizes) if isinstance(leaf, SymbolicDim) else leaf
 
-    return map_leaves(value, tree)
+    return mapped(value, tree)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.cage import FORKS, Inside, Limits, caged, warm_up
-from chainrule.derivation import is_upstream
-from chainrule.deriving import Derivation, derive
+from chainrule.derivation import is_upstream, with_sizes_apart
+from chainrule.deriving import Derivation, derive, inputs_named
 from chainrule.files import file_errors
 from chainrule.grading.answers import Answer, Unit, attributes_of, parsed, read_answer
 from chainrule.grading.arguments import Binder, Binding
@@ -36,13 +36,14 @@ from chainrule.grading.outcomes import Outcomes
 from chainrule.grading.requested import parameters_of
 from chainrule.grading.search import Search
 from chainrule.grading.statements import prepare
-from chainrule.grading.truth import Assumption, Truth
+from chainrule.grading.truth import Assumption, Match, Truth
 from chainrule.grading.vocabulary import Vocabulary
 from chainrule.ir import Program, SymbolicDim, parse_declarations
 from chainrule.words import ChainruleError, at_callers_line
 
 _FILE = re.compile(r"(?P<path>[^\n=]+\.py):(?P<name>\w+(\.\w+)?)")
 _MOST_SOURCE = 2**20
+_LONGEST_NAME = 60
 _log = logging.getLogger(__name__)
 
 
@@ -208,7 +209,7 @@ class Truths:
             is_loss = len(program.outputs) == 1 and program.outputs[0].type.shape == ()
             self.wrt = parameters_of(program.inputs, is_loss)
         else:
-            self.wrt = [node.name for node in derive(program, wrt).record.backward.wrt]
+            self.wrt = [node.name for node in inputs_named(with_sizes_apart(program), wrt)]
         floats = [n.name for n in program.inputs if n.type.dtype.is_float and not is_upstream(n)]
         self.derivation = derive(program, floats)
         self.program = self.derivation.record.traced
@@ -245,6 +246,11 @@ class Truths:
 def _title(against: object) -> str:
     """Return the name of the reference in messages."""
     return against if isinstance(against, str) else str(getattr(against, "__name__", "the reference"))
+
+
+def _is_long(match: Match) -> bool:
+    """Whether a value is a part of a formula whose name says too little for its length."""
+    return match.quantity.kind == "part" and len(match.text) > _LONGEST_NAME
 
 
 def batch_size(program: Program, wrt: Collection[str] = ()) -> str | None:
@@ -459,18 +465,26 @@ class Grader:
         first: tuple[int, int] | None,
     ) -> Line | None:
         source = self._answer.source(unit.line)
-        name = unit.names[0] if unit.names else ""
+        name = self.mender.identities.name(self.attempt, unit)
         if unit.number in diagnoses:
             status: Status = "wrong" if unit.order == first else "also wrong"
             return Line(unit.line, source, name, status, diagnosis=diagnoses[unit.number])
-        if unit.top is None or unit.hidden:
+        if unit.hidden:
             return None
         if mends and not spared(same_values, True, self.attempt.runs, after.runs, unit):
             return Line(unit.line, source, name, "consequence", cause=self._cause(unit, mends))
         meaning = spared(self._meaning, "", unit, name)
+        if unit.helper is not None and not (meaning and self._is_of_gradients(unit)):
+            return None
         if meaning:
             return Line(unit.line, source, name, "confirmed", meaning)
         return Line(unit.line, source, name, "computed")
+
+    def _is_of_gradients(self, unit: Unit) -> bool:
+        """Whether a unit's values are gradients: of a helper, other lines are not shown."""
+        identity = self.mender.identities.of(self.attempt, unit)
+        matches = identity.each or ((identity.match,) if identity.match is not None else ())
+        return any(match.quantity.kind == "gradient" for match in matches)
 
     def _cause(self, unit: Unit, mends: Sequence[Mend]) -> int:
         """Return the line of the first mistake on which a unit's value depends."""
@@ -496,7 +510,7 @@ class Grader:
         if identity.match is not None and identity.match.quantity.kind == "size" and self._is_constant(unit):
             return ""
         matches = identity.each or ((identity.match,) if identity.match is not None else ())
-        labels = list(dict.fromkeys(match.text for match in matches if match.quantity.label))
+        labels = list(dict.fromkeys(m.text for m in matches if m.quantity.label and not _is_long(m)))
         return ", ".join(labels)
 
     def _descends(self, final: Final, unit: Unit) -> bool:

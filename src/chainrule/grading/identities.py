@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.cage import called
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
-from chainrule.grading.comparison import as_arrays
+from chainrule.grading.comparison import Array, as_arrays
 from chainrule.grading.execution import columns
 from chainrule.grading.names import gradient_of
 from chainrule.grading.outcomes import Outcomes
@@ -95,6 +95,20 @@ class Identities:
             return Identity(match, claim, name=name, forward=forward, is_misshaped=misshaped)
         return self._by_rounds(attempt, unit, claim, name)
 
+    def is_known(self, attempt: Attempt, unit: Unit, number: int) -> bool | None:
+        """Whether a unit's value in one round is a known quantity; None for what is no array or a single number."""
+        values: list[Any] = []
+        for run in attempt.runs:
+            rounds = run.rounds.get(unit.number, ()) if unit.nested else run.lasts.get(unit.number, ())[:1]
+            if number >= len(rounds):
+                return None
+            values.append(rounds[number])
+        arrays = as_arrays(values)
+        if arrays is None or len({float(x) for array in arrays for x in array.flat}) <= 1:
+            return None
+        name = self.name(attempt, unit)
+        return self._truth.identify(values, self.claim(name), name) is not None
+
     def name(self, attempt: Attempt, unit: Unit) -> str:
         """Return the variable that a unit assigns: of a changed part of an array, the array."""
         name = unit.names[0] if unit.names else ""
@@ -110,19 +124,18 @@ class Identities:
 
     def _by_rounds(self, attempt: Attempt, unit: Unit, claim: str | None, name: str) -> Identity:
         """Identify a unit in a loop: by its stacked values, otherwise per iteration."""
-        stacks: list[Any] = []
-        rounds: list[Sequence[Any]] = []
+        rounds: list[list[Array]] = []
         for run in attempt.runs:
             arrays = as_arrays(run.rounds.get(unit.number, ()))
-            if arrays is None or len({array.shape for array in arrays}) != 1:
+            if not arrays:
                 return Identity(None, claim)
             rounds.append(arrays)
-            stacks.append(np.stack(arrays))
-        if len({float(x) for stack in stacks for x in stack.flat}) == 1:  # a single number may be equal to anything
-            return Identity(None, claim)
-        match = self._truth.identify([np.squeeze(s) for s in stacks], claim, name)
-        if match is not None:
-            return Identity(None, claim, (match,))
+        if len({float(x) for arrays in rounds for array in arrays for x in array.flat}) == 1:
+            return Identity(None, claim)  # a single number may be equal to anything
+        if all(len({array.shape for array in arrays}) == 1 for arrays in rounds):
+            match = self._truth.identify([np.squeeze(np.stack(arrays)) for arrays in rounds], claim, name)
+            if match is not None:
+                return Identity(None, claim, (match,))
         if len({len(values) for values in rounds}) != 1:
             return Identity(None, claim)
         each = [self._truth.identify(list(values), None, "") for values in zip(*rounds, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -55,7 +56,7 @@ def _layer_sizes(truth: Truth, wrt: Sequence[str]) -> list[Any]:
     shapes = [truth.inputs[name].type.shape for name in wrt if len(truth.inputs[name].type.shape) == 2]
     for ordered in (shapes, [shape[::-1] for shape in shapes]):
         matrices = [shape for shape in ordered if 1 not in shape or len(shapes) == 1]
-        if matrices and all(a[1] == b[0] for a, b in zip(matrices, matrices[1:], strict=False)):
+        if matrices and all(a[1] == b[0] for a, b in itertools.pairwise(matrices)):
             return [_size(matrices[0][0]), *(_size(shape[1]) for shape in matrices)]
     return []
 
@@ -78,9 +79,9 @@ def held_by_instance(answer: Answer, truth: Truth, wrt: Sequence[str]) -> dict[P
             found[path] = name
     numbers = [n for n in floats if not truth.inputs[n].type.ndim and is_hyperparameter(n) and n not in found.values()]
     for path, value in held:
-        if type(value) in (int, float) and is_hyperparameter(str(path[-1])) and len(numbers) == 1 and path not in found:
-            if folded(str(path[-1]))[:3] == folded(numbers[0])[:3]:
-                found[path] = numbers[0]
+        is_number = type(value) in (int, float) and path not in found and is_hyperparameter(str(path[-1]))
+        if is_number and len(numbers) == 1 and folded(str(path[-1]))[:3] == folded(numbers[0])[:3]:
+            found[path] = numbers[0]
     rest = {path: value for path, value in arrays.items() if path not in found and value.ndim}
     free = [name for name in wrt if name not in found.values()]
     fitted = next(_fit(list(rest.items()), free, truth, {}), None)

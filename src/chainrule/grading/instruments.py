@@ -9,7 +9,7 @@ import warnings
 from types import CodeType
 from typing import Any
 
-from chainrule.cage import NOTED, PICK, RETURN, SEEN, TICK, WHOLE
+from chainrule.cage import HOLE, NOTED, PICK, RETURN, SEEN, TICK, VALUE, WHOLE
 from chainrule.grading.marks import located, mark_of
 from chainrule.words import ChainruleError
 
@@ -54,6 +54,33 @@ def helper_code(name: str, helper: ast.FunctionDef, filename: str) -> CodeType:
     if "type_params" in ast.ClassDef._fields:
         whole.type_params = []
     return _code([ast.copy_location(whole, helper)], filename)
+
+
+def hole_for(statement: ast.stmt, in_helper: bool) -> ast.stmt:
+    """Return a statement that runs another, given later, in the place of one: many changes share the code around."""
+    hole = ast.Name(HOLE, ast.Load())
+    if not in_helper:
+        made: ast.stmt = ast.Expr(ast.Call(hole, [], []))
+    else:
+        names = [VALUE] if isinstance(statement, ast.Return) else sorted(names_stored(statement))
+        local = ast.Call(ast.Name("locals", ast.Load()), [], [])
+        wanted = ast.Tuple([ast.Constant(name) for name in names], ast.Load())
+        call = ast.Call(hole, [local, wanted], [])
+        if isinstance(statement, ast.Return):
+            made = ast.Return(ast.Subscript(call, ast.Constant(0), ast.Load()))
+        elif names:
+            made = ast.Assign([ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())], call)
+        else:
+            made = ast.Expr(call)
+    return ast.copy_location(made, statement)
+
+
+def filling_code(statement: ast.stmt, filename: str) -> CodeType:
+    """Compile a single statement for a hole."""
+    if isinstance(statement, ast.Return):
+        value = statement.value or ast.Constant(None)
+        statement = ast.copy_location(ast.Assign([ast.Name(VALUE, ast.Store())], value), statement)
+    return _code([statement], filename)
 
 
 class _Watch(ast.NodeTransformer):

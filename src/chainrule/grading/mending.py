@@ -21,13 +21,20 @@ from chainrule.grading.edits import DERIVATIVE, FACTOR, OTHER, Edit, Scope, edit
 from chainrule.grading.equations import read_equations
 from chainrule.grading.execution import LostError, Session, columns
 from chainrule.grading.identities import Identities
-from chainrule.grading.instruments import GradeError, names_stored, with_name
+from chainrule.grading.instruments import GradeError, filling_code, names_stored, with_name
 from chainrule.grading.outcomes import Outcomes
 from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Quantity, Truth
 
-TIME_BUDGET = 4.0
-"""Seconds of computation after which the search for an explanation ends with its results so far."""
+WORK = 400_000
+"""The number of statements to run in the search for an explanation, which ends with its results so far.
+
+Statements are counted rather than time, so that a verdict does not depend on the machine.
+"""
+TIME_BUDGET = 30.0
+"""Seconds of computation after which the search ends in any case."""
+_OVERHEAD = 12
+"""The cost of a trial besides its statements."""
 _BATCH = 48
 """The number of changes per request."""
 
@@ -69,6 +76,7 @@ class Mender:
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
         self._candidates = list(self._truths())
         self._deadline = session.clock + TIME_BUDGET
+        self._work = 0
 
     def begin(self) -> None:
         """Send the data for a search. Until then the session has received no correct values."""
@@ -78,10 +86,18 @@ class Mender:
             names.update({name: self._factors[label][number] for label, name in self._names.items()})
             more.append(names)
         self._session.give_candidates(self._key, [quantity.values for quantity in self._candidates], more)
+        self._work = 0
         self._deadline = self._session.clock + TIME_BUDGET
 
     def _is_late(self) -> bool:
-        return self._session.clock > self._deadline
+        return self._work > WORK or self._session.clock > self._deadline
+
+    def _cost(self, attempt: Attempt, unit: Unit) -> int:
+        """Return the number of statements that a trial of a unit runs."""
+        start = 0 if unit.helper is not None or unit.top is None else unit.top
+        counts = attempt.runs[0].counts
+        later = (u.number for u in attempt.answer.units if u.top is None or u.top >= start)
+        return _OVERHEAD + sum(counts.get(number, 0) for number in later)
 
     def attempt(self, answer: Answer, given: Mapping[str, int] | None = None) -> Attempt:
         """Run `answer` at all points."""
@@ -136,13 +152,14 @@ class Mender:
         mends: list[Mend] = []
         if not self._matters(attempt, unit):
             return mends
-        scope = self._scope(attempt, unit)
+        scope, cost = self._scope(attempt, unit), self._cost(attempt, unit)
         multiple = unit.top is not None and self.identities.of(attempt, unit).trust == 1
         changes = (e for e in edits(unit.statement, scope) if not multiple or e.kind in _OF_MULTIPLES)
         for batch in _batches(self._changed(attempt, unit, changes)):
             if self._is_late():
                 return mends
             gains = self._gains(attempt, [trial for _, trial in batch])
+            self._work += len(batch) * cost
             for (edit, _), gain in zip(batch, gains, strict=True):
                 mend = self._tried(attempt, unit, edit) if gain else None
                 if mend is not None:
@@ -176,20 +193,22 @@ class Mender:
     def _changed(self, attempt: Attempt, unit: Unit, changes: Iterable[Edit]) -> Iterator[tuple[Edit, Trial]]:
         """Yield each change with its trial; a shared pattern is compiled once."""
         patterns: dict[ast.stmt, CodeType | None] = {}
+        around = marshal.dumps(attempt.answer.holed_code(unit.number)) if unit.nested else b""
         for edit in changes:
             if edit.pattern not in patterns:
-                patterns[edit.pattern] = self._code(attempt, unit, edit.pattern)
+                patterns[edit.pattern] = self._code(attempt, edit.pattern)
             code = patterns[edit.pattern]
             if code is not None and edit.name:
-                code = with_name(code, OTHER, edit.name) if unit.helper is None else None
-                code = code or self._code(attempt, unit, edit.statement)
+                code = with_name(code, OTHER, edit.name) or self._code(attempt, edit.statement)
             if code is not None:
-                yield edit, _trial(marshal.dumps(code), unit)
+                filling = marshal.dumps(code)
+                place = unit.top, unit.helper or ""
+                yield edit, Trial(around, *place, hole=filling) if unit.nested else Trial(filling, *place)
 
-    def _code(self, attempt: Attempt, unit: Unit, statement: ast.stmt) -> CodeType | None:
+    def _code(self, attempt: Attempt, statement: ast.stmt) -> CodeType | None:
         """Compile a changed statement; None if it is invalid."""
         try:
-            return attempt.answer.code_with(unit.number, statement)
+            return filling_code(statement, attempt.answer.filename)
         except (SyntaxError, ValueError, TypeError, GradeError):
             return None
 
@@ -255,6 +274,7 @@ class Mender:
             if self._is_late():
                 return
             gains = self._gains(attempt, [trial._replace(given=index) for index in batch])
+            self._work += len(batch) * self._cost(attempt, unit)
             for index in itertools.compress(batch, gains):
                 quantity = self._candidates[index]
                 name = f"{GIVEN}{unit.number}"
@@ -285,11 +305,14 @@ class Mender:
             helper = attempt.answer.helpers[unit.helper]
             names = [argument.arg for argument in helper.args.args]
             names += sorted(name for statement in helper.body for name in names_stored(statement))
-            return Scope([name for name in dict.fromkeys(names) if name != "self"], (), self._names, None, False)
+            own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
+            return Scope(own, (), self._names, None, False)
         top = None if unit.nested else unit.top
-        variables = self._session.variables(attempt.answer, self._key, attempt.given, top)
+        variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
         rate = self._binding.rate or ("η" if final else None)
-        return Scope(variables, derivatives, self._names, rate, final is not None, self._updated(attempt, unit))
+        return Scope(
+            variables, derivatives, self._names, rate, final is not None, self._updated(attempt, unit), holders
+        )
 
     def updated_in(self, attempt: Attempt, unit: Unit, edit: Edit) -> int:
         """Return the line of the last update, before a unit, of the parameter that an edit reads as it was."""
@@ -297,7 +320,7 @@ class Mender:
         lines = [
             each.line
             for each in before
-            if (final := self.outcomes.updated_by(each)) is not None
+            if self.outcomes.updated_by(each) is not None
             if any(name.startswith(edit.before) or edit.before.startswith(name) for name in each.names)
         ]
         return max(lines, default=unit.line)

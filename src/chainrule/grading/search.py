@@ -7,7 +7,7 @@ Independent mistakes are found in order: after the correction of the first the s
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
@@ -16,6 +16,7 @@ from chainrule.grading.identities import Identity
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.names import is_numbered_gradient
 
+_MAKERS = frozenset({"zeros", "zeros_like", "ones", "ones_like", "empty_like", "copy", "array", "len", "eye", "range"})
 MISTAKES = 6
 """The maximum number of mistakes that are sought in one answer."""
 
@@ -38,24 +39,90 @@ class Search:
         return found, attempt
 
     def _first(self, attempt: Attempt) -> Mend | None:
+        wrong = len(self._outcomes.finals) - len(attempt.right)
+        tried: dict[int, list[Mend]] = {}
+        for unit in self._suspects(attempt):
+            tried[unit.number] = spared(self._mender.mends, [], attempt, unit)
+            if any(mend.edit is not None and len(mend.gain) == wrong for mend in tried[unit.number]):
+                return self._chosen(attempt, tried[unit.number])
         mends: list[Mend] = []
         for unit in attempt.answer.units:
             if unit.top is not None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
-                mends += spared(self._mender.mends, [], attempt, unit)
+                mends += self._mends(attempt, unit, tried)
         main = self._chosen(attempt, mends)
-        wrong = len(self._outcomes.finals) - len(attempt.right)
-        if main is not None and len(main.gain) == wrong and main.edit is not None:
+        hands_on = main is not None and (main.unit.hidden or self._hands_on(main.unit))
+        if main is not None and len(main.gain) == wrong and main.edit is not None and not hands_on:
             return main
         helpers: list[Mend] = []
         for unit in attempt.answer.units:
-            if unit.top is None:
-                helpers += spared(self._mender.mends, [], attempt, unit)
+            if unit.top is None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
+                helpers += self._mends(attempt, unit, tried)
         helper = self._chosen(attempt, helpers)
         if helper is not None and (
-            main is None or helper.gain > main.gain or (main.edit is None and helper.gain >= main.gain)
+            main is None or helper.gain > main.gain or ((main.edit is None or hands_on) and helper.gain >= main.gain)
         ):
             return helper
         return main
+
+    def _mends(self, attempt: Attempt, unit: Unit, tried: Mapping[int, list[Mend]]) -> list[Mend]:
+        if unit.number in tried:
+            return tried[unit.number]
+        return spared(self._mender.mends, [], attempt, unit)
+
+    def _suspects(self, attempt: Attempt) -> list[Unit]:
+        """Return the units with unknown values that are computed from known ones: the first wrong one is among them."""
+        answer, identities = attempt.answer, self._mender.identities
+        suspects = self._unread(attempt)
+        unsound: set[tuple[str | None, str]] = set()
+        rounds: dict[int, int] = {}
+        for number in attempt.runs[0].order:
+            unit = answer.units[number]
+            k = rounds.get(number, 0)
+            rounds[number] = k + 1
+            names = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+            founded = not any((unit.helper, name) in unsound for name in names)
+            known = spared(identities.is_known, None, attempt, unit, k if unit.nested else 0)
+            settled = not unit.nested and identities.of(attempt, unit).trust > 0
+            is_wrong = known is False or (known is not None and not unit.nested and not settled)
+            if is_wrong and founded and not unit.hidden and not self._is_plain(unit) and unit not in suspects:
+                suspects.append(unit)
+            for name in unit.names:
+                key = unit.helper, name.partition("[")[0]
+                if is_wrong:
+                    unsound.add(key)
+                elif isinstance(unit.statement, ast.Assign) and "[" not in name:
+                    unsound.discard(key)
+        return suspects
+
+    def _unread(self, attempt: Attempt) -> list[Unit]:
+        """Return the units that assign to a variable that nothing reads, although loops go on."""
+        answer = attempt.answer
+        nodes = [node for top in (*answer.body, *answer.helpers.values()) for node in ast.walk(top)]
+        read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        read |= {final.place.root for final in self._outcomes.finals}
+        return [
+            unit
+            for unit in answer.units
+            if unit.nested and unit.names and all(name.isidentifier() and name not in read for name in unit.names)
+        ]
+
+    def _hands_on(self, unit: Unit) -> bool:
+        """Whether a statement assigns a value that another has computed."""
+        value = getattr(unit.statement, "value", None)
+        while isinstance(value, ast.Attribute | ast.Subscript):
+            value = value.value
+        return isinstance(value, ast.Name) and not isinstance(unit.statement, ast.AugAssign)
+
+    def _is_plain(self, unit: Unit) -> bool:
+        """Whether a statement only hands on a value, or makes an array of one number or a container."""
+        value = getattr(unit.statement, "value", None)
+        if isinstance(unit.statement, ast.AugAssign) or "[" in "".join(unit.names):
+            return False
+        if isinstance(value, ast.Call):
+            function = value.func
+            name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+            return name in _MAKERS
+        return isinstance(value, ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Dict | ast.List)
 
     def _chosen(self, attempt: Attempt, mends: Sequence[Mend]) -> Mend | None:
         """Return the mend of the first mistake."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from chainrule.cage import OUT, called
 from chainrule.grading.answers import Answer, Output, Unit
+from chainrule.grading.edits import MODULES
 from chainrule.grading.instruments import compiled, elements, helper_code
 from chainrule.grading.marks import Mark, mark_of, put_mark
 
@@ -192,4 +193,8 @@ def changed_argument(call: ast.Call, answer: Answer) -> ast.Name | None:
                 return argument
         return None
     first = call.args[0] if call.args else None
-    return first if isinstance(first, ast.Name) and not isinstance(call.func, ast.Name) else None
+    module = call.func
+    while isinstance(module, ast.Attribute):
+        module = module.value
+    is_library = isinstance(module, ast.Name) and module is not call.func and module.id in MODULES
+    return first if isinstance(first, ast.Name) and is_library else None

@@ -197,7 +197,7 @@ class Truth:
     def _held(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> dict[str, Any]:
         """Return what the forward pass holds in its arguments and variables."""
         forward, inputs = self.vocabulary.forward, self.record.program.inputs
-        known = {node: values[node] for node in inputs}
+        known: dict[Node, Array] = {node: values[node] for node in inputs}
         trees = {**forward.held, **forward.arguments}
         nodes = list(dict.fromkeys(node for tree in trees.values() for node in held_nodes(tree)))
         try:

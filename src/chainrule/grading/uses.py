@@ -23,13 +23,12 @@ class Uses:
 
     def keys(self, name: str) -> list[str]:
         """Return the texts by which a dict is indexed, and the attributes that are read."""
-        keys = [
+        return [
             node.slice.value
             for node in self._nodes
             if isinstance(node, ast.Subscript) and _is_name(node.value, name)
             if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
         ]
-        return keys
 
     def is_keyed(self, name: str) -> bool:
         """Whether a name is used as a dict: indexed by texts, or by a text and a number, as in `"W" + str(l)`."""
@@ -47,8 +46,9 @@ class Uses:
                 return True
             if isinstance(node, ast.For | ast.comprehension) and _is_name(node.iter, name):
                 return True
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SEQUENCES:
-                if any(_is_name(argument, name) for argument in node.args):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in _SEQUENCES:
+                found = [argument for argument in node.args if _is_name(argument, name)]
+                if found:
                     return True
         return False
 
@@ -71,24 +71,24 @@ class Uses:
 
     def is_rate(self, name: str) -> bool:
         """Whether a name multiplies what is added to or subtracted from a variable: a learning rate."""
-        for statement in self._statements:
-            if isinstance(statement, ast.AugAssign):
-                value: ast.expr = statement.value
-            elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-                value = statement.value
-                if ast.unparse(statement.targets[0]) not in ast.unparse(value):
-                    if not (isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub)):
-                        continue
-            else:
-                continue
+        for value in self._steps():
             for node in ast.walk(value):
                 if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
-                    sides = [
-                        side.operand if isinstance(side, ast.UnaryOp) else side for side in (node.left, node.right)
-                    ]
-                    if any(_is_name(side, name) for side in sides):
+                    sides = (node.left, node.right)
+                    if any(_is_name(side.operand if isinstance(side, ast.UnaryOp) else side, name) for side in sides):
                         return True
         return False
+
+    def _steps(self) -> Iterator[ast.expr]:
+        """Yield the values that are added to or subtracted from variables, or assigned as such sums."""
+        for statement in self._statements:
+            if isinstance(statement, ast.AugAssign):
+                yield statement.value
+            elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+                value = statement.value
+                is_step = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub)
+                if is_step or ast.unparse(statement.targets[0]) in ast.unparse(value):
+                    yield value
 
 
 def _is_name(node: ast.AST, name: str) -> bool:

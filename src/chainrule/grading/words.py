@@ -62,6 +62,15 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The index is wrong: {before}, where {after} belongs.",
         "下标有误：写的是 {before}，应为 {after}。",
     ),
+    "target": (
+        "The value is assigned to {before}; {after}, which is read later, stays as it was.",
+        "该值赋给了 {before}；而后面读取的 {after} 没有更新。",
+    ),
+    "applied": (
+        "The activation itself is applied to the gradient, where the factor {after} belongs: its derivative, taken at "
+        "the values of the forward pass.",
+        "此处对梯度使用了激活函数本身，而应乘以 {after}，即它在前向值处的导数。",
+    ),
     "brackets": (
         "Brackets are missing: {before} should be {after}.",
         "缺少括号：{before} 应为 {after}。",

@@ -14,7 +14,7 @@ from chainrule.trace.pytree import paths as leaf_paths
 from chainrule.trace.recording import recording
 from chainrule.trace.recurrence import scan
 from chainrule.trace.source import TraceError
-from chainrule.trace.specification import parse_type, split_list
+from chainrule.trace.specification import ShapeTree, parse_type, shapes_in, split_list
 from chainrule.trace.traced import Size, Traced, released, unwrap, wrap
 from chainrule.trace.tracing import Tracing, for_one_call, trace, trace_with_structure
 
@@ -34,6 +34,7 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "FormulaError",
+    "ShapeTree",
     "Size",
     "TraceError",
     "Traced",
@@ -54,6 +55,7 @@ __all__ = [
     "recording",
     "released",
     "scan",
+    "shapes_in",
     "split_list",
     "syntax",
     "trace",

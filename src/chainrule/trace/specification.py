@@ -15,9 +15,11 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
+import inspect
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -138,29 +140,68 @@ def _size(value: Any) -> Dim:
     return value if isinstance(value, SymbolicDim) else int(value)
 
 
-def split_list(text: str) -> list[str] | None:
-    """Split a list of shapes, `"[d h; h o]"`; return None for the shape of a single array.
+ShapeTree: TypeAlias = "str | list[ShapeTree] | dict[str, ShapeTree]"
+
+
+def split_list(text: str) -> list[ShapeTree] | dict[str, ShapeTree] | None:
+    """Split a list of shapes, `"[d h; h o]"`, or a dict of them, `"{W1: d h; b1: h}"`, also nested.
+
+    Return None for the shape of a single array.
 
     >>> split_list("[d h; h o]")
     ['d h', 'h o']
+    >>> split_list("{W1: d h; b1: h}")
+    {'W1': 'd h', 'b1': 'h'}
     """
     inner = text.strip()
-    if not (inner.startswith("[") and inner.endswith("]") and ";" in inner):
+    if inner.startswith("{") and inner.endswith("}"):
+        pairs = [entry.partition(":") for entry in _entries(inner[1:-1], ";" if ";" in inner else ",")]
+        if all(colon and key.strip().strip("'\"").isidentifier() for key, colon, _ in pairs):
+            return {key.strip().strip("'\""): _nested(entry) for key, _, entry in pairs}
         return None
-    return [entry.strip() for entry in inner[1:-1].split(";") if entry.strip()]
+    if not (inner.startswith("[") and inner.endswith("]") and (";" in inner or inner[1:2] in "[{")):
+        return None
+    return [_nested(entry) for entry in _entries(inner[1:-1], ";")]
 
 
-def annotated_types(function: Callable[..., Any]) -> dict[str, str | list[str]]:
+def _nested(text: str) -> ShapeTree:
+    found = split_list(text)
+    return text.strip() if found is None else found
+
+
+def _entries(text: str, mark: str) -> list[str]:
+    """Split a text at a mark outside of brackets."""
+    entries, depth = [""], 0
+    for character in text:
+        depth += (character in "[{(") - (character in "]})")
+        if character == mark and not depth:
+            entries.append("")
+        else:
+            entries[-1] += character
+    return [entry.strip() for entry in entries if entry.strip()]
+
+
+def annotated_types(function: Callable[..., Any]) -> dict[str, ShapeTree]:
     """Return the types of parameters annotated with a shape: `X: "n d"`, or `X: Annotated[Array, "n d"]`.
 
-    A list of arrays has its shapes separated by semicolons, `Ws: "[d h; h o]"`.
+    Arrays in a list or dict have a text, `Ws: "[d h; h o]"` and `params: "{W1: d h; b1: h}"`, or a list or dict of
+    shapes, `params: {"W1": "d h", "b1": "h"}`.
     """
-    function = getattr(function, "__func__", function)
+    function = inspect.unwrap(getattr(function, "__func__", function))
     annotations = getattr(function, "__annotations__", {})
     postponed = bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & _POSTPONED)
     scope = getattr(function, "__globals__", {})
-    found: dict[str, str | list[str]] = {}
+    found: dict[str, ShapeTree] = {}
     for name, annotation in annotations.items():
+        if postponed and isinstance(annotation, str) and annotation[:1] in "[{":
+            with contextlib.suppress(SyntaxError, ValueError):
+                annotation = ast.literal_eval(annotation)
+        if isinstance(annotation, list | dict) and annotation:
+            if name != "return" and all(
+                isinstance(leaf, str) and _reads_as_shape(leaf) for leaf in _leaves(annotation)
+            ):
+                found[name] = annotation
+            continue
         if isinstance(annotation, str):
             text = _unquoted(annotation) if postponed else annotation
         else:
@@ -168,9 +209,27 @@ def annotated_types(function: Callable[..., Any]) -> dict[str, str | list[str]]:
         if name == "return" or text is None or isinstance(scope.get(text), type):
             continue  # a quoted class name is not a shape
         several = split_list(text)
-        if all(map(_reads_as_shape, [text] if several is None else several)):
+        if all(map(_reads_as_shape, _leaves(text if several is None else several))):
             found[name] = text if several is None else several
     return found
+
+
+def _leaves(tree: ShapeTree) -> Iterator[str]:
+    """Yield the shapes in a tree."""
+    if isinstance(tree, list | dict):
+        for entry in tree if isinstance(tree, list) else tree.values():
+            yield from _leaves(entry)
+    else:
+        yield tree
+
+
+def shapes_in(tree: ShapeTree) -> list[str]:
+    """Return the shapes of the arrays in a nested list or dict.
+
+    >>> shapes_in({"W": "d h", "more": ["h"]})
+    ['d h', 'h']
+    """
+    return list(_leaves(tree))
 
 
 def _unquoted(source: str) -> str | None:
