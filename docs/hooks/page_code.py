@@ -134,7 +134,9 @@ def execute(page: str, text: str, folder: Path, command: Callable[[Sequence[str]
     for block, following in zip(blocks, [*blocks[1:], None], strict=True):
         shown = following if following is not None and following.language == "text" and not following.title else None
         if block.title is not None:
-            (folder / block.title).write_text(block.code, encoding="utf-8")
+            path = folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.code, encoding="utf-8")
         elif block.language == "python":
             printed, value = namespace.run(block)
             yield Outcome(block, printed, shown, value)

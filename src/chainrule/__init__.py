@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from chainrule.engines import EngineError
     from chainrule.explorer import ExploreError, Explorer, explore
     from chainrule.grading import Grade, GradeError, grade
+    from chainrule.grading import Grade, GradeError, grade, grade_folder
     from chainrule.models import Model, ModelError, load_model, save_model
     from chainrule.networks import MLP, GradientReport, NetworkError, NeuralNetwork, gradient_report
     from chainrule.plots import PlotError, plot_decision_boundary
@@ -102,6 +103,8 @@ _HOME = {
         "Grade",
         "GradeError",
         "grade",
+        "grade_folder",
+        "grade_folder",
     ),
     "chainrule.models": (
         "Model",
@@ -271,6 +274,7 @@ __all__ = [
     "gelu",
     "grad",
     "grade",
+    "grade_folder",
     "gradient_report",
     "hessian",
     "jacobian",

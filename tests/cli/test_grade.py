@@ -30,7 +30,7 @@ def nothing(X, y):
     d = X
 
 def stranger(X, q1):
-    return X
+    return X + q1
 
 def broken(X, y):
     return {"W1": nowhere(X)}

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.grading.changes import OTHER, Scope
+from chainrule.grading.edits import edits
 from chainrule.grading.instruments import with_name
-from chainrule.grading.edits import OTHER, Scope, edits
 
 VALUES: Mapping[str, Any] = {"x": np.arange(1.0, 5).reshape(2, 2), "y": np.full((2, 2), 3.0), "__factor_0": 0.25}
 SCOPE = Scope(["x", "y"], [], {"1/4": "__factor_0"}, None, False)
@@ -28,7 +29,7 @@ def value(code: CodeType) -> Any:
             exec(code, space)
         except (ValueError, AttributeError, np.exceptions.AxisError) as error:
             return type(error).__name__
-    return np.asarray(space["z"]).tolist()
+    return {name: np.asarray(space[name]).tolist() for name in ("z", *VALUES) if name in space}
 
 
 def test_a_name_put_into_the_code_of_a_pattern_is_the_changed_statement() -> None:

@@ -11,7 +11,8 @@ import pytest
 import chainrule as cr
 from chainrule.cage import Limits
 from chainrule.gallery import GALLERY
-from chainrule.grading.grading import Truths, grade_against
+from chainrule.grading.grading import grade_against
+from chainrule.grading.references import Truths
 
 ANSWER = """
 def backward(X, y, W1, b1, W2, b2, a1, a2):

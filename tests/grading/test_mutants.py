@@ -11,7 +11,8 @@ from support.grading_mutants import NAMES, Mutant, entry_of, function, sampled
 
 from chainrule.cage import Limits
 from chainrule.grading import Grade, GradeError
-from chainrule.grading.grading import Truths, grade_against
+from chainrule.grading.grading import grade_against
+from chainrule.grading.references import Truths
 
 COUNT = 6
 """Mutants of each answer."""

@@ -13,7 +13,8 @@ import pytest
 import chainrule as cr
 from chainrule.cage import Limits
 from chainrule.gallery import GALLERY
-from chainrule.grading.grading import Truths, grade_against
+from chainrule.grading.grading import grade_against
+from chainrule.grading.references import Truths
 
 SOURCE = (Path(__file__).parents[1] / "data" / "styles.txt").read_text(encoding="utf-8")
 ROWS = GALLERY["two_layer_rows"].function

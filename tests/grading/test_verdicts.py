@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.gallery import GALLERY
-from chainrule.grading import diagnosis, faults, grading, identities, mending, search
+from chainrule.grading import diagnosis, faults, graders, identities, mending, search
 from chainrule.grading.grades import Line
 from chainrule.grading.truth import Truth
 from chainrule.grading.vocabulary import Vocabulary
@@ -238,11 +238,11 @@ STAGES = [
     (diagnosis.Diagnostician, "of"),
     (diagnosis.Diagnostician, "_kind"),
     (diagnosis.Diagnostician, "misfit"),
-    (grading.Grader, "_right_for_one_sample"),
-    (grading.Grader, "_unexplained"),
-    (grading.Grader, "_meaning"),
-    (grading.Grader, "_remarks"),
-    (grading, "same_values"),
+    (graders.Grader, "_right_for_one_sample"),
+    (graders.Grader, "_unexplained"),
+    (graders.Grader, "_meaning"),
+    (graders.Grader, "_remarks"),
+    (graders, "same_values"),
 ]
 WRONG = "def backward(X, y, w):\n    r = X @ w - y\n    dw = X @ r\n    return {'w': dw}\n"
 
@@ -275,7 +275,7 @@ def test_nothing_fails_where_nothing_is_made_to(monkeypatch: pytest.MonkeyPatch)
     def unspared(stage: Callable[..., Any], otherwise: Any, *arguments: Any) -> Any:
         return stage(*arguments)
 
-    for module in (faults, search, grading):
+    for module in (faults, search, graders):
         monkeypatch.setattr(module, "spared", unspared)
     assert graded(WRONG, "0.5*sum((X@w-y)^2)", X="n d", y="n", w="d").first_wrong is not None
 

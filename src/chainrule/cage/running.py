@@ -71,8 +71,8 @@ class Snapshot:
 class Result:
     """What a run has computed: values of units, how often and in which order they ran, problems by statement.
 
-    `wholes` are the units that change a part of an array, whose value is the array; `namespace` has the variables at its
-    end.
+    `wholes` are the units that change a part of an array, whose value is the array; `namespace` has the variables at
+    its end.
     """
 
     values: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)

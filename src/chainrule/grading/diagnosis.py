@@ -13,8 +13,8 @@ import numpy as np
 from chainrule.cage import BEFORE, GIVEN, TRANSPOSE
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
+from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
-from chainrule.grading.edits import DERIVATIVE, FACTOR, Kind
 from chainrule.grading.execution import columns
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.truth import Match, Quantity, Truth
@@ -72,7 +72,7 @@ class Diagnostician:
             kind, values = self._term(found[0], symbol, values)
         if kind == "operand" and needed is not None and needed.is_exact and needed.quantity.kind == "derivative":
             kind, values = "derivative", {"at": values["before"], "instead": values["after"], **values}
-        code = _code(mend)
+        code = _code(mend, self._mender.numbers)
         return Diagnosis(kind, values, label, formula, code if code and self._mender.holds(attempt, mend, code) else "")
 
     def _needed(self, match: Match | None) -> tuple[str, str]:
@@ -102,7 +102,10 @@ class Diagnostician:
             kind, values = self._of_sum(attempt, mend, values)
             return kind, {**values, **(self._of_shapes(found, needed) if kind == "shape" else {})}
         if edit.kind == "factor":
-            return "factor", self._of_factor(values, found, needed)
+            values = self._of_factor(values, found, needed)
+            if edit.subject is not None and edit.name.startswith(FACTOR) and not values["factor"]:
+                values.update({"before": ast.unparse(edit.subject), "on": "yes"})
+            return "factor", values
         if edit.kind == "missing term":
             return "missing term", values
         if edit.kind == "missing derivative":
@@ -330,11 +333,11 @@ def _method_of_value(call: ast.Call) -> bool:
     )
 
 
-def _code(mend: Mend) -> str:
-    """Return the corrected statement in the learner's names; "" if it needs others."""
-    if mend.edit is None:
+def _code(mend: Mend, numbers: Mapping[str, float]) -> str:
+    """Return the corrected statement in the learner's names; "" if it needs others. `numbers` are those of factors."""
+    if mend.edit is None or isinstance(mend.edit.pattern, ast.If):
         return ""
-    statement = _Readable().visit(ast.parse(ast.unparse(mend.edit.statement)))
+    statement = _Readable(numbers).visit(ast.parse(ast.unparse(mend.edit.statement)))
     text = ast.unparse(statement)
     if any(hidden in text for hidden in _HIDDEN):
         return ""
@@ -345,6 +348,24 @@ def _code(mend: Mend) -> str:
 
 class _Readable(ast.NodeTransformer):
     """Replaces generated names of a correction by readable expressions."""
+
+    def __init__(self, numbers: Mapping[str, float]) -> None:
+        self._numbers = numbers
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        right = node.right
+        if isinstance(node.op, ast.Mult) and isinstance(right, ast.Constant) and getattr(right, "is_factor", False):
+            return ast.BinOp(right, ast.Mult(), node.left)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        number = self._numbers.get(node.id)
+        if number is None:
+            return node
+        constant = ast.Constant(int(number) if number.is_integer() else number)
+        constant.is_factor = True  # type: ignore[attr-defined]  # it is written before what it multiplies
+        return constant
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)

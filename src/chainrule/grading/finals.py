@@ -23,6 +23,9 @@ from chainrule.grading.names import gradient_of, is_data, is_loss_name
 from chainrule.grading.truth import Truth
 from chainrule.trace import flatten
 
+_MOST_OTHERS = 4
+"""The number of values besides gradients that an answer may return without names."""
+
 
 @dataclass(frozen=True)
 class Final:
@@ -84,6 +87,7 @@ class Finder:
     ) -> None:
         self._answer, self._binding, self._truth, self._overview, self._look = answer, binding, truth, overview, look
         self._wrt = list(wrt)
+        self._unfinished = False
         known = [q.symbol for q in truth.quantities if q.kind == "gradient" and q.symbol is not None]
         self._inputs = [name for name in truth.inputs if name in known]
         self._trees = {
@@ -92,18 +96,35 @@ class Finder:
             if isinstance(tree, list | tuple)
         }
 
-    def finals(self) -> list[Final]:
-        """Return the gradients that the answer has; raise GradeError if there are none."""
+    def finals(self, unfinished: bool = False) -> list[Final]:
+        """Return the gradients that the answer has; raise GradeError if there are none.
+
+        Of an `unfinished` answer, variables named like gradients count.
+        """
+        self._unfinished = unfinished
         updates = list(self._updates())
         returned = self._returned([final.symbol for final in updates])
         given = {final.symbol for final in returned}
         found = returned + [final for final in updates if final.symbol not in given]
+        if unfinished:
+            given = {final.symbol for final in found}
+            return found + [final for final in self._variables() if final.symbol not in given]
         if not found:
             raise GradeError(
                 f"{self._answer.name} returns no gradient and updates no parameter; return them by name, as in "
                 f"return {{{', '.join(f'{name!r}: d{name}' for name in self._wrt[:2])}}}"
             )
         return found
+
+    def _variables(self) -> Iterator[Final]:
+        """Yield the variables of the body that are named like gradients by inputs."""
+        seen: set[str] = set()
+        for unit in self._answer.units:
+            for name in unit.names if unit.helper is None else ():
+                symbol = gradient_of(name, self._inputs) if name.isidentifier() else None
+                if symbol is not None and symbol not in seen:
+                    seen.add(symbol)
+                    yield Final(symbol, Place(name), name)
 
     # Updated parameters and attributes
 
@@ -194,11 +215,7 @@ class Finder:
         values = self._look([leaf.place for leaf in leaves])
         free = [name for name in (*self._wrt, *self._inputs) if name not in found]
         free = list(dict.fromkeys(free))
-        open_ = [
-            k
-            for k, leaf in enumerate(leaves)
-            if found[k] is None and not is_loss_name(leaf.label) and not self._is_another(leaf)
-        ]
+        open_ = [k for k, leaf in enumerate(leaves) if found[k] is None and not is_loss_name(leaf.label)]
         columns = {k: as_arrays([row[k] for row in values]) for k in open_}
         unnamed = [k for k in open_ if columns[k] is not None]
         for k in unnamed:
@@ -207,8 +224,11 @@ class Finder:
         keyed = any(isinstance(step, str) for k in unnamed for step in leaves[k].place.path)
         if not left and not any(found):
             left = [k for k in unnamed if found[k] is None and not keyed]
+        if len(leaves) == len(self._wrt) and any(found) and None in found and not keyed:
+            ordered = [a if a is not None else b for a, b in zip(found, self._wrt, strict=True)]
+            found = list(ordered) if len(set(ordered)) == len(ordered) else found
         self._by_place(leaves, found, left, updated)
-        if not any(found) and not updated and leaves:
+        if not any(found) and not updated and leaves and not self._unfinished:
             count = self._overview.count or len(leaves)
             raise GradeError(
                 f"{self._answer.name} returns {count} value{'s' * (count != 1)} and there are {len(self._wrt)} "
@@ -235,13 +255,6 @@ class Finder:
         names = self._trees.get(root or "", [])
         return names[leaf.index] if leaf.index < len(names) else None
 
-    def _is_another(self, leaf: _Leaf) -> bool:
-        """Whether a returned value is by its name a value of the forward pass, or a gradient by one."""
-        stages = list(self._truth.stages)
-        return bool(leaf.label) and (
-            called(leaf.label, stages) is not None or gradient_of(leaf.label, stages) is not None
-        )
-
     def _by_place(
         self, leaves: Sequence[_Leaf], found: list[str | None], left: Sequence[int], updated: Sequence[str]
     ) -> None:
@@ -256,7 +269,7 @@ class Finder:
                     found[k] = name
                 return
         free = [name for name in self._wrt if name not in found and name not in updated]
-        for k in left:
+        for k in left if len(left) <= len(self._inputs) + _MOST_OTHERS else ():
             same = [name for name in free if self._truth.points[0].values[name].shape == shapes[k]]
             if len(same) == 1:
                 found[k] = same[0]
@@ -290,7 +303,7 @@ class Finder:
         ]
         if all(a.shape == old.shape for a, (old, _) in zip(values, steps, strict=True)):
             moved = [old - a for a, (old, _) in zip(values, steps, strict=True)]
-            if constant_ratios(moved, true.values) is not None:
+            if _proportional(moved, true.values):
                 return True
         return any(_updates_itself(top, leaf.label) for top in self._answer.body)
 

@@ -57,6 +57,8 @@ class Grade:
         The lines of the answer, in order.
     remarks : tuple of (key, values)
         Remarks on the answer as a whole.
+    steps : tuple of (gradient, state)
+        The gradients in the order of the backward pass, each "right" or "open".
 
     Examples
     --------
@@ -77,6 +79,7 @@ class Grade:
     updates: frozenset[str] = frozenset()
     loss: str = "L"
     remarks: tuple[tuple[str, Mapping[str, str]], ...] = field(default=())
+    steps: tuple[tuple[str, str], ...] = field(default=())
 
     @property
     def first_wrong(self) -> Line | None:
@@ -87,6 +90,56 @@ class Grade:
         """Return the grade as text, with a line for each line of the answer."""
         lang = used_language(lang)
         return "\n".join(text for text, _ in self.paragraphs(lang)) + "\n"
+
+    def hint(self, lang: Language | None = None) -> str:
+        """Return where the first mistake is, without what it is; the verdict if there is none.
+
+        >>> import chainrule as cr
+        >>> grade = cr.grade("dx = 2 * A * (A @ x - b)", "norm(A @ x - b)^2", wrt="x")
+        >>> print(grade.hint())
+        Line 1 is the first that is wrong; what is above it is right.
+        """
+        lang = used_language(lang)
+        first = self.first_wrong
+        if first is not None:
+            return say(lang, "hint", line=str(first.number))
+        wrong = [name for name, state in self.gradients.items() if state == "wrong"]
+        return say(lang, "hint unknown", names=self._listed(wrong, lang)) if wrong else self._verdict(lang)[0]
+
+    def progress(self, lang: Language | None = None) -> str:
+        """Return what is right so far, and what comes next.
+
+        >>> import chainrule as cr
+        >>> loss = "sum((sigmoid(X @ W + b) - y)^2)"
+        >>> print(cr.grade("db = 2 * (sigmoid(X @ W + b) - y)", loss, wrt="b", X="n d", W="d", b="", y="n").progress())
+        No gradient is right so far.
+        First mend line 1: ∂L/∂b is not right yet.
+        """
+        lang = used_language(lang)
+        done = [label for label, state in self.steps if state == "right"]
+        said = [say(lang, "so far", names=listed_in(lang, done)) if done else say(lang, "nothing so far")]
+        first = self.first_wrong
+        name = self._next()
+        if first is not None:
+            needed = first.diagnosis.needed if first.diagnosis is not None else ""
+            wrong = [f"∂{self.loss}/∂{key}" for key, state in self.gradients.items() if state == "wrong"]
+            said.append(say(lang, "mend first", line=str(first.number), name=needed or name or wrong[0]))
+        elif name and not self.right:
+            said.append(say(lang, "next", name=name))
+        elif self.right:
+            said.append(self._verdict(lang)[0])
+        return "\n".join(said)
+
+    def _next(self) -> str:
+        """Return the first gradient of the backward pass, after the last that is right, that is open; "" if none is."""
+        asked = {f"∂{self.loss}/∂{name}" for name, state in self.gradients.items() if state != "right"}
+        last = max((k for k, (_, state) in enumerate(self.steps) if state == "right"), default=-1)
+        for k, (label, state) in enumerate(self.steps):
+            if state == "open" and (
+                label in asked or (k > last and any(later in asked for later, _ in self.steps[k:]))
+            ):
+                return label
+        return ""
 
     def paragraphs(self, lang: Language | None = None) -> list[tuple[str, int]]:
         """Return the sentences of `text`, each with the indentation of its continuation lines."""
@@ -175,6 +228,7 @@ class Grade:
             "first_wrong_line": None if first is None else first.number,
             "gradients": dict(self.gradients),
             "lines": lines,
+            "steps": [{"gradient": label, "state": state} for label, state in self.steps],
             "remarks": [say(lang, key, **values) for key, values in self.remarks],
         }
 

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import linecache
-import logging
 import os
 import re
 import tokenize
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.cage import FORKS, Inside, Limits, caged, warm_up
-from chainrule.derivation import is_upstream, with_sizes_apart
-from chainrule.deriving import Derivation, derive, inputs_named
+from chainrule.deriving import Derivation
 from chainrule.files import file_errors
-from chainrule.grading.answers import Answer, Unit, attributes_of, parsed, read_answer
-from chainrule.grading.arguments import Binder, Binding
-from chainrule.grading.attempts import Attempt, same_values
-from chainrule.grading.comparison import agree, as_arrays, constant_ratios
-from chainrule.grading.diagnosis import Diagnosis, Diagnostician
+from chainrule.grading.answers import Answer, parsed, read_answer
 from chainrule.grading.equations import equation_names, read_equations
-from chainrule.grading.execution import Run, Session, columns
-from chainrule.grading.faults import spared
-from chainrule.grading.finals import Final
-from chainrule.grading.forwards import forward_of
-from chainrule.grading.grades import Grade, Line, Status
+from chainrule.grading.execution import Session
+from chainrule.grading.graders import grade_answer
+from chainrule.grading.grades import Grade
 from chainrule.grading.instruments import GradeError
-from chainrule.grading.mending import Mend, Mender
-from chainrule.grading.names import is_data, is_target
-from chainrule.grading.outcomes import Outcomes
-from chainrule.grading.requested import parameters_of
-from chainrule.grading.search import Search
-from chainrule.grading.statements import prepare
-from chainrule.grading.truth import Assumption, Match, Truth
-from chainrule.grading.vocabulary import Vocabulary
-from chainrule.ir import Program, SymbolicDim, parse_declarations
+from chainrule.grading.references import Truths, title_of
+from chainrule.ir import Program
 from chainrule.words import ChainruleError, at_callers_line
 
 _FILE = re.compile(r"(?P<path>[^\n=]+\.py):(?P<name>\w+(\.\w+)?)")
 _MOST_SOURCE = 2**20
-_LONGEST_NAME = 60
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,6 +45,7 @@ def grade(
     *,
     limits: Limits | None = None,
     assume: str | None = None,
+    unfinished: bool = False,
     **shapes: Any,
 ) -> Grade:
     """Grade a handwritten backward pass.
@@ -71,18 +54,24 @@ def grade(
     ----------
     answer
         A NumPy function, or its location: `"answer.py:backward"` or an `AnswerFile`. Its parameters are named like the
-        inputs of `against`, or like its named values (`z1`, `a1`); a learning rate, and `cache` or `params` as a dict
-        of these, are accepted too. It returns gradients by name, or in the order of `wrt`, or updates parameters.
+        inputs of `against`, or like its variables (`z1`, `a1`, `eps`, `caches`); a learning rate, the upstream
+        gradient of a layer, and dicts such as `cache` or `params` are accepted under any name. It may be a method:
+        `Class.method`, whose instance gets the values of `against`. It returns gradients in any container, perhaps
+        with a cost, or keeps them in attributes (`self.dW`), or updates parameters.
         Alternatively text, one equation a line, in the language of formulas: `dW2 = a1' * d2`, with `∂L/∂W2 = …`,
         `δ2 = …` and `⊙`.
     against
-        The forward pass, in any form that `derive` accepts.
+        The forward pass, in any form that `derive` accepts. It may return a cache or gradients besides its loss or
+        output.
     wrt
-        The requested gradients; by default those of `derive`.
+        The requested gradients; by default those by the parameters of a loss, or by every input of a layer. Inputs
+        that are named like data, labels or regularizers are not parameters; the grade says which others were taken so.
     limits
         Resource limits of an answer in a file; by default 10 seconds and 1 GiB of memory.
     assume
         Properties of the arguments of `against`, as for `derive`: an answer may use them.
+    unfinished
+        Whether an answer may end before it returns its gradients: those in its variables count.
     **shapes
         The shapes of the arguments of `against`, as for `derive`.
 
@@ -117,7 +106,8 @@ def grade(
         answer = AnswerFile(place["path"], place["name"])
     if isinstance(answer, AnswerFile):
         warm_up()
-    return grade_against(answer, Truths(against, wrt, shapes, assume), _title(against), limits or Limits())
+    truths = Truths(against, wrt, shapes, assume, unfinished)
+    return grade_against(answer, truths, title_of(against), limits or Limits())
 
 
 def grade_against(
@@ -186,367 +176,3 @@ def _read(path: str) -> tuple[bytes, list[str]]:
     if "\0" in text:
         raise GradeError(f"{path} holds null characters, which Python does not read; save it as text")
     return source, text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-class Truths:
-    """The references of an answer: the derivation with respect to every input, and the requested gradients."""
-
-    def __init__(
-        self,
-        against: Callable[..., Any] | Program | Derivation | str,
-        wrt: Sequence[str] | str | None,
-        shapes: Mapping[str, Any],
-        assume: str | None = None,
-    ) -> None:
-        forward = forward_of(against, shapes)
-        program = forward.program if assume is None else forward.program.declare(parse_declarations(assume))
-        self.stated = wrt is not None
-        if wrt is None and isinstance(against, Derivation):
-            self.stated = True
-            self.wrt = [node.name for node in against.record.backward.wrt]
-            program = against.record.traced
-        elif wrt is None:
-            is_loss = len(program.outputs) == 1 and program.outputs[0].type.shape == ()
-            self.wrt = parameters_of(program.inputs, is_loss)
-        else:
-            self.wrt = [node.name for node in inputs_named(with_sizes_apart(program), wrt)]
-        floats = [n.name for n in program.inputs if n.type.dtype.is_float and not is_upstream(n)]
-        self.derivation = derive(program, floats)
-        self.program = self.derivation.record.traced
-        self._vocabulary = Vocabulary(self.derivation, forward)
-        self._made: dict[tuple[Assumption, bool], Truth | None] = {}
-
-    @property
-    def assumptions(self) -> list[Assumption]:
-        """The possible assumptions on targets; only "any" without targets."""
-        floats = [n for n in self.program.inputs if n.type.dtype.is_float and n.type.ndim]
-        if not any(is_target(node.name) for node in floats):
-            return ["any"]
-        return ["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
-
-    def get(self, assume: Assumption = "any", single: bool = False) -> Truth | None:
-        """Return the reference under an assumption, or for one sample; None if there is no such point."""
-        key = (assume, single)
-        if key not in self._made:
-            self._made[key] = self._make(assume, single)
-        return self._made[key]
-
-    def _make(self, assume: Assumption, single: bool) -> Truth | None:
-        batch = batch_size(self.program, self.wrt)
-        if assume == "any" and not single:
-            return Truth(self._vocabulary, batch)
-        if single and batch is None:
-            return None
-        try:
-            return Truth(self._vocabulary, batch, assume, single)
-        except (ChainruleError, ValueError, IndexError):
-            return None
-
-
-def _title(against: object) -> str:
-    """Return the name of the reference in messages."""
-    return against if isinstance(against, str) else str(getattr(against, "__name__", "the reference"))
-
-
-def _is_long(match: Match) -> bool:
-    """Whether a value is a part of a formula whose name says too little for its length."""
-    return match.quantity.kind == "part" and len(match.text) > _LONGEST_NAME
-
-
-def batch_size(program: Program, wrt: Collection[str] = ()) -> str | None:
-    """Return the name of the size that counts samples: one of the first array of data that no parameter has.
-
-    Targets are skipped, whose axes may count classes.
-    """
-    arrays = [node for node in program.inputs if node.type.ndim]
-    parameters = [node for node in arrays if node.name in wrt and not (node is arrays[0] and is_data(node.name))]
-    first = next((node for node in arrays if not is_target(node.name)), None)
-    if first is None:
-        return None
-    taken = {dim for node in parameters if node is not first for dim in node.type.shape}
-    inner = {dim for node in arrays for dim in node.type.shape[1:] if node is not first}
-    for dim in first.type.shape:
-        if isinstance(dim, SymbolicDim) and dim not in taken and (dim not in inner or first.type.shape[-1] == dim):
-            return str(dim)
-    return None
-
-
-def grade_answer(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
-    """Grade a parsed answer in its session."""
-    try:
-        return _graded(answer, truths, against, session)
-    except RecursionError:
-        raise GradeError(f"{answer.name} is nested too deeply to be graded") from None
-    except ChainruleError:
-        raise
-    except Exception as error:  # an exception would end the command with the status of a wrong answer
-        _log.debug("grading failed", exc_info=True)
-        raise GradeError(
-            f"{answer.name} cannot be graded: what it gives led to a {type(error).__name__} in the comparison"
-        ) from error
-
-
-def _graded(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
-    generic = truths.get()
-    assert generic is not None
-    binder = Binder(answer, generic, truths.wrt)
-    binding = binder.bind()
-    if answer.owner:
-        if answer.constructor is not None:
-            answer.attributes = attributes_of(session.make(binding.given(generic.points[0])))
-        binding = binder.with_attributes(binding)
-    prepare(answer, binding.containers, binder.known)
-    session.prepare(answer, binding.defaults, list(binding.by_name), sorted(binding.containers))
-    best: tuple[tuple[int, int], Grader] | None = None
-    for assume in truths.assumptions:
-        truth = truths.get(assume)
-        if truth is None:
-            continue
-        grader = Grader(answer, truth, binding, truths, assume, session)
-        if grader.is_right:
-            best = (0, 0), grader
-            break
-        score = len(grader.attempt.right), grader.known()
-        if best is None or score > best[0]:
-            best = score, grader
-    assert best is not None
-    return best[1].grade(against)
-
-
-class Grader:
-    """Grades one answer against one reference.
-
-    The verdict is reached first, from values of a process that has received only inputs. The explanation of a wrong
-    answer follows; if it fails, the verdict remains.
-    """
-
-    def __init__(
-        self, answer: Answer, truth: Truth, binding: Binding, truths: Truths, assume: Assumption, session: Session
-    ) -> None:
-        self._answer = answer
-        self._truth = truth
-        self._binding = binding
-        self._truths = truths
-        self._assume = assume
-        self._session = session
-        session.give_points(assume, [binding.given(point) for point in truth.points])
-        runs = session.run(answer, assume)
-        overview = runs[0].overview
-        assert overview is not None
-        self._refuse_failures(runs[0])
-        self.outcomes = Outcomes(answer, binding, truth, truths.wrt, overview, session.places)
-        places = session.places(self.outcomes.places)
-        for run, found in zip(runs, places, strict=True):
-            run.places = found
-        self.outcomes.check_numbers(places)
-        self.outcomes.choose_rates(places, truth)
-        self.mender = Mender(truth, assume, binding, self.outcomes, session)
-        self.attempt = Attempt(answer, runs, self.outcomes.right(places, truth))
-
-    def _refuse_failures(self, run: Run) -> None:
-        """Raise GradeError for an exception that is unrelated to shapes."""
-        for problem in run.problems.values():
-            if problem.caused or "ValueError" in problem.kinds:
-                continue
-            if {"TypeError", "IndexError"} & set(problem.kinds) and "dimension" in problem.text:
-                continue
-            hint = ""
-            if "'Container'" in problem.text and self._binding.containers:
-                name = min(self._binding.containers)
-                hint = f"; {name} is a dict of inputs and named values here: take them out by name, as in {name}['x']"
-            raise GradeError(f"{self._answer.filename}:{problem.line}: {problem.text}{hint}")
-
-    @property
-    def is_right(self) -> bool:
-        return len(self.attempt.right) == len(self.outcomes.finals) and not self.outcomes.missing
-
-    def known(self) -> int:
-        """The number of lines that were identified."""
-        return sum(spared(self._trust, 0, u) > 0 for u in self._answer.units if u.top is not None and not u.hidden)
-
-    def _trust(self, unit: Unit) -> int:
-        return self.mender.identities.of(self.attempt, unit).trust
-
-    def grade(self, against: str) -> Grade:
-        """Identify every line and return the grade."""
-        wrong = len(self.attempt.right) < len(self.outcomes.finals)
-        mends: list[Mend] = []
-        after, diagnoses = self.attempt, dict[int, Diagnosis]()
-        if wrong:
-            mends, after = spared(self._mistakes, (mends, after))
-            diagnoses = self._diagnoses(mends) if mends else spared(self._unexplained, diagnoses)
-        first = min((self._answer.unit(number).order for number in diagnoses), default=None)
-        lines = []
-        for unit in sorted(self._answer.units, key=lambda u: u.order):
-            line = self._line(unit, mends, diagnoses, after, first)
-            if line is not None:
-                lines.append(line)
-        finals = {final.symbol for final in self.outcomes.finals}
-        gradients = {symbol: "right" if symbol in self.attempt.right else "wrong" for symbol in self._ordered(finals)}
-        gradients.update(dict.fromkeys(self.outcomes.missing, "missing"))
-        updates = frozenset(final.symbol for final in self.outcomes.finals if final.is_update)
-        remarks: list[tuple[str, Mapping[str, str]]] = []
-        remarks = spared(self._remarks, remarks, mends, diagnoses)
-        loss = self._truth.record.loss.name
-        return Grade(self._answer.name, against, self.is_right, gradients, tuple(lines), updates, loss, tuple(remarks))
-
-    def _mistakes(self) -> tuple[list[Mend], Attempt]:
-        self._session.places(self.outcomes.places)
-        self.mender.begin()
-        return Search(self.mender).mistakes(self.attempt)
-
-    def _ordered(self, symbols: set[str]) -> list[str]:
-        order = [*self._truths.wrt, *self._truth.inputs]
-        return sorted(symbols, key=order.index)
-
-    def _diagnoses(self, mends: Sequence[Mend]) -> dict[int, Diagnosis]:
-        teacher = Diagnostician(self._truth, self.mender)
-        none: frozenset[str] = frozenset()
-        single = spared(self._right_for_one_sample, none)
-        attempt, found = self.attempt, dict[int, Diagnosis]()
-        for mend in mends:
-            diagnosis = spared(self._diagnosis, Diagnosis("other"), teacher, attempt, mend, single)
-            found.setdefault(mend.unit.number, diagnosis)
-            attempt = mend.after
-        return found
-
-    def _diagnosis(self, teacher: Diagnostician, attempt: Attempt, mend: Mend, single: frozenset[str]) -> Diagnosis:
-        diagnosis = teacher.of(attempt, mend)
-        values = {"batch": self._truth.batch or "", **diagnosis.values}
-        problem = next((p for top, p in attempt.runs[0].problems.items() if top == mend.unit.top), None)
-        if problem is not None and not problem.caused:
-            values.update(teacher.misfit(attempt, mend.unit) or {"problem": problem.text})
-        return replace(diagnosis, values=values, single=bool(mend.gain) and mend.gain <= single)
-
-    def _unexplained(self) -> dict[int, Diagnosis]:
-        """Return a diagnosis of the line whose value contradicts its name although its operands are correct.
-
-        Without such a line the mistake may be anywhere, and no line is marked.
-        """
-        sound: dict[str, bool] = {}
-        teacher = Diagnostician(self._truth, self.mender)
-        units = [u for u in self._answer.units if u.top is not None]
-        last = {name: unit.number for unit in units for name in unit.names}
-        for unit in units:
-            read = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-            founded = all(sound.get(name, True) for name in read - self._answer.helpers.keys())
-            trust = self.mender.identities.of(self.attempt, unit).trust
-            plain = founded and not unit.nested and not unit.hidden and not read & self._answer.helpers.keys()
-            final = bool(unit.names) and last[unit.names[0]] == unit.number
-            claims = bool(unit.names) and self.mender.identities.claim(unit.names[0]) is not None
-            if plain and (trust < 0 or (trust == 0 and claims and final and not self._is_constant(unit))):
-                return {unit.number: Diagnosis("other", teacher.misfit(self.attempt, unit))}
-            for name in unit.names:
-                sound[name.partition("[")[0]] = sound.get(name, True) and trust > 0
-        return {}
-
-    def _is_constant(self, unit: Unit) -> bool:
-        """Whether a unit's value is the same number in all elements and at all points, or is not known."""
-        found = columns(self.attempt.runs, unit.number)
-        arrays = as_arrays(found[0]) if found else None
-        return arrays is None or len({float(x) for array in arrays for x in array.flat}) <= 1
-
-    def _right_for_one_sample(self) -> frozenset[str]:
-        """Return the gradients that are correct for a batch of one sample."""
-        truth = self._truths.get(self._assume, single=True)
-        if truth is None:
-            return frozenset()
-        key = f"{self._assume}, one sample"
-        self._session.give_points(key, [self._binding.given(point) for point in truth.points])
-        runs = self._session.run(self._answer, key)
-        return self.outcomes.right([run.places for run in runs], truth)
-
-    def _line(
-        self,
-        unit: Unit,
-        mends: Sequence[Mend],
-        diagnoses: Mapping[int, Diagnosis],
-        after: Attempt,
-        first: tuple[int, int] | None,
-    ) -> Line | None:
-        source = self._answer.source(unit.line)
-        name = self.mender.identities.name(self.attempt, unit)
-        if unit.number in diagnoses:
-            status: Status = "wrong" if unit.order == first else "also wrong"
-            return Line(unit.line, source, name, status, diagnosis=diagnoses[unit.number])
-        if unit.hidden:
-            return None
-        if mends and not spared(same_values, True, self.attempt.runs, after.runs, unit):
-            return Line(unit.line, source, name, "consequence", cause=self._cause(unit, mends))
-        meaning = spared(self._meaning, "", unit, name)
-        if unit.helper is not None and not (meaning and self._is_of_gradients(unit)):
-            return None
-        if meaning:
-            return Line(unit.line, source, name, "confirmed", meaning)
-        return Line(unit.line, source, name, "computed")
-
-    def _is_of_gradients(self, unit: Unit) -> bool:
-        """Whether a unit's values are gradients: of a helper, other lines are not shown."""
-        identity = self.mender.identities.of(self.attempt, unit)
-        matches = identity.each or ((identity.match,) if identity.match is not None else ())
-        return any(match.quantity.kind == "gradient" for match in matches)
-
-    def _cause(self, unit: Unit, mends: Sequence[Mend]) -> int:
-        """Return the line of the first mistake on which a unit's value depends."""
-        before = self.attempt
-        causes = []
-        for mend in mends:
-            if not spared(same_values, True, before.runs, mend.after.runs, unit):
-                causes.append(mend.unit.line)
-            before = mend.after
-        return min(causes, default=mends[0].unit.line)
-
-    def _meaning(self, unit: Unit, name: str) -> str:
-        """Return the meaning of a unit's value; "" if there is none of interest."""
-        update = self.outcomes.updated_by(unit)
-        if update is not None and self._descends(update, unit):
-            rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
-            return f"{update.symbol} − {rate} {self._truth.vocabulary.gradient_label(update.symbol)}"
-        identity = self.mender.identities.of(self.attempt, unit)
-        if not identity.trust or identity.is_misshaped:
-            return ""
-        if identity.trust < 3 and self._is_constant(unit):  # a stride of 1 equals ∂L/∂L only in its value
-            return ""
-        if identity.match is not None and identity.match.quantity.kind == "size" and self._is_constant(unit):
-            return ""
-        matches = identity.each or ((identity.match,) if identity.match is not None else ())
-        labels = list(dict.fromkeys(m.text for m in matches if m.quantity.label and not _is_long(m)))
-        return ", ".join(labels)
-
-    def _descends(self, final: Final, unit: Unit) -> bool:
-        """Whether a unit assigns to a parameter the result of a gradient descent step."""
-        found = columns(self.attempt.runs, unit.number)
-        values = as_arrays(found[0]) if found else None
-        true = self.outcomes.true(final, self._truth).values
-        steps = zip(self._truth.points, self.outcomes.rates, true, strict=True)
-        return values is not None and agree(values, [p.values[final.symbol] - rate * g for p, rate, g in steps])
-
-    def _remarks(
-        self, mends: Sequence[Mend], diagnoses: Mapping[int, Diagnosis]
-    ) -> list[tuple[str, Mapping[str, str]]]:
-        remarks: list[tuple[str, Mapping[str, str]]] = []
-        if self._assume != "any":
-            remarks.append((self._assume.partition(" ")[0].replace("columns", "distribution"), {}))
-        epsilons = self.outcomes.epsilons(self.attempt.places, self._truth)
-        if epsilons:
-            remarks.append(("epsilon", {"numbers": ", ".join(f"{number:g}" for number in epsilons)}))
-        wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
-        if wrong and not mends:
-            remarks.append(("unexplained", {}))
-        if (
-            len(wrong) > 1
-            and len(wrong) == len(self.outcomes.finals)
-            and all(d.kind in ("factor", "sign") for d in diagnoses.values())
-        ):
-            factors = set()
-            for final in wrong:
-                found = self.outcomes.gradients(final, self.attempt.places, self._truth)
-                ratios = (
-                    None if found is None else constant_ratios(found, self.outcomes.true(final, self._truth).values)
-                )
-                factors.add(None if ratios is None else self._truth.factor(ratios))
-            if len(factors) == 1 and None not in factors and "−" not in factors:
-                remarks.append(("everywhere", {"factor": str(factors.pop())}))
-        if len(diagnoses) > 1 and all(d.kind == "direction" for d in diagnoses.values()):
-            remarks.append(("every direction", {}))
-        return remarks

@@ -13,7 +13,7 @@ from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
 from chainrule.grading.comparison import Array, as_arrays
 from chainrule.grading.execution import columns
-from chainrule.grading.names import gradient_of
+from chainrule.grading.names import gradient_of, is_numbered_gradient
 from chainrule.grading.outcomes import Outcomes
 from chainrule.grading.truth import Match, Truth
 
@@ -54,6 +54,8 @@ class Identity:
         if self.match is None or quantity is None:
             return 0
         if self.claim is not None and (quantity.symbol != self.claim or quantity.kind != "gradient"):
+            return 0
+        if quantity.kind == "size" and is_numbered_gradient(self.name):
             return 0
         if self.is_misshaped:
             return 1

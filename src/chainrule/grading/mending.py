@@ -16,15 +16,16 @@ from chainrule.cage import GIVEN, Trial
 from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
+from chainrule.grading.changes import DERIVATIVE, FACTOR, OTHER, Scope
 from chainrule.grading.comparison import as_arrays
-from chainrule.grading.edits import DERIVATIVE, FACTOR, OTHER, Edit, Scope, edits
+from chainrule.grading.edits import Edit, edits
 from chainrule.grading.equations import read_equations
 from chainrule.grading.execution import LostError, Session, columns
 from chainrule.grading.identities import Identities
 from chainrule.grading.instruments import GradeError, filling_code, names_stored, with_name
 from chainrule.grading.outcomes import Outcomes
 from chainrule.grading.statements import prepare
-from chainrule.grading.truth import Quantity, Truth
+from chainrule.grading.truth import CONSTANTS, Quantity, Truth
 
 WORK = 400_000
 """The number of statements to run in the search for an explanation, which ends with its results so far.
@@ -74,6 +75,8 @@ class Mender:
         self._factors.update({"η": outcomes.rates, "1/η": [1 / rate for rate in outcomes.rates]})
         self._factors["−"] = [-1.0] * len(truth.points)
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
+        constants = {label: number for label, number in CONSTANTS if label != "1"}
+        self.numbers = {name: constants[label] for label, name in self._names.items() if label in constants}
         self._candidates = list(self._truths())
         self._deadline = session.clock + TIME_BUDGET
         self._work = 0
@@ -92,7 +95,7 @@ class Mender:
     def _is_late(self) -> bool:
         return self._work > WORK or self._session.clock > self._deadline
 
-    def _cost(self, attempt: Attempt, unit: Unit) -> int:
+    def cost(self, attempt: Attempt, unit: Unit) -> int:
         """Return the number of statements that a trial of a unit runs."""
         start = 0 if unit.helper is not None or unit.top is None else unit.top
         counts = attempt.runs[0].counts
@@ -152,7 +155,7 @@ class Mender:
         mends: list[Mend] = []
         if not self._matters(attempt, unit):
             return mends
-        scope, cost = self._scope(attempt, unit), self._cost(attempt, unit)
+        scope, cost = self._scope(attempt, unit), self.cost(attempt, unit)
         multiple = unit.top is not None and self.identities.of(attempt, unit).trust == 1
         changes = (e for e in edits(unit.statement, scope) if not multiple or e.kind in _OF_MULTIPLES)
         for batch in _batches(self._changed(attempt, unit, changes)):
@@ -274,7 +277,7 @@ class Mender:
             if self._is_late():
                 return
             gains = self._gains(attempt, [trial._replace(given=index) for index in batch])
-            self._work += len(batch) * self._cost(attempt, unit)
+            self._work += len(batch) * self.cost(attempt, unit)
             for index in itertools.compress(batch, gains):
                 quantity = self._candidates[index]
                 name = f"{GIVEN}{unit.number}"

@@ -23,12 +23,19 @@ class Outcomes:
     """The gradients of an answer, located in its first run, and those that are missing of `wrt`."""
 
     def __init__(
-        self, answer: Answer, binding: Binding, truth: Truth, wrt: Sequence[str], overview: Overview, look: Look
+        self,
+        answer: Answer,
+        binding: Binding,
+        truth: Truth,
+        wrt: Sequence[str],
+        overview: Overview,
+        look: Look,
+        unfinished: bool = False,
     ) -> None:
         self._answer = answer
         self._binding = binding
         self.wrt = list(wrt)
-        self.finals = Finder(answer, binding, truth, wrt, overview, look).finals()
+        self.finals = Finder(answer, binding, truth, wrt, overview, look).finals(unfinished)
         self.missing = [name for name in self.wrt if name not in {final.symbol for final in self.finals}]
         self.rates = [point.rate for point in truth.points]
         self._expected: dict[tuple[str, Truth], list[Array]] = {}

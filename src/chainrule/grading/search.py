@@ -17,6 +17,10 @@ from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.names import is_numbered_gradient
 
 _MAKERS = frozenset({"zeros", "zeros_like", "ones", "ones_like", "empty_like", "copy", "array", "len", "eye", "range"})
+_HEAVY = 60
+"""The number of statements per trial above which not every other line is tried as well."""
+_SCALES = frozenset({"sign", "factor", "missing operand", "missing term", "missing derivative", "shape", "other"})
+"""Kinds of changes that correct the mistake of an earlier line too."""
 MISTAKES = 6
 """The maximum number of mistakes that are sought in one answer."""
 
@@ -43,7 +47,10 @@ class Search:
         tried: dict[int, list[Mend]] = {}
         for unit in self._suspects(attempt):
             tried[unit.number] = spared(self._mender.mends, [], attempt, unit)
-            if any(mend.edit is not None and len(mend.gain) == wrong for mend in tried[unit.number]):
+            whole = [m for m in tried[unit.number] if m.edit is not None and len(m.gain) == wrong]
+            heavy = self._mender.cost(attempt, unit) > _HEAVY
+            kinds = {mend.edit.kind for mend in whole if mend.edit is not None}
+            if whole and (heavy or not kinds & _SCALES):
                 return self._chosen(attempt, tried[unit.number])
         mends: list[Mend] = []
         for unit in attempt.answer.units:

@@ -432,6 +432,10 @@ class Truth:
             known += [(name, sizes), (f"1/{name}", [1 / s for s in sizes]), (f"2/{name}", [2 / s for s in sizes])]
             known += [(f"½{name}", [s / 2 for s in sizes]), (f"1/(2{name})", [0.5 / s for s in sizes])]
             known += [(f"√{name}", [s**0.5 for s in sizes]), (f"1/√{name}", [s**-0.5 for s in sizes])]
+        for name, value in self.points[0].held.items():
+            if type(value) is int and value > _LARGEST_CONSTANT:
+                counts = [float(point.held[name]) for point in self.points]
+                known += [(name, counts), (f"1/{name}", [1 / c for c in counts])]
         rates = [point.rate for point in self.points]
         known += [("η", rates), ("1/η", [1 / r for r in rates])]
         for name in self.points[0].sizes:
@@ -439,6 +443,7 @@ class Truth:
         return known
 
 
+_LARGEST_CONSTANT = 4
 CONSTANTS = (("1", 1.0), ("2", 2.0), ("½", 0.5), ("4", 4.0), ("¼", 0.25), ("3", 3.0), ("⅓", 1 / 3), ("1.5", 1.5))
 
 

@@ -164,6 +164,36 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "rate": ("The learning rate is missing or too often there.", "学习率缺失或多乘了一次。"),
     "rate missing": ("The learning rate is missing.", "缺少学习率。"),
     "other": ("This is not what it should be.", "结果与应有的值不符。"),
+    # classes, hints, steps
+    "verdict right": ("right", "正确"),
+    "verdict wrong": ("wrong", "有误"),
+    "verdict none": ("no verdict", "无法评分"),
+    "column answer": ("answer", "答案"),
+    "column verdict": ("verdict", "结果"),
+    "column line": ("line", "行"),
+    "column mistake": ("mistake", "错误"),
+    "column count": ("count", "人数"),
+    "cohort": ("{right} of {count} answers are right.", "{count} 份答案中有 {right} 份正确。"),
+    "hint": (
+        "Line {line} is the first that is wrong; what is above it is right.",
+        "第 {line} 行是第一处有误的地方；它之前的各行都没有问题。",
+    ),
+    "hint unknown": (
+        "Wrong: {names}; the lines that are confirmed above are right.",
+        "错误：{names}；上面已确认的各行是正确的。",
+    ),
+    "so far": ("Right so far: {names}.", "目前正确：{names}。"),
+    "nothing so far": ("No gradient is right so far.", "目前还没有正确的梯度。"),
+    "next": ("Next: {name}.", "下一步：{name}。"),
+    "mend first": ("First mend line {line}: {name} is not right yet.", "先改正第 {line} 行：{name} 还不对。"),
+    "unasked": (
+        "No gradient is asked by {names}, taken as data; wrt asks for it.",
+        "未要求对 {names} 的梯度（视为数据）；可用 wrt 指定。",
+    ),
+    "would pass": (
+        "If only these are asked, name them: --wrt {names}.",
+        "如果只需要这些梯度，请指定 --wrt {names}。",
+    ),
     "misfit": (
         "The shapes do not fit in {misfit}: {left} and {right}.",
         "{misfit} 的形状不匹配：{left} 与 {right}。",
@@ -181,6 +211,45 @@ _SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 say = Sentences(_SENTENCES)
+
+
+_TITLES: dict[str, tuple[str, str]] = {
+    "updated": ("updated before use", "先更新后使用"),
+    "mask": ("wrong mask", "掩码有误"),
+    "index": ("wrong index", "下标有误"),
+    "brackets": ("brackets missing", "缺少括号"),
+    "applied": ("activation for its derivative", "用激活函数代替了导数"),
+    "target": ("wrong variable assigned", "赋值对象有误"),
+    "transposed": ("transpose", "转置有误"),
+    "order": ("order of a matrix product", "矩阵乘积次序有误"),
+    "missing sum": ("sum missing", "缺少求和"),
+    "extra sum": ("sum too many", "多了一次求和"),
+    "axis": ("wrong axis", "轴不对"),
+    "factor": ("factor", "系数有误"),
+    "sign": ("sign", "符号有误"),
+    "direction": ("direction of the update", "更新方向有误"),
+    "rate": ("learning rate", "学习率有误"),
+    "elementwise": ("elementwise for a matrix product", "应为矩阵乘积"),
+    "matrix product": ("matrix product for elementwise", "应为逐元素相乘"),
+    "missing derivative": ("derivative of the activation missing", "缺少激活函数的导数"),
+    "extra derivative": ("derivative of the activation too many", "多乘了激活函数的导数"),
+    "derivative": ("wrong derivative of the activation", "激活函数的导数有误"),
+    "operand": ("wrong operand", "运算对象有误"),
+    "missing operand": ("factor missing", "缺少因子"),
+    "extra operand": ("factor too many", "多了因子"),
+    "missing term": ("term missing", "缺少一项"),
+    "extra term": ("term too many", "多了一项"),
+    "power": ("power", "幂次有误"),
+    "shape": ("shape", "形状有误"),
+    "other": ("another mistake", "其他错误"),
+}
+
+
+def mistake_title(language: Language, name: str, diagnosis: Diagnosis) -> str:
+    """Return the kind of a mistake and the quantity in which it is, to count similar ones."""
+    title = _TITLES[diagnosis.kind][language == "zh"]
+    where = diagnosis.needed or name
+    return f"{title} ({where})" if where else title
 
 
 def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[str]:
@@ -221,6 +290,8 @@ def _key(diagnosis: Diagnosis) -> str:
     if kind == "factor":
         if values.get("factor"):
             return "factor of"
+        if values.get("on"):
+            return "factor on"
         return "factor from" if before and after else "factor"
     if kind == "derivative" and "at" in values:
         return "derivative at"

@@ -1,0 +1,424 @@
+"""Single changes of an expression, each the inverse of a common mistake in handwritten gradients."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from chainrule.cage import BEFORE, TRANSPOSE
+from chainrule.grading.indices import flipped, of_brackets
+
+Kind: TypeAlias = Literal[
+    "updated",
+    "direction",
+    "rate",
+    "mask",
+    "index",
+    "brackets",
+    "applied",
+    "target",
+    "transposed",
+    "order",
+    "missing sum",
+    "extra sum",
+    "axis",
+    "factor",
+    "sign",
+    "elementwise",
+    "matrix product",
+    "missing derivative",
+    "extra derivative",
+    "derivative",
+    "operand",
+    "missing operand",
+    "extra operand",
+    "missing term",
+    "extra term",
+    "power",
+    "shape",
+    "other",
+]
+Path: TypeAlias = tuple[tuple[str, int | None], ...]
+
+OTHER = "__other__"
+"""The placeholder in the pattern of many changes for the variable that each of them introduces."""
+_ACTIVATIONS = frozenset({"maximum", "relu", "ReLU", "tanh", "sigmoid", "sigma", "clip"})
+DERIVATIVE = "__derivative_"
+FACTOR = "__factor_"
+MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an edit may introduce: variables in scope, derivatives of activations, named factors.
+
+    `updated` are parameters that statements above have updated, whose values before may be meant; `holders` are lists
+    and dicts.
+    """
+
+    variables: Sequence[str]
+    derivatives: Sequence[str]
+    factors: Mapping[str, str]
+    rate: str | None
+    parameter: bool
+    updated: frozenset[str] = frozenset()
+    holders: Sequence[str] = ()
+
+
+class With(NamedTuple):
+    """An expression with the variable `name` in place of `OTHER`."""
+
+    pattern: ast.expr
+    name: str
+
+
+Change: TypeAlias = tuple[Kind, ast.expr | With, int, str, str]
+
+
+def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
+    """Yield every change of the expression at a path of a statement."""
+    depth = len(path) - 1
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and (root := _root(node)) in scope.updated:
+        yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, _text(node), ""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+        for name in scope.holders:
+            if name != node.value.id:
+                new = copy.copy(node)
+                new.value = ast.Name(name, ast.Load())
+                yield "operand", new, 1, _text(node), _text(new)
+    if isinstance(node, ast.Compare):
+        yield from _of_comparison(node)
+    if isinstance(node, ast.BinOp):
+        yield from of_brackets(node)
+        yield from _of_operation(node, depth, scope)
+    elif isinstance(node, ast.Call):
+        yield from _of_call(node, scope)
+    elif isinstance(node, ast.Name):
+        yield from _of_name(node, scope)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        yield from _of_constant(node, path)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield "sign", node.operand, 0, _text(node), _text(node.operand)
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield "transposed", node.value, 0, _text(node), _text(node.value)
+    elif _is_transposition(node):
+        argument = _argument(node)
+        yield "transposed", argument, 0, _text(node), _text(argument)
+    elif not isinstance(node, ast.Constant) and (path[-1][0] != "args" or depth <= 2):
+        yield "transposed", _call(TRANSPOSE, node), 1 + depth, _text(node), f"{_bracketed(node)}.T"
+    whole = path == (("value", None),)
+    if whole:
+        yield from _of_whole(node, scope)
+    variable, constant = placeholder(), isinstance(node, ast.Constant)
+    if (path[-1][0] in ("left", "right", "value", "operand") or whole) and not constant:
+        text, scaled = _text(node), _times(node, variable)
+        for name in scope.derivatives:
+            yield "derivative", With(variable, name), 2 + depth, text, name
+            yield "missing derivative", With(scaled, name), depth, "", name
+    if path[-1][0] in ("args", "left", "right"):
+        more, less = ast.BinOp(node, ast.Add(), variable), ast.BinOp(node, ast.Sub(), variable)
+        for name in scope.variables:
+            yield "missing term", With(more, name), 2 + depth, "", name
+            yield "missing term", With(less, name), 2 + depth, "", f"-{name}"
+    if not whole and not constant:
+        product, quotient = _times(node, variable), ast.BinOp(node, ast.Div(), variable)
+        for name in scope.variables:
+            yield "missing operand", With(product, name), 3 + depth, "", name
+            yield "missing operand", With(quotient, name), 4 + depth, "", f"1/{name}"
+        for axis in (0, 1, None):
+            yield "missing sum", _sum(node, axis, True), 3 + depth, _text(node), str(axis)
+            if axis is not None:
+                yield "missing sum", _sum(node, axis, False), 3 + depth, _text(node), str(axis)
+
+
+def _root(node: ast.expr) -> str:
+    """Return the variable in which a value is looked up."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _renamed_root(node: ast.expr, name: str) -> ast.expr:
+    if isinstance(node, ast.Name):
+        return ast.Name(name, ast.Load())
+    new = copy.copy(node)
+    assert isinstance(new, ast.Attribute | ast.Subscript)
+    new.value = _renamed_root(new.value, name)
+    return new
+
+
+def _of_comparison(node: ast.Compare) -> Iterator[Change]:
+    for new in flipped(node):
+        yield "mask", new, 0, _text(node), _text(new)
+
+
+def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
+    variable = placeholder()
+    product, quotient = _times(node, variable), ast.BinOp(node, ast.Div(), variable)
+    for label, name in scope.factors.items():
+        factor = With(product, name)
+        if label == "η" or label == "1/η":
+            if scope.rate is not None:
+                yield "rate", factor, 0, _text(node), label
+        else:
+            yield ("sign" if label == "−" else "factor"), factor, 1, "", label
+    for axis in (0, 1, 2, None):
+        for keep in (False, True):
+            yield "missing sum", _sum(node, axis, keep), 0 if not keep else 1, _text(node), str(axis)
+    more, less = ast.BinOp(node, ast.Add(), variable), ast.BinOp(node, ast.Sub(), variable)
+    complement = _times(node, ast.BinOp(ast.Constant(1), ast.Sub(), variable))
+    for name in scope.variables:
+        yield "missing operand", With(product, name), 0, "", name
+        yield "missing operand", With(quotient, name), 1, "", f"1/{name}"
+        yield "missing term", With(more, name), 0, "", name
+        yield "missing term", With(less, name), 0, "", f"-{name}"
+        yield "missing operand", With(complement, name), 2, "", f"(1 - {name})"
+
+
+def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]:
+    left, right = node.left, node.right
+    text = _text(node)
+    if isinstance(node.op, ast.MatMult):
+        yield "matrix product", _binary(left, ast.Mult, right), 0, text, ""
+        yield from _products(left, right, text, "transposed", "order")
+    elif isinstance(node.op, ast.Mult):
+        for cost, new in enumerate(_matrix_products(left, right)):
+            yield "elementwise", new, cost, text, _text(new)
+        yield "extra operand", left, 0, _text(right), ""
+        yield "extra operand", right, 0, _text(left), ""
+        yield "other", _binary(left, ast.Div, right), 1, text, ""
+    elif isinstance(node.op, ast.Div):
+        yield "extra operand", left, 0, f"1/{_text(right)}", ""
+        yield "other", _binary(left, ast.Mult, right), 1, text, ""
+        divisor, quotient = _text(right), _binary(left, ast.Div, placeholder())
+        for name in scope.variables:
+            yield "operand", With(quotient, name), 2, divisor, name
+    elif isinstance(node.op, ast.Add | ast.Sub):
+        flipped = ast.Sub if isinstance(node.op, ast.Add) else ast.Add
+        yield "sign", _binary(left, flipped, right), 1, text, ""
+        if isinstance(node.op, ast.Sub):
+            exchanged = _binary(right, ast.Sub, left)
+            yield "sign", exchanged, 0, text, _text(exchanged)
+        yield "extra term", left, 0, _text(right), ""
+        yield "extra term", right, 0, _text(left), ""
+        variable, texts = placeholder(), (_text(left), _text(right))
+        scaled = ast.BinOp(_times(left, variable), node.op, right), ast.BinOp(left, node.op, _times(right, variable))
+        for label, name in scope.factors.items():
+            kind: Kind = "sign" if label == "−" else "factor"
+            for new, before in zip(scaled, texts, strict=True):
+                yield kind, With(new, name), 3, before, label
+        for name in scope.variables:
+            for new, before in zip(scaled, texts, strict=True):
+                yield "missing operand", With(new, name), 3, before, name
+    elif isinstance(node.op, ast.Pow):
+        yield "power", left, 0, text, _text(left)
+        exponent = _number(right)
+        if exponent is not None:
+            for cost, power in enumerate((exponent - 1, exponent + 1, -exponent, 2 * exponent, exponent / 2)):
+                number = int(power) if float(power).is_integer() else power
+                new = _binary(left, ast.Pow, ast.Constant(number))
+                yield "power", new, 1 + cost, _text(right), f"{number:g}"
+
+
+def _number(node: ast.expr) -> float | None:
+    """Return the number that an expression is, perhaps with a sign, or None."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _number(node.operand)
+        return None if inner is None else -inner
+    return node.value if isinstance(node, ast.Constant) and type(node.value) in (int, float) else None  # type: ignore[return-value]
+
+
+def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped: Kind) -> Iterator[Change]:
+    """Yield `left @ right` with both transposed, exchanged, or with one of them transposed."""
+    a, b = _toggled(left), _toggled(right)
+    yield single, _binary(a, ast.MatMult, b), 4, text, _text(_binary(a, ast.MatMult, b))
+    for cost, (x, y) in enumerate(((right, left), (b, left), (right, a), (b, a))):
+        new = _binary(x, ast.MatMult, y)
+        yield swapped, new, cost, text, _text(new)
+    yield "extra operand", left, 0, _text(right), ""
+    yield "extra operand", right, 0, _text(left), ""
+
+
+def _matrix_products(left: ast.expr, right: ast.expr) -> Iterator[ast.expr]:
+    for x, y in ((left, right), (right, left)):
+        for a in (x, _toggled(x)):
+            for b in (y, _toggled(y)):
+                yield _binary(a, ast.MatMult, b)
+
+
+def _of_call(node: ast.Call, scope: Scope) -> Iterator[Change]:
+    name = _function_name(node)
+    if name in ("dot", "matmul", "outer", "multiply") and len(node.args) == 2 and not is_method(node):
+        left, right = node.args
+        text = _text(node)
+        if name in ("outer", "dot", "matmul"):
+            yield "transposed" if name == "outer" else "order", _with_arguments(node, [right, left]), 0, text, ""
+        if name in ("dot", "matmul"):
+            yield from _products(left, right, text, "transposed", "order")
+            yield "matrix product", _binary(left, ast.Mult, right), 0, text, ""
+        if name == "multiply":
+            for cost, new in enumerate(_matrix_products(left, right)):
+                yield "elementwise", new, cost, text, _text(new)
+            yield "extra operand", left, 0, _text(right), ""
+            yield "extra operand", right, 0, _text(left), ""
+    if name == "dot" and is_method(node) and len(node.args) == 1:
+        assert isinstance(node.func, ast.Attribute)
+        left, right = node.func.value, node.args[0]
+        yield from _products(left, right, _text(node), "transposed", "order")
+        yield "matrix product", _binary(left, ast.Mult, right), 0, _text(node), ""
+    if name in ("sum", "mean"):
+        yield from _of_reduction(node, name)
+    elif name in ("max", "min", "std", "var", "softmax", "cumsum") or any(k.arg == "axis" for k in node.keywords):
+        yield from _other_axes(node)
+    if name in ("zeros_like", "copy", "array", "asarray"):
+        return
+    if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
+        yield "extra operand", node.args[0], 3, _text(node), ""
+    if name in _ACTIVATIONS and node.args:
+        variable = placeholder()
+        for k in range(len(node.args)):
+            for derivative in scope.derivatives:
+                yield "applied", With(_times(node.args[k], variable), derivative), 0, _text(node), derivative
+
+
+def _of_reduction(node: ast.Call, name: str) -> Iterator[Change]:
+    inner = _argument(node)
+    text = _text(node)
+    yield "extra sum", inner, 0, text, _text(inner)
+    swapped = {"sum": "mean", "mean": "sum"}[name]
+    new = copy.copy(node)
+    if isinstance(node.func, ast.Attribute):
+        new.func = ast.Attribute(node.func.value, swapped, ast.Load())
+        yield "factor", new, 0, name, swapped
+    yield from _other_axes(node)
+
+
+def _other_axes(node: ast.Call) -> Iterator[Change]:
+    position = 0 if is_method(node) else 1
+    now = next((k.value for k in node.keywords if k.arg == "axis"), None)
+    if now is None and len(node.args) > position:
+        now = node.args[position]
+    keeps = any(k.arg == "keepdims" for k in node.keywords)
+    rest = [k for k in node.keywords if k.arg not in ("axis", "keepdims")]
+    for axis in (0, 1, 2, None):
+        for keep in (False, True):
+            new = copy.copy(node)
+            new.args = node.args[:position]
+            new.keywords = [*rest, ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))]
+            before = _text(now) if now is not None else "None"
+            same = before == str(axis)
+            yield ("shape" if same else "axis"), new, 0 if keep == keeps else 1, before, str(axis)
+
+
+def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:
+    variable = placeholder()
+    transposed = _call(TRANSPOSE, variable)
+    for name in scope.variables:
+        if name != node.id:
+            yield "operand", With(variable, name), 0, node.id, name
+            yield "operand", With(transposed, name), 9, node.id, f"{name}.T"
+
+
+def _of_constant(node: ast.Constant, path: Path) -> Iterator[Change]:
+    name = path[-1][0]
+    value = node.value
+    assert isinstance(value, int | float)
+    choices: tuple[float, ...] = (1, 2, 3, 0.5, -1, 0, 4, -value)
+    exponent = name == "right" and isinstance(value, int | float)
+    for choice in choices:
+        if choice != value:
+            constant = ast.Constant(choice)
+            kind: Kind = "power" if exponent else "operand" if name == "args" else "factor"
+            yield kind, constant, 5, str(value), f"{choice:g}"
+
+
+def is_method(call: ast.Call) -> bool:
+    """Whether a call is that of an array method rather than of a module's function."""
+    function = call.func
+    if not isinstance(function, ast.Attribute):
+        return False
+    return not (isinstance(function.value, ast.Name) and function.value.id in MODULES)
+
+
+# Construction of expressions
+
+
+def _text(node: ast.expr) -> str:
+    """Return the expression as a learner would write it, with `.T` for a transposition that an edit added."""
+    calls = (each for each in ast.walk(node) if isinstance(each, ast.Call))
+    if any(_function_name(each) == TRANSPOSE for each in calls):
+        node = _AsAttributes().visit(copy.deepcopy(node))
+    return ast.unparse(node)
+
+
+class _AsAttributes(ast.NodeTransformer):
+    """Replaces transpositions that an edit added by `.T`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        return ast.Attribute(node.args[0], "T", ast.Load()) if _function_name(node) == TRANSPOSE else node
+
+
+def _bracketed(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    return text if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
+
+
+def placeholder() -> ast.Name:
+    """Return the variable that stands for each of many."""
+    return ast.Name(OTHER, ast.Load())
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+def _times(left: ast.expr, right: ast.expr) -> ast.expr:
+    return ast.BinOp(left, ast.Mult(), right)
+
+
+def _binary(left: ast.expr, operator: Callable[[], ast.operator], right: ast.expr) -> ast.BinOp:
+    return ast.BinOp(left, operator(), right)
+
+
+def _sum(node: ast.expr, axis: int | None, keep: bool) -> ast.expr:
+    return ast.Call(
+        ast.Attribute(node, "sum", ast.Load()),
+        [],
+        [ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))],
+    )
+
+
+def _toggled(node: ast.expr) -> ast.expr:
+    """Return the transpose, without a double transpose."""
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        return node.value
+    return _argument(node) if _is_transposition(node) else _call(TRANSPOSE, node)
+
+
+def _is_transposition(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and _function_name(node) in ("transpose", "swapaxes")
+
+
+def _function_name(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _argument(node: ast.expr) -> ast.expr:
+    """Return the argument of a function, or the object of an array method."""
+    assert isinstance(node, ast.Call)
+    if is_method(node):
+        assert isinstance(node.func, ast.Attribute)
+        return node.func.value
+    return node.args[0] if node.args else node
+
+
+def _with_arguments(node: ast.Call, arguments: list[ast.expr]) -> ast.Call:
+    new = copy.copy(node)
+    new.args = arguments
+    return new
