@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from chainrule.deriving import Derivation, DerivationError, derive
     from chainrule.engines import EngineError
     from chainrule.explorer import ExploreError, Explorer, explore
-    from chainrule.grading import Grade, GradeError, grade
     from chainrule.grading import Grade, GradeError, grade, grade_folder
     from chainrule.models import Model, ModelError, load_model, save_model
     from chainrule.networks import MLP, GradientReport, NetworkError, NeuralNetwork, gradient_report
@@ -103,7 +102,6 @@ _HOME = {
         "Grade",
         "GradeError",
         "grade",
-        "grade_folder",
         "grade_folder",
     ),
     "chainrule.models": (

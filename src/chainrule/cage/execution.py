@@ -268,6 +268,7 @@ class Executor:
         with quiet():
             before = given.namespace(self._instance)
         roots = [name for name in ("self", *setup.parameters, *setup.containers) if name in run.namespace]
+        lost = [[name, []] for name in setup.parameters if name not in run.namespace]  # a failed statement assigns them
         return {
             "early": run.returned is not None,
             "container": any(value is run.namespace.get(name) for name in setup.containers),
@@ -279,7 +280,8 @@ class Executor:
                 for name, held in run.namespace.items()
                 if name.startswith(OUT)
             },
-            "changed": [
+            "changed": lost
+            + [
                 [root, list(path)]
                 for root in roots
                 for path, leaf in list(leaves(run.namespace[root]))[:_MOST_LEAVES]

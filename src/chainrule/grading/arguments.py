@@ -13,7 +13,17 @@ from chainrule.grading.answers import Answer
 from chainrule.grading.forwards import mapped
 from chainrule.grading.instances import construction, held_by_instance
 from chainrule.grading.instruments import GradeError
-from chainrule.grading.names import CONTAINERS, COUNTS, OUTPUTS, TARGETS, UPSTREAM, gradient_of, is_data, is_target
+from chainrule.grading.names import (
+    CONTAINERS,
+    COUNTS,
+    OUTPUTS,
+    TARGETS,
+    UPSTREAM,
+    gradient_of,
+    is_data,
+    is_label,
+    is_target,
+)
 from chainrule.grading.truth import Point, Truth
 from chainrule.grading.uses import Uses
 
@@ -253,10 +263,10 @@ class Binder:
             by_name[left.pop()] = upstream.pop()
         for name in list(left):
             inputs = [n for n in self._truth.inputs if n not in by_name.values() and not n.startswith("∂")]
-            wanted = is_target if is_target(name) or "label" in name else is_data
-            same = [n for n in inputs if wanted(n)] if is_data(name) else []
-            if wanted is is_data:
-                same = [n for n in same if not is_target(n)]
+            if is_label(name):
+                same = [known for known in inputs if is_target(known)]
+            else:
+                same = [known for known in inputs if is_data(known) and not is_target(known)] if is_data(name) else []
             if len(same) == 1:
                 by_name[name] = same[0]
                 left.remove(name)

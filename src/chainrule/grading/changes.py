@@ -56,7 +56,7 @@ class Scope:
     """What an edit may introduce: variables in scope, derivatives of activations, named factors.
 
     `updated` are parameters that statements above have updated, whose values before may be meant; `holders` are lists
-    and dicts.
+    and dicts. `last` if no later statement assigns the same variable.
     """
 
     variables: Sequence[str]
@@ -66,6 +66,7 @@ class Scope:
     parameter: bool
     updated: frozenset[str] = frozenset()
     holders: Sequence[str] = ()
+    last: bool = True
 
 
 class With(NamedTuple):

@@ -196,7 +196,7 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
 def _afterwards(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     """Multiply an array, of which a part is changed, by a factor or a derivative afterwards."""
     target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
-    if not isinstance(target, ast.Subscript) or not isinstance(target.value, ast.Name):
+    if not scope.last or not isinstance(target, ast.Subscript) or not isinstance(target.value, ast.Name):
         return
     step = ast.AugAssign(ast.Name(target.value.id, ast.Store()), ast.Mult(), placeholder())
     both = ast.copy_location(ast.If(ast.Constant(True), [statement, step], []), statement)

@@ -335,6 +335,13 @@ class Mender:
         return frozenset(final.place.root for final in finals if final is not None)
 
 
+def _is_last(answer: Answer, unit: Unit) -> bool:
+    """Whether no later statement assigns the variable of which a unit changes a part."""
+    own = {name.partition("[")[0] for name in unit.names}
+    later = (u for u in answer.units if u.helper == unit.helper and u.order > unit.order)
+    return not any(name.partition("[")[0] in own for u in later for name in u.names)
+
+
 def _are_same(first: Any, second: Any) -> bool:
     """Whether two values are the same array of numbers."""
     a, b = as_arrays([first]), as_arrays([second])

@@ -83,6 +83,12 @@ def is_loss_name(name: str) -> bool:
     return folded(name) in _LOSSES
 
 
+def is_label(name: str) -> bool:
+    """Whether a name is that of labels: `y_train`, `targets`, `labels_1`."""
+    plain = _PART.sub("", name.casefold()).rstrip("_0123456789")
+    return plain in TARGETS or "label" in plain
+
+
 def is_data(name: str) -> bool:
     """Whether an input's name is that of data: `X_train`, `img`, `layer_0`, `inputs`, `labels`."""
     plain = folded(_PART.sub("", name))
