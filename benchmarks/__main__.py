@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, coldstart, cycles, estimators, machine, page, scaling, training
+from benchmarks import chart, coldstart, cycles, estimators, javascript, machine, page, scaling, training
 from benchmarks.jobs import JOBS
 from benchmarks.measure import BenchmarkError
 from benchmarks.peers import AbsentError, optional
@@ -51,6 +51,7 @@ BENCHMARKS = {
     "coldstart": Benchmark(coldstart.run, coldstart.text),
     "estimators": Benchmark(estimators.run, estimators.text),
     "scaling": Benchmark(scaling.run, scaling.text),
+    "javascript": Benchmark(javascript.run, javascript.text),
     "cycles": Benchmark(cycles.run, cycles.text),
     "page": Benchmark(page.run, page.text),
     "accuracy": Benchmark(accuracy, lambda report: str(report["table"])),

@@ -10,6 +10,7 @@ from benchmarks import chart
 from benchmarks.jobs import Job
 from benchmarks.measure import Contender
 from benchmarks.peers import AbsentError, chainrule, numpy
+from chainrule.emit.node import find_node
 
 
 def absent(job: Job) -> list[Contender]:
@@ -34,6 +35,14 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         assert theirs["times_ours"] == theirs["median_seconds"] / ours["median_seconds"]
         assert len(ours["seconds"]) == len(theirs["seconds"]) == 2
         assert report["absent"] == {"Absentee": "not installed (pip install absentee)"}
+
+
+@pytest.mark.skipif(find_node() is None, reason="node is not installed")
+def test_steps_in_a_page_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    command.main(["javascript", "--quick", "--rounds", "1", "--json"])
+    jobs = json.loads(capsys.readouterr().out)["benchmarks"]["javascript"]["jobs"]
+    assert [job["name"] for job in jobs] == ["xor", "mlp"]
+    assert all(job["javascript"] > 1 and job["webassembly"] > 1 for job in jobs)
 
 
 def test_the_table_names_everybody(capsys: pytest.CaptureFixture[str]) -> None:
