@@ -25,6 +25,7 @@ from chainrule.trace.joining import JOINING
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.mapping import CALLING
 from chainrule.trace.namespaces import NAMESPACES, Standing, names, standing
+from chainrule.trace.norms import NORMS
 from chainrule.trace.order import ORDER
 from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
@@ -64,7 +65,7 @@ def numpy_functions() -> str:
         "order": ORDER,
         "numbers in between": SPACING,
         "of a function": CALLING,
-        "linear algebra": LINEAR_ALGEBRA,
+        "linear algebra": {**LINEAR_ALGEBRA, **NORMS},
     }
     groups += [(title, _listed(set(map(name_of, table)), "np.")) for title, table in tables.items()]
     groups.append(("constructors, also of named sizes", _listed(CONSTRUCTORS, "np.")))

@@ -37,6 +37,7 @@ from chainrule.primitives import (
 LACKING = {
     "AbstractMap",
     "Adjugate",
+    "Cholesky",
     "Inverse",
     "Determinant",
     "LogDeterminant",

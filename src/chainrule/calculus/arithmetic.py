@@ -52,6 +52,7 @@ from chainrule.primitives import (
     Subtract,
     Sum,
     Trace,
+    Triangle,
     Windows,
     permute,
     reshape,
@@ -275,7 +276,7 @@ def _add_negation(node: Apply) -> Node | None:
 
 _ONE_OPERAND = (
     *(Sum, Mean, Broadcast, Permute, Reshape, Windows, OverlapAdd),
-    *(CumulativeSum, Diagonal, DiagonalMatrix, Trace),
+    *(CumulativeSum, Diagonal, DiagonalMatrix, Trace, Triangle),
 )
 """Primitives that are linear in their one operand, so that signs and numbers can be moved in front of them."""
 
@@ -320,6 +321,7 @@ def _opposite(scale: Node) -> Node | None:
     (2 * some_x()) @ some_y("m k"),
     Sum((0,))(2 * some_x()),
     CumulativeSum(1)(2 * some_x()),
+    Triangle(offset=-1)(2 * some_x()),
 ])  # fmt: skip
 def _number_outwards(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):

@@ -11,6 +11,7 @@ from chainrule.derivation.points import bind_nodes
 from chainrule.ir import Input, Node, Program, SymbolicDim, applies, bind_dim, concrete
 from chainrule.primitives import (
     Adjugate,
+    Cholesky,
     Determinant,
     Inverse,
     LogDeterminant,
@@ -32,7 +33,7 @@ def small_sizes(program: Program) -> dict[str, int]:
     inverted = [
         node.operands[0]
         for node in program.nodes
-        if applies(node, Inverse, Adjugate, Determinant, LogDeterminant, SignDeterminant)
+        if applies(node, Inverse, Adjugate, Cholesky, Determinant, LogDeterminant, SignDeterminant)
     ]
     if not inverted or len(sizes) < 2:
         return sizes

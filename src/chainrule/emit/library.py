@@ -11,6 +11,7 @@ from chainrule.ir import Dim
 from chainrule.primitives import (
     Abs,
     Adjugate,
+    Cholesky,
     Concatenate,
     CumulativeSum,
     Determinant,
@@ -182,6 +183,7 @@ def _adjugate(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 LIBRARY: Mapping[type, Entry] = {
     Abs: "{np}.abs({})",
     Adjugate: _adjugate,
+    Cholesky: "{np}.linalg.cholesky({})",
     Determinant: "{np}.linalg.det({})",
     Gather: _gather,
     IntegerArithmetic: _integer,

@@ -136,6 +136,7 @@ from chainrule.primitives.exponentials import (
     power,
     sqrt,
 )
+from chainrule.primitives.factorizations import Cholesky, cholesky
 from chainrule.primitives.hyperbolic import (
     Arccosh,
     Arcsinh,
@@ -367,6 +368,7 @@ __all__ = [
     "Cast",
     "Cbrt",
     "Ceil",
+    "Cholesky",
     "Commutation",
     "Compare",
     "Comparison",
@@ -499,6 +501,7 @@ __all__ = [
     "broadcast_together",
     "call",
     "cast",
+    "cholesky",
     "clip",
     "common_dtype",
     "commutation_matrix",

@@ -37,7 +37,7 @@ def _examples(make: Callable[[], Composite]) -> Sequence[Example]:
     return [Example(make(), (operand,), ((-0.6, 0.6),), diagonal=3.0) for operand in operands]
 
 
-def _each(function: Callable[[Array], Array], x: Array, otherwise: float, result: tuple[int, ...]) -> Array:
+def by_matrix(function: Callable[[Array], Array], x: Array, otherwise: float, result: tuple[int, ...]) -> Array:
     """Apply `function` to each matrix in `x`; NaN for non-finite matrices, `otherwise` for singular ones."""
     found = np.full((*x.shape[:-2], *result), math.nan, x.dtype)
     for place in np.ndindex(*x.shape[:-2]):
@@ -50,7 +50,7 @@ def _each(function: Callable[[Array], Array], x: Array, otherwise: float, result
     return found
 
 
-def _product(x: Node, y: Node) -> Node:
+def product(x: Node, y: Node) -> Node:
     """The matrix product of two arrays with the same batch axes."""
     batch = tuple(range(x.type.ndim - 2))
     i, k, j = (len(batch) + offset for offset in range(3))
@@ -71,14 +71,14 @@ class Inverse(Composite):
 
     def value(self, *operands: Array) -> Array:
         (x,) = operands
-        return _each(np.linalg.inv, x, math.nan, x.shape[-2:])
+        return by_matrix(np.linalg.inv, x, math.nan, x.shape[-2:])
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Postfix("⁻¹", operands[0])
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         (tangent,) = tangents
-        return None if tangent is None else -_product(_product(result, tangent), result)
+        return None if tangent is None else -product(product(result, tangent), result)
 
     def expand(self, *operands: Node) -> Node:
         """Gauss-Jordan elimination of (A, I), column by column."""
@@ -97,7 +97,7 @@ class Inverse(Composite):
             below = rest - take_slices(swapped, (..., slice(0, 1))) * expand_dims(scaled, -2)
             at_k = Const(np.arange(size)[:, None] == k, ArrayType((size, 1), DType.BOOL))
             work = where(at_k, expand_dims(scaled, -2), below)
-        regular = logical_and(greater(smallest, 0), _is_finite(x))
+        regular = logical_and(greater(smallest, 0), is_finite(x))
         return where(expand_dims(regular, (-2, -1)), work, math.nan)
 
 
@@ -123,7 +123,7 @@ class Adjugate(Composite):
         return matrix
 
     def value(self, *operands: Array) -> Array:
-        return _each(_adjugate, operands[0], math.nan, operands[0].shape[-2:])
+        return by_matrix(_adjugate, operands[0], math.nan, operands[0].shape[-2:])
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("adj", (operands[0],))
@@ -132,8 +132,8 @@ class Adjugate(Composite):
         x, tangent = operands[0], tangents[0]
         if tangent is None:
             return None
-        relative = _product(Inverse()(x), tangent)
-        return result * expand_dims(Trace()(relative), (-2, -1)) - _product(relative, result)
+        relative = product(Inverse()(x), tangent)
+        return result * expand_dims(Trace()(relative), (-2, -1)) - product(relative, result)
 
     def expand(self, *operands: Node) -> Node:
         """Gauss-Jordan elimination with full pivoting, so that zero pivots come last.
@@ -177,8 +177,8 @@ class Adjugate(Composite):
             cofactors = expand_dims(pivots[-1], -1) * row - expand_dims(_inner(row, last_column), -1) * rows[-1]
             total = total + expand_dims(column, -1) * expand_dims(_all_but(pivots[:-1], k) * cofactors, -2)
         odd = swaps - 2 * Floor()(0.5 * swaps)
-        found = expand_dims(1 - 2 * odd, (-2, -1)) * _product(total, operations)
-        return where(expand_dims(_is_finite(x), (-2, -1)), found, math.nan)
+        found = expand_dims(1 - 2 * odd, (-2, -1)) * product(total, operations)
+        return where(expand_dims(is_finite(x), (-2, -1)), found, math.nan)
 
 
 def _adjugate(matrix: Array) -> Array:
@@ -235,20 +235,20 @@ class Determinant(_FromPivots):
     """det A; its differential is det(A)·tr(A⁻¹ dA) (Jacobi), so the derivative requires a regular A."""
 
     def value(self, *operands: Array) -> Array:
-        return _each(np.linalg.det, operands[0], 0.0, ())
+        return by_matrix(np.linalg.det, operands[0], 0.0, ())
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("det", tuple(operands))
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         (x,), (tangent,) = operands, tangents
-        return None if tangent is None else Trace()(_product(Adjugate()(x, result), tangent))
+        return None if tangent is None else Trace()(product(Adjugate()(x, result), tangent))
 
     def expand(self, *operands: Node) -> Node:
-        pivots, product = _eliminate(operands[0])
+        pivots, total = _eliminate(operands[0])
         for pivot in pivots:
-            product = product * pivot
-        return where(_is_finite(operands[0]), product, math.nan)
+            total = total * pivot
+        return where(is_finite(operands[0]), total, math.nan)
 
 
 @final
@@ -257,7 +257,7 @@ class SignDeterminant(_FromPivots):
     """The sign of det A: −1, 0 or 1, even if det A underflows. The derivative is zero."""
 
     def value(self, *operands: Array) -> Array:
-        return _each(lambda matrix: np.linalg.slogdet(matrix)[0], operands[0], 0.0, ())
+        return by_matrix(lambda matrix: np.linalg.slogdet(matrix)[0], operands[0], 0.0, ())
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("sign", (Call("det", tuple(operands)),))
@@ -269,7 +269,7 @@ class SignDeterminant(_FromPivots):
         pivots, turned = _eliminate(operands[0])
         for pivot in pivots:
             turned = turned * sign(pivot)
-        return where(_is_finite(operands[0]), turned, math.nan)
+        return where(is_finite(operands[0]), turned, math.nan)
 
 
 @final
@@ -278,21 +278,21 @@ class LogDeterminant(_FromPivots):
     """ln |det A|, −∞ for a singular A, even if det A overflows; its differential is tr(A⁻¹ dA)."""
 
     def value(self, *operands: Array) -> Array:
-        return _each(lambda matrix: np.linalg.slogdet(matrix)[1], operands[0], -math.inf, ())
+        return by_matrix(lambda matrix: np.linalg.slogdet(matrix)[1], operands[0], -math.inf, ())
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("ln", (Call("abs", (Call("det", tuple(operands)),)),))
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         (x,), (tangent,) = operands, tangents
-        return None if tangent is None else Trace()(_product(Inverse()(x), tangent))
+        return None if tangent is None else Trace()(product(Inverse()(x), tangent))
 
     def expand(self, *operands: Node) -> Node:
         (x,) = operands
         total: Node = Const(0, x.type.with_shape(x.type.shape[:-2]))
         for pivot in _eliminate(x)[0]:
             total = total + log(abs_(pivot))
-        return where(_is_finite(x), total, math.nan)
+        return where(is_finite(x), total, math.nan)
 
 
 def _expandable(x: Node, what: str) -> int:
@@ -304,7 +304,7 @@ def _expandable(x: Node, what: str) -> int:
     return size
 
 
-def _is_finite(x: Node) -> Node:
+def is_finite(x: Node) -> Node:
     """Whether all elements of each matrix are finite."""
     axes = (x.type.ndim - 2, x.type.ndim - 1)
     return less(Max(axes)(abs_(x)), math.inf) if x.type.shape[-1] else less(Sum(axes)(x), math.inf)

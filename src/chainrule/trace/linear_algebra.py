@@ -7,15 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.ir import Node
+from chainrule.ir import Node, ShapeError
 from chainrule.primitives import (
+    as_floats,
     broadcast_to,
+    cholesky,
     cumsum,
     det,
     diag,
     diagonal,
+    identity,
     inverse,
     logdet,
+    matmul,
     reshape,
     sign_of_det,
     solve,
@@ -26,6 +30,28 @@ from chainrule.primitives import (
 from chainrule.trace.arrangement import matrix_transpose
 from chainrule.trace.literals import as_node
 from chainrule.trace.options import in_dtype, refuse_options
+
+
+def _cholesky(a: object, /, *, upper: bool = False) -> Node:
+    return cholesky(as_node(a), upper)
+
+
+def _matrix_power(a: object, n: int) -> Node:
+    x = as_floats(as_node(a))
+    if not isinstance(n, int | np.integer) or isinstance(n, bool):
+        raise TypeError("the exponent of np.linalg.matrix_power must be an integer")
+    if x.type.ndim < 2 or x.type.shape[-1] != x.type.shape[-2]:
+        raise ShapeError(f"np.linalg.matrix_power takes square matrices, not {x.type}")
+    if n == 0:
+        return broadcast_to(identity(x.type.shape[-1], x.type.dtype), x.type.shape)
+    base, power, result = inverse(x) if n < 0 else x, abs(int(n)), None
+    while power:  # by squaring
+        if power % 2:
+            result = base if result is None else matmul(result, base)
+        power //= 2
+        base = matmul(base, base) if power else base
+    assert result is not None
+    return result
 
 
 def _inv(a: object) -> Node:
@@ -97,7 +123,9 @@ def _cumsum(a: object, axis: int | None = None, dtype: Any = None, out: None = N
 
 
 LINEAR_ALGEBRA: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.linalg.cholesky: _cholesky,
     np.linalg.inv: _inv,
+    np.linalg.matrix_power: _matrix_power,
     np.linalg.det: _det,
     np.linalg.slogdet: _slogdet,
     np.linalg.solve: _solve,

@@ -1,4 +1,4 @@
-"""NumPy's reductions in terms of primitives: `np.sum`, `np.mean`, `np.linalg.norm`, …
+"""NumPy's reductions in terms of primitives: `np.sum`, `np.mean`, …
 
 Handlers have the signatures of the functions they implement, as far as these are supported.
 """
@@ -13,14 +13,11 @@ import numpy as np
 from chainrule.functions import demand
 from chainrule.ir import Demand, Dim, DType, Node, ShapeError, dim_product, shape_text
 from chainrule.primitives import (
-    abs_,
-    as_floats,
     expand_dims,
     greater,
     max_,
     mean,
     min_,
-    norm,
     normalize_axes,
     std,
     sum_,
@@ -94,22 +91,6 @@ def _average(a: object, axis: Axis = None, weights: object = None) -> Node:
     return sum_(x * expand_dims(w, range(1, x.type.ndim - place)), axis) / sum_(w)
 
 
-def _norm(x: object, ord: object = None, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The 2-norm of vectors or the Frobenius norm of matrices; for vectors also the 1-norm and the maximum norm."""
-    node = as_floats(as_node(x))
-    over = node.type.ndim if axis is None else 1 if isinstance(axis, int) else len(axis)
-    if ord is None or (ord == 2 and over == 1) or (ord == "fro" and over == 2):
-        return norm(node, axis, keepdims)
-    if over == 1 and ord == 1:
-        return sum_(abs_(node), axis, keepdims)
-    if over == 1 and ord == np.inf:
-        return max_(abs_(node), axis, keepdims)
-    raise refusal(
-        f"np.linalg.norm(…, ord={ord!r}) cannot be recorded; there are the 2-norm, 1-norm and maximum "
-        "norm of vectors and the Frobenius norm of matrices"
-    )
-
-
 def _shape(a: object) -> tuple[Dim, ...]:
     return as_node(a).type.shape
 
@@ -133,7 +114,6 @@ REDUCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.var: _var,
     np.std: _std,
     np.average: _average,
-    np.linalg.norm: _norm,
     np.shape: _shape,
     np.ndim: _ndim,
     np.size: _size,

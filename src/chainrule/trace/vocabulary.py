@@ -14,6 +14,7 @@ from chainrule.trace.choices import CHOICES
 from chainrule.trace.elementwise import ELEMENTWISE
 from chainrule.trace.joining import JOINING
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
+from chainrule.trace.norms import NORMS
 from chainrule.trace.order import ORDER
 from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
@@ -31,6 +32,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     **ORDER,
     **SPACING,
     **LINEAR_ALGEBRA,
+    **NORMS,
     np.pad: pad,
 }
 """Keyed by the NumPy function."""
@@ -62,8 +64,6 @@ angle conj conjugate imag real
 fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
 fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
 linalg.cond linalg.eigh linalg.eigvalsh linalg.qr linalg.svd linalg.svdvals linalg.tensorinv linalg.tensorsolve
-linalg.matrix_norm
-linalg.vector_norm
 """
 
 MENDS = {
@@ -95,9 +95,7 @@ MENDS = {
     ".sort": "it sorts in place; there is np.sort, which gives a new array",
     "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
     "diff": "along the first axis write x[1:] - x[:-1]",
-    "linalg.cholesky": "for ln det A write cr.logdet(A), for A⁻¹ b np.linalg.solve(A, b)",
     "linalg.lstsq": "for full column rank write np.linalg.solve(A.T @ A, A.T @ b)",
-    "linalg.matrix_power": "write the products, as in A @ A",
     "linalg.pinv": "for full column rank write np.linalg.inv(A.T @ A) @ A.T",
     "nansum": "write np.sum(np.where(x == x, x, 0))",
     "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",

@@ -376,6 +376,17 @@ def determinant(x: Meaning) -> Meaning:
     return Value(np.linalg.det(value.data), value.letters)
 
 
+def cholesky(x: Meaning) -> Meaning:
+    """Return the lower factor of a positive definite matrix, of which the lower triangle is read."""
+    value = known(x)
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
+        raise ReadingError("the Cholesky factor of an array that is not square")
+    try:
+        return Value(np.linalg.cholesky(value.data), value.letters)
+    except np.linalg.LinAlgError:
+        raise ReadingError("the Cholesky factor of a matrix that is not positive definite") from None
+
+
 def adjugate(x: Meaning) -> Meaning:
     """Return the transposed cofactors of a square matrix, by its inverse, which exists at random points."""
     value = known(x)

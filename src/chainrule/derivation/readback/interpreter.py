@@ -444,6 +444,7 @@ class Interpreter:
             "tril": lambda: functions.triangle(x, axes, below=True),
             "triu": lambda: functions.triangle(x, axes, below=False),
             "adj": lambda: functions.adjugate(x),
+            "chol": lambda: functions.cholesky(x),
             "det": lambda: functions.determinant(x),
             "vec": lambda: functions.vec(x),
             "onehot": lambda: functions.one_hot(x),

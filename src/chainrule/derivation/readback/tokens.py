@@ -46,6 +46,7 @@ FUNCTIONS = frozenset(
         "tril",
         "triu",
         "det",
+        "chol",
         "adj",
         "vec",
         "commuted",

@@ -310,6 +310,19 @@ def _finite(x: Any) -> Any:
     return jnp.isfinite(x).all(axis=(-2, -1))
 
 
+@lowering(p.Triangle)
+def _triangle(q: p.Triangle, x: Any) -> Any:
+    return (jnp.triu if q.upper else jnp.tril)(x, q.offset)
+
+
+@lowering(p.Cholesky)
+def _cholesky(q: p.Cholesky, x: Any) -> Any:
+    lower = jnp.tril(x)
+    factor = jnp.linalg.cholesky(lower + jnp.swapaxes(jnp.tril(x, -1), -2, -1))
+    regular = _finite(lower) & jnp.all(jnp.isfinite(factor), axis=(-2, -1))
+    return jnp.where(regular[..., None, None], factor, math.nan)
+
+
 @lowering(p.Inverse)
 def _inverse(q: p.Inverse, x: Any) -> Any:
     triangular, _, _ = lax.linalg.lu(x)
