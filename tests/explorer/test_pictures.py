@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import chainrule as cr
+from chainrule.explorer.lines import lines_of
 from chainrule.explorer.network import network_of
 from chainrule.explorer.pictures import Factor, Picture, picture_of
 from chainrule.gallery import GALLERY
@@ -65,3 +66,17 @@ def test_the_layers_of_a_network_are_found(name: str, values: list[str]) -> None
 @pytest.mark.parametrize("name", ["attention", "layer_norm", "huber", "conv2d"])
 def test_what_is_no_chain_of_layers_is_no_network(name: str) -> None:
     assert network_of(cr.derive(GALLERY[name].function, GALLERY[name].wrt).record) is None
+
+
+def test_weights_that_are_used_transposed_are_not_drawn_as_lines() -> None:
+    def layer(weights: str) -> str:
+        return f"z = X @ {weights}; a = sigmoid(z); sum((a - y)^2)"
+
+    shapes = {"X": "n d", "y": "n h"}
+    assert network_of(cr.derive(layer("W"), ["W"], W="d h", **shapes).record) is not None
+    assert network_of(cr.derive(layer("W'"), ["W"], W="h d", **shapes).record) is None
+
+
+def test_what_cancels_has_the_operands_of_the_result() -> None:
+    lines = {line.key: line for line in lines_of(cr.derive(GALLERY["softmax_regression"].function).record)}
+    assert set(lines["∂ Z"].picture.operands) == {"P", "Y"}

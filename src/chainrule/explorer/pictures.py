@@ -13,7 +13,7 @@ from typing import Literal
 from chainrule.calculus import is_scale
 from chainrule.derivation import Record
 from chainrule.ir import Apply, Input, Node, topological_order
-from chainrule.primitives import Add, Contract, Divide, Multiply, Negate, Product, Subtract, Sum
+from chainrule.primitives import Add, Broadcast, Contract, Divide, Multiply, Negate, Permute, Product, Subtract, Sum
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,38 @@ def _terms(node: Node) -> Iterator[Node]:
                 yield from _terms(operand)
         case Apply(Negate(), (x,)):
             yield from _terms(x)
-        case Apply(Multiply(), (number, x)) | Apply(Divide(), (x, number)) if is_scale(number):
+        case Apply(Multiply(), (number, x)) | Apply(Divide(), (x, number)) if _is_number(number):
             yield from _terms(x)
         case _:
             yield node
+
+
+def _is_number(node: Node) -> bool:
+    """Whether `node` is one number, at every entry."""
+    return (
+        is_scale(node)
+        or node.type.ndim == 0
+        or (isinstance(node, Apply) and node.primitive == Broadcast(node.type.shape, ()))
+    )
 
 
 def _product(operands: tuple[str, ...], term: Node) -> Picture | None:
     """Return the layout of a product of two named values, or of ones and a named matrix."""
     match term:
         case Apply(Contract(product=Product("matrix" | "vector" | "outer" as kind, left, right, (), False)), factors):
-            first, second = factors[left.operand], factors[right.operand]
-            if isinstance(first, Input) and isinstance(second, Input):
-                named = Factor(first.name, left.transposed), Factor(second.name, right.transposed)
-                return Picture(operands, kind, *named)
+            first, second = (_factor(factors[each.operand], each.transposed) for each in (left, right))
+            if first is not None and second is not None:
+                return Picture(operands, kind, first, second)
         case Apply(Sum((0,)), (Input() as x,)) if x.type.ndim == 2:
             return Picture(operands, "ones", Factor(""), Factor(x.name))
+    return None
+
+
+def _factor(node: Node, transposed: bool) -> Factor | None:
+    """Return a factor that is a named value, or the transpose of one."""
+    match node:
+        case Input():
+            return Factor(node.name, transposed)
+        case Apply(Permute((1, 0)), (Input() as matrix,)):
+            return Factor(matrix.name, not transposed)
     return None

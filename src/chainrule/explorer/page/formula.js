@@ -44,7 +44,7 @@ function parted(side) {
     if (parts.at(-1).length > 1 && node.tagName === "mo" && /^[+−]$/.test(node.textContent)) parts.push([]);
     parts.at(-1).push(node);
   }
-  return parts.flatMap((nodes, k) => [k ? html("wbr") : null, math("math", {}, ...nodes)]);
+  return parts.flatMap((nodes, k) => [k ? html("wbr") : null, math("math", { displaystyle: "true" }, ...nodes)]);
 }
 
 function isLetter(index) {
@@ -105,8 +105,10 @@ function unrolled(app, sum, places, root) {
     previous = term;
   }
   const before = sum.previousElementSibling;
-  const standsAlone = (!before || before.textContent === "+") && sum.parentElement === root;
-  sum.replaceWith(...(standsAlone || count === 1 ? terms.childNodes : bracketed(terms)));
+  const isTerm = sum.parentElement === root && (!before || before.textContent === "+");
+  const isWhole = sum.parentElement !== root && !before && !sum.nextElementSibling;
+  if (isTerm) sum.replaceWith(...terms.childNodes);
+  else sum.replaceWith(isWhole || sum.parentElement.tagName === "mfrac" || count === 1 ? terms : math("mrow", {}, ...bracketed(terms)));
   return true;
 }
 
