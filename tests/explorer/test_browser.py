@@ -267,6 +267,7 @@ def test_every_page_of_the_gallery_opens(browser: Browser, tmp_path: Path, name:
             key = page.evaluate("explorer.state.structure.lines[explorer.state.line].key")
             page.evaluate("key => explorer.point(key, explorer.state.shape(key).map(() => 0))", key)
             assert sentence(page), key
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, key
         assert visit.is_quiet(), (visit.requests, visit.complaints)
 
 

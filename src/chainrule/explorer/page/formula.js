@@ -67,6 +67,11 @@ function withIndices(app, root, places, how) {
     const replacement = how === "names" ? app.element(key, index) : number(value, element);
     element.replaceWith(replacement);
   }
+  if (how === "numbers")
+    for (const mi of root.querySelectorAll("mi")) {
+      const size = app.state.sizes[mi.textContent];
+      if (size !== undefined && !(mi.textContent in places)) mi.replaceWith(math("mn", {}, String(size)));
+    }
   if (how === "numbers") for (const mo of root.querySelectorAll("mo")) if (mo.textContent === "\u2062" && !besideFunction(mo)) mo.textContent = "·";
   // A letter that is left stands for itself: an index in another place than an element.
   return ![...root.querySelectorAll("mi")].some((mi) => mi.textContent in places && mi.textContent !== "e" && !mi.closest("[data-element]"));

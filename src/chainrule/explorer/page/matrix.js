@@ -5,6 +5,7 @@ import { exact, parsed, short } from "./numbers.js";
 import { flatOf, largest, sheets } from "./values.js";
 
 const SHOWN = 12;
+const SHEETS = 4;
 const NUDGE = 0.1;
 
 // A view of the array `key` is an element; `views` collects the cells, "key|flat" → [cell, …], for highlights and updates.
@@ -20,7 +21,9 @@ export function matrix(app, key, options = {}) {
   title.append(options.title ?? app.named(key, options.transposed), html("span", { class: "size" }, shape.length ? size : ""));
   if (options.turn) title.append(options.turn);
   view.append(title);
-  for (const sheet of found.slice(0, SHOWN)) {
+  const holder = html("div", { class: "sheets" });
+  view.append(holder);
+  for (const sheet of found.slice(0, SHEETS)) {
     const rows = Math.min(sheet.rows, SHOWN);
     const columns = Math.min(sheet.columns, SHOWN);
     const label = app.text(key) + (options.transposed ? "ᵀ" : "") + (sheet.before.length ? ` [${sheet.before.map((k) => k + 1)}]` : "");
@@ -51,12 +54,18 @@ export function matrix(app, key, options = {}) {
       }
       grid.append(line);
     }
-    if (sheet.before.length) view.append(html("div", { class: "slice" }, `[${sheet.before.map((k) => k + 1)}]`));
-    view.append(grid);
-    if (rows < sheet.rows || columns < sheet.columns)
-      view.append(html("div", { class: "slice" }, app.say("clipped", rows, columns, sheet.rows, sheet.columns)));
+    const isPart = rows < sheet.rows || columns < sheet.columns;
+    holder.append(
+      html(
+        "div",
+        {},
+        sheet.before.length ? html("div", { class: "slice" }, `[${sheet.before.map((k) => k + 1)}]`) : null,
+        grid,
+        isPart ? html("div", { class: "slice" }, app.say("clipped", rows, columns, sheet.rows, sheet.columns)) : null,
+      ),
+    );
   }
-  if (found.length > SHOWN) view.append(html("div", { class: "slice" }, app.say("clipped sheets", SHOWN, found.length)));
+  if (found.length > SHEETS) view.append(html("div", { class: "slice" }, app.say("clipped sheets", SHEETS, found.length)));
   return view;
 }
 
