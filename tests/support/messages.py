@@ -15,7 +15,8 @@ import chainrule
 
 SOURCE = Path(chainrule.__file__).parent
 _ERROR = re.compile(r"(Error|NoReturn|Refusal)\b")
-_MAKERS = re.compile(r"^[A-Z_]\w*Error$|^Refusal$|^UsageError$")
+_MAKERS = re.compile(r"^[A-Z_]\w*Error$|^(Refusal|UsageError|Finding)$")
+"""Classes made of messages."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,14 @@ ROOMS = frozenset(
 
 CODE = frozenset(
     {"buffer[…] = …", "np.{name}", "np.sqrt(x**2 + y**2)", "torch.{value}", "new_{name}", "{value}:loss"}
-    | {"{place}.nodes[{k}]", "{gibibytes} GiB", "{value} MiB", "{what} is {name!r}, but ", "more than {most_classes}"}
+    | {
+        "{place}.nodes[{k}]",
+        "{gibibytes} GiB",
+        "{value} MiB",
+        "{what} is {name!r}, but ",
+        "more than {most_classes}",
+        " of seconds,",
+    }
 )
 """Templates that are code, and read alike in all languages."""
 
@@ -51,6 +58,12 @@ COMPOSED = frozenset(
         "a whole number from {least} to {most}",
         "different {what:text}, at least {least}",
         "holds {short}, which is not a number; write a number or remove the row",
+        "({value:code}) / {scale}, missing as {fill}",
+        "({value:code}) / {scale}, missing as {fill}, and flagged",
+        "1 for {yes}, 0 for {no}, missing as {fill}",
+        "1 for {yes}, 0 for {no}, missing as {fill}, and flagged",
+        "whole numbers of seconds,",
+        "numbers of seconds,",
     }
 )
 """Entries whose English is put together of shorter texts in the source."""
@@ -185,6 +198,13 @@ def test_what_only_english_requires_is_dropped() -> None:
     assert known.translation("the table has 1 row of a rows of b.csv") == "表格有 a rows of b.csv 的 1 行"
     assert known.translation("the table has 2 rows of a.csv") == "表格有 a.csv 的 2 行"
     assert known.translation("the table has 2 row2 of a.csv") is None
+
+
+def test_a_hint_is_parted_from_the_value_before_it() -> None:
+    hint = Entry("; did you mean {near}?", "；是否指 {near}？")
+    known = Catalogue([Entry("it should be one of {names}{hint:text}", "应为 {names} 之一{hint}"), hint])
+    assert known.translation("it should be one of a, b c, d") == "应为 a, b c, d 之一"
+    assert known.translation("it should be one of a, b c, d; did you mean a?") == "应为 a, b c, d 之一；是否指 a？"
 
 
 def test_an_unknown_part_makes_no_sentence_of_conjunctions() -> None:

@@ -13,7 +13,7 @@ from chainrule.cli.output import aligned, duration, page_width, print_json, say_
 from chainrule.cli.sentences import language_option, say
 from chainrule.models import ModelDescription, inspect_model
 from chainrule.reports import score_text
-from chainrule.words import Language, cut
+from chainrule.words import Language, cut, translated
 
 _SHOWN = 40
 _WHO = {"held out": "the network", "linear model": "linear", "trivial": "trivial", "training": "training rows"}
@@ -90,12 +90,19 @@ def _columns(found: ModelDescription, lang: Language) -> None:
     names = min(24, max(len(column.name) for column in found.columns))
     room = page_width() - names - 17
     shown = found.columns[:_SHOWN]
-    aligned([(cut(column.name, names), column.kind, cut(column.encoding, room)) for column in shown])
+    kinds = [reports.say(lang, column.kind) for column in shown]
+    encodings = [cut(translated(column.encoding, lang), room) for column in shown]
+    aligned(list(zip([cut(column.name, names) for column in shown], kinds, encodings, strict=True)))
     if len(found.columns) > _SHOWN:
         click.echo(f"  {say(lang, 'and more', count=len(found.columns) - _SHOWN)}")
     if found.left_out:
         click.echo(say(lang, "columns left out"))
-        aligned([(cut(name, 24), cut(reason, page_width() - 30)) for name, reason in found.left_out[:_SHOWN]])
+        aligned(
+            [
+                (cut(name, 24), cut(translated(reason, lang), page_width() - 30))
+                for name, reason in found.left_out[:_SHOWN]
+            ]
+        )
 
 
 def _scores(found: ModelDescription, lang: Language) -> None:

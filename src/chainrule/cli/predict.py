@@ -17,7 +17,7 @@ from chainrule.cli.sentences import language_option, say
 from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
 from chainrule.models import Model, load_model
 from chainrule.tables import EmptyTableError, Notes, Source, open_table
-from chainrule.words import Language
+from chainrule.words import Language, translated
 
 
 @click.command("predict", cls=Command)
@@ -68,7 +68,7 @@ def command(
         parts = _predicted(model, source, notes, probabilities, live)
         write_all(parts, output, kind, {"target": model.target.name, "task": model.target.task})
     for sentence in notes.sentences():
-        click.echo(say(lang, "note", note=sentence), err=True)
+        click.echo(say(lang, "note", note=translated(sentence, lang)), err=True)
     if output is not None:
         say_line(say(lang, "wrote", rows=f"{notes.rows:,}", target=model.target.name, path=output))
 

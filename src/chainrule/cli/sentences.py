@@ -55,6 +55,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{path}：{rows} 行，1 个特征，目标列为 {target!r}。",
     ),
     "classification": ("Classification into {count} classes: {classes}.", "分类问题，共 {count} 类：{classes}。"),
+    "because": ("({reason})", "（{reason}）"),
     "because few": (
         "(The target holds few distinct whole numbers; --task regression treats them as quantities.)",
         "（目标列只有少数几个不同的整数；若它们是数量，请加 --task regression。）",

@@ -27,7 +27,7 @@ from chainrule.reports import (
     verdict,
 )
 from chainrule.tables import ClassTarget
-from chainrule.words import Language, cut, wrapped
+from chainrule.words import Language, cut, translated, wrapped
 
 LISTED = 8
 _LONG = 30
@@ -42,7 +42,7 @@ def print_task(path: str, plan: Plan, data: Data, candidates: Sequence[Learner],
     say_line(say(lang, said, path=path, rows=f"{prepared.row_count:,}", features=used, target=target.name))
     lines(columns_text(columns, page_width(), lang))
     for note in prepared.notes:
-        say_line(say(lang, "note", note=note))
+        say_line(say(lang, "note", note=translated(note, lang)))
     click.echo()
     _print_target(data, lang)
     _print_network(plan, data, candidates, lang)
@@ -59,9 +59,11 @@ def _print_target(data: Data, lang: Language) -> None:
         if len(target.classes) > LISTED:
             classes += f" {say(lang, 'and more', count=len(target.classes) - LISTED)}"
         said = say(lang, "classification", count=len(target.classes), classes=classes)
-    because = "" if prepared.reason == "as asked" else f"{space}({prepared.reason})"
+    because = ""
     if "few different whole numbers" in prepared.reason:
         because = f"{space}{say(lang, 'because few')}"
+    elif prepared.reason != "as asked":
+        because = f"{space}{say(lang, 'because', reason=translated(prepared.reason, lang))}"
     say_line(f"{said}{because}")
 
 

@@ -15,7 +15,7 @@ from chainrule.reports.scoring import LARGER_IS_BETTER
 from chainrule.reports.style import STYLE
 from chainrule.reports.verdicts import compared, drawn, drop_text, ending, level_cells, score_notes, verdict
 from chainrule.reports.words import amount_text, number_text, say, score_text
-from chainrule.words import Language, html_page
+from chainrule.words import Language, html_page, translated
 
 _MATRIX = 20
 """The maximum number of classes for which a confusion matrix is shown."""
@@ -219,7 +219,7 @@ def _columns(data: DataSummary, lang: Language) -> str:
             kind += f" ({say(lang, 'left out')})"
         inputs = f"{column.inputs:,}" if column.inputs else ""
         style = "" if column.inputs else "out"
-        rows.append((style, [escape(column.name), escape(kind), escape(column.reason), inputs]))
+        rows.append((style, [escape(column.name), escape(kind), escape(translated(column.reason, lang)), inputs]))
     head = [say(lang, key) for key in ("column", "kind", "what", "inputs")]
     return _table(head, rows, 1)
 

@@ -9,7 +9,7 @@ from chainrule.reports.mistakes import Confusion
 from chainrule.reports.report import Column, FitSummary, Report, ScoreSummary
 from chainrule.reports.verdicts import compared, drawn, drop_text, level_cells
 from chainrule.reports.words import amount_text, number_text, say, score_text
-from chainrule.words import Language, cut, listed_in, padded, table, width_of, wrapped
+from chainrule.words import Language, cut, listed_in, padded, table, translated, width_of, wrapped
 
 CURVE_ROWS = 8
 CURVE_COLUMNS = 60
@@ -27,7 +27,8 @@ def columns_text(columns: Sequence[Column], width: int, lang: Language = "en") -
     rows = [(say(lang, "column"), say(lang, "kind"), say(lang, "what"))]
     for column in shown:
         kind = say(lang, column.kind)
-        rows.append((column.name, kind if column.inputs else f"{kind} ({say(lang, 'left out')})", column.reason))
+        kind = kind if column.inputs else f"{kind} ({say(lang, 'left out')})"
+        rows.append((column.name, kind, translated(column.reason, lang)))
     lines = _fitted([tuple(" ".join(cell.split()) for cell in row) for row in rows], width)
     if len(columns) > len(shown):
         lines.append(f"  {say(lang, 'more columns', count=len(columns) - len(shown))}")

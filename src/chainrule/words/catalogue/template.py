@@ -18,7 +18,7 @@ _KINDS: Final[Mapping[tuple[str, str], Kind]] = {
     ("", "text"): "text",
     ("", "grammar"): "grammar",
 }
-_READINGS: Final = 64
+_READINGS: Final = 256
 """The number of readings of one text that are considered."""
 
 _QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
@@ -26,9 +26,10 @@ _WORD: Final = re.compile(r"[A-Za-z]+")
 _LETTER: Final = re.compile(r"[\u4e00-\u9fff]")
 _WIDE: Final = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _OPEN: Final = re.compile(r"[A-Za-z0-9)\]'\"%]")
-_CLOSE: Final = re.compile(r"[A-Za-z0-9(\['\"@]")
+_CLOSE: Final = re.compile(r"[-A-Za-z0-9(\['\"@]")
 _SENTENCE: Final = re.compile(r"[;:.?] |[;:]$")
 _PROSE: Final = re.compile(r"[a-z]{2,} [a-z]{2,}")
+_INNER: Final = re.compile(r"\w")
 _GRAMMAR: Final = re.compile(r"[A-Za-z]*")
 
 
@@ -129,7 +130,8 @@ class Template:
         if index == len(self.fields) - 1:
             places: Iterator[int] = iter([len(text) - len(after)] if text.endswith(after, start) else [])
         else:
-            places = _places(text, after, start) if after else _boundaries(text, start)
+            beside_text = self.fields[index + 1].kind == "text" and kind != "text"
+            places = _places(text, after, start) if after else _boundaries(text, start, beside_text)
         quoted = _QUOTED.match(text, start) if kind == "repr" else None
         for place in places:
             if quoted is not None and place != quoted.end():
@@ -139,10 +141,13 @@ class Template:
             yield place
 
 
-def _boundaries(text: str, start: int) -> Iterator[int]:
-    """Yield the places from `start` at which a field may end beside another: not within a word; `start` last."""
+def _boundaries(text: str, start: int, beside_text: bool) -> Iterator[int]:
+    """Yield the places from `start` at which a field may end beside another: not within a word; `start` last.
+
+    A text beside a value does not begin with a word: it is a hint such as `; did you mean relu?`.
+    """
     for place in range(start + 1, len(text) + 1):
-        if not (text[place - 1].isalnum() and text[place : place + 1].isalnum()):
+        if not (_INNER.match(text, place) and (beside_text or _INNER.match(text, place - 1))):
             yield place
     yield start
 
