@@ -13,7 +13,6 @@ from typing import ClassVar, Literal, TypeVar, final
 import numpy as np
 
 from chainrule.ir import ArrayType, Dim, DType, DTypeError, Node, Shape, ShapeError, concrete, named_dim, shape_text
-from chainrule.primitives.arithmetic import multiply
 from chainrule.primitives.base import Array, Composite, Example, Linear
 from chainrule.primitives.comparison import compare, equal, greater, logical_and, logical_or, not_equal, where
 from chainrule.primitives.cumulative import positions
@@ -148,11 +147,11 @@ class AddAlong(Linear):
         return emit.reduce("sum", [types[0].shape[self.axis]], contribution)
 
     def expand(self, *operands: Node) -> Node | None:
-        """Multiply one-hot rows by x, and add up."""
+        """Choose x in one-hot rows, and add up; a product would make NaN of an infinite x elsewhere."""
         x, places = (_last(operand, self.axis) for operand in operands)
         rows = OneHot(self.size, x.type.dtype)(places)
         spread = broadcast_to(expand_dims(x, x.type.ndim), rows.type.shape)
-        return _back(sum_(multiply(rows, spread), x.type.ndim - 1), self.axis)
+        return _back(sum_(where(not_equal(rows, 0), spread, 0), x.type.ndim - 1), self.axis)
 
 
 def _with(shape: Shape, axis: int, size: Dim) -> Shape:
