@@ -21,6 +21,7 @@ from chainrule.calculus.named import named_values
 from chainrule.calculus.orientation import oriented
 from chainrule.calculus.pairs import positive_parts
 from chainrule.calculus.products import orders_of_products
+from chainrule.calculus.repeated import Form, form
 from chainrule.calculus.rules import RULES, Rule, is_scale
 from chainrule.calculus.simplify import Rewrite, RuleTable, Simplifier, by_primitive
 from chainrule.calculus.sums import known_sums
@@ -239,11 +240,12 @@ def backward(
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
     accumulations: list[Accumulation] = []
     values: dict[Node, Node] = {}
+    unmerged: set[Form] = set()
     for symbol in [*(stage.symbol for stage in reversed(stages)), *wrt]:
         if symbol not in active or (symbol in wrt and symbol in by_symbol):
             continue
         contributions = sorted(received[symbol], key=lambda each: order[each.stage.symbol, symbol])
-        accumulation = _accumulate(symbol, contributions, outputs.get(symbol, []), bars, values, facts)
+        accumulation = _accumulate(symbol, contributions, outputs.get(symbol, []), bars, values, facts, unmerged)
         accumulations.append(accumulation)
         if accumulation.result is not bars[symbol]:  # a given gradient is a symbol
             values[bars[symbol]] = accumulation.result
@@ -342,6 +344,7 @@ def _accumulate(
     bars: Mapping[Input, Input],
     values: Mapping[Node, Node],
     facts: Facts,
+    unmerged: set[Form],
 ) -> Accumulation:
     parts = [*seeds, *(contribution.adjoint for contribution in contributions)]
     total = parts[0] if parts else zeros(symbol.type)
@@ -352,7 +355,11 @@ def _accumulate(
     closed = closed_form(symbol, parts, chain, values, facts.definitions, bars, simplifier) if len(parts) > 1 else None
     if closed is not None:
         return Accumulation(symbol, bars[symbol], tuple(contributions), chain, closed, tuple(simplifier.rewrites))
-    merged, rewrites = _merged(chain, values, facts)
+    # In a recurrence the same question comes up in each round.
+    question = form(chain, values, _MERGE_DEPTH, facts.definitions)
+    merged, rewrites = _merged(chain, values, facts) if question not in unmerged else (None, ())
+    if merged is None:
+        unmerged.add(question)
     return Accumulation(symbol, bars[symbol], tuple(contributions), chain, merged, rewrites)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -12,6 +12,7 @@ from chainrule.engines.native.driver import Layout, StepWriter
 from chainrule.engines.native.kernels import KernelWriter
 from chainrule.engines.native.metering import Meter, described
 from chainrule.engines.native.schedule import ALIGNMENT, Arena, Home, Item, Schedule
+from chainrule.engines.native.sharing import anchored, form_of
 from chainrule.engines.native.storage import ORDER, Storage, padded, row_major
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.team import TeamWriter
@@ -60,21 +61,23 @@ class Sequencer:
         self.schedule = Schedule(program, given, homes, target, arena, private)
         self._names: dict[Item, str] = {}
         self._buffers: dict[Item, list[object]] = {}
+        self._starts: dict[Item, dict[object, int]] = {}
+        """The first element of a buffer that an item touches, in bytes from its beginning, if it is not the first."""
+        written: dict[Hashable, str] = {}
         for number, item in enumerate(self.schedule.items):
             things = [*(result.target for result in item.nest.results), *item.nest.sources]
             parts = {thing: self.schedule.part(thing) for thing in things}
-            self._buffers[item] = list(dict.fromkeys(parts.values()))
-            writer = KernelWriter(
-                module,
-                f"{prefix}_{number}",
-                item.nest,
-                item.lane,
-                self._buffers[item],
-                parts,
-                self.schedule.sizes(item.nest),
-                target,
-            )
-            self._names[item] = writer.write()
+            buffers = self._buffers[item] = list(dict.fromkeys(parts.values()))
+            nest, starts = anchored(item.nest, parts)
+            sizes = {thing: size - starts.get(parts[thing], 0) for thing, size in self.schedule.sizes(nest).items()}
+            types = {parts[result.target]: result.root.dtype for result in nest.results}
+            types |= {parts[use.payload[0]]: use.dtype for use, _ in nest.uses if use.kind == "load"}
+            self._starts[item] = {each: start * types[each].numpy.itemsize for each, start in starts.items()}
+            form = form_of(nest, item.lane, buffers, parts, sizes)
+            if form not in written:
+                writer = KernelWriter(module, f"{prefix}_{number}", nest, item.lane, buffers, parts, sizes, target)
+                written[form] = writer.write()
+            self._names[item] = written[form]
 
     @property
     def extents(self) -> set[int]:
@@ -124,7 +127,10 @@ class Sequencer:
             bounds = team.share(rows.extent)
         else:
             bounds = integer(0), integer(1 if rows is None else rows.extent)
-        pointers = [self._pointer(function, buffer, arena, known) for buffer in self._buffers[item]]
+        pointers = []
+        for buffer in self._buffers[item]:
+            pointer, start = self._pointer(function, buffer, arena, known), self._starts[item].get(buffer, 0)
+            pointers.append(function.offset(pointer, start, "i8") if start else pointer)
         arguments = ", ".join(map(str, (*pointers, *bounds)))
         function.do(f"call void @{self._names[item]}({arguments})")
 
