@@ -27,6 +27,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "stack": ((X, X),), "swapaxes": (X, 0, 1), "take": (X, np.array([0, 2])), "take_along_axis": (X, K, 1),
     "tensordot": (X, X), "vdot": (X, X), "vstack": ((X, X),), "where": (X > 0, X, -X),
     "bincount": (K[:, 0], X[0], 4), "digitize": (X, X[0]), "interp": (X, np.arange(3.0), X[0]), "isclose": (X, X),
+    "convolve": (X[0], X[1]), "correlate": (X[0], X[1]), "polyval": (X[0], X), "vander": (X[0],),
     "partition": (X, 1), "argpartition": (X, 1), "percentile": (X, 30), "quantile": (X, 0.3), "searchsorted": (X[0], X),
     "lib.stride_tricks.sliding_window_view": (X, (2, 2)),
     "append": (X, X), "array_split": (X, 2), "block": ((X,),), "choose": (K % 2, (X, -X)),

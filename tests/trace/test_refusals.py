@@ -64,7 +64,6 @@ REFUSED = {
     "x = np.average(x, weights=x[0])": "needs one axis",
     "x = np.add(x, 1, out=np.array([1.0, 2.0]))": "np.add writes here",
     "x = np.sum(x, out=np.zeros(3))": "np.sum gives the shape () here, and writes to an array of shape (3,)",
-    "x = np.sum(x, where=x > 0)": "where",
     "x = np.sum(x, dtype='int64')": "computed in floats; leave it out",
     "x = np.cumprod(x)": "np.exp(np.cumsum(np.log(x)))",
     "x = np.prod(x)": "np.exp(np.sum(np.log(x)))",

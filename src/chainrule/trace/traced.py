@@ -600,6 +600,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "compress": lambda x, condition, **options: np.compress(condition, x, **options),
     "repeat": np.repeat,
     "cumsum": np.cumsum,
+    "all": np.all,
+    "any": np.any,
     "argmax": np.argmax,
     "argmin": np.argmin,
     "argpartition": np.argpartition,

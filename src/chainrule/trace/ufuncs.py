@@ -14,11 +14,13 @@ from chainrule.primitives import (
     add,
     are_booleans,
     are_integers,
+    as_condition,
     as_floats,
     bitwise_and,
     bitwise_or,
     bitwise_xor,
     broadcast_together,
+    cast,
     cos,
     cumsum,
     divide,
@@ -334,6 +336,14 @@ def _reduce(builder: Callable[..., Node]) -> Handler:
     return handler
 
 
+def _truth(builder: Callable[..., Node]) -> Handler:
+    def handler(array: object, axis: Any = 0, dtype: None = None, out: None = None, keepdims: bool = False) -> Node:
+        refuse_options("ufunc.reduce", dtype=dtype, out=out)
+        return greater(builder(cast(as_condition(as_operand(array)), DType.FLOAT64), axis, keepdims), 0.5)
+
+    return handler
+
+
 def _accumulate(array: object, axis: int = 0, dtype: Any = None, out: None = None) -> Node:
     refuse_options("ufunc.accumulate", out=out)
     if axis is None:
@@ -349,6 +359,8 @@ UFUNC_METHODS: dict[str, dict[str, Handler]] = {
         "maximum": _reduce(max_),
         "minimum": _reduce(min_),
         "logaddexp": _reduce(logsumexp),
+        "logical_and": _truth(min_),
+        "logical_or": _truth(max_),
     },
 }
 """Keyed by the method's name, as in `np.subtract.outer`, then by the ufunc's."""

@@ -19,12 +19,14 @@ from chainrule.trace.order import ORDER
 from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
+from chainrule.trace.series import SERIES
 from chainrule.trace.source import TraceError, refusal
 from chainrule.trace.spacing import SPACING
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     **ELEMENTWISE,
     **REDUCTIONS,
+    **SERIES,
     **PRODUCTS,
     **ARRANGEMENT,
     **CHOICES,
@@ -57,9 +59,8 @@ _POLYNOMIALS = "compute the coefficients outside of the function and pass them a
 
 _NOT_RECORDED = """
 i0 sinc
-count_nonzero cumulative_prod cumulative_sum ediff1d gradient trapezoid
-nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nanvar
-convolve corrcoef correlate cov polyval vander
+cumulative_prod
+nancumprod nanmedian nanpercentile nanprod nanquantile
 angle conj conjugate imag real
 fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
 fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
@@ -89,25 +90,18 @@ MENDS = {
     **dict.fromkeys(("nonzero", "flatnonzero"), _INDICES),
     "unique": _SIZES,
     **dict.fromkeys(("allclose", "array_equal", "array_equiv"), _CHECKS),
-    "all": "for a mask write np.min(x) > 0",
-    "any": "for a mask write np.max(x) > 0",
     ".partition": "it sorts in place; there is np.partition, which gives a new array",
     ".sort": "it sorts in place; there is np.sort, which gives a new array",
     "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
-    "diff": "along the first axis write x[1:] - x[:-1]",
     "linalg.lstsq": "for full column rank write np.linalg.solve(A.T @ A, A.T @ b)",
     "linalg.pinv": "for full column rank write np.linalg.inv(A.T @ A) @ A.T",
-    "nansum": "write np.sum(np.where(x == x, x, 0))",
     "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",
-    "ptp": "write np.max(x) - np.min(x)",
 }
 """Equivalent expressions for unsupported functions, and reasons; a point begins the name of a method alone."""
 
 _OPTIONS = {
     "where": "write np.where(condition, x, y) for the elements, with y for those that are not to count",
     "initial": "combine the result with the initial value, as in np.maximum(np.max(x), initial)",
-    "mean": "leave mean= out, and the mean is computed",
-    "correction": "write ddof= for correction=",
     "mode": "leave mode= out, and bring the indices within range beforehand",
 }
 """Alternatives to unsupported arguments."""
