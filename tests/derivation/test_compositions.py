@@ -166,7 +166,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
     ),
     "norm(A @ x - b)^2": (
         {"wrt": "x"},
-        ["r = A x − b", "L = Σ r²"],
+        ["r = A x − b", "L = ‖r‖²"],
         ["∂L/∂r = 2 r", "∂L/∂r · ∂r/∂x = Aᵀ (∂L/∂r)"],
         ["∂L/∂x = ∂L/∂r · ∂r/∂x = 2 Aᵀ r"],
     ),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import SecondOrder
+from chainrule.derivation import FURTHER_FORMS, SecondOrder
 from chainrule.derivation.second.verification import SecondVerifier
 from chainrule.deriving import FurtherDerivation
 from chainrule.ir import Node, Program, substitute
@@ -398,9 +398,12 @@ def test_what_has_no_matrix_has_products_with_a_vector() -> None:
 
     derivation = cr.derive(loss, wrt="W", X="n d", Y="n k", W="d k", order=2)
     text = derivation.text(width=120)
-    assert "The other blocks have no short closed form" in text
-    assert "dg = Xᵀ (" in text
-    assert re.search(r"∂²L/∂W\[\w,\w\]∂W\[\w,\w\] = Σᵢ ", derivation.text("index", width=200))
+    assert "It has no short form as a matrix; these are its entries." in text
+    assert "H vec(v) = vec(Xᵀ (" in text
+    for form in FURTHER_FORMS:
+        assert re.search(r"│ ∂²L/∂W\[\w,\w\]∂W\[\w,\w\] = Σᵢ ", derivation.text(form, width=200))
+    written = derivation.latex()
+    assert r"Indices: $" in written
     assert derivation.verify().ok
 
 

@@ -19,6 +19,7 @@ from chainrule.primitives import (
     Add,
     Broadcast,
     Cast,
+    Contract,
     Divide,
     DivideNoNan,
     Exp,
@@ -318,6 +319,9 @@ def _norm(x: Node) -> Node:
     some_y() * DivideNoNan()(Exp()(some_x()), some_y()),
     (2 * DivideNoNan()(Exp()(some_x()), some_y())) * some_y(),
     _norm(some_x()) * DivideNoNan()(some_x(), Broadcast(some_x().type.shape, ())(Norm((0, 1))(some_x()))),
+    Norm((0, 1))(some_x()) * Contract(((0, 1), (0, 1)), ())(
+        DivideNoNan()(some_x(), Broadcast(some_x().type.shape, ())(Norm((0, 1))(some_x()))), some_y()
+    ),
 ])  # fmt: skip
 def _cancel_norm(node: Apply) -> Node | None:
     """Cancel y with the division by it: y is a norm, and where it is 0, so is x."""
@@ -332,7 +336,40 @@ def _cancel_norm(node: Apply) -> Node | None:
                 if powers.get(square, 0) > 0:
                     rest = term.times(Term(1, ((factor, -1), (square, -1), (y, 1))))
                     return product_of(rest.times(factors(x)), node.type)
+            case Apply(Contract(), operands) if exponent == 1:
+                for k, operand in enumerate(operands):
+                    match operand:
+                        case Apply(DivideNoNan(), (x, Apply(Broadcast(axes=()), (y,)))) if powers.get(y, 0) > 0:
+                            product = Apply(factor.primitive, (*operands[:k], x, *operands[k + 1 :]))
+                            rest = term.times(Term(1, ((factor, -1), (y, -1), (product, 1))))
+                            return product_of(rest, node.type)
     return None
+
+
+@rule("(x/y)/y → x/y², both with 0 at 0", Divide, DivideNoNan, examples=lambda: [
+    DivideNoNan()(some_x(), Exp()(some_y())) / Exp()(some_y()),
+    DivideNoNan()(some_x(), 1 / Exp()(some_y())),
+])  # fmt: skip
+def _divided_norm(node: Apply) -> Node | None:
+    """Divide by a norm twice, or by the inverse of one."""
+    match node:
+        case Apply(Divide(), (Apply(DivideNoNan(), (x, y)), z)) if y is z:
+            return x / _squared(y)
+        case Apply(DivideNoNan(), (x, y)):
+            match y:
+                case Apply(Broadcast() as repeat, (Apply(Divide(), (Const(1), z)),)):
+                    return x * repeat(z)
+                case Apply(Divide(), (Const(1), z)):
+                    return x * z
+    return None
+
+
+def _squared(node: Node) -> Node:
+    """Return the square of a number or an array, beneath its repetition."""
+    match node:
+        case Apply(Broadcast() as repeat, (x,)):
+            return repeat(Square()(x))
+    return Square()(node)
 
 
 def _square_of_norm(node: Node) -> Node | None:

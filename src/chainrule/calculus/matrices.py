@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 from chainrule.calculus.collect import Term, factors, product_of
-from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import Rule, both_orders, number_of, rule, with_operand
 from chainrule.calculus.simplify import simplify
 from chainrule.ir import Apply, Const, Node, applies, named_dim, parse_shape, substitute, topological_order
@@ -208,6 +208,29 @@ def _transposed_kronecker(node: Apply) -> Node | None:
         case Apply(Permute((1, 0)) as transpose, (Apply(Kronecker() as kronecker, (a, b)),)):
             return kronecker(transpose(a), transpose(b))
     return None
+
+
+@rule("⟨A ⊗ B, ∂A ⊗ C⟩ → A · ⟨B, C⟩", Contract, examples=lambda: [
+    Contract(((0, 1, 2, 3), (1, 3)), (0, 2))(_blocks(), some_y("k l")),
+    Contract(((0, 1, 2, 3), (0, 2)), (1, 3))(_blocks(), some_y("n m")),
+])  # fmt: skip
+def _contracted_kronecker(node: Apply) -> Node | None:
+    """Add up A ⊗ B, with an axis for each of A and of B, over the axes of one of them: the other is a factor."""
+    match node:
+        case Apply(
+            Contract(((m, k, n, l), others), output),
+            (Apply(Reshape(shape), (Apply(Kronecker(), (a, b)),)), c),
+        ) if tuple(shape) == (a.type.shape[0], b.type.shape[0], a.type.shape[1], b.type.shape[1]):
+            for factor, kept, (x, added) in (a, (m, n), (b, (k, l))), (b, (k, l), (a, (m, n))):
+                if output == kept and set(others) == set(added):
+                    number = Contract((added, others), ())(x, c)
+                    return Broadcast(factor.type.shape, ())(number) * factor
+    return None
+
+
+def _blocks() -> Node:
+    """Return a Kronecker product with an axis for each axis of its factors."""
+    return Reshape(parse_shape("n k m l"))(Kronecker()(some_x("n m"), some("z", "k l")))
 
 
 @rule("I ⊗ I → I", Kronecker, examples=lambda: [Kronecker()(_i(), identity(named_dim("m")))])

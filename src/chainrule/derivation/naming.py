@@ -121,8 +121,8 @@ def name_arguments(program: Program, wrt: Sequence[Input], undivided: Container[
 
     So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. An argument that
     depends directly on a matrix product is z, as in a layer, and so is w x or w x + b in an activation. A squared
-    difference is r, the residual; a difference of two names is not named, nor a named value of the forward pass beside
-    a number, as in ln(1 − p) or exp(½ v), nor a part in `undivided`.
+    difference is r, the residual. Not named are the norm in ‖r‖², a difference of two names, a named value of the
+    forward pass beside a number, as in ln(1 − p) or exp(½ v), and a part in `undivided`.
     """
     named = dict(program.names)
     names = dict(named)
@@ -138,6 +138,8 @@ def name_arguments(program: Program, wrt: Sequence[Input], undivided: Container[
             if part in undivided:
                 continue
             if isinstance(node.primitive, Square | Norm) and _is_difference(part, names):
+                continue
+            if isinstance(node.primitive, Square) and applies(part, Norm):
                 continue
             if _is_beside_number(part, named):
                 continue

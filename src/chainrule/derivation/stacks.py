@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.ir import Apply, Node
-from chainrule.primitives import Broadcast, Call, Concatenate, Notation, Number, Reshape
+from chainrule.derivation.literals import literal
+from chainrule.ir import Apply, Const, Node
+from chainrule.primitives import Broadcast, Call, Concatenate, Multiply, Negate, Notation, Number, Reshape
 
 
 def stacked(node: Apply, write: Callable[[Node], Notation]) -> Notation | None:
@@ -15,18 +16,30 @@ def stacked(node: Apply, write: Callable[[Node], Notation]) -> Notation | None:
     """
     match node:
         case Apply(Concatenate(axis), parts) if len(parts) > 1:
-            arrays = [_without_axis(part, axis) for part in parts]
+            arrays = [_without_axis(part, axis, write) for part in parts]
         case _:
             return None
-    known = [write(array) for array in arrays if array is not None]
+    known = [array for array in arrays if array is not None]
     below = (Number(axis),) if node.type.ndim > 1 else ()
     return Call("stack", tuple(known), subscript=below) if len(known) == len(arrays) else None
 
 
-def _without_axis(node: Node, axis: int) -> Node | None:
-    """Return the operand if `node` only inserts an axis of size 1 at `axis`."""
+def _without_axis(node: Node, axis: int, write: Callable[[Node], Notation]) -> Notation | None:
+    """Write `node` without its axis of size 1 at `axis`, if that is only inserted; a number may stand before it."""
+    shape = node.type.shape
+    if shape[axis] != 1:
+        return None
     match node:
         case Apply(Reshape() | Broadcast(), (x,)):
-            shape = node.type.shape
-            return x if shape[axis] == 1 and x.type.shape == (*shape[:axis], *shape[axis + 1 :]) else None
+            return write(x) if x.type.shape == (*shape[:axis], *shape[axis + 1 :]) else None
+        case Apply(Multiply() | Negate() as primitive, (*numbers, x)) if all(map(_is_number, numbers)):
+            inner = _without_axis(x, axis, write)
+            if inner is not None:
+                bare = node.type.with_shape((*shape[:axis], *shape[axis + 1 :]))
+                operands = [*(literal(number) for number in numbers if isinstance(number, Const)), inner]
+                return primitive.notation(operands, [bare] * len(operands))
     return None
+
+
+def _is_number(node: Node) -> bool:
+    return isinstance(node, Const) and node.is_filled

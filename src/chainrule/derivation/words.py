@@ -494,6 +494,18 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         " Denominator layout: the rows belong to what is differentiated by, the columns to what is differentiated.",
         "采用分母布局：行对应求导的变量，列对应被求导的量。",
     ),
+    "elements instead": (
+        "It has no short form as a matrix; these are its entries.",
+        "它没有简短的矩阵形式，下面是它的元素。",
+    ),
+    "elements only": (
+        "The other blocks have no short form as a matrix; these are their entries.",
+        "其余各块没有简短的矩阵形式，下面是它们的元素。",
+    ),
+    "no form": (
+        "It has no short closed form; its product with a vector follows.",
+        "它没有简短的闭式，下面给出它与向量的乘积。",
+    ),
     "no closed form": (
         "The other blocks have no short closed form; their products with a vector follow.",
         "其余各块没有简短的闭式，下面给出它们与向量的乘积。",

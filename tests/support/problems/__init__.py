@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from support.problems import cookbook, courses, gallery, losses, networks, regression, statistics, vectors
+from support.problems import cookbook, courses, gallery, losses, networks, questions, regression, statistics, vectors
 from support.problems.problem import Problem
 
 CHAPTERS = {
     module.__name__.rpartition(".")[2]: module.CHAPTER
-    for module in (cookbook, vectors, regression, statistics, networks, courses, losses, gallery)
+    for module in (cookbook, vectors, regression, statistics, networks, courses, losses, gallery, questions)
 }
 PROBLEMS: dict[str, Problem] = {}
 for chapter in CHAPTERS.values():

@@ -31,7 +31,7 @@ formula(
     "y: n; X: n d; w: d; lam: ",
     "the factor 2 is taken out",
     w=("2 Xᵀ (X w − y) + 2 lam · w", "2 (Xᵀ (X w − y) + lam · w)"),
-    lam="Σ w²",
+    lam="‖w‖²",
 )
 formula(
     "Tikhonov regularization",

@@ -101,7 +101,7 @@ def test_equations_name_the_intermediates() -> None:
 
 
 def test_the_squared_norm_has_a_derivative_at_zero() -> None:
-    assert str(cr.equations(cr.trace("norm(x)^2", x="n"))) == "L = Σ x²"
+    assert str(cr.equations(cr.trace("norm(x)^2", x="n"))) == "L = ‖x‖²"
     result = cr.fit("‖x‖² + 0*sum(x)", params={"x": np.zeros(3)}, data={}, epochs=2)
     assert result.status == "finished"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
 
-from chainrule.derivation.document import Detail, Document, Paragraph
+from chainrule.derivation.document import Block, Detail, Document, Equation, Paragraph
 from chainrule.derivation.expressions import commutation_of
 from chainrule.derivation.forms import Form
 from chainrule.derivation.notator import Notator
@@ -101,6 +102,10 @@ class _FurtherProofreader(Proofreader):
         self._derivatives = derivatives
         self._notator = derivatives_notator(derivatives)
 
+    def _reads(self, block: Block) -> bool:
+        """Whether a block is read back: not elements of a Hessian, whose values are compared as claims."""
+        return not (isinstance(block, Equation) and block.elements is not None)
+
     def _document(self, form: Form, language: Language) -> Document:
         return write_derivatives(self._derivatives, form, language)
 
@@ -137,6 +142,10 @@ class SecondProofreader(_FurtherProofreader):
                 yield notator.second_partial(block.symbol, block.by), value
                 if len(order.parameters) == 1:
                     yield notator.nabla, value
+            elif block.array is not None:
+                rows, columns = (max(1, math.prod(self._value(x).shape)) for x in (block.symbol, block.by))
+                value = self._value(block.array.right).reshape((rows, columns), order="F")
+                yield notator.block(block.symbol, block.by), value.T if order.layout == "denominator" else value
         yield from self._commutations()
         found = order.gauss_newton
         if found is not None:

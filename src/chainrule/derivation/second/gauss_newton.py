@@ -11,7 +11,7 @@ from chainrule.derivation.record import Claim, Expression, Record
 from chainrule.derivation.second.differentials import Differentials
 from chainrule.derivation.second.quantities import StageJacobian
 from chainrule.ir import Apply, Input, Node, Program, substitute, topological_order
-from chainrule.primitives import Contract, Permute, Square, Sum, identity, matmul
+from chainrule.primitives import Contract, Norm, Permute, Square, Sum, identity, matmul
 
 RESIDUAL = "r of squares"
 _LIMIT = 40
@@ -78,7 +78,9 @@ def _squared(loss: Node, differentials: Differentials) -> Node | None:
     """Return the vector whose squares the loss adds up."""
     for part in topological_order([loss]):
         match part:
-            case Apply(Sum(), (Apply(Square(), (x,)),)) if x.type.ndim == 1:
+            case Apply(Sum(), (Apply(Square(), (x,)),)) | Apply(Square(), (Apply(Norm(mean=False), (x,)),)) if (
+                x.type.ndim == 1
+            ):
                 pass
             case Apply(Contract(), (x, y)) if x is y and x.type.ndim == 1 and not part.type.ndim:
                 pass

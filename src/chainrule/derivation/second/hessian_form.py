@@ -97,13 +97,19 @@ class SecondForm(FurtherSections):
 
     def _hessian(self) -> list[Block]:
         blocks: list[Block] = [Heading(self.say("Hessian"))]
-        rows = [block for block in self.order.blocks if self._claim(block) is not None]
-        if self.full and rows:
+        every = self.order.blocks
+        rows = [block for block in every if self._claim(block) is not None]
+        others = [block for block in every if block.matrix is None and block.array is not None and block not in rows]
+        if self.full and (rows or others):
             blocks.append(Paragraph(self._definition()))
         for block in rows:
             blocks += self._block(block)
-        if len(rows) < len(self.order.blocks):
-            blocks.append(Paragraph(self.say("no closed form")))
+        if others:
+            blocks.append(Paragraph(self.say("elements only" if rows else "elements instead")))
+        for block in others:
+            blocks += self._block(block)
+        if len(rows) + len(others) < len(every):
+            blocks.append(Paragraph(self.say("no closed form" if rows or others else "no form")))
         curvature = Curvature(self.order)
         for remark in curvature.remarks if self.full and not self.by_index else ():
             given = [] if remark.given is None else [Symbol(remark.given.name)]
@@ -135,9 +141,9 @@ class SecondForm(FurtherSections):
     def _block(self, block: BlockRecord, result: bool = False) -> list[Block]:
         """Write a block, with its name unless it is a `result`."""
         claim = self._claim(block)
-        assert claim is not None
-        if self.by_index:
-            return [self._elements(block, claim)]
+        if self.by_index or claim is None:
+            assert block.array is not None
+            return [self._elements(block, block.array)]
         left = self.notator.second_partial(block.symbol, block.by)
         if result:
             return self.line([left], claim.right)
@@ -149,7 +155,7 @@ class SecondForm(FurtherSections):
         index = self.indices.indices(claim.right.type.shape)
         count = block.symbol.type.ndim
         left = self.notator.second_partial_at(block.symbol, index[:count], block.by, index[count:])
-        return Equation((left, self.element(claim.right, index)), self.shape(claim.right.type))
+        return Equation((left, self.element(claim.right, index)), self.shape(claim.right.type), elements=claim.right)
 
     # Products and steps
 
@@ -168,7 +174,7 @@ class SecondForm(FurtherSections):
     def _product(self, symbol: Input, claim: Claim) -> list[Block]:
         """Write one row of H v; where a block is not written, as the change of the gradient."""
         row = [block for block in self.order.blocks if symbol in (block.symbol, block.by)]
-        if self.by_index or any(block.matrix is None for block in row):
+        if self.by_index or any(block.matrix is None and block.array is None for block in row):
             return self.line([self.notator.change(symbol)], claim.right)
         return self.line([self.notator.product(symbol)], stacked(claim.right))
 
@@ -230,7 +236,7 @@ class SecondForm(FurtherSections):
             name = [self.notator.gradient(symbol)] if self.order.names_gradient else []
             rows += self.line([*name, self.notator.partial(symbol)], claim.right)
         for block in self.order.blocks:
-            rows += self._block(block, result=True) if self._claim(block) is not None else []
+            rows += self._block(block, result=True) if block.matrix or block.array else []
         for symbol, claim in zip(self.order.parameters, self.order.products, strict=False):
             rows += self._product(symbol, claim)
         return [Heading(self.say("second results")), framed(rows)]

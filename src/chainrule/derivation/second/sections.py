@@ -21,7 +21,7 @@ class FurtherSections(ElementSections):
 
     def body(self) -> list[Block]:
         blocks = self.sections()
-        return [*self.declared_indices(), *blocks] if self.by_index else blocks
+        return [*self.declared_indices(), *blocks]
 
     def sections(self) -> list[Block]:
         """Return the blocks after the opening."""

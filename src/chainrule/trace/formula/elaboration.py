@@ -17,11 +17,10 @@ from chainrule.ir import (
     Node,
     Operand,
     Program,
-    applies,
     named_dim,
     topological_order,
 )
-from chainrule.primitives import Kronecker, Norm, exp, identity, matmul, permute
+from chainrule.primitives import Kronecker, exp, identity, matmul, permute
 from chainrule.trace.formula.errors import FormulaError, shown
 from chainrule.trace.formula.inference import Settled
 from chainrule.trace.formula.sizes import Kind
@@ -163,10 +162,6 @@ class _Elaboration:
             return self._ufunc("multiply", x, y)
         if node.operator in ("^", "**", ".^") and self._is_e(node.left):
             return exp(as_node(y))
-        if node.operator in ("^", "**", ".^") and y == 2 and self._is_root_of_squares(node.left):
-            assert isinstance(x, Apply)  # ‖x‖² without the square root
-            squares: Node = x.primitive.squared(x.operands[0])
-            return squares
         return self._ufunc(_UFUNC_OF[node.operator], x, y)
 
     def _matrix_product(self, left: Syntax, y: Node) -> Node:
@@ -183,13 +178,6 @@ class _Elaboration:
     def _ufunc(name: str, *operands: Operand) -> Node:
         node: Node = UFUNC_CALLS[name](*operands)
         return node
-
-    def _is_root_of_squares(self, node: Syntax) -> bool:
-        """Whether a subexpression is a scalar 2-norm."""
-        if not isinstance(node, Call) or node.function != "norm":
-            return False
-        value = self._values[node]
-        return applies(value, Norm) and value.type.ndim == 0
 
     def _is_e(self, node: Syntax) -> bool:
         return isinstance(node, Name) and node.name == "e" and "e" not in self._scope

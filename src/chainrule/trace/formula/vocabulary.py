@@ -128,6 +128,12 @@ def _norm(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
         raise MisfitError("the norm of a number is its absolute value; write abs(x)", span)
     over = len(_axes(kind, options, span))
     order = options.get("ord")
+    if over > 1 and order == 2:
+        raise MisfitError(
+            "the norm of order 2 of a matrix is its largest singular value, which has no formula here; norm(A) is the "
+            "Frobenius norm",
+            span,
+        )
     if over > 1 and order not in (None, "fro"):
         raise MisfitError(
             f"there is no norm of order {order} of a matrix; norm(A) is the Frobenius norm, and "
