@@ -39,6 +39,18 @@ def test_the_text_is_the_one_that_was_read(name: str, target: str) -> None:
     assert written(name, target) == (EXPECTED / file_of(name, target)).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_squared_norm_has_no_square_root(target: str) -> None:
+    sizes = {"m": 3, "n": 2} if target == "c" else None
+    source = derive("norm(A @ x - b)^2", ["x"], A="m n", x="n", b="m").source(target, "f", sizes)
+    assert "sqrt" not in source
+    assert "sqrt" in derive("norm(A @ x - b)", ["x"], A="m n", x="n", b="m").source(target, "f", sizes)
+
+
+def test_a_norm_with_a_name_keeps_it() -> None:
+    assert "length = np.sqrt(np.sum(x**2))" in derive("length = norm(x); length^2", ["x"], x="n").source("numpy")
+
+
 def file_of(name: str, target: str) -> str:
     return f"{name}_{target}.txt"
 

@@ -315,21 +315,22 @@ def _norm(x: Node) -> Node:
     return Broadcast(x.type.shape, ())(Sum(tuple(range(x.type.ndim)))(Square()(x)))
 
 
-@rule("y·(x/y) → x, both 0 at 0", Multiply, examples=lambda: [
+@rule("y·(x/y) → x, both 0 at 0", Multiply, Divide, examples=lambda: [
     some_y() * DivideNoNan()(Exp()(some_x()), some_y()),
     (2 * DivideNoNan()(Exp()(some_x()), some_y())) * some_y(),
     _norm(some_x()) * DivideNoNan()(some_x(), Broadcast(some_x().type.shape, ())(Norm((0, 1))(some_x()))),
+    some_y() * DivideNoNan()(some_y(), Exp()(some_x())) / Exp()(some_x()),
     Norm((0, 1))(some_x()) * Contract(((0, 1), (0, 1)), ())(
         DivideNoNan()(some_x(), Broadcast(some_x().type.shape, ())(Norm((0, 1))(some_x()))), some_y()
     ),
 ])  # fmt: skip
 def _cancel_norm(node: Apply) -> Node | None:
-    """Cancel y with the division by it: y is a norm, and where it is 0, so is x."""
+    """Cancel y with the division by it, or divide by y² at once: y is a norm, and where it is 0, so is x."""
     term = factors(node)
     powers = dict(term.powers)
     for factor, exponent in term.powers:
         match factor:
-            case Apply(DivideNoNan(), (x, y)) if exponent > 0 and powers.get(y, 0) > 0:
+            case Apply(DivideNoNan(), (x, y)) if exponent > 0 and powers.get(y, 0) != 0:
                 rest = term.times(Term(1, ((factor, -1), (y, -1))))
                 return product_of(rest.times(factors(x)), node.type)
             case Apply(DivideNoNan(), (x, y)) if exponent > 0 and (square := _square_of_norm(y)) is not None:

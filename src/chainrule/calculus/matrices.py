@@ -211,7 +211,7 @@ def _transposed_kronecker(node: Apply) -> Node | None:
 
 
 @rule("⟨A ⊗ B, ∂A ⊗ C⟩ → A · ⟨B, C⟩", Contract, examples=lambda: [
-    Contract(((0, 1, 2, 3), (1, 3)), (0, 2))(_blocks(), some_y("k l")),
+    Contract(((0, 1, 2, 3), (1, 3)), (0, 2))(_blocks(), some_y("k n")),
     Contract(((0, 1, 2, 3), (0, 2)), (1, 3))(_blocks(), some_y("n m")),
 ])  # fmt: skip
 def _contracted_kronecker(node: Apply) -> Node | None:
@@ -230,7 +230,7 @@ def _contracted_kronecker(node: Apply) -> Node | None:
 
 def _blocks() -> Node:
     """Return a Kronecker product with an axis for each axis of its factors."""
-    return Reshape(parse_shape("n k m l"))(Kronecker()(some_x("n m"), some("z", "k l")))
+    return Reshape(parse_shape("n k m n"))(Kronecker()(some_x("n m"), some("z", "k n")))
 
 
 @rule("I ⊗ I → I", Kronecker, examples=lambda: [Kronecker()(_i(), identity(named_dim("m")))])

@@ -32,8 +32,10 @@ from chainrule.primitives import (
     Linear,
     Max,
     Mean,
+    Norm,
     NotExpandableError,
     Reshape,
+    Square,
     Sum,
 )
 
@@ -150,6 +152,8 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int], language: s
         match node:
             case Apply(Mean(axes), (x,)):
                 return Sum(axes)(x) / Const(dim_product(x.type.shape[axis] for axis in axes), node.type)
+            case Apply(Square(), (Apply(Norm() as norm, (x,)) as root,)) if root not in program.names:
+                return norm.squared(x)  # ‖x‖² without the square root
             case Apply((Composite() | Linear()) as primitive, operands):
                 return primitive.expand(*operands)
         return None

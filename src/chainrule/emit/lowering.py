@@ -38,12 +38,14 @@ from chainrule.primitives import (
     Mean,
     Min,
     Multiply,
+    Norm,
     NotExpandableError,
     OneHot,
     Permute,
     Primitive,
     Reshape,
     Slice,
+    Square,
     Sum,
     divide,
     equal,
@@ -67,10 +69,12 @@ class Lowering:
         self.arena = arena
         self.has = has
         self.known: dict[Node, Expr] = {}
+        self._variables: set[Node] = set()
 
     def define(self, node: Node, variable: Expr) -> None:
         """Define `variable` as the value of `node`."""
         self.known[node] = variable
+        self._variables.add(node)
 
     def loose(self, node: Node) -> Expr:
         """Return `node` as an expression whose shape broadcasts to that of the node."""
@@ -112,6 +116,9 @@ class Lowering:
         in_parts = written_in_parts(node, self.has)
         if in_parts is not None:
             return self.loose(in_parts)
+        match node:
+            case Apply(Square(), (Apply(Norm() as norm, (x,)) as root,)) if root not in self._variables:
+                return self.loose(norm.squared(x))  # ‖x‖² without the square root
         if primitive.is_pointwise:
             return self._pointwise(node)
         if type(primitive) in _REDUCTIONS:

@@ -30,6 +30,7 @@ NUMPY = {
     "eye": lambda size: np.eye(int(size)),
     "max": lambda x, y: np.maximum(x, y),
     "logdet": lambda X: np.linalg.slogdet(X)[1],
+    "kron": np.kron,
 }
 """The functions of formulas; `max` is elementwise, as it is used here."""
 

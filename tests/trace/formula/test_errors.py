@@ -90,6 +90,7 @@ REFUSED: list[tuple[str, dict[str, str], str, str]] = [
     ("max(x, 0)", {}, "maximum(x, 0) or max(x, axis=0)", "max(x, 0)"),
     ("norm(x, 3)", {}, "no norm of order 3", "3"),
     ("norm(A, 1)", {"A": "n m"}, "Frobenius", "norm(A, 1)"),
+    ("norm(A, 2)", {"A": "n m"}, "largest singular value", "norm(A, 2)"),
     ("norm(b)", {"b": ""}, "write abs(x)", "norm(b)"),
     ("tr(A)", {"A": "n m"}, "square matrix, not one of shape (n, m)", "tr(A)"),
     ("inv(x)", {"x": "n"}, "square matrix, not a column (n,)", "inv(x)"),

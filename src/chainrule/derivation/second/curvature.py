@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chainrule.calculus import as_chain, is_symmetric, number_apart
 from chainrule.derivation.second.hessian import SecondOrder
-from chainrule.ir import Apply, Const, DType, Input, Node, Property, SymbolicDim, cached_property
+from chainrule.ir import Apply, Const, DType, Input, Node, Property, SymbolicDim, applies, cached_property
 from chainrule.primitives import (
     Abs,
     Add,
@@ -103,10 +103,15 @@ class Curvature:
         """Whether the loss is smooth wherever it and its derivatives are defined, and whether that is everywhere."""
         varying: set[Node] = set(self._order.parameters)
         everywhere = True
-        for node in self._order.first.program.nodes:
+        nodes = self._order.first.program.nodes
+        alone = {x for node in nodes if isinstance(node, Apply) and not applies(node, Square) for x in node.operands}
+        alone |= set(self._order.first.program.outputs)
+        for node in nodes:
             if not isinstance(node, Apply) or varying.isdisjoint(node.operands):
                 continue
             varying.add(node)
+            if applies(node, Norm) and node not in alone:  # ‖x‖² is smooth everywhere
+                continue
             if not _is_total(node, varying):
                 everywhere = False
                 if not isinstance(node.primitive, _PARTIAL):
