@@ -632,7 +632,11 @@ def test_a_product_with_the_wrong_rows_is_caught(monkeypatch: pytest.MonkeyPatch
         (lambda a, b: np.sum(np.exp(np.stack([a, b], 1))), {"a": "n", "b": "n"}, "stack₁(a, b)"),
         (lambda A, B: np.sum(np.exp(np.stack([A, B], 2))), {"A": "n m", "B": "n m"}, "stack₂(A, B)"),
         (lambda x: np.sum(np.exp(np.stack([x[0], x[1]]))), {"x": "3"}, "L = Σ exp(stack(x[0], x[1]))"),
-        (lambda x: x[0] ** 2 - 3 * x[1] ** 2, {"x": "2"}, "∂L/∂x = stack(2 x[0], −6 x[1])"),
+        (
+            lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2,
+            {"x": "2"},
+            "∂L/∂x = stack(400 (x[0]² − x[1]) · x[0] + 2 (x[0] − 1), 200 (x[1] − x[0]²))",
+        ),
         (
             lambda x: np.sum(np.split(x, 2)[0] ** 2) + np.sum(np.exp(np.split(x, 2)[1])),
             {"x": "4 n"},
