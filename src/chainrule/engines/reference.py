@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.divergence import all_finite, first_non_finite
-from chainrule.engines.loop import Array, Loop, Outcome, Position, Report, Run, Status
+from chainrule.engines.loop import Array, Loop, Outcome, Position, Report, Run
 from chainrule.engines.session import Engine, Session
 from chainrule.engines.shuffle import permutation
 from chainrule.ir import Node, Program
@@ -94,14 +94,6 @@ class ReferenceSession(Session):
             if self._interrupt.presses > presses:
                 break
         return None
-
-    def _outcome(
-        self, status: Status, start: Position, losses: NDArray[np.float64], culprit: str | None = None
-    ) -> Outcome:
-        done = self._position.epoch - start.epoch
-        steps = done * self.loop.steps_per_epoch + self._position.step - start.step
-        step = steps if status == "diverged" else None
-        return Outcome(self._read(), losses[:done], done, steps, status, culprit, step, position=self._position)
 
     def _settle(self) -> None:
         """Nothing to do: every step updates the position."""

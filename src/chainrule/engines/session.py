@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines.loop import LATEST, Array, EngineError, Outcome, Position, Report, Run
+from chainrule.engines.loop import LATEST, Array, EngineError, Outcome, Position, Report, Run, Status
 from chainrule.engines.trail import Mark, Trail
 from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program, ProgramError, ShapeError
@@ -181,6 +181,15 @@ class Session(ABC):
         """Return the position after `steps` steps since epoch 0."""
         epoch, step = divmod(steps, self.loop.steps_per_epoch)
         return Position(epoch, step, total if step else 0.0)
+
+    def _outcome(
+        self, status: Status, start: Position, losses: NDArray[np.float64], culprit: str | None = None
+    ) -> Outcome:
+        """Return the outcome of a call of `_advance` that began at `start`, for a session that counts each step."""
+        done = self._position.epoch - start.epoch
+        steps = done * self.loop.steps_per_epoch + self._position.step - start.step
+        step = steps if status == "diverged" else None
+        return Outcome(self._read(), losses[:done], done, steps, status, culprit, step, position=self._position)
 
     @abstractmethod
     def _settle(self) -> None:

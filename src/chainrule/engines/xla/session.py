@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.divergence import all_finite, first_non_finite
-from chainrule.engines.loop import Array, Outcome, Position, Report, Run, Status
+from chainrule.engines.loop import Array, Outcome, Position, Report, Run
 from chainrule.engines.native import permutations
 from chainrule.engines.session import Session
 from chainrule.engines.xla.library import wide
@@ -146,14 +146,6 @@ class XlaSession(Session):
             chosen = permutations(self.seed, range(epoch, epoch + 1), self.loop.row_count)[0][chosen]
         inputs = {**self._read(), **self._data, **{name: self._data[name][chosen] for name in self.loop.rows}}
         return self._outcome("diverged", start, losses, first_non_finite(self.loop.steps[size], inputs))
-
-    def _outcome(
-        self, status: Status, start: Position, losses: NDArray[np.float64], culprit: str | None = None
-    ) -> Outcome:
-        done = self._position.epoch - start.epoch
-        steps = done * self.loop.steps_per_epoch + self._position.step - start.step
-        step = steps if status == "diverged" else None
-        return Outcome(self._read(), losses[:done], done, steps, status, culprit, step, position=self._position)
 
     def _settle(self) -> None:
         """Nothing to do: the state and the position change together, after a call."""
