@@ -26,7 +26,7 @@ HEADERS = [
     ),
     Case("an open quote", header('"size', "colour", "day", "kind"), ("{path}, line 1, cell 1: a quote opens a cell",)),
     Case("text after a quote", header('"size"x', "colour", "day", "kind"), ("{path}, line 1, cell 1: text follows",)),
-    Case("a title above", b"My data\n" + GOOD, ("{path}, line 2 has 4 cells but the header has 1",)),
+    Case("two titles above", b"My data\nin two, rows\n" + GOOD, ("{path}, line 2 has 2 cells but the header has 1",)),
     Case("a huge header", b"x" * 1_100_000 + b",kind\n1,2\n", ("{path}, line 1, cell 1 is longer than 1,048,576",)),
     Case(
         "no target",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -148,6 +149,56 @@ def test_a_key_that_comes_late_is_refused(written: Write, monkeypatch: pytest.Mo
         list(source.batches())
 
 
+@pytest.mark.parametrize(
+    ("content", "names", "first", "note"),
+    [
+        ("sep=;\na;b\n1;2\n3;4\n", ["a", "b"], ["1", "2"], ""),
+        ("SEP=\t\na\tb\n1\t2\n", ["a", "b"], ["1", "2"], ""),
+        ("# by a tool\n# in 2024, at noon\na,b\n1,2\n", ["a", "b"], ["1", "2"], "are comments"),
+        ("# a b\n# note\na,b\n", ["a", "b"], [], ""),
+        ("#a,b\n1,2\n3,4\n", ["#a", "b"], ["1", "2"], ""),
+        ("Report 2024\n\na,b\n1,2\n3,4\n", ["a", "b"], ["1", "2"], "'Report 2024', before the header"),
+        ("Report,,\n,,\na,b,c\n1,2,3\n3,4,5\n", ["a", "b", "c"], ["1", "2", "3"], "'Report', before the header"),
+        ("a,b\n1,2,\n3,4,\n", ["a", "b"], ["1", "2"], ""),
+        ("a,b\nMazda,1,2\nFiat,3,4\nSeat,5,6\n", ["Unnamed: 0", "a", "b"], ["Mazda", "1", "2"], "a row name"),
+        ('a,b\n"1",7,2\n"2",3,4\n"3",3,4\n', ["Unnamed: 0", "a", "b"], ["1", "7", "2"], "a row name"),
+        ("a,b\n,\n1,2\n , \n3,\n,\n", ["a", "b"], ["1", "2"], "3 rows of "),
+        ('a,b\n"",""\n1,"x\ny"\n', ["a", "b"], ["1", "x\ny"], "1 row of "),
+    ],
+)
+def test_everyday_files(written: Write, content: str, names: list[str], first: list[str], note: str) -> None:
+    source = open_table(written(content))
+    assert list(source.names) == names
+    if first:
+        assert cells(source)[0] == first
+        assert [note in each for each in source.notes] == ([True] if note else [])
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a,b\n5,1,2\n7,3,4\n9,5,6\n", "a,b\n1,2,3\n4,5\n", "x\n1,2\n3,4\n", "a title, with a comma\na,b,c\n1,2,3\n"],
+)
+def test_rows_wider_than_the_header_for_no_known_reason_are_refused(written: Write, content: str) -> None:
+    with pytest.raises(TableError, match=r"has \d cells but the header has \d"):
+        cells(open_table(written(content)))
+
+
+def test_places_count_rows_with_values(written: Write) -> None:
+    source = open_table(written("a,b\n,\n1,2\n,\n3,x\n"))
+    assert source.place(1, "b").endswith("row 2 (line 5), column 'b'")
+
+
+def test_a_json_list_of_objects_within_objects(written: Write) -> None:
+    rows = [{"a": 1, "place": {"x": 2.5, "y": {"z": "u"}}}, {"a": 3, "place": {"x": 4}}]
+    listed = open_table(written(json.dumps(rows), "t.json"))
+    lines = open_table(written("\n".join(map(json.dumps, rows)), "t.jsonl"))
+    for source in (listed, lines):
+        assert source.names == ("a", "place.x", "place.y.z")
+        found = [row for batch in source.batches() for row in batch.frame.rows()]
+        assert found == [(1, 2.5, "u"), (3, 4.0, None)]
+    assert listed.place(1, "a").endswith("t.json, row 2, column 'a'")
+
+
 def test_the_fingerprint_is_of_contents_and_names(written: Write) -> None:
     def digest(content: str | bytes) -> str:
         source = open_table(written(content))
@@ -196,9 +247,14 @@ def test_what_the_csv_module_writes_is_read_whatever_the_pieces(
     text = source._text
     pieces = text.pieces
     object.__setattr__(text, "pieces", lambda _=0: pieces(size))
-    assert [[cell.strip() for cell in row] for row in cells(source)] == [[cell.strip() for cell in row] for row in rows]
-    row = len(rows) - 1
-    line = 2 + sum(cell.count("\n") for each in rows for cell in each) + row
+    kept = [(k, row) for k, row in enumerate(rows) if any(cell.strip() for cell in row)]
+    if not kept:
+        with pytest.raises(TableError, match="no rows"):
+            cells(source)
+        return
+    assert [[cell.strip() for cell in row] for row in cells(source)] == [[x.strip() for x in row] for _, row in kept]
+    row, last = len(kept) - 1, kept[-1][0]
+    line = 2 + sum(cell.count("\n") for each in rows[: last + 1] for cell in each) + last
     assert source.place(row, "two").endswith(f"row {row + 1} (line {line}), column 'two'")
 
 

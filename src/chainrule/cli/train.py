@@ -111,8 +111,8 @@ def command(
 ) -> int:
     """Train a network to predict one column of a table, and report its scores.
 
-    DATA is CSV with any delimiter (also gzipped), Parquet, Arrow or JSON lines; - is standard input. Categories,
-    missing values and dates are encoded. A fifth of the rows is held out for the scores, and a few more for early
+    DATA is CSV with any delimiter (also gzipped), Parquet, Arrow, JSON lines or a JSON list; - is standard input.
+    Categories, missing values and dates are encoded. A fifth of the rows is held out for the scores, and a few more for early
     stopping. With --validation FILE the scores are for all of its rows, and only the few are held out of DATA. Options
     marked (*) can be given more than once: each combination is trained, and the best is kept.
 

@@ -7,16 +7,16 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from chainrule.tables.errors import EmptyTableError, TableError
-from chainrule.tables.frames import without
+from chainrule.tables.frames import cells_of, without
+from chainrule.tables.headers import find_header, is_number
 from chainrule.tables.library import load_polars
 from chainrule.tables.records import (
     DELIMITERS,
     IrregularQuotesError,
     Record,
     Shape,
-    check_delimiter,
     column_words,
-    guess_delimiter,
+    filled,
     measure,
     ragged,
     records,
@@ -38,21 +38,12 @@ class DelimitedSource(Source):
         self._text, self._limits = text, text.file.limits
         start = self._start(text)
         beginning = start.decode(errors="ignore")
-        self.delimiter = check_delimiter(delimiter) if delimiter is not None else guess_delimiter(beginning)
-        first = records(text.path, _lines(beginning), self.delimiter, most=self._limits.cell)
-        header = next(first, None)
-        if header is None:
-            raise TableError(f"{text.path} is empty; give a table with a header and one row for each sample")
-        names = _unquoted([name.strip() for name in header.cells])
-        if len(names) > 1 and not names[-1] and self._trails(beginning, len(names)):
-            names.pop()
-        self._limits.check_columns(text.path, len(names))
-        _check_header(text.path, names)
-        if len(names) == 1 and (second := _next(first)) is not None and len(second.cells) > 1:
-            raise ragged(text.path, second, names, self.delimiter)
-        self._trailing = len(header.cells) - len(names)
-        self._header_lines = header.line
-        super().__init__(text.path, names)
+        header = find_header(text.path, beginning, delimiter, self._limits.cell)
+        self._limits.check_columns(text.path, len(header.names))
+        _check_header(text.path, header.names)
+        self.delimiter, self._trailing, self._header_lines = header.delimiter, header.trailing, header.lines
+        self._notes, self._empty_rows = header.notes, 0
+        super().__init__(text.path, header.names)
 
     @staticmethod
     def _start(text: TextFile) -> bytes:
@@ -75,18 +66,16 @@ class DelimitedSource(Source):
     def format(self) -> str:
         return f"text separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}"
 
-    def _trails(self, beginning: str, width: int) -> bool:
-        """Whether every line ends with a delimiter, which then adds no column."""
-        try:
-            found = records(self._text.path, _lines(beginning), self.delimiter, most=self._limits.cell)
-            rows = list(islice(found, 50))
-        except TableError:
-            return False
-        return len(rows) > 2 and all(len(row.cells) == width and not row.cells[-1] for row in rows[:-1])
+    @property
+    def notes(self) -> list[str]:
+        if not self._empty_rows:
+            return list(self._notes)
+        rows = "1 row" if self._empty_rows == 1 else f"{self._empty_rows:,} rows"
+        return [*self._notes, f"{rows} of {self.path} without any value left out"]
 
     def batches(self) -> Iterator[Batch]:
         hashing = Fingerprint(self.names)
-        first_row = 0
+        first_row = self._empty_rows = 0
         for batch in self._read(hashing):
             yield Batch(batch.frame, first_row, batch.place, self.path)
             first_row += batch.frame.height
@@ -145,15 +134,32 @@ class DelimitedSource(Source):
             yield from self._slowly(iter((block,)), line, row)
             return
 
+        frame = self._filled(frame)
+        if not frame.height:
+            return
+
         def place(k: int, name: str) -> str:
             lines = _lines(block.decode())
-            found = next(islice(records(self.path, lines, self.delimiter, line), k, None))
+            found = next(islice(filled(records(self.path, lines, self.delimiter, line)), k, None))
             return _place(self.path, row + k, found.line, name)
 
         batch = Batch(frame, row, place)
         if shape.quoted or self._has_long_line(block):
             batch.check_lengths(self._limits)
         yield batch
+
+    def _filled(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows with a value; the other cells are looked at only where the first one is empty."""
+        first, *others = frame.columns
+        empty = _empty(cells_of(frame, first))
+        for name in others:
+            if not empty.any():
+                return frame
+            empty &= _empty(cells_of(frame, name))
+        if not empty.any():
+            return frame
+        self._empty_rows += int(empty.sum())
+        return frame.filter(~empty)
 
     def _has_long_line(self, block: bytes) -> bool:
         """Whether a line, and so an unquoted cell, may exceed the limit on the bytes of a cell."""
@@ -184,12 +190,15 @@ class DelimitedSource(Source):
         found = records(self.path, lines, self.delimiter, line, self.names, self._limits.cell)
         width = len(self.names)
         header = [*self.names, *([""] * self._trailing)]
-        while part := list(islice(found, _ROWS)):
+        while read := list(islice(found, _ROWS)):
+            part = list(filled(read))
+            self._empty_rows += len(read) - len(part)
             for record in part:
                 surplus = len(record.cells) - width
                 if surplus and not (surplus == 1 and self._trailing and not record.cells[-1]):
                     raise ragged(self.path, record, header[:width], self.delimiter)
-            yield self._batch(part, row)
+            if part:
+                yield self._batch(part, row)
             row += len(part)
 
     def _lines_of(self, pieces: Iterator[bytes], line: int) -> Iterator[str]:
@@ -211,6 +220,11 @@ class DelimitedSource(Source):
         )
         lines = [record.line for record in part]
         return Batch(frame, row, _places(self.path, row, lines))
+
+
+def _empty(cells: pl.Series) -> pl.Series:
+    """Return which cells of text have no value."""
+    return cells.fill_null("").str.strip_chars() == ""
 
 
 def _places(path: str, first_row: int, lines: Sequence[int]) -> Callable[[int, str], str]:
@@ -243,29 +257,6 @@ def _stripped(lines: Iterator[str], delimiter: str) -> Iterator[str]:
     return (line.lstrip(" ") for line in lines) if delimiter == " " else lines
 
 
-def _next(found: Iterator[Record]) -> Record | None:
-    """Return the next record of the start of a file, which may end within a record."""
-    try:
-        return next(found, None)
-    except TableError:
-        return None
-
-
-def _unquoted(names: list[str]) -> list[str]:
-    """Remove the apostrophes that some programs write around each name."""
-    if all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
-        return [name[1:-1].strip() for name in names]
-    return names
-
-
 def _check_header(path: str, names: Sequence[str]) -> None:
-    if all(_is_number(name) for name in names):
+    if all(map(is_number, names)):
         raise TableError(f"{path} has no header: its first row holds only numbers; add a row with column names")
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True

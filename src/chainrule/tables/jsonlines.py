@@ -1,15 +1,15 @@
-"""JSON lines: an object on each line, with plain values."""
+"""JSON: an object on each line, or a list of them. An object within an object is columns of its own, `outer.inner`."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.tables.errors import TableError, listed, short
 from chainrule.tables.library import load_polars
-from chainrule.tables.sources import Batch, Fingerprint, Source
+from chainrule.tables.sources import Batch, Fingerprint, FrameSource, Source, row_places
 from chainrule.tables.streams import PIECE, TextFile
 from chainrule.words import suggestion
 
@@ -58,7 +58,8 @@ class JSONLinesSource(Source):
             rows, lines = _rows(self.path, whole, line, self._keys)
             line += whole.count(b"\n")
             if rows:
-                batch = Batch(self._frame(rows), first_row, self._places(first_row, lines), self.path)
+                frame = _frame(self._keys, self.names, rows)
+                batch = Batch(frame, first_row, self._places(first_row, lines), self.path)
                 batch.check_lengths(self._text.file.limits)
                 yield batch
                 first_row += len(rows)
@@ -69,19 +70,72 @@ class JSONLinesSource(Source):
         if most is not None and len(start) > most and b"\n" not in start:
             raise self._text.file.limits.too_long_record(f"{self._text.path}, line {line}")
 
-    def _frame(self, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-        frames = load_polars()
-        columns = []
-        for key, name in zip(self._keys, self.names, strict=True):
-            cells = [row.get(key) for row in rows]
-            kinds = set(map(type, cells))
-            columns.append(_series(frames, name, cells, kinds - {type(None)}))
-        frame: pl.DataFrame = frames.DataFrame(columns)
-        return frame
-
     def _places(self, first_row: int, lines: Sequence[int]) -> Any:
         path = self.path
         return lambda k, name: f"{path}, row {first_row + k + 1:,} (line {lines[k]:,}), column {name!r}"
+
+
+class JSONListSource(FrameSource):
+    """A file with one JSON list of objects, which is read as a whole."""
+
+    def __init__(self, text: TextFile) -> None:
+        rows = [flat(row) for row in _list(text)]
+        keys = tuple(dict.fromkeys(key for row in rows for key in row))
+        text.file.limits.check_columns(text.path, len(keys))
+        frame = _frame(keys, keys, rows)
+        Batch(frame, 0, row_places(text.path, 0), text.path).check_lengths(text.file.limits)
+        super().__init__(frame, text.path)
+
+    @property
+    def format(self) -> str:
+        return "a JSON list"
+
+
+def _list(text: TextFile) -> list[dict[str, Any]]:
+    content = b"".join(text.pieces())
+    try:
+        rows = json.loads(content)
+    except RecursionError:
+        raise TableError(f"{text.path} is nested too deeply; give a plain value for each key") from None
+    except json.JSONDecodeError as error:
+        raise TableError(
+            f"{text.path}, line {error.lineno}, character {error.colno}: not JSON: {error.msg}; is the file whole?"
+        ) from None
+    except ValueError:
+        raise TableError(f"{text.path} holds a number with too many digits; write it shorter") from None
+    for k, row in enumerate(rows, start=1):
+        if type(row) is not dict:
+            raise TableError(
+                f"{text.path}, row {k:,} is {_what(row)}; give a list of JSON objects, one for each sample"
+            )
+    if not any(rows):
+        raise TableError(f"{text.path} is an empty list; give one JSON object for each sample")
+    found: list[dict[str, Any]] = rows
+    return found
+
+
+def flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return an object with those within it as keys of their own.
+
+    >>> flat({"size": 3, "place": {"x": 1, "y": 2}})
+    {'size': 3, 'place.x': 1, 'place.y': 2}
+    """
+    if not prefix and dict not in map(type, row.values()):
+        return dict(row)
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        found.update(flat(value, f"{prefix}{key}.") if type(value) is dict else {f"{prefix}{key}": value})
+    return found
+
+
+def _frame(keys: Sequence[str], names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    frames = load_polars()
+    columns = []
+    for key, name in zip(keys, names, strict=True):
+        cells = [row.get(key) for row in rows]
+        columns.append(_series(frames, name, cells, set(map(type, cells)) - {type(None)}))
+    frame: pl.DataFrame = frames.DataFrame(columns)
+    return frame
 
 
 def _series(pl: Any, name: str, cells: list[Any], kinds: set[type]) -> Any:
@@ -128,6 +182,8 @@ def _rows(path: str, block: bytes, line: int, names: Sequence[str] | None) -> tu
     for k, row in zip(places, found, strict=True):
         if type(row) is not dict:
             raise TableError(f"{path}, line {line + k} holds {_what(row)}; give one JSON object on each line")
+    found = [flat(row) for row in found]
+    for k, row in zip(places, found, strict=True):
         if known is not None and not known.issuperset(row):
             name = next(name for name in row if name not in known)
             raise TableError(

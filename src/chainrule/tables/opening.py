@@ -8,7 +8,7 @@ import re
 from chainrule.tables.columnar import ColumnarSource
 from chainrule.tables.delimited import DelimitedSource
 from chainrule.tables.errors import TableError
-from chainrule.tables.jsonlines import JSONLinesSource
+from chainrule.tables.jsonlines import JSONLinesSource, JSONListSource
 from chainrule.tables.library import load_polars
 from chainrule.tables.limits import Limits, usual_limits
 from chainrule.tables.sources import Source
@@ -55,7 +55,7 @@ NAMED = {
 
 
 def open_table(path: str, delimiter: str | None = None, limits: Limits | None = None) -> Source:
-    """Open a table: delimited text (also gzipped), JSON lines, Parquet or Arrow.
+    """Open a table: delimited text (also gzipped), JSON lines or a JSON list, Parquet or Arrow.
 
     The format is detected from the first bytes. `delimiter` is a character, or one of comma, semicolon, tab, pipe and
     blank; by default it is inferred. `limits` bound the contents of the file; the default is `usual_limits`.
@@ -80,6 +80,8 @@ def open_table(path: str, delimiter: str | None = None, limits: Limits | None = 
     wanted = NAMED.get(os.path.splitext(path)[1].lower())
     if wanted:
         raise TableError(f"{path} is named like {wanted} but is not one: it starts with {start[:8]!r}")
+    if delimiter is None and _is_json_list(path, beginning):
+        return JSONListSource(text)
     if delimiter is None and _is_json(path, beginning):
         return JSONLinesSource(text)
     return DelimitedSource(text, delimiter)
@@ -112,11 +114,14 @@ def _columnar(file: File, start: bytes) -> str | None:
     return None
 
 
+def _is_json_list(path: str, beginning: bytes) -> bool:
+    named = path.lower().removesuffix(".gz").endswith(".json")
+    return named and beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+
+
 def _is_json(path: str, beginning: bytes) -> bool:
     first = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     name = path.lower().removesuffix(".gz")
     if name.endswith((".jsonl", ".ndjson", ".jsonlines")):
         return True
-    if first == b"[" and name.endswith(".json"):
-        raise TableError(f"{path} is one JSON list; give JSON lines, one object on each line")
     return first == b"{" and not _NO_OBJECT.match(beginning.removeprefix(b"\xef\xbb\xbf").lstrip())

@@ -198,7 +198,7 @@ class _Encoding:
         X, y, X_held, y_held = self._encoded(parts, spooled)
         if len(y) + len(y_held) != counted.rows:
             raise TableError(f"{source.path} changed while it was read; train on a file that stays as it is")
-        notes = [*fitted.notes(), *self._notes(survey)]
+        notes = [*source.notes, *fitted.notes(), *self._notes(survey)]
         X_validation = y_validation = None
         if validation is not None:
             X_validation, y_validation, more = self._validation(validation, spooled)
@@ -258,7 +258,7 @@ class _Encoding:
         notes = Notes(new=self.preprocessing.check_columns(source.names, source.path, self.target.name))
         parts = ((batch, np.zeros(batch.frame.height, dtype=bool)) for batch in source.batches())
         X, y, _, _ = self._encoded(parts, spooled, notes)
-        return X, y, [f"{source.path}: {sentence}" for sentence in notes.sentences()]
+        return X, y, [*source.notes, *(f"{source.path}: {sentence}" for sentence in notes.sentences())]
 
     def _notes(self, survey: _Survey) -> list[str]:
         """Return notes on the classes."""

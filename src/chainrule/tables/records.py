@@ -142,6 +142,11 @@ def records(
             raise _broken(path, "".join(kept.lines), delimiter, begin, names, most) from None
 
 
+def filled(found: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records with a value: spreadsheets write rows of delimiters alone below a table."""
+    return (record for record in found if any(cell.strip() for cell in record.cells))
+
+
 class _Kept:
     """An iterator that remembers the items it yielded."""
 

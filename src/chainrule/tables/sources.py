@@ -84,6 +84,11 @@ class Source(ABC):
         self.digest: str | None = None
         """SHA-256 of names and contents, in hexadecimal; set when `batches` is exhausted."""
 
+    @property
+    def notes(self) -> list[str]:
+        """What of the file was passed over or understood, a sentence each; complete once `batches` is exhausted."""
+        return []
+
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
         """Yield all rows in order; raise TableError for invalid input."""

@@ -1,0 +1,154 @@
+"""Where the header of delimited text is: behind `sep=;`, comments or a title, and with or without names for rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from chainrule.tables.errors import TableError, short
+from chainrule.tables.records import Record, check_delimiter, filled, guess_delimiter, ragged, records
+
+_ROWS_TRIED = 60
+_MOST_TITLES = 10
+_SEPARATOR = re.compile(r"sep=(.)[ \t]*(?:\n|$)", re.IGNORECASE)
+"""What Excel writes, and reads, in front of a table."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a table of text.
+
+    `lines` is the number of lines up to its end, `trailing` that of cells at the end of each row that belong to no
+    column. `notes` say what was passed over, a sentence each.
+    """
+
+    names: list[str]
+    delimiter: str
+    lines: int
+    trailing: int
+    notes: tuple[str, ...]
+
+
+def find_header(path: str, beginning: str, delimiter: str | None, most: int | None) -> Header:
+    """Find the header in the first bytes of a table; raise TableError if there is none.
+
+    `most` is the maximum length of a cell.
+    """
+    given = None if delimiter is None else check_delimiter(delimiter)
+    notes: list[str] = []
+    text, before = beginning, 0
+    if separator := _SEPARATOR.match(text):
+        given = given or check_delimiter(separator[1])
+        text, before = text[separator.end() :], 1
+    commented = _comments(text)
+    rest = text.split("\n", commented)[-1] if commented else text
+    mark = given or guess_delimiter(rest)
+    if commented and _is_named_by_comment(text.split("\n")[commented - 1], rest, mark):
+        commented -= 1
+        rest = text.split("\n", commented)[-1]
+        mark = given or guess_delimiter(rest)
+    if commented:
+        notes.append(
+            f"the first {commented} lines of {path} are comments" if commented > 1 else f"{path} begins with a comment"
+        )
+    found = list(_beginning(path, rest, mark, before + commented + 1, most))
+    if not found:
+        raise TableError(f"{path} is empty; give a table with a header and one row for each sample")
+    titles = _titles(found)
+    if titles and any(found[0].cells):
+        shown = short(" ".join(cell.strip() for cell in found[0].cells).strip())
+        notes.append(f"{shown}, before the header of {path}, is taken for a title")
+    header, rows = found[titles], list(filled(found[titles + 1 :]))
+    names = _unquoted([name.strip() for name in header.cells])
+    width, trailing = len(names), 0
+    if rows and all(len(row.cells) == width + 1 for row in rows):
+        if not any(row.cells[-1] for row in rows):
+            trailing = 1
+        elif width > 1 and _are_row_names([row.cells[0].strip() for row in rows]):
+            names.insert(0, "")
+            notes.append(f"the first cell of each row of {path} has no name in the header; it is taken for a row name")
+    elif len(rows) > 1 and width > 1 and not names[-1] and all(len(r.cells) == width and not r.cells[-1] for r in rows):
+        names.pop()
+        trailing = 1
+    if len(names) == 1 and rows and len(rows[0].cells) > 1 + trailing:
+        raise ragged(path, rows[0], names, mark)
+    return Header(names, mark, header.line, trailing, tuple(notes))
+
+
+def _beginning(path: str, text: str, delimiter: str, first_line: int, most: int | None) -> Iterator[Record]:
+    """Yield the first records; the last of a text that is cut off may be a part of one, and is left out."""
+    lines = text.split("\n")
+    found = records(path, (f"{line}\n" for line in lines), delimiter, first_line, most=most)
+    first = next(found, None)
+    if first is None:
+        return
+    yield first
+    held: Record | None = None
+    try:
+        for record in islice(found, _ROWS_TRIED):
+            if held is not None:
+                yield held
+            held = record
+    except TableError:  # in a row, which is diagnosed when it is read, or where the text is cut off
+        return
+    if held is not None and held.line < first_line + len(lines) - 1:
+        yield held
+
+
+def _comments(text: str) -> int:
+    """Return the number of lines at the beginning that start with #, with something after them."""
+    count = 0
+    lines = text.split("\n")
+    while count < len(lines) and lines[count].startswith("#"):
+        count += 1
+    return count if any(line.strip() for line in lines[count:]) else 0
+
+
+def _is_named_by_comment(comment: str, rest: str, delimiter: str) -> bool:
+    """Whether the names of the columns stand behind the #, as NumPy writes them: above a row with numbers."""
+    below = next((line for line in rest.split("\n") if line.strip()), "")
+    names, cells = comment.split(delimiter), below.split(delimiter)
+    return len(names) == len(cells) > 1 and any(map(is_number, cells)) and not any(map(is_number, names))
+
+
+def _titles(found: Sequence[Record]) -> int:
+    """Return the number of records before the header.
+
+    They have at most one value, and the header has a name for each cell of most rows.
+    """
+    widths = Counter(len(record.cells) for record in found[1:])
+    if not widths:
+        return 0
+    width = widths.most_common(1)[0][0]
+    for k, record in enumerate(found[: _MOST_TITLES + 1]):
+        cells = [cell for cell in record.cells if cell.strip()]
+        if len(cells) < 2 <= width and len(record.cells) in (1, width):
+            continue
+        is_header = len(record.cells) == width == len(cells) and not any(map(is_number, cells))
+        return k if is_header else 0
+    return 0
+
+
+def _are_row_names(cells: Sequence[str]) -> bool:
+    """Whether the first cells of all rows count them, or are different texts, as R and pandas write row names."""
+    counted = any(cells == [str(k) for k in range(first, first + len(cells))] for first in (0, 1))
+    return len(cells) > 2 and (counted or (len(set(cells)) == len(cells) and not any(map(is_number, cells))))
+
+
+def _unquoted(names: list[str]) -> list[str]:
+    """Remove the apostrophes that some programs write around each name."""
+    if all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
+        return [name[1:-1].strip() for name in names]
+    return names
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a number as Python reads it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
