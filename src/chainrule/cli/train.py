@@ -112,9 +112,9 @@ def command(
     """Train a network to predict one column of a table, and report its scores.
 
     DATA is CSV with any delimiter (also gzipped), Parquet, Arrow, JSON lines or a JSON list; - is standard input.
-    Categories, missing values and dates are encoded. A fifth of the rows is held out for the scores, and a few more for early
-    stopping. With --validation FILE the scores are for all of its rows, and only the few are held out of DATA. Options
-    marked (*) can be given more than once: each combination is trained, and the best is kept.
+    Categories, missing values and dates are encoded. A fifth of the rows is held out for the scores, and a few more for
+    early stopping. With --validation FILE the scores are for all of its rows, and only the few are held out of DATA.
+    Options marked (*) can be given more than once: each combination is trained, and the best is kept.
 
     With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be larger, and
     options on how to run, save and report may change; the others may be omitted or repeated.
