@@ -10,11 +10,14 @@ import pytest
 import chainrule as cr
 from chainrule.engines.native.compilation import CompiledProgram
 from chainrule.engines.native.memory import ProgramWriter
+from chainrule.engines.native.nests import copying
 from chainrule.engines.native.prepare import prepare
+from chainrule.engines.native.sharing import form_of
+from chainrule.engines.native.storage import row_major
 from chainrule.engines.native.target import current_target
 from chainrule.engines.native.text import Module
 from chainrule.engines.reference import evaluate
-from chainrule.ir import Program
+from chainrule.ir import ArrayType, Program
 from chainrule.trace import trace
 
 
@@ -48,6 +51,9 @@ CASES = {
     "alike but for an operand": lambda x, y: np.stack(
         [(x @ y).sum(), (x @ (y * 2)).sum(), (x * x).sum(), (x * x[::-1]).sum()]
     ),
+    "alike but for which operand": lambda x, y: np.stack(
+        [np.exp(x[:5] * x[1:6] + y[:5]).sum(axis=0), np.exp(x[:5] * y[1:6] + y[:5]).sum(axis=0)]
+    ),
     "of other sizes": lambda x, y: np.stack([np.sum(np.exp(x[:k] @ y)) for k in (2, 4, 7)]),
 }
 
@@ -64,6 +70,14 @@ def test_shared_kernels_compute_what_the_reference_does(name: str, dtype: Any) -
     (found,) = CompiledProgram(program, "loops")(values)
     (expected,) = evaluate(program, values)
     np.testing.assert_allclose(found, expected, rtol=1e-4 if dtype is np.float32 else 1e-12)
+
+
+def test_what_is_in_place_has_another_form() -> None:
+    storage = row_major(ArrayType((8,)))
+    nest = copying("target", storage, "source", storage)
+    apart = form_of(nest, None, ["A", "B"], {"target": "A", "source": "B"}, {})
+    assert form_of(nest, None, ["C", "D"], {"target": "C", "source": "D"}, {}) == apart
+    assert form_of(nest, None, ["A"], {"target": "A", "source": "A"}, {}) != apart
 
 
 def test_an_unrolled_network_trains_as_the_reference_does() -> None:
