@@ -114,6 +114,20 @@ def test_every_message_has_a_translation() -> None:
     assert missing == [], "words/catalogue/zh has no translation of these"
 
 
+def test_every_name_of_a_setting_has_a_translation() -> None:
+    """The names beside the rules of settings, which messages begin with: `Annotated[float, POSITIVE, "the rate"]`."""
+    names = {
+        part.value
+        for tree in trees().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Annotated"
+        for part in getattr(node.slice, "elts", ())
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
+    assert "delta of huber" in names
+    assert [name for name in names if not catalogue("zh").complete(name)] == []
+
+
 def _is_inner(file: str) -> bool:
     """Whether what a file raises is for programmers of the package alone: a printed page that cannot be read back."""
     return file.startswith(("derivation/readback/", "derivation/proofreading.py", "words/catalogue/"))
