@@ -123,8 +123,9 @@ def at(value: Any, path: Path) -> Any:
 def put(value: Any, path: Path, new: Any) -> None:
     """Replace what a path leads to, in lists, dicts and attributes."""
     owner, last = at(value, path[:-1]), path[-1]
-    if isinstance(owner, list | dict):
-        owner.__setitem__(last, new)
+    assign = getattr(owner, "__setitem__", None)
+    if assign is not None:
+        assign(last, new)
     elif owner is not None:
         setattr(owner, str(last), new)
 

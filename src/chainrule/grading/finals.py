@@ -220,6 +220,8 @@ class Finder:
         unnamed = [k for k in open_ if columns[k] is not None]
         for k in unnamed:
             self._by_value(k, columns[k] or [], bool(leaves[k].label), found, free)
+        self._by_siblings(leaves, found)
+        unnamed = [k for k in open_ if isinstance(values[0][k], np.ndarray | float | int)]
         left = [k for k in unnamed if found[k] is None and not leaves[k].label]
         keyed = any(isinstance(step, str) for k in unnamed for step in leaves[k].place.path)
         if not left and not any(found):
@@ -247,6 +249,20 @@ class Finder:
                     found[k] = name
                     free.remove(name)
                     return
+
+    def _by_siblings(self, leaves: Sequence[_Leaf], found: list[str | None]) -> None:
+        """Give the entries of a list the symbols of the list of parameters to which another entry belongs."""
+        for k, leaf in enumerate(leaves):
+            if found[k] is not None or leaf.index is None:
+                continue
+            family = leaf.place.root, leaf.place.path[:-1]
+            for j, other in enumerate(leaves):
+                if other.index is None or (other.place.root, other.place.path[:-1]) != family:
+                    continue
+                trees = [tree for tree in self._trees.values() if tree[other.index : other.index + 1] == [found[j]]]
+                if trees and leaf.index < len(trees[0]) and trees[0][leaf.index] not in found:
+                    found[k] = trees[0][leaf.index]
+                    break
 
     def _by_name(self, leaf: _Leaf) -> str | None:
         if leaf.index is None:

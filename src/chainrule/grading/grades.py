@@ -133,7 +133,9 @@ class Grade:
     def _next(self) -> str:
         """Return the first gradient of the backward pass, after the last that is right, that is open; "" if none is."""
         asked = {f"∂{self.loss}/∂{name}" for name, state in self.gradients.items() if state != "right"}
-        last = max((k for k, (_, state) in enumerate(self.steps) if state == "right"), default=-1)
+        inputs = {f"∂{self.loss}/∂{name}" for name in self.gradients}
+        done = [k for k, (label, state) in enumerate(self.steps) if state == "right" and label not in inputs]
+        last = max(done, default=-1)
         for k, (label, state) in enumerate(self.steps):
             if state == "open" and (
                 label in asked or (k > last and any(later in asked for later, _ in self.steps[k:]))

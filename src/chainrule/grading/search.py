@@ -21,6 +21,8 @@ _HEAVY = 60
 """The number of statements per trial above which not every other line is tried as well."""
 _SCALES = frozenset({"sign", "factor", "missing operand", "missing term", "missing derivative", "shape", "other"})
 """Kinds of changes that correct the mistake of an earlier line too."""
+_OF_RESULTS = frozenset({"derivative", "missing derivative", "extra derivative", "extra operand"}) | _SCALES
+"""Kinds of changes that correct the result of a call."""
 MISTAKES = 6
 """The maximum number of mistakes that are sought in one answer."""
 
@@ -51,7 +53,8 @@ class Search:
             heavy = self._mender.cost(attempt, unit) > _HEAVY
             kinds = {mend.edit.kind for mend in whole if mend.edit is not None}
             if whole and (heavy or not kinds & _SCALES):
-                return self._chosen(attempt, tried[unit.number])
+                inside = self._inside(attempt, unit, wrong, tried)
+                return self._chosen(attempt, inside or tried[unit.number])
         mends: list[Mend] = []
         for unit in attempt.answer.units:
             if unit.top is not None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
@@ -70,6 +73,23 @@ class Search:
         ):
             return helper
         return main
+
+    def _inside(self, attempt: Attempt, unit: Unit, wrong: int, tried: Mapping[int, list[Mend]]) -> list[Mend]:
+        """Return the mends of the helpers that a unit calls, if one of them corrects everything as well.
+
+        A wrong value that a helper returns can be corrected where it is called, but the mistake is in the helper.
+        """
+        kinds = {mend.edit.kind for mend in tried[unit.number] if mend.edit is not None}
+        names = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name)}
+        names |= {n.attr for n in ast.walk(unit.statement) if isinstance(n, ast.Attribute)}
+        if unit.helper is not None or not kinds & _OF_RESULTS:
+            return []
+        for inner in attempt.answer.units:
+            if inner.helper is not None and inner.helper.rpartition(".")[2] in names:
+                found = self._mends(attempt, inner, tried)
+                if any(mend.edit is not None and len(mend.gain) == wrong for mend in found):
+                    return found
+        return []
 
     def _mends(self, attempt: Attempt, unit: Unit, tried: Mapping[int, list[Mend]]) -> list[Mend]:
         if unit.number in tried:
