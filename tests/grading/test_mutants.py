@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
-from support.grading_mutants import NAMES, Mutant, entry_of, function, sampled
+from support.grading_mutants import NAMES, Mutant, function, sampled
+from support.grading_truths import truths_of
 
 from chainrule.cage import Limits
 from chainrule.grading import Grade, GradeError
 from chainrule.grading.grading import grade_against
-from chainrule.grading.references import Truths
 
 COUNT = 6
 """Mutants of each answer."""
 GROUPS = 6
 """In so many groups the answers are taken, each with 25 mutants at least and nine in ten found."""
-ASKED = {"rnn__unrolled": ("W", "U", "b")}
 
 
 @dataclass
@@ -29,12 +28,6 @@ class Tally:
     found: int = 0
     missed: tuple[str, ...] = ()
     false: tuple[str, ...] = ()
-
-
-@cache
-def truths_of(name: str) -> Truths:
-    entry = entry_of(name)
-    return Truths(entry.function, ASKED.get(name, entry.wrt), {})
 
 
 def tally(name: str) -> Tally:

@@ -274,11 +274,15 @@ def test_a_layer_whose_constructor_takes_its_weights_is_graded(tmp_path: Path) -
 
 
 def test_what_was_taken_as_data_is_said_and_what_would_pass(tmp_path: Path) -> None:
-    source = "def loss(img: 'd 1', l: 'o 1', w: 'o d', reg: ''):\n    return np.sum((w @ img - l) ** 2) + reg * np.sum(w * w)\n"
-    loss = made(source, "loss", tmp_path)
-    answer = made(
-        "def back(img, l, w, reg):\n    return {'w': 2 * (w @ img - l) @ img.T + 2 * reg * w}\n", "back", tmp_path
-    )
+    source = """
+    def loss(img: "d 1", l: "o 1", w: "o d", reg: ""):
+        return np.sum((w @ img - l) ** 2) + reg * np.sum(w * w)
+
+
+    def back(img, l, w, reg):
+        return {"w": 2 * (w @ img - l) @ img.T + 2 * reg * w}
+    """
+    loss, answer = made(source, "loss", tmp_path), made(source, "back", tmp_path)
     grade = cr.grade(answer, loss)
     assert grade.right, str(grade)
     assert "taken as data" in str(grade)

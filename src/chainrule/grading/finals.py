@@ -277,9 +277,11 @@ class Finder:
         """Give the remaining values the remaining symbols in order, if their number says which."""
         values = self._look([leaf.place for leaf in leaves])
         shapes = [np.shape(row) if isinstance(row, np.ndarray | float | int) else None for row in values[0]]
-        for names in (self._wrt, self._inputs):
+        for names in (self._wrt, () if any(found) else self._inputs):
             free = [name for name in names if name not in found and name not in updated]
-            if len(left) == len(free):
+            if len(left) > len(free):  # a cost may stand among them
+                left = [k for k in left if shapes[k] != ()]
+            if left and len(left) == len(free):
                 pairs = self._paired(left, free, shapes)
                 for k, name in pairs:
                     found[k] = name
