@@ -251,6 +251,14 @@ def test_a_phone_reaches_line_and_network_without_losing_the_place(browser: Brow
         assert opened(page) != before
         page.locator(".line.open .cell[data-key='∂ W2'][data-at='1']").tap()
         assert sentence(page).startswith("∂L/∂W2[2,1]=a1[1,2]δ2[1,1]+")
+        page.locator(".head").first.tap()
+        weight = page.locator(".line.open .cell[data-key='W1'][data-at='0']")
+        weight.tap()
+        assert page.locator("input.entry").count() == 0
+        weight.tap()
+        page.locator("input.entry").fill("-3")
+        page.keyboard.press("Enter")
+        assert weight.inner_text() == "−3"
         assert visit.is_quiet()
 
 

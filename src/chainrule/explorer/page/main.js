@@ -341,13 +341,15 @@ export function start(root, payload, modules) {
     const cell = cellOf(event);
     if (cell && event.target === cell) app.point(cell.dataset.key, cell.index);
   });
+  let chosen = null; // a second click, or tap, on an entry changes it
   root.addEventListener("click", (event) => {
     const cell = cellOf(event);
     if (!cell || event.target !== cell) return;
     for (const each of cell.closest('[role="grid"]').querySelectorAll('[tabindex="0"]')) each.tabIndex = -1;
     cell.tabIndex = 0;
     cell.focus();
-    if (event.detail >= 2 && cell.classList.contains("given")) edit(app, cell);
+    if (cell === chosen && cell.classList.contains("given")) edit(app, cell);
+    chosen = cell;
   });
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !/INPUT|SELECT/.test(event.target.tagName)) {
