@@ -30,6 +30,7 @@ from chainrule.trace.order import ORDER
 from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
+from chainrule.trace.running import RUNNING
 from chainrule.trace.series import SERIES
 from chainrule.trace.spacing import SPACING
 from chainrule.trace.traced import METHODS, Traced
@@ -64,6 +65,7 @@ def numpy_functions() -> str:
         "joining, splitting and repeating": {**JOINING, np.pad: pad},
         "choice": CHOICES,
         "order": ORDER,
+        "products over axes": RUNNING,
         "series": SERIES,
         "numbers in between": SPACING,
         "of a function": CALLING,

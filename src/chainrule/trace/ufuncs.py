@@ -59,6 +59,7 @@ from chainrule.trace.literals import as_node, as_operand
 from chainrule.trace.options import in_dtype, refuse_options
 from chainrule.trace.products import matvec, vecdot, vecmat
 from chainrule.trace.recording import recording
+from chainrule.trace.running import product, running
 
 Handler: TypeAlias = Callable[..., Any]
 
@@ -241,6 +242,36 @@ def _ldexp(x: Operand, exponent: Operand) -> Node:
     return multiply(as_floats(x), power(2.0, as_floats(exponent)))
 
 
+def _logit(x: Node) -> Node:
+    number = as_floats(x)
+    return log(number) - primitives.log1p(negate(number))
+
+
+def _ndtr(x: Node) -> Node:
+    return multiply(0.5, primitives.erfc(multiply(as_floats(x), -math.sqrt(0.5))))
+
+
+def _xlogy(x: Operand, y: Operand) -> Node:
+    return _times_log(x, y, log)
+
+
+def _xlog1py(x: Operand, y: Operand) -> Node:
+    return _times_log(x, y, primitives.log1p)
+
+
+def _times_log(x: Operand, y: Operand, logarithm: Callable[[Node], Node]) -> Node:
+    """The product of x with a logarithm; 0 where x is 0, unless y is NaN."""
+    x, y = broadcast_together(x, y, floats=True)
+    nothing = logical_and(equal(x, 0.0), equal(y, y))
+    return where(nothing, 0.0, x * logarithm(where(nothing, 1.0, y)))
+
+
+def _entr(x: Node) -> Node:
+    """−x ln x: 0 at 0, and −∞ below."""
+    number = as_floats(x)
+    return where(less(number, 0.0), -math.inf, negate(_xlogy(number, where(less(number, 0.0), 1.0, number))))
+
+
 _EXTREMA: dict[str, Callable[[Operand, Operand], Node]] = {
     "maximum": _kept_pair(primitives.maximum, "maximum", logical_or),
     "minimum": _kept_pair(primitives.minimum, "minimum", logical_and),
@@ -314,6 +345,12 @@ CALLS: dict[str, Handler] = {
     "expit": _unary(primitives.sigmoid),
     "log_expit": _unary(_log_sigmoid),
     "erf": _unary(primitives.erf),
+    "erfc": _unary(primitives.erfc),
+    "logit": _unary(_logit),
+    "ndtr": _unary(_ndtr),
+    "xlogy": _binary(_xlogy),
+    "xlog1py": _binary(_xlog1py),
+    "entr": _unary(_entr),
 }
 """With those of `scipy.special`."""
 
@@ -344,19 +381,36 @@ def _truth(builder: Callable[..., Node]) -> Handler:
     return handler
 
 
-def _accumulate(array: object, axis: int = 0, dtype: Any = None, out: None = None) -> Node:
-    refuse_options("ufunc.accumulate", out=out)
-    if axis is None:
-        raise ShapeError("ufunc.accumulate goes along one axis; name it, as in axis=0")
-    return cumsum(in_dtype("ufunc.accumulate", as_node(array), dtype), axis)
+def _accumulate(builder: Callable[[Node, int], Node]) -> Handler:
+    def handler(array: object, axis: int = 0, dtype: Any = None, out: None = None) -> Node:
+        refuse_options("ufunc.accumulate", out=out)
+        if axis is None:
+            raise ShapeError("ufunc.accumulate goes along one axis; name it, as in axis=0")
+        return builder(in_dtype("ufunc.accumulate", as_node(array), dtype), axis)
+
+    return handler
+
+
+def _running(name: str, combine: Callable[[Operand, Operand], Node]) -> Handler:
+    return _accumulate(lambda x, axis: running(f"np.{name}.accumulate", combine, x, axis))
+
+
+def _product(x: Node, axis: Any, keepdims: bool) -> Node:
+    return product("np.multiply.reduce", x, axis, keepdims)
 
 
 UFUNC_METHODS: dict[str, dict[str, Handler]] = {
     "outer": {name: _outer(name) for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")},
-    "accumulate": {"add": _accumulate},
+    "accumulate": {
+        "add": _accumulate(cumsum),
+        "maximum": _running("maximum", primitives.maximum),
+        "minimum": _running("minimum", primitives.minimum),
+        "multiply": _running("multiply", multiply),
+    },
     "reduce": {
         "add": _reduce(sum_),
         "maximum": _reduce(max_),
+        "multiply": _reduce(_product),
         "minimum": _reduce(min_),
         "logaddexp": _reduce(logsumexp),
         "logical_and": _truth(min_),

@@ -19,6 +19,7 @@ from chainrule.trace.order import ORDER
 from chainrule.trace.padding import pad
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
+from chainrule.trace.running import RUNNING
 from chainrule.trace.series import SERIES
 from chainrule.trace.source import TraceError, refusal
 from chainrule.trace.spacing import SPACING
@@ -26,6 +27,7 @@ from chainrule.trace.spacing import SPACING
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     **ELEMENTWISE,
     **REDUCTIONS,
+    **RUNNING,
     **SERIES,
     **PRODUCTS,
     **ARRANGEMENT,
@@ -59,8 +61,7 @@ _POLYNOMIALS = "compute the coefficients outside of the function and pass them a
 
 _NOT_RECORDED = """
 i0 sinc
-cumulative_prod
-nancumprod nanmedian nanpercentile nanprod nanquantile
+nanmedian nanpercentile nanquantile
 angle conj conjugate imag real
 fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
 fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
@@ -92,10 +93,8 @@ MENDS = {
     **dict.fromkeys(("allclose", "array_equal", "array_equiv"), _CHECKS),
     ".partition": "it sorts in place; there is np.partition, which gives a new array",
     ".sort": "it sorts in place; there is np.sort, which gives a new array",
-    "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
     "linalg.lstsq": "for full column rank write np.linalg.solve(A.T @ A, A.T @ b)",
     "linalg.pinv": "for full column rank write np.linalg.inv(A.T @ A) @ A.T",
-    "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",
 }
 """Equivalent expressions for unsupported functions, and reasons; a point begins the name of a method alone."""
 
