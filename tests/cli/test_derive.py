@@ -343,7 +343,7 @@ def test_a_worked_example(run: Run, tmp_path: Path) -> None:
     formula = "sigmoid(w*x + b)"
     printed = run("derive", formula, "--at", "x=2, w=-3", "--at", "b=1", "--form", "path")
     assert printed.exit_code == 0, printed.output
-    assert "u = w · x + b = −3 · 2 + 1 = −5 " in printed.stdout
+    assert "z = w · x + b = −3 · 2 + 1 = −5 " in printed.stdout
     values = tmp_path / "values.json"
     values.write_text('{"x": 2, "w": -3, "b": 1}')
     np.savez(tmp_path / "values.npz", x=2.0, w=-3.0, b=1.0)
