@@ -43,6 +43,7 @@ LACKING = {
     "LogDeterminant",
     "SignDeterminant",
     "OverlapAdd",
+    "Pseudoinverse",
     "RandomUniform",
 }
 """Primitives without a counterpart in ONNX or onnxruntime; none is part of a network's prediction."""

@@ -88,9 +88,9 @@ def draw_value(rng: np.random.Generator, type: ArrayType, domain: tuple[float, f
 
 def with_diagonal(x: Array, number: float) -> Array:
     """`x` with a number added to the diagonal of its last two axes, if there is one to add and `x` holds matrices."""
-    if not number or x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+    if not number or x.ndim < 2:
         return x
-    return np.asarray(x + number * np.eye(x.shape[-1], dtype=x.dtype))
+    return np.asarray(x + number * np.eye(*x.shape[-2:], dtype=x.dtype))
 
 
 def draw_case(example: Example, data: st.DataObject, float_dtype: DType = DType.FLOAT64) -> Case:

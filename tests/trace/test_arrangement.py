@@ -96,6 +96,10 @@ JOINED: dict[str, tuple[Function, ...]] = {
     ),
     "diagflat": (lambda x: np.diagflat(x), lambda x: np.diagflat(x[0], -1)),
     "like": (lambda x: np.zeros_like(x, shape=(2, 2)) + np.ones_like(x, dtype=float, shape=2),),
+    "real numbers": (
+        lambda x: np.real(x) + np.conj(x) + np.imag(x) + x.real + x.imag + x.conj() + x.conjugate(),
+        lambda x: np.angle(x) + np.angle(x, deg=True),
+    ),
     "spaces": (
         lambda x: np.linspace(x[0], x[1], 4),
         lambda x: np.linspace(0.0, x[0, 0], 3, endpoint=False),

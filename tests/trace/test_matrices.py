@@ -23,6 +23,11 @@ T = _draw.normal(size=(2, 3, 4))
 Function = Callable[..., Any]
 
 
+def _cube(x: Any) -> Any:
+    """A tensor that is a regular matrix of 4 rows and columns."""
+    return (np.kron(x[:2, :2], x[1:, 1:]) + np.eye(4)).reshape(2, 2, 2, 2)
+
+
 def value(function: Function, x: Any) -> Any:
     program = trace(function, x)
     return evaluate_nodes(program.outputs, {program.inputs[0]: x})[program.outputs[0]]
@@ -52,6 +57,14 @@ VALUES: dict[str, tuple[Function, Any]] = {
     },
     "norm of a matrix": (lambda x: np.linalg.norm(x, 1) + np.linalg.norm(x, np.inf, keepdims=True), B),
     "norm of everything": (np.linalg.norm, T),
+    **{
+        f"condition number {order!r}": (lambda x, order=order: np.linalg.cond(x, order), A)
+        for order in ("fro", 1, -1, np.inf, -np.inf)
+    },
+    "tensorsolve": (lambda x: np.linalg.tensorsolve(_cube(x), x[:2, :2]), A),
+    "tensorsolve along axes": (lambda x: np.linalg.tensorsolve(np.moveaxis(_cube(x), 2, 0), x[:2, :2], axes=(0, 3)), A),
+    "tensorinv": (lambda x: np.linalg.tensorinv(_cube(x)), A),
+    "tensorinv of one": (lambda x: np.linalg.tensorinv(_cube(x).reshape(4, 2, 2), ind=1), A),
     "vector_norm": (lambda x: np.linalg.vector_norm(x) + np.linalg.vector_norm(x, axis=(0, 1), ord=3), T),
     "matrix_norm": (lambda x: np.linalg.matrix_norm(x, ord=1) + np.linalg.matrix_norm(x), T),
 }
@@ -130,3 +143,26 @@ def test_factors_are_fitted_in_machine_code() -> None:
 def test_a_refusal_names_the_mend(function: Function, message: str) -> None:
     with pytest.raises(ChainruleError, match=message):
         trace(function, B)
+
+
+PINVERTED: dict[str, Any] = {"tall": T[0].T, "wide": T[0], "square": A, "several": T}
+
+
+@pytest.mark.parametrize("name", PINVERTED)
+def test_a_pseudoinverse_is_that_of_numpy(name: str) -> None:
+    x = PINVERTED[name]
+    np.testing.assert_allclose(value(np.linalg.pinv, x), np.linalg.pinv(x), rtol=1e-12)
+    cr.check_grads(lambda x: np.sum(np.sin(np.linalg.pinv(x))), (x,), order=2)
+    ours = cr.grad(lambda x: np.sum(np.sin(np.linalg.pinv(x))))(x)
+    np.testing.assert_allclose(ours, autograd.grad(lambda x: anp.sum(anp.sin(anp.linalg.pinv(x))))(x), rtol=1e-9)
+
+
+def test_a_pseudoinverse_of_lower_rank_is_that_of_numpy() -> None:
+    x = np.outer(B[0], T[0, 0])
+    np.testing.assert_allclose(value(np.linalg.pinv, x), np.linalg.pinv(x), rtol=1e-12)
+
+
+def test_least_squares_by_the_pseudoinverse_are_derived() -> None:
+    derivation = cr.derive(lambda X, y: np.sum((np.linalg.pinv(X) @ y) ** 2), wrt="X", X="n d", y="n")
+    assert derivation.verify().ok
+    assert "u = pinv(X)" in derivation.text(detail="brief")

@@ -28,7 +28,7 @@ MENDED = {
     "np.diff(x, axis=0)": "x[1:] - x[:-1]",
     "np.fliplr(x)": "np.flip(x, 1)",
     "np.flipud(x)": "np.flip(x, 0)",
-    "np.linalg.lstsq(A, b)[0]": "np.linalg.solve(A.T @ A, A.T @ b)",
+    "np.linalg.lstsq(A, b)[0]": "np.linalg.pinv(A) @ b",
     "np.linalg.matrix_power(A, 2)": "A @ A",
     "np.linalg.pinv(A)": "np.linalg.inv(A.T @ A) @ A.T",
     "np.nansum(x)": "np.sum(np.where(x == x, x, 0))",

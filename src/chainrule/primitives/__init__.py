@@ -137,7 +137,7 @@ from chainrule.primitives.exponentials import (
     power,
     sqrt,
 )
-from chainrule.primitives.factorizations import Cholesky, cholesky
+from chainrule.primitives.factorizations import Cholesky, Pseudoinverse, cholesky, pseudoinverse
 from chainrule.primitives.hyperbolic import (
     Arccosh,
     Arcsinh,
@@ -453,6 +453,7 @@ __all__ = [
     "Prefix",
     "Primitive",
     "Product",
+    "Pseudoinverse",
     "Quantile",
     "RandomUniform",
     "Ranks",
@@ -581,6 +582,7 @@ __all__ = [
     "power",
     "precedence",
     "product_of",
+    "pseudoinverse",
     "random_normal",
     "random_uniform",
     "refuse_abstract",

@@ -14,7 +14,7 @@ from typing import final
 
 import numpy as np
 
-from chainrule.ir import ArrayType, Const, Node, named_dim
+from chainrule.ir import ArrayType, Const, DTypeError, Node, ShapeError, named_dim, shape_text
 from chainrule.primitives.base import Array, Composite, Example, NotExpandableError
 from chainrule.primitives.comparison import greater, logical_and, where
 from chainrule.primitives.diagonal import square_type
@@ -87,6 +87,65 @@ class Cholesky(Composite):
             rest = tril(after - below * swapaxes(below, -2, -1))
         definite = logical_and(greater(smallest, 0), is_finite(tril(x)))
         return where(expand_dims(definite, (-2, -1)), concatenate(columns, -1), math.nan)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Pseudoinverse(Composite):
+    """The Moore–Penrose inverse P of A; its derivative is that where the rank of A does not change.
+
+    dP = −P dA P + P Pᵀ dAᵀ (I − A P) + (I − P A) dAᵀ Pᵀ P (Golub and Pereyra 1973, equation 4.12).
+    """
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        n, m = named_dim("n"), named_dim("m")
+        shapes = (n + 1, n), (n, n + 2), (2, m, n, n)
+        return [Example(cls(), (ArrayType(shape),), ((-0.6, 0.6),), diagonal=3.0) for shape in shapes]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        if not operand.dtype.is_float:
+            raise DTypeError(f"the pseudoinverse takes floats, not {operand.dtype.value}; convert with astype(float)")
+        if operand.ndim < 2:
+            raise ShapeError(
+                f"the pseudoinverse takes matrices on the last two axes, not shape {shape_text(operand.shape)}"
+            )
+        return operand.with_shape((*operand.shape[:-2], operand.shape[-1], operand.shape[-2]))
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        return by_matrix(np.linalg.pinv, x, math.nan, x.shape[:-3:-1])
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("pinv", tuple(operands))
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        if tangent is None:
+            return None
+        turned, adjoint = swapaxes(tangent, -2, -1), swapaxes(result, -2, -1)
+        left = product(product(result, adjoint), turned)
+        right = product(turned, product(adjoint, result))
+        outside = left - product(product(left, x), result)  # times I − A P
+        inside = right - product(result, product(x, right))  # I − P A times it
+        return outside + inside - product(product(result, tangent), result)
+
+    def expand(self, *operands: Node) -> Node:
+        """(AᵀA)⁻¹ Aᵀ or Aᵀ (A Aᵀ)⁻¹, for an A of full rank; NaN for others."""
+        (x,) = operands
+        rows, columns = x.type.shape[-2:]
+        if not isinstance(rows, int) or not isinstance(columns, int):
+            raise NotExpandableError(f"the pseudoinverse of shape {rows}×{columns} is not written out; give numbers")
+        turned = swapaxes(x, -2, -1)
+        if rows >= columns:
+            return product(Inverse()(product(turned, x)), turned)
+        return product(turned, Inverse()(product(x, turned)))
+
+
+def pseudoinverse(x: Node) -> Node:
+    """`np.linalg.pinv`, as floats."""
+    return Pseudoinverse()(as_floats(x))
 
 
 def mirrored(x: Node) -> Node:

@@ -9,10 +9,13 @@ import numpy as np
 
 from chainrule.ir import Dim, DType, Node, ShapeError
 from chainrule.primitives import (
+    as_floats,
     broadcast_shape,
     broadcast_to,
     cast,
+    equal,
     expand_dims,
+    less,
     normalize_axes,
     permute,
     reshape,
@@ -20,6 +23,7 @@ from chainrule.primitives import (
     sliding_windows,
     squeeze,
     swapaxes,
+    where,
 )
 from chainrule.trace.literals import as_node
 from chainrule.trace.source import refusal
@@ -225,6 +229,20 @@ def _full_like(
     return _filled(a, fill_value, dtype, shape)
 
 
+def _real(val: object) -> Node:
+    return as_node(val)
+
+
+def _imag(val: object) -> Node:
+    return _filled(val, 0, None, None)
+
+
+def _angle(z: object, deg: bool = False) -> Node:
+    """The angle of a real number: 0, or half a turn if it is negative."""
+    x = as_floats(as_node(z))
+    return where(less(x, 0), 180.0 if deg else np.pi, where(equal(x, x), 0.0, x))
+
+
 def _copy(a: object, order: str = "K", subok: bool = False) -> Node:
     return copied(a, order)
 
@@ -252,6 +270,9 @@ ARRANGEMENT: dict[Callable[..., Any], Callable[..., Any]] = {
     np.zeros_like: _of_number(0),
     np.ones_like: _of_number(1),
     np.full_like: _full_like,
+    np.angle: _angle,
     np.copy: _copy,
+    np.imag: _imag,
+    np.real: _real,
     **({np.astype: astype} if hasattr(np, "astype") else {}),
 }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.ir import Node, ShapeError
+from chainrule.ir import Node, ShapeError, dim_product
 from chainrule.primitives import (
     as_floats,
     broadcast_to,
@@ -20,6 +20,9 @@ from chainrule.primitives import (
     inverse,
     logdet,
     matmul,
+    normalize_axes,
+    permute,
+    pseudoinverse,
     reshape,
     sign_of_det,
     solve,
@@ -30,6 +33,7 @@ from chainrule.primitives import (
 from chainrule.trace.arrangement import matrix_transpose
 from chainrule.trace.literals import as_node
 from chainrule.trace.options import in_dtype, refuse_options
+from chainrule.trace.source import refusal
 
 
 def _cholesky(a: object, /, *, upper: bool = False) -> Node:
@@ -54,6 +58,13 @@ def _matrix_power(a: object, n: int) -> Node:
     return result
 
 
+def _pinv(a: object, rcond: None = None, hermitian: bool = False, *, rtol: None = None) -> Node:
+    refuse_options("np.linalg.pinv", rcond=rcond, rtol=rtol)
+    if hermitian:
+        raise refusal("np.linalg.pinv(…, hermitian=True) reads one triangle, and is not recorded; leave hermitian= out")
+    return pseudoinverse(as_node(a))
+
+
 def _inv(a: object) -> Node:
     return inverse(as_node(a))
 
@@ -76,6 +87,24 @@ def _slogdet(a: object) -> SlogdetResult:
 
 def _solve(a: object, b: object) -> Node:
     return solve(as_node(a), as_node(b))
+
+
+def _tensorsolve(a: object, b: object, axes: Sequence[int] | None = None) -> Node:
+    x, y = as_node(a), as_node(b)
+    if axes is not None:
+        moved = [normalize_axes(axis, x.type.ndim)[0] for axis in axes]
+        x = permute(x, [*(k for k in range(x.type.ndim) if k not in moved), *moved])
+    shape = x.type.shape[y.type.ndim :]
+    matrix = reshape(x, (y.type.size, dim_product(shape)))
+    return reshape(solve(matrix, reshape(y, (y.type.size,))), shape)
+
+
+def _tensorinv(a: object, ind: int = 2) -> Node:
+    x = as_node(a)
+    if ind <= 0:
+        raise ValueError("the number of axes ind of np.linalg.tensorinv must be positive")
+    rows, columns = x.type.shape[:ind], x.type.shape[ind:]
+    return reshape(inverse(reshape(x, (dim_product(rows), dim_product(columns)))), (*columns, *rows))
 
 
 def _trace(a: object, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Node:
@@ -126,6 +155,9 @@ LINEAR_ALGEBRA: dict[Callable[..., Any], Callable[..., Any]] = {
     np.linalg.cholesky: _cholesky,
     np.linalg.inv: _inv,
     np.linalg.matrix_power: _matrix_power,
+    np.linalg.pinv: _pinv,
+    np.linalg.tensorinv: _tensorinv,
+    np.linalg.tensorsolve: _tensorsolve,
     np.linalg.det: _det,
     np.linalg.slogdet: _slogdet,
     np.linalg.solve: _solve,

@@ -12,6 +12,7 @@ from chainrule.primitives import (
     abs_,
     as_floats,
     cast,
+    inverse,
     max_,
     min_,
     norm,
@@ -76,6 +77,16 @@ def _of_matrices(x: Node, ord: Any, axes: Sequence[int], keepdims: bool) -> Node
     return found if keepdims else squeeze(found, sorted((rows, columns)))
 
 
+def _cond(x: object, p: Any = None) -> Node:
+    if p is None or p in _SPECTRAL[:2]:
+        raise refusal(
+            f"np.linalg.cond of order {p!r} takes singular values, which are not recorded; there are the orders 'fro', "
+            "1, -1, inf and -inf"
+        )
+    node = as_floats(as_node(x))
+    return _of_matrices(node, p, (-2, -1), False) * _of_matrices(inverse(node), p, (-2, -1), False)
+
+
 def _vector_norm(x: object, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Node:
     node = as_floats(as_node(x))
     return _of_vectors(node, ord, normalize_axes(axis, node.type.ndim), keepdims)
@@ -86,6 +97,7 @@ def _matrix_norm(x: object, /, *, keepdims: bool = False, ord: Any = "fro") -> N
 
 
 NORMS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.linalg.cond: _cond,
     np.linalg.norm: _norm,
     **{
         getattr(np.linalg, name): handler

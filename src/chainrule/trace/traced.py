@@ -407,6 +407,14 @@ class Traced(_NumPyProtocols):
         return np.transpose(self)
 
     @property
+    def real(self) -> Any:
+        return np.real(self)
+
+    @property
+    def imag(self) -> Any:
+        return np.imag(self)
+
+    @property
     def mT(self) -> Any:
         if self.ndim < 2:
             raise refusal("the matrix transpose .mT takes an array of two or more dimensions")
@@ -597,6 +605,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "clip": np.clip,
     "take": np.take,
     "choose": np.choose,
+    "conj": np.conjugate,
+    "conjugate": np.conjugate,
     "compress": lambda x, condition, **options: np.compress(condition, x, **options),
     "repeat": np.repeat,
     "cumprod": np.cumprod,

@@ -280,6 +280,7 @@ _EXTREMA: dict[str, Callable[[Operand, Operand], Node]] = {
 UFUNC_CALLS: dict[str, Handler] = {
     **{name: (_unary if kind.arity == 1 else _binary)(kind.of) for name, kind in primitives.UFUNCS.items()},
     "negative": _unary(_of_signed(negate, "negative", ", or write -1.0 * k")),
+    "conjugate": _unary(_same),
     "positive": _unary(_same),
     "absolute": _unary(_kept(abs_, integer_absolute)),
     "sign": _unary(_kept(primitives.sign, integer_sign)),

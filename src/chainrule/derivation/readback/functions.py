@@ -387,6 +387,14 @@ def cholesky(x: Meaning) -> Meaning:
         raise ReadingError("the Cholesky factor of a matrix that is not positive definite") from None
 
 
+def pseudoinverse(x: Meaning) -> Meaning:
+    """Return the Moore–Penrose inverse."""
+    value = known(x)
+    if value.ndim < 2:
+        raise ReadingError("the pseudoinverse of an array that is not a matrix")
+    return Value(np.linalg.pinv(value.data), value.letters)
+
+
 def adjugate(x: Meaning) -> Meaning:
     """Return the transposed cofactors of a square matrix, by its inverse, which exists at random points."""
     value = known(x)

@@ -445,6 +445,7 @@ class Interpreter:
             "triu": lambda: functions.triangle(x, axes, below=False),
             "adj": lambda: functions.adjugate(x),
             "chol": lambda: functions.cholesky(x),
+            "pinv": lambda: functions.pseudoinverse(x),
             "det": lambda: functions.determinant(x),
             "vec": lambda: functions.vec(x),
             "onehot": lambda: functions.one_hot(x),

@@ -47,6 +47,7 @@ FUNCTIONS = frozenset(
         "triu",
         "det",
         "chol",
+        "pinv",
         "adj",
         "vec",
         "commuted",

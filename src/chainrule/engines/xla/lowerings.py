@@ -323,6 +323,12 @@ def _cholesky(q: p.Cholesky, x: Any) -> Any:
     return jnp.where(regular[..., None, None], factor, math.nan)
 
 
+@lowering(p.Pseudoinverse)
+def _pseudoinverse(q: p.Pseudoinverse, x: Any) -> Any:
+    finite = _finite(x)[..., None, None]
+    return jnp.where(finite, jnp.linalg.pinv(jnp.where(finite, x, 0)), math.nan)
+
+
 @lowering(p.Inverse)
 def _inverse(q: p.Inverse, x: Any) -> Any:
     triangular, _, _ = lax.linalg.lu(x)
