@@ -24,6 +24,18 @@ GRADIENT = "%E2%88%82%20"
 """∂ and a space, as in the key of a gradient, in a fragment."""
 
 
+WRITTEN = """() => {
+  const { state } = explorer;
+  const written = document.querySelector(".line.open .written");
+  if (!written || written.textContent.includes("⋯")) return null;
+  const said = [...written.querySelectorAll(".side:nth-child(2) [data-element]")].map((each) => each.dataset.element);
+  const reads = state.point.reads(state.structure.lines[state.line].number, state.entry.index);
+  const read = reads.map((each) => `${each.name}|${each.at}`);
+  return JSON.stringify([...new Set(said)].sort()) === JSON.stringify([...new Set(read)].sort());
+}"""
+"""Whether an entry is written out with the entries that it reads; null if it is listed, or not all of its terms are."""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with launched() as browser:
@@ -275,6 +287,7 @@ def test_every_page_of_the_gallery_opens(browser: Browser, tmp_path: Path, name:
             key = page.evaluate("explorer.state.structure.lines[explorer.state.line].key")
             page.evaluate("key => explorer.point(key, explorer.state.shape(key).map(() => 0))", key)
             assert sentence(page), key
+            assert page.evaluate(WRITTEN) in (None, True), f"{key} is written out with other entries than it reads"
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, key
         assert visit.is_quiet(), (visit.requests, visit.complaints)
 

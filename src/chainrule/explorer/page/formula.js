@@ -7,7 +7,7 @@ import { flatOf } from "./values.js";
 const MOST_TERMS = 12;
 
 // Writes one entry out: the index form of the line with the numbers of the indices, then with the values put in. Null
-// if its indices are not only letters; then the entries that it reads are listed instead.
+// if its indices are not only letters and numbers; then the entries that it reads are listed instead.
 export function writtenOut(app, line, index, value) {
   const holder = html("div", { markup: app.markup(line.forms.index) });
   const sides = [...holder.querySelectorAll(".side")].map((side) => [...side.querySelectorAll("math")].flatMap((each) => [...each.childNodes]));
@@ -15,8 +15,8 @@ export function writtenOut(app, line, index, value) {
   const right = sides.at(-1);
   if (!right || sides.length < 2) return null;
   const letters = (first?.dataset.i ?? "").split(",").filter(Boolean);
-  if (letters.length !== index.length || !letters.every(isLetter)) return null;
-  const places = Object.fromEntries(letters.map((letter, axis) => [letter, index[axis]]));
+  if (letters.length !== index.length || !letters.every((letter, axis) => isLetter(letter) || Number(letter) === index[axis])) return null;
+  const places = Object.fromEntries(letters.map((letter, axis) => [letter, index[axis]]).filter(([letter]) => isLetter(letter)));
   const template = math("mrow", {}, ...right.map((node) => node.cloneNode(true)));
   template.firstChild?.matches?.("mo") && template.firstChild.remove();
   const whole = template.cloneNode(true);

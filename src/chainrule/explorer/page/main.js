@@ -8,7 +8,7 @@ import { exact } from "./numbers.js";
 import { panel, show, turned } from "./panel.js";
 import { newState } from "./state.js";
 import { trainingPanel } from "./training.js";
-import { largest } from "./values.js";
+import { flatOf, largest } from "./values.js";
 import { WORDS } from "./words.js";
 
 const LATER = 150;
@@ -45,7 +45,8 @@ export function start(root, payload, modules) {
     const name = html("span", { markup: app.markup(state.structure.names[key].markup) }).querySelector("math");
     const places = index.flatMap((place, axis) => [axis ? math("mo", { rspace: "0.15em" }, ",") : null, math("mn", {}, String(place + 1))]);
     const brackets = index.length ? [math("mo", { form: "prefix", stretchy: "false" }, "["), ...places, math("mo", { form: "postfix", stretchy: "false" }, "]")] : [];
-    return math("mrow", { data: { element: "" } }, ...name.childNodes, ...brackets);
+    const at = flatOf(state.shape(key), index);
+    return math("mrow", { data: { element: `${key}|${at}` } }, ...name.childNodes, ...brackets);
   };
   app.entryMath = (key, index) => math("math", {}, app.element(key, index));
   app.entryText = (key, index) => app.text(key) + (index.length ? `[${index.map((place) => place + 1)}]` : "");
