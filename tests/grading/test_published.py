@@ -342,3 +342,51 @@ def test_the_arrays_of_the_learner_remain(tmp_path: Path) -> None:
     assert kind.backward is backward
     layer = kind(np.eye(2), np.zeros(2))
     assert type(layer) is kind
+
+
+def test_repeated_indices_are_a_cause(tmp_path: Path) -> None:
+    table = made('def table(x: "2 6:int", W: "5 4"):\n    return W[x]\n', "table", tmp_path)
+    source = "def back(dout, x, W):\n    dW = np.zeros_like(W)\n    {}\n    return dW\n"
+    right = cr.grade(made(source.format("np.add.at(dW, x, dout)"), "back", tmp_path), table)
+    assert right.right, str(right)
+    first = cr.grade(made(source.format("dW[x] += dout"), "back", tmp_path), table).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert first.diagnosis.kind == "repeated"
+    assert first.diagnosis.code == "np.add.at(dW, x, dout)"
+
+
+def test_equations_may_be_latex_and_several_in_a_line(tmp_path: Path) -> None:
+    loss = made(LOSS.replace('"d 1"', '"d"').replace('"o 1"', '"o"'), "loss", tmp_path)
+    text = r"""
+    \delta_2 = (o - t) \odot o \odot (1 - o), \frac{\partial L}{\partial w_2} = \delta_2 h^{\top}
+    \delta_1 = w_2^T \delta_2 \odot h \odot (1 - h) \\ \frac{\partial L}{\partial w_1} = \delta_1 x^T
+    """
+    grade = cr.grade(text, loss)
+    assert grade.right, str(grade)
+    assert [line.number for line in grade.lines] == [2, 2, 3, 3]
+    assert not cr.grade(text.replace("h^{\\top}", "x^T"), loss).right
+
+
+def test_what_is_left_out_after_a_changed_part_is_a_factor_there(tmp_path: Path) -> None:
+    source = """
+    def loss(X: "6 3", y: "6:int", W: "3 4", b: "4"):
+        scores = X @ W + b
+        p = np.exp(scores) / np.sum(np.exp(scores), axis=1, keepdims=True)
+        count = X.shape[0]
+        return -np.sum(np.log(p[np.arange(count), y])) / count + 0.5 * np.sum(W * W)
+
+
+    def back(X, y, W, b, p):
+        num = X.shape[0]
+        dscores = p.copy()
+        dscores[np.arange(num), y] -= 1
+        dW = X.T @ dscores + W
+        db = dscores.sum(axis=0)
+        return dW, db
+    """
+    first = cr.grade(made(source, "back", tmp_path), made(source, "loss", tmp_path)).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert (first.diagnosis.kind, first.source) == ("factor", "dscores[np.arange(num), y] -= 1")
+    assert first.diagnosis.values["factor"] == "count"

@@ -20,6 +20,7 @@ Kind: TypeAlias = Literal[
     "brackets",
     "applied",
     "target",
+    "repeated",
     "transposed",
     "order",
     "missing sum",

@@ -22,6 +22,7 @@ PRIORITY: tuple[Kind, ...] = (
     "brackets",
     "applied",
     "target",
+    "repeated",
     "axis",
     "transposed",
     "elementwise",
@@ -173,6 +174,14 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
         yield Edit("direction" if scope.parameter else "sign", changed, *signs)
         assign = ast.copy_location(ast.Assign([statement.target], statement.value), statement)
         yield Edit("other", ast.fix_missing_locations(assign), cost=5)
+        if isinstance(statement.target, ast.Subscript):
+            adding = ast.parse("np.add.at").body[0]
+            assert isinstance(adding, ast.Expr)
+            base = _as_loaded(statement.target.value)
+            value = statement.value if isinstance(statement.op, ast.Add) else ast.UnaryOp(ast.USub(), statement.value)
+            call = ast.Call(adding.value, [base, statement.target.slice, value], [])
+            at_once = ast.copy_location(ast.Expr(call), statement)
+            yield Edit("repeated", ast.fix_missing_locations(at_once), ast.unparse(statement.target), "", 1)
     if scope.parameter and isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp):
         value = statement.value
         if isinstance(value.op, ast.Add | ast.Sub):
@@ -191,6 +200,10 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             for name in scope.variables:
                 if name != target.id:
                     yield Edit("target", named, target.id, name, 3, None, name)
+
+
+def _as_loaded(node: ast.expr) -> ast.expr:
+    return ast.parse(ast.unparse(node), mode="eval").body
 
 
 def _afterwards(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:

@@ -1,4 +1,4 @@
-"""Plain-text answers, one equation a line, as statements that are graded like those of a function.
+"""Plain-text answers, equations in lines, as statements that are graded like those of a function.
 
 The right sides are parsed as formulas. The kind of each product `*` is inferred from the shapes, as in formulas.
 """
@@ -18,6 +18,7 @@ from chainrule.grading.answers import Answer, Output, Parameter
 from chainrule.grading.instruments import GradeError
 from chainrule.grading.marks import Mark, put_mark
 from chainrule.grading.names import COUNTS, gradient_of
+from chainrule.grading.notation import equations_in
 from chainrule.grading.truth import Truth
 from chainrule.trace import FormulaError, canonical_name, parse_formula, syntax
 
@@ -83,8 +84,7 @@ class _Reader:
         for number, line in enumerate(self._lines, start=1):
             self._line = number
             plain = line.partition("#")[0].strip().rstrip(";")
-            if plain:
-                body.append(self._statement(plain))
+            body += [self._statement(each) for each in equations_in(plain)]
         if not body:
             raise GradeError("the answer has no equation; write one a line, as in dW2 = a1' * d2")
         parameters = [Parameter(name) for name in self._parameters]

@@ -127,6 +127,8 @@ def _loads(statement: ast.stmt, number: int) -> list[ast.expr]:
     if isinstance(statement, ast.Expr):
         changed = mark_of(statement).changed
         return [ast.Name(changed, ast.Load())] if changed else []
+    if isinstance(statement, ast.If) and mark_of(statement.body[0]).unit == number:  # a statement and what follows it
+        return _loads(statement.body[0], number)
     if not isinstance(statement, ast.Assign | ast.AugAssign):
         return []
     targets = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets

@@ -62,6 +62,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The index is wrong: {before}, where {after} belongs.",
         "下标有误：写的是 {before}，应为 {after}。",
     ),
+    "repeated": (
+        "Where an index occurs more than once, {before} += adds only the last value: np.add.at adds all of them.",
+        "下标重复出现时，{before} += 只加上最后一个值；np.add.at 会把每个值都加上。",
+    ),
     "target": (
         "The value is assigned to {before}; {after}, which is read later, stays as it was.",
         "该值赋给了 {before}；而后面读取的 {after} 没有更新。",
@@ -219,6 +223,7 @@ _TITLES: dict[str, tuple[str, str]] = {
     "index": ("wrong index", "下标有误"),
     "brackets": ("brackets missing", "缺少括号"),
     "applied": ("activation for its derivative", "用激活函数代替了导数"),
+    "repeated": ("repeated indices", "下标重复"),
     "target": ("wrong variable assigned", "赋值对象有误"),
     "transposed": ("transpose", "转置有误"),
     "order": ("order of a matrix product", "矩阵乘积次序有误"),
