@@ -469,6 +469,14 @@ def test_only_what_is_proved_is_remarked(formula: str) -> None:
         assert words in remark
 
 
+@pytest.mark.parametrize(("other", "proved"), [("a", True), ("b", False)])
+def test_a_projection_is_along_the_vector_whose_length_it_divides_by(other: str, proved: bool) -> None:
+    """I − a aᵀ / ‖b‖² is semidefinite for b = a, and for other vectors only if ‖a‖ is at most ‖b‖."""
+    text = cr.derive(f"r = norm({other}); 0.5*norm(x)^2 - 0.5*dot(a, x)^2 / r^2", "x", order=2).text(width=200)
+    assert "I − (1 / r²) a aᵀ" in text
+    assert ("positive semidefinite" in text) == proved
+
+
 @pytest.mark.parametrize("kinked", ["sum(abs(x))", "max(x)"])
 def test_nothing_is_said_of_convexity_where_there_are_kinks(kinked: str) -> None:
     text = cr.derive(f"sum(x^2) - {kinked}", order=2, x="n").text()
