@@ -59,6 +59,30 @@ def test_values_at_edges_are_numpys(name: str, engine: str) -> None:
         np.testing.assert_array_equal(np.signbit(one)[numbers], np.signbit(other)[numbers])
 
 
+@pytest.mark.parametrize("name", ["fmod", "remainder", "floor_divide"])
+def test_native_division_is_exact_for_all_bits(name: str) -> None:
+    """Numbers of every exponent, subnormal ones and those next to them included, and quotients up to 2²⁰⁰⁰."""
+    draw = np.random.default_rng(8)
+    x, y = draw.integers(-(2**63), 2**63, (2, 4000)).view(np.float64)
+    small = draw.integers(1, 56 << 52, (2, 4000)).view(np.float64)
+    x, y = (np.concatenate(parts) for parts in ((x, small[0], x), (y, small[1], small[0])))
+    ufunc = getattr(np, name)
+    program = trace(lambda x, y: ufunc(x, y), x=x, y=y)
+    (found,) = get_engine("native").compile(program)({"x": x, "y": y})
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(found, ufunc(x, y))
+
+
+@pytest.mark.parametrize("name", ["arcsin", "arccos", "arcsinh", "arccosh", "arctanh", "cbrt"])
+def test_native_values_between_the_edges(name: str) -> None:
+    draw = np.random.default_rng(9)
+    sizes = np.exp(draw.uniform(-40, 0 if name in ("arcsin", "arccos", "arctanh") else 60, 3000))
+    x = sizes * np.where(draw.random(3000) < 0.5, 1, -1) if name != "arccosh" else 1 + sizes
+    function = getattr(np, name)
+    (found,) = get_engine("native").compile(trace(lambda x: function(x), x=x))({"x": x})
+    np.testing.assert_allclose(found, function(x), rtol=4 * np.finfo(float).eps)
+
+
 DERIVATIVES: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[float]]] = {
     "arcsin": (np.arcsin, mpmath.asin, [0.0, 0.3, -0.999]),
     "arccos": (np.arccos, mpmath.acos, [0.0, 0.3, -0.999]),

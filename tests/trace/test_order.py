@@ -55,6 +55,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Any]] = {
         for method in ("linear", "lower", "higher", "midpoint", "nearest", "hazen", "weibull", "median_unbiased")
     },
     "searchsorted": (lambda v: np.searchsorted(GRID, v) + 10.0 * np.searchsorted(GRID, v, side="right"), V),
+    "searchsorted of nan": (lambda v: np.searchsorted(GRID, v) + 10.0 * np.searchsorted(GRID, v, "right"), LOST),
     "searchsorted at points": (
         lambda v: np.searchsorted(v, GRID) + 10.0 * np.searchsorted(v, GRID, "right"),
         np.array([-1.0, -0.25, -0.25, 0.5, 3.0]),
