@@ -95,6 +95,10 @@ def test_derivations_hold_and_print(name: str) -> None:
     np.testing.assert_allclose(loss_of(name)(X, PLACES), evaluated(loss_of(name)), rtol=1e-14)
 
 
+def test_points_are_drawn_at_which_a_computed_index_exists() -> None:
+    assert cr.derive(lambda x, k: np.sum(x[k + 5] ** 2), ["x"], x="7", k="9:int").verify().holds
+
+
 def evaluated(loss: Callable[..., Any]) -> Any:
     program = trace(loss, x=X, k=PLACES)
     return evaluate_nodes(program.outputs, dict(zip(program.inputs, (X, PLACES), strict=True)))[program.outputs[0]]
