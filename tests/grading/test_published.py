@@ -308,7 +308,7 @@ def test_a_folder_is_graded_into_one_table(tmp_path: Path) -> None:
     loss = made('def loss(X: "n d", y: "n", w: "d"):\n    return np.sum((X @ w - y) ** 2)\n', "loss", tmp_path)
     folder = tmp_path / "answers"
     folder.mkdir()
-    for name, value in {"b": "X.T @ (X @ w - y)", "a": "2 * X.T @ (X @ w - y)", "c": "w @ X.T @ (X @ w - y)"}.items():
+    for name, value in {"b": "X.T @ (X @ w - y)", "a": "2 * X.T @ (X @ w - y)", "c": "2 * X.T * (X @ w - y)"}.items():
         (folder / f"{name}.py").write_text(f"def back(X, y, w):\n    dw = {value}\n    return {{'w': dw}}\n")
     (folder / "d.py").write_text("def back(X):\n")
     (folder / "e.txt").write_text("dw = X' * (X * w - y)\n")
@@ -390,3 +390,33 @@ def test_what_is_left_out_after_a_changed_part_is_a_factor_there(tmp_path: Path)
     assert first.diagnosis is not None
     assert (first.diagnosis.kind, first.source) == ("factor", "dscores[np.arange(num), y] -= 1")
     assert first.diagnosis.values["factor"] == "count"
+
+
+def test_a_cache_that_is_an_array_is_no_output(tmp_path: Path) -> None:
+    source = """
+    def layer(x: "N D"):
+        cache = 3 * x
+        out = np.maximum(0, cache)
+        return out, cache
+
+
+    def back(dout, cache):
+        dout[cache <= 0] = 0
+        return 3 * dout
+    """
+    grade = cr.grade(made(source, "back", tmp_path), made(source, "layer", tmp_path))
+    assert grade.right, str(grade)
+
+
+def test_data_are_data_where_no_name_is_that_of_a_weight(tmp_path: Path) -> None:
+    source = """
+    def loss(img: "d 1", hidden: "o d"):
+        return np.sum((hidden @ img) ** 2)
+
+
+    def back(img, hidden):
+        return {"hidden": 2 * hidden @ img @ img.T}
+    """
+    grade = cr.grade(made(source, "back", tmp_path), made(source, "loss", tmp_path))
+    assert grade.right, str(grade)
+    assert grade.gradients == {"hidden": "right"}
