@@ -478,6 +478,8 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: of_a_matrix(kind) for kind in (p.Diagonal, p.Trace)},
     p.Adjugate: of_a_regular_matrix(lambda: lambda x: p.Adjugate()(x, p.Determinant()(x))),
     **{kind: of_a_regular_matrix(kind) for kind in (p.Inverse, p.Determinant, p.LogDeterminant, p.SignDeterminant)},
+    **{kind: of_a_regular_matrix(kind) for kind in (p.Cholesky, p.Pseudoinverse)},
+    p.Triangle: lambda b: p.Triangle(bool(b.rng.random() < 0.5), int(b.rng.integers(-2, 3)))(b.real(2)),
     p.Vec: lambda b: p.Vec()(matrix_of(b)),
     p.Kronecker: make_kronecker,
     p.Commutation: make_commutation,
