@@ -420,3 +420,19 @@ def test_data_are_data_where_no_name_is_that_of_a_weight(tmp_path: Path) -> None
     grade = cr.grade(made(source, "back", tmp_path), made(source, "loss", tmp_path))
     assert grade.right, str(grade)
     assert grade.gradients == {"hidden": "right"}
+
+
+def test_constants_of_the_forward_pass_are_found_in_a_dict_of_them(tmp_path: Path) -> None:
+    source = """
+    def layer(x: "4 3"):
+        _, scale = x.shape
+        out = scale * x
+        return out
+
+
+    def back(dout, cache):
+        x, layer_param = cache
+        return layer_param["scale"] * dout
+    """
+    grade = cr.grade(made(source, "back", tmp_path), made(source, "layer", tmp_path))
+    assert grade.right, str(grade)

@@ -156,7 +156,7 @@ class Container(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         more: Mapping[str, Any] = object.__getattribute__(self, "_more")
-        found = called(str(key), more) or called(_OTHER_NAMES.get(folded(str(key)), ""), more)
+        found = called(str(key), more) or called(_OTHER_NAMES.get(folded(str(key)), str(key)), more)
         if found is not None:
             self[key] = copied(more[found])
         elif re.search(r"param|config|conf|hyper|option", str(key)):  # constants, such as a stride
