@@ -436,3 +436,31 @@ def test_constants_of_the_forward_pass_are_found_in_a_dict_of_them(tmp_path: Pat
     """
     grade = cr.grade(made(source, "back", tmp_path), made(source, "layer", tmp_path))
     assert grade.right, str(grade)
+
+
+def test_a_sum_to_which_nothing_is_added_is_the_mistake(tmp_path: Path) -> None:
+    source = """
+    def loss(X: "3 2", w: "2", b: ""):
+        total = 0
+        h = 0 * b
+        for t in range(3):
+            h = np.tanh(X[t] @ w + b + h)
+            total = total + h
+        return total
+
+
+    def back(X, w, b):
+        hs = [0.0]
+        for t in range(3):
+            hs.append(np.tanh(X[t] @ w + b + hs[t]))
+        dw, db, dh = np.zeros_like(w), 0.0, 0.0
+        for t in reversed(range(3)):
+            dz = (1 + dh) * (1 - hs[t + 1] ** 2)
+            dw += X[t] * dz
+            db += db
+            dh = dz
+        return dw, db
+    """
+    first = cr.grade(made(source, "back", tmp_path), made(source, "loss", tmp_path), wrt=["w", "b"]).first_wrong
+    assert first is not None
+    assert first.source == "db += db"

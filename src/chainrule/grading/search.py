@@ -119,7 +119,13 @@ class Search:
                     unsound.add(key)
                 elif isinstance(unit.statement, ast.Assign) and "[" not in name:
                     unsound.discard(key)
-        return suspects
+        constant = [
+            unit
+            for unit in answer.units
+            if unit.nested and isinstance(unit.statement, ast.AugAssign) and unit not in suspects
+            if identities.is_known(attempt, unit, 0) is None
+        ]
+        return [*constant, *suspects]  # a sum in a loop to which nothing is added is looked at first
 
     def _unread(self, attempt: Attempt) -> list[Unit]:
         """Return the units that assign to a variable that nothing reads, although loops go on."""
