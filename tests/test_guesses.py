@@ -215,3 +215,20 @@ def test_a_type_error_of_the_users_own_function_is_kept() -> None:
         cr.grad(wrong)(W)
     with pytest.raises(TypeError, match="missing 1 required"):
         c.fit(loss, PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("guess", "words"),
+    [
+        (lambda: cr.SGD(-1), "学习率为 -1；应为有限的正数或步数的函数"),
+        (lambda: cr.SGD(0.1, momentum=2), "momentum 为 2；应为从 0 到小于 1 的数或步数的函数"),
+        (lambda: cr.Adam(weight_decay=-1), "weight_decay 为 -1；应为不小于 0 的有限数或步数的函数"),
+        (lambda: cr.Adam(color=1), "Adam 没有参数 'color'；它的参数有 learning_rate, betas, eps, "),  # type: ignore[call-arg]
+        (lambda: cr.derive("x' S x", assume="T symmetric"), "assume 中的 'T' 不是函数的输入；函数的输入有 x, S"),
+        (lambda: cr.derive("norm(A x - b)^2").text(at={"x": [1, 2]}), "还缺少 A (m×n), b (m) 的值；请一并给出"),
+    ],
+)
+def test_a_wrong_guess_gets_the_mend_in_chinese(guess: Callable[[], Any], words: str) -> None:
+    with pytest.raises(cr.ChainruleError) as error:
+        guess()
+    assert error.value.in_language("zh").startswith(words)

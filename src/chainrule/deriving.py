@@ -335,7 +335,10 @@ class FurtherDerivation(Derivation):
         _check_choice("form", form, FURTHER_FORMS)
         _check_choice("detail", detail, DETAILS)
         if at is not None:
-            raise DerivationError("a worked example is of a backward pass; derive it without order=2 and jacobian")
+            raise DerivationError(
+                "a worked example is of a backward pass, without second derivatives and Jacobians; values of those are "
+                "cr.hessian and cr.jacobian"
+            )
         return write_derivatives(self.derivatives, form, used_language(lang), detail, self._set_aside)
 
     @at_callers_line

@@ -361,7 +361,7 @@ def test_a_worked_example(run: Run, tmp_path: Path) -> None:
         ("x", "--at 'x' is not a name and its value"),
         ("x=two", "--at of x: 'two' is not a number or a list"),
         ("x=1, x=2", "--at gives x twice"),
-        ("x=1", "the values lack w (a number), b (a number); give them too"),
+        ("x=1", "the values lack w, b; give them too"),
         ("none.npz", "cannot read none.npz"),
         ("x=__import__('os').getcwd()", "is not a number or a list"),
     ],

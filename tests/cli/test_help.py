@@ -167,3 +167,8 @@ def test_a_command_leaves_the_language_of_the_process_alone() -> None:
     with speaking("zh"):
         assert CliRunner(env={"CHAINRULE_LANG": "en"}).invoke(app, ["derive"]).stderr.startswith("error: ")
     assert os.environ.get("CHAINRULE_LANG") is None
+
+
+def test_an_error_is_translated_once() -> None:
+    result = CliRunner().invoke(app, ["derive", r"\|Ax - b\|", "--lang", "zh"])
+    assert '--shape "Ax: n"' in result.stderr

@@ -403,3 +403,12 @@ def test_a_wrong_gradient_in_the_users_names_is_refuted(monkeypatch: pytest.Monk
 def test_contributions_are_in_the_order_of_the_arguments(formula: str, gradient: str) -> None:
     lines = equations(cr.derive(formula).text(detail="brief", width=100))
     assert [line for line in lines if line.startswith(gradient)]
+
+
+def test_numbers_that_scale_a_vector_are_not_multiplied_element_by_element() -> None:
+    text = cr.derive("log(1 + exp(-y (w'x + b)))", wrt=["w", "b"]).text("path", detail="brief")
+    assert "∂L/∂w = ∂L/∂z · ∂z/∂w = −σ(z) · y · x" in text
+
+
+def test_shapes_in_chinese() -> None:
+    assert "形状：s 是标量，x 的长度为 n，A 为 n×n。" in cr.derive("s * x' A x").text(lang="zh")

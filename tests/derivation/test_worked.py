@@ -339,7 +339,7 @@ def test_every_gallery_entry_has_a_worked_example(name: str) -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "missing": ({"x": 2}, "the values lack w (a number), b (a number); give them too"),
+    "missing": ({"x": 2}, "the values lack w, b; give them too"),
     "unknown": (
         {"x": 2, "w": 1, "b": 1, "bb": 3},
         "have 'bb', which the function does not; it has w, x, b; did you mean 'b'?",

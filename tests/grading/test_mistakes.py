@@ -85,3 +85,12 @@ def test_a_value_of_the_forward_pass_should_be_its_own_formula() -> None:
     text = cr.grade(answer, "r = X @ w + b - y; mean(r^2)", wrt="w", X="n d", w="d", b="", y="n").text()
     assert "r should be r = X w + b − y." in text
     assert "should be b - (y - X @ w)." in text
+
+
+@pytest.mark.parametrize("answer", ["dw = 2 X (X w - y)", "dw = 2 X(X w - y)"])
+def test_a_parenthesis_after_a_matrix_of_the_reference_is_a_factor(answer: str) -> None:
+    grade = cr.grade(answer, "norm(X w - y)^2", wrt="w")
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.diagnosis is not None
+    assert grade.first_wrong.diagnosis.kind == "transposed"
+    assert cr.grade("r = X w - y\ng = r (2)\ndw = X.T (g)", "norm(X w - y)^2", wrt="w").right

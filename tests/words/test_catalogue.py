@@ -53,6 +53,7 @@ COMPOSED = frozenset(
         "a finite number above {low}",
         "a number above {low}",
         "a finite number of at least {low}",
+        "a finite number of at least {low} or {other:text}",
         "a number of at least {low}",
         "a whole number of at least {least}",
         "a whole number from {least} to {most}",

@@ -88,8 +88,10 @@ class App(Command, click.Group):
             status = super().main(*args, **{**options, "standalone_mode": False})
             sys.stdout.flush()
         except FormulaError as error:
-            _fail(str(error), error.excerpt)
-        except (CommandError, ChainruleError) as error:
+            _fail(error.in_language("en"), error.excerpt)
+        except ChainruleError as error:
+            _fail(error.in_language("en"))
+        except CommandError as error:
             _fail(str(error))
         except click.ClickException as error:
             _fail(error.format_message())
@@ -122,7 +124,7 @@ def _abandon_output() -> None:
 
 
 def _fail(message: str, excerpt: str = "") -> NoReturn:
-    """Exit with one line and, for an error in a formula, an excerpt."""
+    """Exit with one line, a message in English shown in the language in use, and an excerpt of a formula."""
     click.echo(say(spoken(), "error", message=one_line(in_use(message))), err=True)
     for line in excerpt.splitlines():
         click.echo(f"  {line}", err=True)

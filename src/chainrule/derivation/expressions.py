@@ -471,7 +471,7 @@ def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
     if not applies(node, Multiply):
         return None
     for k, operand in enumerate(node.operands):
-        if is_scale(operand) or _repeats_number(operand):
+        if is_scale(operand) or _is_number_throughout(operand):
             return Infix("·", (operands[k], operands[1 - k]))
     return None
 
@@ -482,6 +482,14 @@ def _holds_counts(node: Apply) -> bool:
         case Apply(Cast(DType.INT64), (x,)):
             return counts_up(x)
     return False
+
+
+def _is_number_throughout(node: Node) -> bool:
+    """Whether all elements of `node` are one number, repeated, or a product of such numbers."""
+    match node:
+        case Apply(Multiply(), (a, b)):
+            return _is_number_throughout(a) and _is_number_throughout(b)
+    return _repeats_number(node)
 
 
 def _repeats_number(node: Node) -> TypeGuard[Apply]:

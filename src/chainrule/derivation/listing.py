@@ -55,12 +55,8 @@ def program_markdown(program: Program) -> str:
 def _document(program: Program) -> Document:
     shapes: list[Words] = []
     for node in program.inputs:
-        symbol, shape = _symbol(node.name), shape_of(node.type)
-        shapes.append(
-            say("en", "length of", symbol, shape)
-            if node.type.ndim == 1
-            else say("en", "shape of", symbol, shape or say("en", "scalar"))
-        )
+        key = ("is a scalar", "length of")[node.type.ndim] if node.type.ndim < 2 else "shape of"
+        shapes.append(say("en", key, _symbol(node.name), shape_of(node.type)))
     lines = [Equation((left, right), shape_of(node.type)) for left, right, node in _lines(program)]
     blocks = [Paragraph(say("en", "shapes", join("en", shapes)))]
     constants = constants_legend(_constants(program), lines, "en")

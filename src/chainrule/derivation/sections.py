@@ -188,7 +188,9 @@ class Sections:
     def _shape_words(self, node: Input) -> Words:
         if node.type.ndim == 1:
             return self.say("length of", Symbol(node.name), shape_of(node.type))
-        return self.say("shape of", Symbol(node.name), shape_of(node.type) or self.say("scalar"))
+        if node.type.ndim == 0:
+            return self.say("is a scalar", Symbol(node.name))
+        return self.say("shape of", Symbol(node.name), shape_of(node.type))
 
     def _convention(self) -> Words | None:
         """Return the orientation of samples, from the first product of data and a parameter."""

@@ -182,7 +182,8 @@ def _inputs(program: Program, at: Mapping[str, Any]) -> tuple[tuple[Input, ...],
 
 
 def _described(node: Input) -> str:
-    return f"{node.name} ({_shape_words(node)})"
+    shape = shape_of(node.type)
+    return f"{node.name} ({shape})" if shape else node.name
 
 
 def _them(nodes: Sequence[Input]) -> str:

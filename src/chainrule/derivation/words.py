@@ -273,7 +273,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{0} is {1}",
         "{0} 为 {1}",
     ),
-    "scalar": ("a scalar", "标量"),
+    "is a scalar": ("{0} is a scalar", "{0} 是标量"),
     "list comma": (", ", "，"),
     "list letters": (", ", "、"),
     "list semicolon": ("; ", "；"),

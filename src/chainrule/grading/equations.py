@@ -27,6 +27,7 @@ _PARTIAL = re.compile(r"[∂d](\w+)\s*/\s*[∂d](\w+)")
 _PRIME = re.compile(r"\b([^\W\d_]\w*)['′’]\s*\(\s*(\w+)\s*\)")
 _ONES = re.compile(r"(?<![\w.])1(?:ᵀ|\.T|['′])\s*[*@·]?\s*(\w+)")
 _OF = "_prime_of_"
+_NAME = re.compile(r"[^\W\d]\w*")
 _OPERATORS: Mapping[str, type[ast.operator]] = {
     "+": ast.Add,
     "-": ast.Sub,
@@ -110,7 +111,7 @@ class _Reader:
         right = _ONES.sub(r"sum(\1, axis=0)", found["right"])
         right = _PRIME.sub(lambda m: f"{_SPELLINGS.get(m[1], m[1])}{_OF}{m[2]}", right)
         try:
-            formula = parse_formula(right, juxtaposed=True)
+            formula = parse_formula(right, juxtaposed=True, variables=self._variables_in(right))
         except FormulaError as error:
             raise self._error(str(error).splitlines()[0].removesuffix(":")) from None
         value = self._expression(formula.statements[-1].value)
@@ -163,6 +164,11 @@ class _Reader:
             canonical = {canonical_name(key): key for key in names}
             found = canonical.get(canonical_name(name))
         return found
+
+    def _variables_in(self, text: str) -> frozenset[str]:
+        """Return the names in `text` that have values, so that a parenthesis after one is a factor."""
+        names = {canonical_name(name) for name in _NAME.findall(text)}
+        return frozenset(name for name in names if name in self._assigned or self._known(name) is not None)
 
     def _name(self, node: syntax.Name) -> ast.expr:
         name = node.name
@@ -251,7 +257,7 @@ class _Reader:
             return matrix if rows == [True, False] else elementwise
         if len(a) < 2 or len(b) < 2:
             fits = a[-1] == b[max(len(b) - 2, 0)]
-            return matrix if fits else elementwise
+            return matrix if fits or not _broadcast(a, b) else elementwise
         if a[-1] == b[-2]:
             return elementwise if a == b and not self._dotted else matrix
         return elementwise if a == b else matrix
@@ -297,3 +303,12 @@ def _numpy(name: str) -> ast.expr:
 
 def _called(function: ast.expr, arguments: list[ast.expr]) -> ast.expr:
     return ast.Call(function, arguments, [])
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether arrays of the shapes `a` and `b` can be combined element by element."""
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError:
+        return False
+    return True

@@ -93,7 +93,7 @@ def keyword_error(title: str, name: str, known: Iterable[str]) -> ArgumentError:
     elif named is not None:
         mend = f"write {named}=…"
     else:
-        mend = f"it takes {', '.join(known) or 'no keywords'}"
+        mend = f"it takes {', '.join(known)}" if known else "it takes no keywords"
     return ArgumentError(f"{title} takes no {name!r}; {mend}")
 
 

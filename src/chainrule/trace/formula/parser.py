@@ -63,7 +63,7 @@ def parse(
     if `juxtaposed`, otherwise by one that is written as a space and is never elementwise, and where a quotient before
     them leaves the precedence in doubt, the formula is rejected.
     `functions` names functions without a definition, with their sizes; a name that is called and is neither a known
-    function nor in `variables` is one as well.
+    function nor in `variables` is one as well. A parenthesis after one of `variables` is a factor.
     """
     return _Parser(text, juxtaposed, functions, variables).formula()
 
@@ -444,7 +444,7 @@ class _Parser(Cursor):
                 token = replace(token, text=_OF_TWO[token.text])
         if self._token.kind == "^" and self._is_powered(token):
             return self._powered(token)
-        if self._token.kind == "(" and (self._juxtaposed or not self._follows_variable()):
+        if self._token.kind == "(" and not self._follows_variable():
             return self._function(token)
         self._check_beside(token)
         return self._made(Name(token.text, token.span))
