@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType, FunctionType, MethodType
 from typing import Any
@@ -24,7 +24,7 @@ import numpy as np
 
 from chainrule.deriving import Derivation
 from chainrule.grading.names import is_loss_name
-from chainrule.ir import Node, Program, SymbolicDim, bind_dim
+from chainrule.ir import Declaration, Node, Program, SymbolicDim, bind_dim
 from chainrule.trace import flatten, trace_formula, trace_with_structure, unwrap
 
 _ASIDE = re.compile(r"_*(\w*cache\w*|grads?|gradients?|memory|ctx|context|saved|state|d[A-Z]\w*|dx|dw|db)", re.ASCII)
@@ -47,14 +47,21 @@ class Forward:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def forward_of(against: Callable[..., Any] | Program | Derivation | str, shapes: Mapping[str, Any]) -> Forward:
-    """Trace a reference; raise TraceError, ShapeError or FormulaError if that is impossible."""
+def forward_of(
+    against: Callable[..., Any] | Program | Derivation | str,
+    shapes: Mapping[str, Any],
+    declarations: Sequence[Declaration] = (),
+) -> Forward:
+    """Trace a reference; raise TraceError, ShapeError or FormulaError if that is impossible.
+
+    Of a formula, the shapes that are not given are inferred such that the declared properties are possible.
+    """
     if isinstance(against, Derivation):
         return Forward(against.record.traced)
     if isinstance(against, Program):
         return Forward(against)
     if isinstance(against, str):
-        return Forward(trace_formula(against, shapes))
+        return Forward(trace_formula(against, shapes, None, declarations))
     watched = _Watched(against)
     found = trace_with_structure(watched.function, **shapes)
     return Forward(found.program, found.arguments, watched.held, _options(watched.tree))

@@ -28,8 +28,9 @@ class Truths:
         unfinished: bool = False,
     ) -> None:
         self.unfinished = unfinished
-        forward = forward_of(against, shapes)
-        program = forward.program if assume is None else forward.program.declare(parse_declarations(assume))
+        declarations = () if assume is None else parse_declarations(assume)
+        forward = forward_of(against, shapes, declarations)
+        program = forward.program.declare(declarations)
         self.stated = wrt is not None
         if wrt is None and isinstance(against, Derivation):
             self.stated = True
