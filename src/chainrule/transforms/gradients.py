@@ -89,7 +89,12 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
         if len(call.outputs) != 1 or call.outputs[0].type.shape != ():
             shapes = ", ".join(shape_text(output.type.shape) for output in call.outputs)
             raise ProgramError(f"grad needs a function that returns one scalar, not shape {shapes}; sum or average it")
-        wrt = [node for node, place in zip(call.inputs, call.places, strict=True) if place in numbers]
+        by_place = [(node, place) for node, place in zip(call.inputs, call.places, strict=True) if place in numbers]
+        for node, place in by_place:
+            if not node.type.dtype.is_float:
+                kind = node.type.dtype.value
+                raise ProgramError(f"argument {place} of grad holds {kind}; convert it with astype(float)")
+        wrt = [node for node, _ in by_place]
         gradients = backward(call.program, wrt).gradients
         value, *found = call.values([call.outputs[0], *gradients])
         by_input = dict(zip(wrt, found, strict=True))
