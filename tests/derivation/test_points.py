@@ -115,3 +115,18 @@ def test_a_derivative_of_zero_is_found() -> None:
 def test_matrices_that_are_inverted_have_full_rank(formula: str, shapes: dict[str, str]) -> None:
     verification = cr.derive(formula, **shapes).verify()
     assert verification.ok, str(verification)
+
+
+@pytest.mark.parametrize(
+    ("formula", "wrt"),
+    [
+        ("norm(y - X*inv(X'*X)*X'*y)^2", "X"),  # the residuals of least squares: Xᵀ r is 0 at every X
+        ("tr(X*inv(X'*X)*X')", "X"),  # the rank of X
+        ("norm(x / norm(x))", "x"),
+        ("sum(softmax(x))", "x"),
+    ],
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_zero_everywhere_is_verified(formula: str, wrt: str, seed: int) -> None:
+    """Both sides of such lines are rounding errors alone, and have no digit in common."""
+    assert cr.derive(formula, wrt).verify(seed=seed).ok

@@ -38,6 +38,7 @@ from chainrule.ir import (
     Input,
     Node,
     substitute,
+    topological_order,
 )
 from chainrule.words import Language, used_language
 
@@ -76,11 +77,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether a claim holds at a point (None if it cannot be decided there), its error and the allowed error."""
+    """Whether a claim holds at a point (None if it cannot be decided there), its error and the allowed error.
+
+    `vanishes` is whether both sides are 0 but for rounding, compared with what they are computed from.
+    """
 
     holds: bool | None
     error: float
     tolerance: float
+    vanishes: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -203,10 +208,10 @@ class Verifier:
 
         A failure next to a kink or a pole is not counted, since finite differences are meaningless there, nor are
         points where a side is not finite, or known to fewer than three digits; they are replaced by others, up to a
-        limit.
+        limit. If both sides are 0 but for rounding at all of them, the claim holds.
         """
         told = dict.fromkeys(range(1, len(self.claims) + 1), 0)
-        untold = dict(told)
+        untold, vanishing = dict(told), dict(told)
         worst = {EXACT_TOLERANCE: 0.0, DIFFERENCE_TOLERANCE: 0.0}
         failures: dict[int, Failure] = {}
         last: Values | None = None
@@ -222,11 +227,16 @@ class Verifier:
                 outcome = self._judged(self.claims[number - 1], values)
                 if outcome.holds is None:
                     untold[number] += 1
+                    vanishing[number] += outcome.vanishes
                     continue
                 told[number] += 1
                 worst[outcome.tolerance] = max(worst[outcome.tolerance], outcome.error)
                 if not outcome.holds:
                     failures[number] = Failure(number, self.claims[number - 1], outcome.error)
+        # What is 0 at every point, such as the gradient of a constant, is known to no digits.
+        for number, count in vanishing.items():
+            if not told[number] and count == untold[number] >= points:
+                told[number] = count
         for number, error in self._wrong_at_ties():
             failures.setdefault(number, Failure(number, self.claims[number - 1], error))
         readings = self._readings(last) if self._whole and last is not None and not failures else []
@@ -341,7 +351,8 @@ class Verifier:
         rounding = SAFETY * self._spread(claim, values, found, stated, state) + _drowned(found, differences)
         told = np.isfinite(difference) & (rounding <= RESOLUTION * size)
         if not np.any(told):
-            return Outcome(None, error, tolerance)
+            noise = float(np.max(difference + rounding)) / self._size_of_symbols(claim, values)
+            return Outcome(None, error, tolerance, vanishes=noise <= EXACT_TOLERANCE)
         error = float(np.max(difference[told])) / size
         if np.all(difference[told] <= tolerance * size + rounding[told]):
             return Outcome(True, error, tolerance)
@@ -389,6 +400,8 @@ class Verifier:
             return self._value(left.node, values), exact, self._scale(claim, values), EXACT_TOLERANCE
         if isinstance(left, StageValue):
             return values[self._bound[left.stage.symbol]], self._value(right, values), 0.0, EXACT_TOLERANCE
+        if isinstance(left, StageDifferential):
+            values = self._with_small_tangents(left.operands, values)
         stated = self._value(right, values)
         if isinstance(left, StageDifferential):
             tangents = {self._bound[o]: values[self._bound_tangent(o)] for o in left.operands}
@@ -428,10 +441,25 @@ class Verifier:
             drawn[cotangent] = self._normal(cotangent.type.concrete_shape)
         return self._points.with_abbreviations(drawn)
 
+    def _with_small_tangents(self, operands: Sequence[Input], values: Values) -> Values:
+        """Return the values with the tangents of small operands as small, so that one step suits all of them."""
+        changed = dict(values)
+        for operand in operands:
+            size = float(np.max(np.abs(values[self._bound[operand]]), initial=0.0))
+            if 0 < size < 1:
+                changed[self._bound_tangent(operand)] = size * values[self._bound_tangent(operand)]
+        return changed
+
     def _size(self, found: Array, stated: Array, scale: float) -> float:
         """Return the size relative to which an error is measured."""
         entries = np.abs(np.concatenate([np.ravel(found), np.ravel(stated)]).astype(float))
         return max(float(np.max(entries, where=np.isfinite(entries), initial=0.0)), scale, TINY * self._unit)
+
+    def _size_of_symbols(self, claim: Claim, values: Values) -> float:
+        """Return the size of the values that the right side of a claim is computed from."""
+        used = [values[node] for node in topological_order([self._bound[claim.right]]) if node in values]
+        sizes = [float(np.max(np.abs(each), initial=0.0)) for each in used if each.dtype.kind == "f"]
+        return min(max(sizes, default=0.0), 1.0) or math.nan
 
     def _scale(self, claim: Claim, values: Values) -> float:
         """Return the size of the terms of a pairing, relative to which its rounding error is measured."""
@@ -562,7 +590,8 @@ def _ridders(along: Callable[[float], Array], size: float = 1.0) -> tuple[Array,
     values = np.abs(np.asarray(along(0.0), float))
     finite = np.isfinite(values)
     rounding = 2.0**-52 * float(np.max(values, where=finite, initial=0.0))
-    for start in (*STEPS, *((2.0**-6 * size, 2.0**-16 * size) if 0 < size < 2.0**-6 else ())):
+    # Steps far larger than the values lead to where a function may be flat, as one of directions alone is.
+    for start in (*((2.0**-6 * size, 2.0**-16 * size) if 0 < size < 2.0**-6 else ()), *STEPS):
         columns: list[Array] = []
         for level in range(4):
             step = start / 2**level
