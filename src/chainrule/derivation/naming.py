@@ -46,16 +46,18 @@ def is_activation(primitive: object) -> bool:
 def name_activations(program: Program) -> Program:
     """Name the unnamed operands and results of activations z and a.
 
-    An activation is a function of one argument whose operand depends directly on a matrix product, or is w x + b. The
-    operand of a softmax is named too, and its result, P, if it is a factor of another product.
+    An activation is a function of one argument whose operand depends directly on a matrix product, or is w x + b, or
+    w x if the result is weighted in turn. The operand of a softmax is named too, and its result, P, if it is a factor
+    of another product.
     """
     names = dict(program.names)
     taken = {node.name for node in program.inputs} | set(names.values())
     factors = {factor for node in program.nodes if applies(node, Contract) for factor in node.operands}
+    weighted = {other for node in program.nodes for _, other in _weightings(node)}
     for node in program.nodes:
         if applies(node, Softmax, LogSoftmax, LogSumExp):
             _name_softmax(node, node in factors and node not in program.outputs, names, taken)
-        if not isinstance(node, Apply) or node in program.outputs or not _is_layer(node, names):
+        if not isinstance(node, Apply) or node in program.outputs or not _is_layer(node, names, node in weighted):
             continue
         if node.operands[0] in names and node not in factors:  # a function of z in the loss is not a layer
             continue
@@ -83,11 +85,11 @@ def _name_softmax(node: Apply, is_factor: bool, names: dict[Node, str], taken: s
             taken.add(names[part])
 
 
-def _is_layer(node: Apply, names: Mapping[Node, str]) -> bool:
+def _is_layer(node: Apply, names: Mapping[Node, str], is_weighted: bool) -> bool:
     if not is_activation(node.primitive):
         return False
     return _follows_product(node, names) or (
-        {node.operands[0], node}.isdisjoint(names) and _is_weighted(node.operands[0], names, biased=True)
+        {node.operands[0], node}.isdisjoint(names) and _is_weighted(node.operands[0], names, biased=not is_weighted)
     )
 
 
@@ -102,17 +104,22 @@ def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
     )
 
 
+def _weightings(node: Node) -> Iterator[tuple[Node, Node]]:
+    """Yield w and x of a product w x, where w is a variable that x does not depend on."""
+    match node:
+        case Apply(Multiply(), (left, right)):
+            for one, other in ((_bare(left), _bare(right)), (_bare(right), _bare(left))):
+                if isinstance(one, Input) and not isinstance(other, Const) and one not in topological_order([other]):
+                    yield one, other
+
+
 def _is_weighted(node: Node, names: Container[Node], biased: bool) -> bool:
     """Whether `node` is like w x + b of single units: a product of a variable and another, if `biased` plus a term."""
     match _bare(node):
         case Apply(Add() | Subtract(), terms):
             return any(_is_weighted(term, names, biased=False) for term in terms if term not in names)
-        case Apply(Multiply(), (left, right)) if not biased:
-            pairs = [(_bare(left), _bare(right)), (_bare(right), _bare(left))]
-            return any(
-                isinstance(one, Input) and not isinstance(other, Const) and one not in topological_order([other])
-                for one, other in pairs
-            )
+        case Apply(Multiply()) as product if not biased:
+            return any(True for _ in _weightings(product))
     return False
 
 
@@ -194,6 +201,8 @@ def _candidates(function: Apply, part: Node, names: Mapping[Node, str]) -> Itera
         letters = ("r", *_LETTERS)
     elif not squared and len(function.operands) == 1 and _is_pre_activation(part, function, names):
         letters = ("z", *_LETTERS)
+        numbers = [int(name[1:]) for name in names.values() if re.fullmatch(r"z\d+", name)]
+        yield from (f"z{max(numbers) + 1}" for _ in numbers[:1])
     yield from letters
     yield from (letters[0] + str(k) for k in itertools.count(1))
 
