@@ -88,7 +88,10 @@ def test_chinese(run: Run, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
         (["--seed", "-1"], "--seed"),
         (["--form", "verse"], "--form"),
         (["--nonsense"], "--nonsense"),
-        (["nonsense"], "there is no command 'nonsense'; there are demo, derive, emit, grade, gallery, train, predict"),
+        (
+            ["nonsense"],
+            "there is no command 'nonsense'; there are demo, derive, emit, grade, explore, gallery, train, predict",
+        ),
     ],
 )
 def test_mistakes_are_answered_in_one_line(run: Run, arguments: list[str], words: str) -> None:

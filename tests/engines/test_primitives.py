@@ -14,13 +14,15 @@ from support.examples import EXTREME, SPECIAL, example_program, names_in, values
 from chainrule.engines.native import NotUnrollableError
 from chainrule.engines.native.compilation import CompiledProgram
 from chainrule.engines.native.prepare import prepare
-from chainrule.ir import Apply, DType, Node, Program
+from chainrule.ir import DType, Node, Program, applies
 from chainrule.primitives import (
     REGISTRY,
     Abstract,
+    ArgSort,
     Elementwise,
     Example,
     Inverse,
+    Quantile,
     TakeAlong,
     evaluate_nodes,
 )
@@ -48,13 +50,13 @@ def outputs(program: Program, values: dict[str, Array]) -> tuple[Array, dict[Mod
 def unrolling_may_be_refused(program: Program) -> bool:
     """Registers hold neither empty arrays nor large ones, and no place is chosen at run time."""
     sizes = [int(np.prod(node.type.concrete_shape)) for node in (*program.inputs, *prepare(program).nodes)]
-    eliminates = any(
-        isinstance(node, Apply) and isinstance(node.primitive, Inverse) and node.type.shape[-1] == 5
+    is_long = any(
+        (applies(node, ArgSort) and node.type.ndim == 2) or (applies(node, Inverse) and node.type.shape[-1] == 5)
         for node in program.nodes
     )  # more instructions than are worth writing without loops
     integers = any(node.type.dtype is DType.INT64 and node.type.ndim < 3 for node in program.inputs)
-    chooses = any(isinstance(node, Apply) and isinstance(node.primitive, TakeAlong) for node in prepare(program).nodes)
-    return 0 in sizes or max(sizes) > 64 or integers or eliminates or chooses
+    chooses = any(applies(node, TakeAlong, Quantile) for node in (*program.nodes, *prepare(program).nodes))
+    return 0 in sizes or max(sizes) > 64 or integers or is_long or chooses
 
 
 @Examples
