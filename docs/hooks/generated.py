@@ -141,7 +141,7 @@ def losses() -> str:
 def commands() -> str:
     """The commands, with their options."""
     app = cli.app
-    context = click.Context(app, info_name="chainrule")
+    context = click.Context(app, info_name="chainrule", **app.context_settings)
     return "\n".join(_command(app.get_command(context, name), name, context) for name in app.list_commands(context))
 
 
