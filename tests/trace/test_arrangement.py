@@ -285,3 +285,14 @@ def test_a_refusal_names_the_mend(name: str) -> None:
     function, message = REFUSED[name]
     with pytest.raises(ChainruleError, match=message):
         trace(function, X)
+
+
+@pytest.mark.parametrize(("first", "second"), [(2, 3), (3, 2)])
+def test_a_vector_of_two_entries_has_a_third_that_is_zero(first: int, second: int) -> None:
+    """In a cross product, as in NumPy before 2.5, which refuses such vectors."""
+    u, v = np.array([1.0, 2.0, 5.0])[:first], np.array([3.0, -1.0, 4.0])[:second]
+    weights = np.array([1.0, 10.0, 100.0])
+    found = cr.grad(lambda u, v: np.sum(np.cross(u, v) * weights), argnums=(0, 1))(u, v)
+    whole = [np.append(each, np.zeros(3 - len(each))) for each in (u, v)]
+    np.testing.assert_allclose(found[0], np.cross(whole[1], weights)[:first])
+    np.testing.assert_allclose(found[1], np.cross(weights, whole[0])[:second])

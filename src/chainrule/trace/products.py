@@ -89,10 +89,10 @@ def _minor(u: Sequence[Node], v: Sequence[Node], j: int, k: int) -> Node:
     """u[j] v[k] − u[k] v[j], where an entry with number 2 that is missing is zero."""
     first = u[j] * v[k] if j < len(u) and k < len(v) else None
     second = u[k] * v[j] if k < len(u) and j < len(v) else None
-    if first is None or second is None:
-        assert first is not None or second is not None  # one of two vectors has three entries
-        return first if second is None else -second  # type: ignore[return-value]
-    return first - second
+    if second is None:
+        assert first is not None  # one of two vectors has three entries
+        return first
+    return -second if first is None else first - second
 
 
 def _entries(x: Node) -> list[Node]:
