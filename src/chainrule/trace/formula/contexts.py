@@ -1,0 +1,127 @@
+"""What a name or an operand means at a place of a formula: a variable, a function, a mark of a transpose, a factor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chainrule.trace.formula.cursor import Cursor
+from chainrule.trace.formula.errors import meant, shown
+from chainrule.trace.formula.lexer import Token
+from chainrule.trace.formula.syntax import Name, Syntax
+from chainrule.trace.formula.words import FUNCTION_NAMES, GREEK, canonical_function
+
+_BESIDE = ("name", "(", "{", "√", "∑", "function", "frac", "ones", "⟨")
+"""Tokens with which an operand begins that stands beside another; a bar that closes nothing is another one."""
+_FUNCTIONS = frozenset("fghFGHφψΦΨ") | {"phi", "psi", "Phi", "Psi"}
+"""Names that mean a function without a definition when they are called; those of one letter besides mean variables."""
+_TIMES = frozenset({"t", "s", "τ", "tau"})
+"""Arguments beside which any letter is a function, as in x(t)."""
+_ELSEWHERE = frozenset({"chol", "expm", "logm", "sqrtm", "rank", "null"})
+
+
+class Context(Cursor):
+    """A place among the tokens of a formula, with what is known of its names there."""
+
+    def __init__(
+        self,
+        text: str,
+        juxtaposed: bool = False,
+        functions: tuple[tuple[str, str | None], ...] = (),
+        variables: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(text)
+        self._juxtaposed = juxtaposed
+        self._abstract: dict[str, str | None] = dict(functions)
+        following = zip(self._tokens, self._tokens[1:], strict=False)
+        self._given = variables
+        self._variables = variables | {one.text for one, other in following if one.kind == "name" and other.kind != "("}
+        self._bars_open: list[str] = []
+        """The brackets and bars around the present place, innermost last."""
+        self._assigned: set[str] = set()
+
+    def _follows_variable(self) -> bool:
+        """Whether the parenthesis here follows a name that is a variable, apart from it as in `W (W' x)`, or known."""
+        name = self._previous
+        if name.text in self._abstract or canonical_function(name.text) is not None:
+            return False
+        apart = name.span.end < self._token.span.start
+        return name.text in self._given or (
+            apart and not (name.text in _FUNCTIONS and name.text not in self._variables)
+        )
+
+    def _has_operand_beside(self) -> bool:
+        """Whether an operand begins here, right after another one."""
+        token = self._token
+        if token.kind in ("|", "||"):
+            return not self._bars_open or self._bars_open[-1] != token.kind
+        if token.kind == "number":
+            transposed = self._tokens[self._place + 1].kind in ("'", "transpose", "^")
+            return token.text == "1" and (self._previous.kind != "number" or transposed)
+        is_call = token.kind == "(" and self._previous.kind == "name" and not self._follows_variable()
+        return token.kind in _BESIDE and not is_call
+
+    def _is_transpose_letter(self) -> bool:
+        token = self._token
+        if token.kind != "name" or token.text in self._assigned | self._given:
+            return False
+        once = sum(each.text == token.text for each in self._tokens) == 1
+        if token.text[0] == "T" and token.text[1:].isalpha() and once:
+            rest = shown(" ".join(token.text[1:]) if len(token.text) < 5 else token.text[1:])
+            raise self._error(
+                f"^{shown(token.text)} may be a transpose and {rest}, or a power; write ^T {rest}, or ^ (…)"
+            )
+        return token.text == "T"
+
+    def _is_powered(self, name: Token) -> bool:
+        """Whether the power here is that of a function, as in sin^2(x)."""
+        if name.text in self._given | self._assigned or canonical_function(name.text) in (None, "sigmoid"):
+            return False
+        kinds = [token.kind for token in self._tokens[self._place : self._place + 5]]
+        return kinds[:3] == ["^", "number", "("] or kinds == ["^", "{", "number", "}", "("]
+
+    def _is_abstract(self, name: str) -> bool:
+        """Whether a call implies that `name` is a function without a definition."""
+        if self._juxtaposed or name in self._variables or name.startswith("_"):
+            return False
+        stem = name.rstrip("0123456789'′")
+        if len(stem) == 1 or stem in GREEK:
+            of_time = self._ahead("(", "name", ")") and self._tokens[self._place + 1].text in _TIMES
+            return stem in _FUNCTIONS or of_time or self._has_several_arguments()
+        return not meant(name, FUNCTION_NAMES) and not _is_known_elsewhere(name)
+
+    def _has_several_arguments(self) -> bool:
+        """Whether the parenthesis that opens here has a comma of its own."""
+        depth = 0
+        for token in self._tokens[self._place :]:
+            depth += (token.kind in ("(", "{")) - (token.kind in (")", "}"))
+            if depth <= 0 or (depth == 1 and token.kind == ","):
+                return depth == 1
+        return False
+
+    def _check_beside(self, name: Token) -> None:
+        """Raise FormulaError for a name that may be a function of the operand beside it."""
+        if self._juxtaposed or name.text in self._given | self._assigned or not self._has_operand_beside():
+            return
+        if name.text == "Σ":
+            raise self._error("Σ x may be the sum of x or a product with Σ; write sum(x) or Σ * x", name.span)
+        if canonical_function(name.text) is not None and name.text not in ("σ", "sigma"):
+            raise self._error(
+                f"{name.text} is a function, and its argument stands in parentheses; write {name.text}(…)", name.span
+            )
+
+    def _written(self, node: Syntax) -> str:
+        """Return a part of the formula as the user wrote it, or … if it is long."""
+        text = self._text[node.span.start : node.span.end]
+        return shown(text) if len(text) <= 12 else "…"
+
+
+def _is_known_elsewhere(name: str) -> bool:
+    """Whether NumPy or MATLAB has a function of this name, which is not any function."""
+    return name in _ELSEWHERE or callable(getattr(np, name, None)) or callable(getattr(np.linalg, name, None))
+
+
+def not_called(operand: Syntax) -> str:
+    """Return the error for parentheses after an operand that is no function."""
+    if isinstance(operand, Name):
+        return f"{shown(operand.name)} is not a function; write {shown(operand.name)} * (…) for a product"
+    return "an operator is missing before the parenthesis; write a * (b) for a product"

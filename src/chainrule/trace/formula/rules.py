@@ -1,0 +1,251 @@
+"""The kind of the result of each function of formulas, for the kinds of its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from chainrule.ir import DType, dim_product
+from chainrule.trace.formula.errors import Span
+from chainrule.trace.formula.products import MisfitError, elementwise, kronecker, matmul, outer, square, transpose
+from chainrule.trace.formula.sizes import Kind, Size, Unknown, found, unify
+
+Options: TypeAlias = Mapping[str, Any]
+Rule: TypeAlias = Callable[[Sequence[Kind], Options, Span], Kind]
+
+
+def pointwise_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a function that goes element by element."""
+    return elementwise(kinds, span)
+
+
+def filled_kind(rank: int) -> Rule:
+    """Return the rule of an array that repeats a number, in the shape that fits."""
+
+    def rule(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+        (kind,) = kinds
+        if kind.rank:
+            raise MisfitError(f"this repeats a number, not {kind.text}", span)
+        return Kind(tuple(Unknown("1", axis) for axis in range(rank)), open=True)
+
+    return rule
+
+
+def condition_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a logical operation."""
+    kind = elementwise(kinds, span)
+    return Kind(kind.sizes, kind.row, DType.BOOL, kind.open)
+
+
+def where_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a choice between two arrays."""
+    return elementwise(kinds, span)
+
+
+def _axes(kind: Kind, options: Options, span: Span) -> tuple[int, ...]:
+    axis = options.get("axis")
+    if axis is None:
+        return tuple(range(kind.rank))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    places: list[int] = []
+    for entry in axes:
+        assert isinstance(entry, int)
+        if not -kind.rank <= entry < kind.rank:
+            last = "it has none" if not kind.rank else f"its axes are {', '.join(map(str, range(kind.rank)))}"
+            raise MisfitError(f"{kind.text} has no axis {entry}; {last}", span)
+        places.append(entry % kind.rank)
+    if len(set(places)) < len(places):
+        raise MisfitError("an axis is named twice", span)
+    return tuple(places)
+
+
+def reduced_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a reduction along the axes of the options."""
+    (kind,) = kinds
+    if kind.open and not kind.rank:
+        raise MisfitError("this is taken over the elements of an array, not of a number", span)
+    axes = _axes(kind, options, span)
+    kept: list[Size] = []
+    for axis, size in enumerate(kind.sizes):
+        if axis not in axes:
+            kept.append(size)
+        elif options.get("keepdims"):
+            kept.append(1)
+    return Kind(tuple(kept), kind.row and len(kept) == 1, open=kind.open and bool(kept))
+
+
+def norm_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a norm, whose order fits the number of axes."""
+    (kind,) = kinds
+    if kind.rank == 0:
+        raise MisfitError("the norm of a number is its absolute value; write abs(x)", span)
+    over = len(_axes(kind, options, span))
+    order = options.get("ord")
+    if over > 1 and order == 2:
+        raise MisfitError(
+            "the norm of order 2 of a matrix is its largest singular value, which has no formula here; norm(A) is the "
+            "Frobenius norm",
+            span,
+        )
+    if over > 1 and order not in (None, "fro"):
+        raise MisfitError(
+            f"there is no norm of order {order} of a matrix; norm(A) is the Frobenius norm, and "
+            f"{'sum(abs(A))' if order == 1 else 'max(abs(A))' if order == 'inf' else 'sum(A**2)'} adds up or looks at "
+            "all elements",
+            span,
+        )
+    if over > 2:
+        raise MisfitError(f"norm takes a vector or a matrix, not {kind.text}; write sqrt(sum(x**2))", span)
+    return reduced_kind(kinds, options, span)
+
+
+def along_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of the argument, which must have the axis."""
+    kind = kinds[0]
+    if kind.rank == 0:
+        raise MisfitError("this takes a vector or a matrix, not a number", span)
+    _axes(kind, options, span)
+    for other in kinds[1:]:
+        if elementwise([kind, other], span).rank != kind.rank:
+            raise MisfitError(f"{other.text} does not broadcast to {kind.text}", span)
+    return Kind(kind.sizes, kind.row, open=kind.open)
+
+
+def square_to_number_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a number that belongs to a square matrix."""
+    square(kinds[0], "this", span)
+    return Kind(())
+
+
+def square_to_square_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a square matrix that belongs to another."""
+    kind = square(kinds[0], "the inverse", span)
+    return Kind(kind.sizes, open=kind.open)
+
+
+def diag_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a diagonal, or a matrix that has it."""
+    (kind,) = kinds
+    if kind.rank == 1:
+        return Kind((*kind.sizes, *kind.sizes), open=kind.open)
+    return Kind(square(kind, "diag", span).sizes[:1], open=kind.open)
+
+
+def solve_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of the solution of a system."""
+    matrix, right = square(kinds[0], "solve", span), kinds[1]
+    return matmul(matrix, right, span)
+
+
+def eye_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of an identity matrix."""
+    size = options["sizes"]
+    return Kind((size[0], size[0]))
+
+
+def ones_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of an array of ones."""
+    return Kind(options["sizes"])
+
+
+def dot_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of `dot`, of vectors or matrices."""
+    a, b = (Kind(kind.sizes, False, kind.dtype, kind.open) if kind.rank == 1 else kind for kind in kinds)
+    if not a.rank or not b.rank:
+        return elementwise([a, b], span)
+    if a.rank > 2 or b.rank > 2:
+        raise MisfitError("dot takes vectors and matrices; write A @ B for batches of matrices", span)
+    return matmul(a, b, span)
+
+
+def inner_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of an inner product of vectors."""
+    if any(kind.rank != 1 for kind in kinds):
+        raise MisfitError(f"inner takes two vectors, not {' and '.join(kind.text for kind in kinds)}", span)
+    return dot_kind(kinds, options, span)
+
+
+def outer_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of an outer product of vectors."""
+    if any(kind.rank != 1 for kind in kinds):
+        raise MisfitError(f"outer takes two vectors, not {' and '.join(kind.text for kind in kinds)}", span)
+    left, right = kinds
+    return outer(left, right)
+
+
+def kronecker_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a Kronecker product."""
+    left, right = kinds
+    return kronecker(left, right, span)
+
+
+def vec_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of the columns of a matrix in one vector."""
+    (kind,) = kinds
+    sizes = [size for size in map(found, kind.sizes) if not isinstance(size, Unknown)]
+    if kind.rank != 2 or len(sizes) < 2:
+        raise MisfitError(f'vec takes a matrix of stated shape, as in --shape "A: n m", not {kind.text}', span)
+    return Kind((dim_product(sizes),))
+
+
+def length_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of the length of a vector."""
+    (kind,) = kinds
+    if kind.rank != 1:
+        raise MisfitError(f"length takes a vector, not {kind.text}; write size(X, 1) or numel(X)", span)
+    return Kind(())
+
+
+def counted_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a number of elements."""
+    return Kind(())
+
+
+def size_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of the size of one axis."""
+    (kind,) = kinds
+    place = options.get("dim")
+    if not isinstance(place, int) or not 1 <= place <= kind.rank:
+        raise MisfitError(
+            f"size takes an axis, counted from 1, of an array, as in size(X, 1), not of {kind.text}", span
+        )
+    return Kind(())
+
+
+def matmul_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a matrix product."""
+    left, right = kinds
+    return matmul(left, right, span)
+
+
+def transpose_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a transpose."""
+    return transpose(kinds[0])
+
+
+def same_shapes_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a number that belongs to two arrays of one shape."""
+    a, b = kinds
+    if a.rank != b.rank or not all(unify(x, y) for x, y in zip(a.sizes, b.sizes, strict=True)):
+        raise MisfitError(f"this takes two arrays of one shape, not {a.text} and {b.text}", span)
+    return Kind(())
+
+
+def cross_entropy_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of the cross-entropy of logits and labels."""
+    logits, labels = kinds
+    if labels.dtype is not DType.INT64:
+        raise MisfitError(
+            "cross_entropy takes integer labels; state them as in labels: n:int, or for rows of probabilities y write "
+            "-mean(sum(y .* log_softmax(z), axis=-1))",
+            span,
+        )
+    if (
+        logits.rank == 0
+        or logits.rank != labels.rank + 1
+        or not all(unify(x, y) for x, y in zip(logits.sizes[:-1], labels.sizes, strict=True))
+    ):
+        raise MisfitError(
+            f"cross_entropy takes logits (…, k) and labels (…), not {logits.text} and {labels.text}", span
+        )
+    return Kind(())
