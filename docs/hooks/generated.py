@@ -24,6 +24,7 @@ from chainrule.trace.formula.vocabulary import VOCABULARY
 from chainrule.trace.joining import JOINING
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.mapping import CALLING
+from chainrule.trace.methods import METHODS
 from chainrule.trace.namespaces import NAMESPACES, Standing, names, standing
 from chainrule.trace.norms import NORMS
 from chainrule.trace.order import ORDER
@@ -33,7 +34,7 @@ from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.running import RUNNING
 from chainrule.trace.series import SERIES
 from chainrule.trace.spacing import SPACING
-from chainrule.trace.traced import METHODS, Traced
+from chainrule.trace.traced import Traced
 from chainrule.trace.ufuncs import UFUNC_CALLS, UFUNC_METHODS
 from chainrule.trace.vocabulary import name_of
 

@@ -9,8 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.trace import TraceError, trace
+from chainrule.trace.methods import METHODS
 from chainrule.trace.namespaces import CONSTANTS, NAMESPACES, Standing, names, standing
-from chainrule.trace.traced import METHODS
 from chainrule.trace.ufuncs import UFUNC_CALLS
 from chainrule.trace.vocabulary import FUNCTIONS, MENDS, name_of
 

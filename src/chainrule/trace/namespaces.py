@@ -14,7 +14,8 @@ import numpy as np
 
 from chainrule.trace.constructors import CONSTRUCTORS, CONVERSIONS
 from chainrule.trace.mapping import CALLING
-from chainrule.trace.traced import METHODS, Traced
+from chainrule.trace.methods import METHODS
+from chainrule.trace.traced import Traced
 from chainrule.trace.ufuncs import UFUNC_CALLS
 from chainrule.trace.vocabulary import FUNCTIONS, MENDS
 from chainrule.trace.writers import WRITERS

@@ -34,6 +34,8 @@ from chainrule.trace.buffers import Buffer
 from chainrule.trace.literals import as_operand
 from chainrule.trace.mapping import CALLING
 from chainrule.trace.memory import Memory, View
+from chainrule.trace.methods import METHODS
+from chainrule.trace.operators import ArrayOperators, NumberOperators
 from chainrule.trace.ranges import stand_in
 from chainrule.trace.recording import Recording, recording
 from chainrule.trace.refusals import (
@@ -163,55 +165,11 @@ def wrap(value: Any, weak: bool = False, owner: Recording | None = None) -> Any:
     return value
 
 
-def _operator(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-    def method(self: Any, other: Any) -> Any:
-        return _binary(ufunc, self, other)
-
-    return method
-
-
-def _reflected(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-    def method(self: Any, other: Any) -> Any:
-        return _binary(ufunc, other, self)
-
-    return method
-
-
-def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-    """Implement `x += y`: a new number for a number; for an array, a write, which its other names and views see."""
-
-    def method(self: Any, other: Any) -> Any:
-        result = _binary(ufunc, self, other)
-        if result is NotImplemented or not self.is_array:
-            return result
-        self.overwrite(result, f"np.{ufunc.__name__}", exactly=True)
-        return self
-
-    return method
-
-
-def _compared(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-    """Implement `==` and `!=`; arrays are compared elementwise even with None or a string."""
-
-    def method(self: Any, other: Any) -> Any:
-        if self.ndim and (other is None or isinstance(other, str)):
-            return np.full_like(self, ufunc is np.not_equal, dtype=bool)
-        return _binary(ufunc, self, other)
-
-    return method
-
-
 def _needs_number(use: str) -> Callable[..., NoReturn]:
     def method(self: Any, *args: object) -> NoReturn:
         raise as_size(self.dim, use)
 
     return method
-
-
-def _binary(ufunc: np.ufunc, left: Any, right: Any) -> Any:
-    if left is None or right is None or isinstance(left, str) or isinstance(right, str):
-        return NotImplemented
-    return apply_ufunc(ufunc, "__call__", (left, right), {})
 
 
 def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -260,7 +218,7 @@ def _in_order(result: Any, sources: Iterable[Any]) -> Any:
     return result
 
 
-class _NumPyProtocols:
+class _NumPyProtocols(NumberOperators):
     """The arithmetic and NumPy protocols shared by `Traced` and `Size`."""
 
     __slots__ = ()
@@ -303,15 +261,6 @@ class _NumPyProtocols:
 
         return build(on_operands, args, kwargs)
 
-    __truediv__ = _operator(np.true_divide)
-    __rtruediv__ = _reflected(np.true_divide)
-    __pow__ = _operator(np.power)
-    __rpow__ = _reflected(np.power)
-    __lt__ = _operator(np.less)
-    __le__ = _operator(np.less_equal)
-    __gt__ = _operator(np.greater)
-    __ge__ = _operator(np.greater_equal)
-
     def __pos__(self) -> Any:
         return self
 
@@ -323,7 +272,7 @@ class _NumPyProtocols:
         raise refused_by("torch")
 
 
-class Traced(_NumPyProtocols):
+class Traced(ArrayOperators, _NumPyProtocols):
     """An array without known values, which belongs to the trace `owner`.
 
     `weak` marks a number computed from sizes, which adopts any float dtype. `isinstance` treats it as the corresponding
@@ -419,58 +368,6 @@ class Traced(_NumPyProtocols):
         if self.ndim < 2:
             raise refusal("the matrix transpose .mT takes an array of two or more dimensions")
         return np.swapaxes(self, -1, -2)
-
-    __add__ = _operator(np.add)
-    __radd__ = _reflected(np.add)
-    __sub__ = _operator(np.subtract)
-    __rsub__ = _reflected(np.subtract)
-    __mul__ = _operator(np.multiply)
-    __rmul__ = _reflected(np.multiply)
-    __matmul__ = _operator(np.matmul)
-    __rmatmul__ = _reflected(np.matmul)
-    __floordiv__ = _operator(np.floor_divide)
-    __rfloordiv__ = _reflected(np.floor_divide)
-    __divmod__ = _operator(np.divmod)
-    __rdivmod__ = _reflected(np.divmod)
-    __iadd__ = _in_place(np.add)
-    __isub__ = _in_place(np.subtract)
-    __imul__ = _in_place(np.multiply)
-    __itruediv__ = _in_place(np.true_divide)
-    __ifloordiv__ = _in_place(np.floor_divide)
-    __imod__ = _in_place(np.remainder)
-    __ipow__ = _in_place(np.power)
-    __imatmul__ = _in_place(np.matmul)
-    __iand__ = _in_place(np.bitwise_and)
-    __ior__ = _in_place(np.bitwise_or)
-    __ixor__ = _in_place(np.bitwise_xor)
-    __ilshift__ = _in_place(np.left_shift)
-    __irshift__ = _in_place(np.right_shift)
-    __mod__ = _operator(np.remainder)
-    __rmod__ = _reflected(np.remainder)
-    __and__ = _operator(np.bitwise_and)
-    __rand__ = _reflected(np.bitwise_and)
-    __or__ = _operator(np.bitwise_or)
-    __ror__ = _reflected(np.bitwise_or)
-    __xor__ = _operator(np.bitwise_xor)
-    __rxor__ = _reflected(np.bitwise_xor)
-    __lshift__ = _operator(np.left_shift)
-    __rlshift__ = _reflected(np.left_shift)
-    __rshift__ = _operator(np.right_shift)
-    __rrshift__ = _reflected(np.right_shift)
-    __eq__ = _compared(np.equal)
-    __ne__ = _compared(np.not_equal)
-
-    def __pos__(self) -> Any:
-        return np.positive(self)
-
-    def __neg__(self) -> Any:
-        return np.negative(self)
-
-    def __abs__(self) -> Any:
-        return np.abs(self)
-
-    def __invert__(self) -> Any:
-        return np.invert(self)
 
     def __copy__(self) -> Traced:
         return Traced(self.node, self.weak, self.owner)
@@ -589,40 +486,6 @@ class _TracedArray(Traced):
 
     def __contains__(self, value: object) -> NoReturn:
         raise as_branch()
-
-
-METHODS: dict[str, Callable[..., Any]] = {
-    "sum": np.sum,
-    "mean": np.mean,
-    "max": np.max,
-    "min": np.min,
-    "var": np.var,
-    "std": np.std,
-    "ravel": np.ravel,
-    "swapaxes": np.swapaxes,
-    "squeeze": np.squeeze,
-    "dot": np.dot,
-    "clip": np.clip,
-    "take": np.take,
-    "choose": np.choose,
-    "conj": np.conjugate,
-    "conjugate": np.conjugate,
-    "compress": lambda x, condition, **options: np.compress(condition, x, **options),
-    "repeat": np.repeat,
-    "cumprod": np.cumprod,
-    "cumsum": np.cumsum,
-    "prod": np.prod,
-    "all": np.all,
-    "any": np.any,
-    "argmax": np.argmax,
-    "argmin": np.argmin,
-    "argpartition": np.argpartition,
-    "argsort": np.argsort,
-    "searchsorted": np.searchsorted,
-    "round": np.round,
-    "diagonal": np.diagonal,
-    "trace": np.trace,
-}
 
 
 class Size(_NumPyProtocols):

@@ -1,17 +1,15 @@
-"""The derivation of a function, which can be printed, verified and exported as source."""
+"""The derivation of a function, which can be printed, verified and written as source."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, overload
+from typing import Any
 
 from chainrule.derivation import (
     DETAILS,
     FORMS,
     FURTHER_FORMS,
-    LAYOUTS,
     PRINTED,
     Derivatives,
     Detail,
@@ -31,36 +29,20 @@ from chainrule.derivation import (
     render_latex,
     render_markdown,
     render_text,
-    with_sizes_apart,
     with_upstream,
     write_derivatives,
     write_document,
 )
+from chainrule.deriving.errors import DerivationError, check_choice
 from chainrule.emit import source, spelled
 from chainrule.ir import (
-    Apply,
     Input,
     Program,
     cached_property,
     media_bundle,
-    parse_declarations,
     refuses_deep_nesting,
 )
-from chainrule.primitives import Abstract, AbstractMap
-from chainrule.trace import canonical_name, trace, trace_formula
-from chainrule.words import ChainruleError, Language, at_callers_line, used_language
-
-_WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
-"""Initial letters of weight names. In a formula without weights, data are differentiated too, as x in xᵀ A x."""
-
-CONSTANT_NAMES = frozenset({"y", "t", "labels", "target", "targets", "mask"})
-"""Inputs of these names, in either case, are constants, excluded from a derivation unless listed in `wrt`."""
-DATA_NAMES = CONSTANT_NAMES | {"x", "data", "inputs"}
-"""Inputs of these names are also excluded if the function is a loss; a layer has gradients with respect to its data."""
-
-
-class DerivationError(ChainruleError, ValueError):
-    """A derivation was requested for something that the function does not have."""
+from chainrule.words import Language, at_callers_line, used_language
 
 
 class Derivation:
@@ -129,9 +111,9 @@ class Derivation:
             definition, which has no values.
 
         """
-        _check_choice("form", form, FORMS)
+        check_choice("form", form, FORMS)
         lang = used_language(lang)
-        _check_choice("detail", detail, DETAILS)
+        check_choice("detail", detail, DETAILS)
         record = self._record(form, detail)
         return write_document(record, form, lang, detail, None if at is None else Valuation(record, at))
 
@@ -158,6 +140,7 @@ class Derivation:
         `document`, for a worked example. With `color`, headings, shapes, reasons and frames are set apart by the codes
         of a terminal.
 
+        >>> from chainrule import derive
         >>> print(derive("sin(x^2)").text("path", detail="brief", at={"x": 3}))  # doctest: +ELLIPSIS
         Backward pass of L
         ...
@@ -280,6 +263,7 @@ class Derivation:
         `notation` is "matrixcalculus" (as on matrixcalculus.org), "julia", "matlab" or "numpy". Vectors are columns in
         the first three. Raises EmitError for operations that a notation lacks.
 
+        >>> from chainrule import derive
         >>> print(derive("norm(A x - b)^2", "x").formulas("julia"))
         dx = 2*A'*(A*x - b)
         """
@@ -332,8 +316,8 @@ class FurtherDerivation(Derivation):
 
         Raises DerivationError for values `at` a point, which only a backward pass has.
         """
-        _check_choice("form", form, FURTHER_FORMS)
-        _check_choice("detail", detail, DETAILS)
+        check_choice("form", form, FURTHER_FORMS)
+        check_choice("detail", detail, DETAILS)
         if at is not None:
             raise DerivationError(
                 "a worked example is of a backward pass, without second derivatives and Jacobians; values of those are "
@@ -401,221 +385,5 @@ _DISPLAYS: dict[str, Callable[[Derivation], str]] = {
 """The renderer for each media type that notebooks request."""
 
 
-@overload
-def derive(
-    function: Callable[..., Any] | Program | str,
-    wrt: Sequence[str] | str | None = None,
-    *,
-    order: Literal[2],
-    functions: str | None = None,
-    assume: str | None = None,
-    layout: Layout = "numerator",
-    **shapes: Any,
-) -> FurtherDerivation: ...
-@overload
-def derive(
-    function: Callable[..., Any] | Program | str,
-    wrt: Sequence[str] | str | None = None,
-    *,
-    jacobian: Literal[True],
-    functions: str | None = None,
-    assume: str | None = None,
-    layout: Layout = "numerator",
-    **shapes: Any,
-) -> FurtherDerivation: ...
-@overload
-def derive(
-    function: Callable[..., Any] | Program | str,
-    wrt: Sequence[str] | str | None = None,
-    *,
-    functions: str | None = None,
-    assume: str | None = None,
-    **shapes: Any,
-) -> Derivation: ...
-@at_callers_line
-def derive(
-    function: Callable[..., Any] | Program | str,
-    wrt: Sequence[str] | str | None = None,
-    *,
-    functions: str | None = None,
-    assume: str | None = None,
-    order: int = 1,
-    jacobian: bool = False,
-    layout: Layout = "numerator",
-    **shapes: Any,
-) -> Derivation:
-    """Derive the backward pass of `function`, or with `order=2` its Hessian, or with `jacobian` its Jacobians.
-
-    A function that returns one number is a loss. One that returns an array, or several, is a layer: the derivation
-    starts from given upstream gradients of its outputs.
-
-    Parameters
-    ----------
-    function
-        NumPy code; a Program returned by `trace`; or a formula, which is parsed and never evaluated.
-    wrt
-        The names of the inputs to differentiate. By default, for a loss, all float inputs that are not named like data
-        (`X`, `y`, `labels`, …); for a layer, and for a formula without weights (`W`, `w`, `θ`, …), all float inputs
-        except masks and targets.
-    functions
-        The names in a formula of functions without a definition: `"f, g"` for elementwise functions, `"f: n -> m"` for
-        one of a vector, as in `chainrule.function`. `f`, `g`, `h`, `φ`, `ψ` and unknown words are such functions if
-        they are called, even if they are not listed: in `"f(g(x))"` both are.
-    assume
-        Properties of the arguments, which the gradients use, as in `"S symmetric; p on the simplex; n > 0"`: symmetric,
-        skew-symmetric, diagonal, orthogonal, positive definite, positive semidefinite, positive, nonnegative, on the
-        simplex, of unit length. A gradient with respect to such an argument is that of all its elements, each of which
-        may change alone, where the property holds.
-    order
-        1 for the backward pass; 2 for the second derivatives of a loss: the Hessian in closed form where it has one,
-        its products with a vector, Newton's step, and the Gauss–Newton matrix of a sum of squares.
-    jacobian
-        Whether to derive the matrix of the derivatives of the results, in place of the backward pass.
-    layout
-        "numerator": the rows of a Jacobian belong to the result, its columns to the variable; or "denominator", the
-        reverse. A gradient has the shape of its variable in both.
-    **shapes
-        A shape for each argument, as in `trace`: `X="n d"`, an array, or a tuple of sizes. A property may follow the
-        sizes: `S="n n sym"`.
-
-    Raises
-    ------
-    FormulaError
-        For a formula that cannot be parsed, or whose shapes cannot be inferred, with the position.
-    DerivationError
-        For a name in `wrt` that is not a float input, and for the Hessian of a function that does not return one
-        number.
-    DeclarationError
-        For a property in `assume` that is unknown, or that an argument of this shape cannot have.
-    ProgramError
-        If the function returns integers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> def loss(X, y, w):
-    ...     r = X @ w - y
-    ...     return 0.5 * np.sum(r**2)
-    >>> derivation = derive(loss, X="n d", y="n", w="d")
-    >>> derivation.verify().ok
-    True
-    >>> derive("0.5*sum((X @ w - y)^2)", X="n d", y="n").verify().ok
-    True
-    >>> print(derive("x' S x", "x", assume="S symmetric").text(detail="brief").splitlines()[-2][1:].split("  ")[0])
-     ∂L/∂x = 2 S x
-    >>> hessian = derive(loss, X="n d", y="n", w="d", order=2)
-    >>> "H = ∇²L = ∂²L/∂w∂wᵀ = Xᵀ X" in hessian.text()
-    True
-
-    """
-    if order not in (1, 2):
-        raise DerivationError(f"order is {order!r}; it can be 1, the backward pass, or 2, the Hessian")
-    if jacobian and order == 2:
-        raise DerivationError("order=2 and jacobian exclude each other; derive one of them at a time")
-    _check_choice("layout", layout, LAYOUTS)
-    program = with_sizes_apart(_program(function, functions, shapes, assume))
-    _check_functions(program)
-    if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
-        are_numbers = all(node.type.shape == () for node in program.inputs)  # as in f(x, y), where no name is of data
-        chosen = _chosen(program, frozenset() if are_numbers else CONSTANT_NAMES)
-    else:
-        chosen = inputs_named(program, wrt)
-    if order == 2 and (len(program.outputs) != 1 or program.outputs[0].type.shape):
-        raise DerivationError(
-            "a Hessian needs a function that returns one number; sum the result, or derive a Jacobian"
-        )
-    if order == 2 or jacobian:
-        return FurtherDerivation(program, chosen, _title(function), order, layout)
-    return Derivation(program, chosen, _title(function))
-
-
-def _program(
-    function: Callable[..., Any] | Program | str, functions: str | None, shapes: Mapping[str, Any], assume: str | None
-) -> Program:
-    declarations = () if assume is None else parse_declarations(assume)
-    if isinstance(function, str):
-        return trace_formula(function, shapes, function_sizes(functions) if functions else None, declarations)
-    if functions is not None:
-        raise DerivationError("functions names those of a formula; in Python code call chainrule.function('f')")
-    program = function if isinstance(function, Program) else trace(function, **shapes)
-    return program.declare(declarations)
-
-
-def function_sizes(text: str) -> dict[str, str | None]:
-    """Parse `"f, g: n -> m"`: return the names of functions, with the sizes of those of a vector.
-
-    >>> function_sizes("f, g: n -> m")
-    {'f': None, 'g': 'n -> m'}
-    """
-    named: dict[str, str | None] = {}
-    for part in re.split("[,;]", text):
-        name, colon, sizes = map(str.strip, part.partition(":"))
-        if not name.isidentifier():
-            raise DerivationError(f"functions has {part.strip()!r}; write names, as in 'f, g: n -> m'")
-        if name in named:
-            raise DerivationError(f"functions names {name} twice; name it once")
-        named[name] = sizes if colon else None
-    return named
-
-
-def _check_functions(program: Program) -> None:
-    """Raise DerivationError where the name of a function without a definition means two things."""
-    variables = {node.name for node in program.inputs} | set(program.names.values())
-    found: dict[str, Abstract | AbstractMap] = {}
-    for node in program.nodes:
-        if not isinstance(node, Apply) or not isinstance(node.primitive, Abstract | AbstractMap):
-            continue
-        name, kind = node.primitive.name, node.primitive
-        if name in variables:
-            raise DerivationError(f"{name} is a function without a definition and a variable; rename one of them")
-        if found.setdefault(name, kind) != kind:
-            raise DerivationError(
-                f"{name} is called in two ways, with different numbers of arguments or sizes; name the functions apart"
-            )
-
-
-def _title(function: object) -> str:
-    """Return the name of the function, if it has one."""
-    name = getattr(function, "__name__", "f")
-    return name if isinstance(name, str) and name.isidentifier() else "f"
-
-
-def _chosen(program: Program, names_left_out: frozenset[str]) -> list[Input]:
-    """Return the float inputs except `names_left_out`, or all of them if none would remain."""
-    floats = [node for node in program.inputs if node.type.dtype.is_float]
-    return [node for node in floats if node.name.lower() not in names_left_out] or floats
-
-
-def inputs_named(program: Program, wrt: Sequence[str] | str | None) -> list[Input]:
-    """Return the inputs to differentiate, by name or by default; raise DerivationError for names of no such input."""
-    floats = [node for node in program.inputs if node.type.dtype.is_float]
-    if not floats:
-        raise DerivationError("the function has no float input, so there is nothing to differentiate by")
-    if wrt is None:
-        is_loss = len(program.outputs) == 1 and program.outputs[0].type.shape == ()
-        return _chosen(program, DATA_NAMES if is_loss else CONSTANT_NAMES)
-    if not isinstance(wrt, str | Iterable) or not all(isinstance(name, str) for name in wrt):
-        raise DerivationError(
-            f"wrt is {wrt!r}; name inputs, as in wrt=[{', '.join(repr(each.name) for each in floats)}]"
-        )
-    names = [wrt] if isinstance(wrt, str) else list(wrt)
-    by_name = {node.name: node for node in program.inputs}
-    by_letter = {canonical_name(name): name for name in by_name}
-    names = [name if name in by_name else by_letter.get(canonical_name(name), name) for name in names]
-    for name in names:
-        if name not in by_name:
-            raise DerivationError(f"{name!r} in wrt is not a parameter of the function; it has {', '.join(by_name)}")
-        if by_name[name] not in floats:
-            raise DerivationError(f"{name!r} holds {by_name[name].type.dtype.value} and has no derivative")
-    if not names:
-        raise DerivationError("wrt names nothing; name at least one parameter to differentiate by")
-    return [by_name[name] for name in dict.fromkeys(names)]
-
-
 def _verdict(verification: Verification | None, lang: Language | None) -> str:
     return "" if verification is None else verification.text(lang)
-
-
-def _check_choice(name: str, choice: str, choices: Sequence[str]) -> None:
-    if choice not in choices:
-        raise DerivationError(f"{name} is {choice!r}; it can be {', '.join(choices)}")
