@@ -205,7 +205,7 @@ def test_what_was_interrupted_goes_on_to_the_same_bits(ordered: bool) -> None:
         assert len(state.loss_curve) == state.epoch
         assert any((state.params[name] != start).any() for name, start in network.initial(0).items())
         state = pickle.loads(pickle.dumps(state))
-        if parts < 3:
+        if parts < 3 and state.epoch < 20:  # on a busy machine Ctrl-C arrives late, and little is left to interrupt
             with interrupted_after(epochs=1):
                 state = train(network, None, rows, y, settings=settings(), resume=state)
         else:
