@@ -99,7 +99,8 @@ def command(
 
     Or the target is a formula, such as "norm(A @ x - b)^2" or "z = W @ x + b; sum(sigmoid(z))", which is parsed and
     never evaluated: ' or .T transposes, @ is the matrix product, .* is elementwise, and x' A x a product; LaTeX, and
-    the spellings of Julia, MATLAB and matrixcalculus.org are read too. Shapes that can be inferred may be omitted.
+    the spellings of Julia, MATLAB and matrixcalculus.org are read too. Shapes that can be inferred may be omitted. A
+    question in front, as in "d/dx sin(x^2)", stands for --wrt.
 
     --assume states properties that the gradients use: symmetric, skew-symmetric, diagonal, orthogonal, positive
     definite, positive semidefinite, positive, nonnegative, on the simplex, of unit length.

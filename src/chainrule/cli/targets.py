@@ -21,7 +21,7 @@ from chainrule.derivation import Layout
 from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import ShapeError
-from chainrule.trace import ShapeTree, parse_type, shapes_in, split_list
+from chainrule.trace import ShapeTree, formula_variables, parse_type, shapes_in, split_list
 from chainrule.words import suggestion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -157,7 +157,7 @@ def names_file(text: str) -> bool:
 
 def _formula(text: str, wrt: Sequence[str] | None, shapes: Mapping[str, ShapeTree]) -> Target:
     word = text.strip()
-    if not word or re.fullmatch(r"\w*", word):
+    if not word or (re.fullmatch(r"\w*", word) and len(formula_variables(word)) < 2):
         if word in GALLERY:
             raise CommandError(f"{word!r} is a single name; the gallery has it as gallery:{word}")
         raise CommandError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 from chainrule.derivation import (
@@ -18,7 +18,7 @@ from chainrule.ir import (
     Program,
     parse_declarations,
 )
-from chainrule.trace import trace, trace_formula
+from chainrule.trace import Question, canonical_name, question_of, trace, trace_formula
 from chainrule.words import at_callers_line
 
 
@@ -65,7 +65,7 @@ def derive(
     layout: Layout = "numerator",
     **shapes: Any,
 ) -> Derivation:
-    """Derive the backward pass of `function`, or with `order=2` its Hessian, or with `jacobian` its Jacobians.
+    r"""Derive the backward pass of `function`, or with `order=2` its Hessian, or with `jacobian` its Jacobians.
 
     A function that returns one number is a loss. One that returns an array, or several, is a layer: the derivation
     starts from given upstream gradients of its outputs.
@@ -73,7 +73,8 @@ def derive(
     Parameters
     ----------
     function
-        NumPy code; a Program returned by `trace`; or a formula, which is parsed and never evaluated.
+        NumPy code; a Program returned by `trace`; or a formula, which is parsed and never evaluated. A question in
+        front of it, as in `"d/dx sin(x^2)"`, `"\nabla_W ‖W x‖²"` and `"∂²/∂x² x' A x"`, stands for `wrt` and `order`.
     wrt
         The names of the inputs to differentiate. By default, for a loss, all float inputs that are not named like data
         (`X`, `y`, `labels`, …); for a layer, and for a formula without weights (`W`, `w`, `θ`, …), all float inputs
@@ -129,12 +130,14 @@ def derive(
     True
 
     """
+    if isinstance(function, str) and (question := question_of(function)) is not None:
+        function, wrt, order = question.formula, _asked(question, wrt), max(order, 1 if jacobian else question.order)
     if order not in (1, 2):
         raise DerivationError(f"order is {order!r}; it can be 1, the backward pass, or 2, the Hessian")
     if jacobian and order == 2:
         raise DerivationError("order=2 and jacobian exclude each other; derive one of them at a time")
     check_choice("layout", layout, LAYOUTS)
-    program = with_sizes_apart(_program(function, functions, shapes, assume))
+    program = with_sizes_apart(_program(function, functions, shapes, assume, _names_in(wrt)))
     check_functions(program)
     if wrt is None and isinstance(function, str) and not any(node.name.startswith(WEIGHTS) for node in program.inputs):
         are_numbers = all(node.type.shape == () for node in program.inputs)  # as in f(x, y), where no name is of data
@@ -150,12 +153,35 @@ def derive(
     return Derivation(program, parameters, _title(function))
 
 
+def _asked(question: Question, wrt: Sequence[str] | str | None) -> Sequence[str] | str | None:
+    """Return the variables that a question in front of a formula names, which `wrt` may repeat."""
+    if not question.variables or wrt is None:
+        return question.variables or wrt
+    names = tuple(map(canonical_name, _names_in(wrt)))
+    if names != question.variables:
+        raise DerivationError(
+            f"the formula asks for the derivative by {', '.join(question.variables)}, and wrt names "
+            f"{', '.join(names)}; leave one of them out"
+        )
+    return wrt
+
+
+def _names_in(wrt: Sequence[str] | str | None) -> list[str]:
+    names = [wrt] if isinstance(wrt, str) else wrt if isinstance(wrt, Iterable) else ()
+    return [name for name in names if isinstance(name, str)]
+
+
 def _program(
-    function: Callable[..., Any] | Program | str, functions: str | None, shapes: Mapping[str, Any], assume: str | None
+    function: Callable[..., Any] | Program | str,
+    functions: str | None,
+    shapes: Mapping[str, Any],
+    assume: str | None,
+    names: Sequence[str],
 ) -> Program:
     declarations = () if assume is None else parse_declarations(assume)
     if isinstance(function, str):
-        return trace_formula(function, shapes, function_sizes(functions) if functions else None, declarations)
+        named = function_sizes(functions) if functions else None
+        return trace_formula(function, shapes, named, declarations, names)
     if functions is not None:
         raise DerivationError("functions names those of a formula; in Python code call chainrule.function('f')")
     program = function if isinstance(function, Program) else trace(function, **shapes)

@@ -6,7 +6,14 @@ A NumPy function is called once, on values that record operations; formula text 
 import importlib
 from typing import TYPE_CHECKING
 
-from chainrule.trace.formula import FormulaError, canonical_name, formula_variables, trace_formula
+from chainrule.trace.formula import (
+    FormulaError,
+    Question,
+    canonical_name,
+    formula_variables,
+    question_of,
+    trace_formula,
+)
 from chainrule.trace.inputs import leaf_names
 from chainrule.trace.naming import named
 from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, is_record, map_leaves, unflatten
@@ -34,6 +41,7 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "FormulaError",
+    "Question",
     "ShapeTree",
     "Size",
     "TraceError",
@@ -52,6 +60,7 @@ __all__ = [
     "named",
     "parse_formula",
     "parse_type",
+    "question_of",
     "recording",
     "released",
     "scan",

@@ -9,7 +9,7 @@ from chainrule.ir import Dim, named_dim
 from chainrule.trace.formula.errors import Span, meant, shown
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.syntax import WORDS, Call, Name, Number, Option, Syntax, Unary
-from chainrule.trace.formula.vocabulary import VOCABULARY, Function, abstract_function
+from chainrule.trace.formula.vocabulary import INDEXED, VOCABULARY, Function, abstract_function
 
 _ORDERS: dict[str, Option] = {
     "inf": "inf",
@@ -23,6 +23,8 @@ _ORDERS: dict[str, Option] = {
     "2": 2,
 }
 LARGEST_SIZE = 10_000
+MOST_FACTORS = 20
+"""The largest power of a matrix."""
 _WHOLE = ("ddof",)
 _REAL = ("eps", "alpha", "negative_slope")
 
@@ -41,6 +43,8 @@ def read_call(formula: Formula, call: Call) -> Application:
     name = call.function
     if name in formula.abstract:
         return _abstract(formula, call, formula.abstract[name])
+    if name == "indexed":
+        return Application(INDEXED, call.arguments, {key: value for key, (value, _) in call.options.items()})
     if name not in VOCABULARY:
         raise formula.error(f"{name} is not available here", call.mark)
     function = VOCABULARY[name]
@@ -153,6 +157,12 @@ def _checked(formula: Formula, function: str, option: str, value: Option, span: 
                 f"there is no norm of order {shown(str(value))}; there are 1, 2, inf, and fro for a matrix", span
             )
         return order
+    if option == "subscripts":
+        return value
+    if option == "exponent":
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MOST_FACTORS:
+            raise formula.error(f"the power of a matrix is a whole number up to {MOST_FACTORS}", span)
+        return value
     if option in ("keepdims", "approximate"):
         if value not in (True, False, 0, 1):
             raise formula.error(f"{option} is true or false", span)

@@ -7,15 +7,18 @@ import numpy as np
 from chainrule.trace.formula.cursor import Cursor
 from chainrule.trace.formula.errors import meant, shown
 from chainrule.trace.formula.lexer import Token
+from chainrule.trace.formula.runs import Runs
 from chainrule.trace.formula.syntax import Name, Syntax
-from chainrule.trace.formula.words import FUNCTION_NAMES, GREEK, canonical_function
+from chainrule.trace.formula.words import FUNCTION_NAMES, GREEK, canonical_function, canonical_name
 
-_BESIDE = ("name", "(", "{", "√", "∑", "function", "frac", "ones", "⟨")
+_BESIDE = ("name", "(", "{", "√", "∑", "function", "frac", "ones", "⟨", "root", "sum over")
 """Tokens with which an operand begins that stands beside another; a bar that closes nothing is another one."""
 _FUNCTIONS = frozenset("fghFGHφψΦΨ") | {"phi", "psi", "Phi", "Psi"}
 """Names that mean a function without a definition when they are called; those of one letter besides mean variables."""
 _TIMES = frozenset({"t", "s", "τ", "tau"})
 """Arguments beside which any letter is a function, as in x(t)."""
+_NUMBERS = frozenset(GREEK.values()) - set("φψσΓΦΨ")
+"""Greek letters that are factors of the expression in the parenthesis after them."""
 _ELSEWHERE = frozenset({"chol", "expm", "logm", "sqrtm", "rank", "null"})
 
 
@@ -30,6 +33,8 @@ class Context(Cursor):
         variables: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(text)
+        if not juxtaposed:
+            self._tokens = Runs(text, self._tokens, variables | {name for name, _ in functions}).divided()
         self._juxtaposed = juxtaposed
         self._abstract: dict[str, str | None] = dict(functions)
         following = zip(self._tokens, self._tokens[1:], strict=False)
@@ -38,13 +43,23 @@ class Context(Cursor):
         self._bars_open: list[str] = []
         """The brackets and bars around the present place, innermost last."""
         self._assigned: set[str] = set()
+        self._numbers: set[str] = set()
+        """The variables without an index beside indexed ones, which are numbers."""
+        self._rows: dict[Syntax, str] = {}
+        """The products of the rows of a matrix with a vector, with the index of the rows."""
+        self._axes: dict[str, tuple[str, int]] = {}
+        """An array, and its axis, for each index of a sum."""
+        self._sizes: dict[str, tuple[str, int]] = {}
+        """Such an axis for each name that is the last value of an index."""
+        self._in_abstract = 0
+        """The number of calls of functions without a definition around the present place."""
 
     def _follows_variable(self) -> bool:
         """Whether the parenthesis here follows a name that is a variable, apart from it as in `W (W' x)`, or known."""
         name = self._previous
         if name.text in self._abstract or canonical_function(name.text) is not None:
             return False
-        apart = name.span.end < self._token.span.start
+        apart = name.span.end < self._token.span.start or self._is_factor(name.text)
         return name.text in self._given or (
             apart and not (name.text in _FUNCTIONS and name.text not in self._variables)
         )
@@ -64,20 +79,14 @@ class Context(Cursor):
         token = self._token
         if token.kind != "name" or token.text in self._assigned | self._given:
             return False
-        once = sum(each.text == token.text for each in self._tokens) == 1
-        if token.text[0] == "T" and token.text[1:].isalpha() and once:
-            rest = shown(" ".join(token.text[1:]) if len(token.text) < 5 else token.text[1:])
-            raise self._error(
-                f"^{shown(token.text)} may be a transpose and {rest}, or a power; write ^T {rest}, or ^ (…)"
-            )
         return token.text == "T"
 
     def _is_powered(self, name: Token) -> bool:
         """Whether the power here is that of a function, as in sin^2(x)."""
         if name.text in self._given | self._assigned or canonical_function(name.text) in (None, "sigmoid"):
             return False
-        kinds = [token.kind for token in self._tokens[self._place : self._place + 5]]
-        return kinds[:3] == ["^", "number", "("] or kinds == ["^", "{", "number", "}", "("]
+        kinds = [token.kind for token in self._tokens[self._place : self._place + 6] if token.kind != "-"]
+        return kinds[:3] == ["^", "number", "("] or kinds[:5] == ["^", "{", "number", "}", "("]
 
     def _is_abstract(self, name: str) -> bool:
         """Whether a call implies that `name` is a function without a definition."""
@@ -85,9 +94,44 @@ class Context(Cursor):
             return False
         stem = name.rstrip("0123456789'′")
         if len(stem) == 1 or stem in GREEK:
+            if self._in_abstract and self._has_names_only():
+                return True
             of_time = self._ahead("(", "name", ")") and self._tokens[self._place + 1].text in _TIMES
             return stem in _FUNCTIONS or of_time or self._has_several_arguments()
         return not meant(name, FUNCTION_NAMES) and not _is_known_elsewhere(name)
+
+    def _is_mapped(self) -> bool:
+        """Whether a function stands here as an argument, as in `sum(abs2, x)`."""
+        name = self._token
+        is_free = name.text not in self._given | self._assigned
+        return self._ahead("name", ",") and canonical_function(name.text) is not None and is_free
+
+    def _is_density(self) -> bool:
+        """Whether the parenthesis here is that of a density, `N(x; μ, σ²)`, with a semicolon."""
+        depth = 0
+        for token in self._tokens[self._place :]:
+            depth += (token.kind in ("(", "{")) - (token.kind in (")", "}"))
+            if depth == 1 and token.kind == "," and self._text[token.span.start] == ";":
+                return True
+            if depth <= 0:
+                break
+        return False
+
+    def _has_names_only(self) -> bool:
+        """Whether the parenthesis that opens here holds names, as in `y(x)`."""
+        place = self._place + 1
+        while self._tokens[place].kind in ("name", ",", "(", ")"):
+            if self._tokens[place].kind == ")":
+                return True
+            place += 1
+        return False
+
+    def _is_factor(self, name: str) -> bool:
+        """Whether a letter before a parenthesis is a number times what stands in it, as in `λ(‖U‖² + ‖V‖²)`."""
+        letter = canonical_name(name.rstrip("0123456789"))
+        if name in self._abstract or letter not in _NUMBERS or self._has_several_arguments():
+            return False
+        return not self._has_names_only()
 
     def _has_several_arguments(self) -> bool:
         """Whether the parenthesis that opens here has a comma of its own."""

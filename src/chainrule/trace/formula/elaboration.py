@@ -25,8 +25,8 @@ from chainrule.trace.formula.errors import FormulaError, shown
 from chainrule.trace.formula.inference import Settled
 from chainrule.trace.formula.sizes import Kind
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
-from chainrule.trace.formula.typing import IDENTITIES, Subject
-from chainrule.trace.formula.vocabulary import VOCABULARY, call_numpy, repeated
+from chainrule.trace.formula.typing import IDENTITIES, Subject, whole_exponent
+from chainrule.trace.formula.vocabulary import VOCABULARY, call_numpy, matrix_power, repeated
 from chainrule.trace.formula.words import CONSTANTS, canonical_name
 from chainrule.trace.literals import as_node
 from chainrule.trace.ufuncs import UFUNC_CALLS
@@ -158,6 +158,8 @@ class _Elaboration:
             return call_numpy(np.outer, as_node(x), as_node(y))
         if meaning == "kronecker":
             return Kronecker()(as_node(x), as_node(y))
+        if meaning == "power":
+            return matrix_power(as_node(x), whole_exponent(node) or 0)
         if meaning == "elementwise":
             return self._ufunc("multiply", x, y)
         if node.operator in ("^", "**", ".^") and self._is_e(node.left):
@@ -167,6 +169,10 @@ class _Elaboration:
     def _matrix_product(self, left: Syntax, y: Node) -> Node:
         """`left @ y`; in xᵀ A y (row, matrix, column), the matrix and the column are multiplied first."""
         kind = self._typing.kinds[left]
+        if isinstance(left, Binary) and left.operator in (" ", "*") and y.type.ndim == 1 and kind is not None:
+            scale, vector = self._typing.kinds[left.left], self._typing.kinds[left.right]
+            if kind.row and scale is not None and not scale.rank and vector is not None and vector.rank == 1:
+                return self._ufunc("multiply", self._values[left.left], self._matrix_product(left.right, y))
         is_product = isinstance(left, Binary) and (left.operator == "@" or self._typing.meanings.get(left) == "matmul")
         if y.type.ndim == 1 and kind is not None and kind.rank == 1 and kind.row and isinstance(left, Binary):
             inner = self._typing.kinds[left.right]

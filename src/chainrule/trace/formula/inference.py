@@ -179,6 +179,8 @@ class _Search:
 
     def _ranks(self, name: str) -> tuple[int, ...]:
         """Return the numbers of axes that a variable may have."""
+        if self._subject.variables[name].name in self._formula.numbers:
+            return (0,)
         rank = self._declared[name].rank if name in self._declared else None
         return (0, 1, 2) if rank is None else (rank,)
 

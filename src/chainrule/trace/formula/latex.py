@@ -32,15 +32,21 @@ NOTHING = frozenset({
     "left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "quad",
     "qquad", "displaystyle", "textstyle", "limits", "nolimits",
 })  # fmt: skip
+_OF_DERIVATIVES = frozenset({"partial", "nabla"})
 _EVIDENCE = re.compile(r"[{}]|\\[|,;!]|(?:^|[^\w)'’ᵀ²⁻¹\\])\s*\\[A-Za-z]|\^\s*\\")
 _GROUP = re.compile(r"\s*(?:\{\s*(?P<group>\\?[^\s{}\\]+)\s*\}|(?P<single>\\[A-Za-z]+|\w))")
-_SUBSCRIPT = re.compile(r"_(?:\{\s*(?P<group>\\?[^\W_]+)\s*\}|(?P<single>\\infty|[^\W_]\w*))")
+_INDICES = re.compile(
+    r"\s*_\s*(?:\{\s*(?P<group>[a-z](?:\s*,?\s*[a-z])*)\s*(?:=[^{}]*|\\in\b[^{}]*)?\}|(?P<single>[a-z])(?!\w))"
+    r"(?:\s*\^\s*(?:\{\s*(?:(?P<bound>[A-Za-z])|[^{}]*)\s*\}|(?P<letter>[A-Za-z])|\d))?"
+)
+_ROOT = re.compile(r"\s*\[\s*(?P<degree>[2-9]|1\d)\s*\]")
+_SUBSCRIPT = re.compile(r"_(?:\{\s*(?P<group>\\?[^\W_]+|[a-z](?:\s*,\s*[a-z])+)\s*\}|(?P<single>\\infty|[^\W_]\w*))")
 
 
 def is_command(word: str) -> bool:
     """Whether a backslash before `word` makes a command."""
-    known = word in OPERATORS or word in LETTERS or word in FONTS or word in ACCENTS or word in NOTHING
-    return known or canonical_function(word) is not None
+    tables = (OPERATORS, LETTERS, FONTS, ACCENTS, NOTHING, _OF_DERIVATIVES)
+    return any(word in table for table in tables) or canonical_function(word) is not None
 
 
 def is_latex(text: str) -> bool:
@@ -66,10 +72,28 @@ def argument(text: str, place: int) -> tuple[str, int] | None:
     return word.removeprefix("\\"), match.end()
 
 
+def indices(text: str, place: int) -> tuple[str, str, int] | None:
+    r"""Return the indices below a sum, `_i` or `_{i=1}^{n}`, a name of their last value, and where they end; else None.
+
+    >>> indices("_{i=1}^n x_i", 0), indices("_{i, j}", 0)
+    (('i', 'n', 8), ('ij', '', 7))
+    """
+    match = _INDICES.match(text, place)
+    if match is None:
+        return None
+    return re.sub(r"[,\s]", "", match["group"] or match["single"]), match["bound"] or match["letter"] or "", match.end()
+
+
+def root(text: str, place: int) -> tuple[float, int] | None:
+    """Return the degree of a root, `[3]`, and where it ends; else None."""
+    match = _ROOT.match(text, place)
+    return None if match is None else (float(match["degree"]), match.end())
+
+
 def subscript(text: str, place: int) -> tuple[str, int] | None:
     """Return a subscript, `_1`, `_{ab}` or that of infinity, without its mark, and where it ends; else None."""
     match = _SUBSCRIPT.match(text, place)
     if match is None:
         return None
-    word = (match["group"] or match["single"]).removeprefix("\\")
+    word = re.sub(r"[,\s]", "", match["group"] or match["single"]).removeprefix("\\")
     return LETTERS.get(word, word), match.end()

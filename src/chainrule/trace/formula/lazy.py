@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from chainrule.ir import Declaration, Program
@@ -16,9 +16,10 @@ def trace_formula(
     shapes: Mapping[str, Any],
     functions: Mapping[str, str | None] | None = None,
     declarations: Sequence[Declaration] = (),
+    names: Collection[str] = (),
 ) -> Program:
     """Build the program of a formula; see `tracing.trace_formula`."""
-    program: Program = importlib.import_module(_TRACING).trace_formula(text, shapes, functions, declarations)
+    program: Program = importlib.import_module(_TRACING).trace_formula(text, shapes, functions, declarations, names)
     return program
 
 

@@ -6,6 +6,7 @@ is `-`, `x²` is `x^2`, and so are the commands of LaTeX. Each token keeps its p
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -31,10 +32,18 @@ _SAME = {
 }  # fmt: skip
 _SUPERSCRIPTS = {**{letter: str(k) for k, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}, "⁻": "-", "⁺": "+"}
 _SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
-_CLOSING = (")", "}", "⟩", "'", "||", "|", "superscript", "transpose")
+_SUBSCRIPTS_OF_EINSUM = re.compile(r"[A-Za-z, ]+(?:->[A-Za-z ]*)?")
+_CLOSING = (")", "}", "⟩", "'", "||", "|", "superscript", "transpose", "columns", "]")
+_EXPECTATION = (
+    "an expectation is not in the language; write mean(…) of what is drawn, or the value of the expectation itself"
+)
+_INDICES = "a sum runs over all values of its indices, as in \\sum_{i=1}^{n} x_i^2; for others multiply by a mask"
+_DERIVATIVE = (
+    "a derivative is asked for in front of the whole formula, as in ∂/∂x (x' A x); within one write its value, or "
+    "derive with order=2"
+)
 _MEANT = {
     ":": "a colon has no meaning in a formula; shapes are given beside it, as in --shape \"X: n d\" or X=\"n d\"",
-    "[": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
     "]": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
     "&": "write logical_and(a, b) instead of a & b",
     "!": "a factorial is not in the language; it has no derivative",
@@ -42,6 +51,8 @@ _MEANT = {
     "?": "write where(condition, a, b) for a choice",
     "~": "write logical_not(a) instead of ~a",
     "÷": "write / for a quotient",
+    "∂": _DERIVATIVE,
+    "∇": _DERIVATIVE,
 }  # fmt: skip
 
 
@@ -49,13 +60,16 @@ _MEANT = {
 class Token:
     """A token; `kind` is "number", "name", "text", "superscript", "end of line", "end" or an operator.
 
-    Of LaTeX there are "function", a name that need no parentheses follow, "ones", the vector, and "frac".
+    Of LaTeX there are "function", a name that need no parentheses follow, "ones", the vector, "frac", and "root", whose
+    value is its degree; of MATLAB "columns", the `(:)` after a matrix.
     """
 
     kind: str
     text: str
     span: Span
     value: float = 0.0
+    bound: str = ""
+    """The name of the last value of an index, n in a sum over i from 1 to n."""
 
 
 class Lexer:
@@ -71,6 +85,8 @@ class Lexer:
         self._clean = "".join(map(_plain, text))
         self._place = 0
         self._nested = 0
+        self._stacked = 0
+        """The number of brackets `[` that are open around the present place."""
         self._tokens: list[Token] = []
 
     def tokens(self) -> list[Token]:
@@ -82,6 +98,10 @@ class Lexer:
 
     def _add(self, kind: str, text: str, end: int, value: float = 0.0) -> None:
         self._tokens.append(Token(kind, text, Span(self._place, end), value))
+        self._place = end
+
+    def _sum_over(self, indices: str, bound: str, end: int) -> None:
+        self._tokens.append(Token("sum over", indices, Span(self._place, end), bound=bound))
         self._place = end
 
     def _error(self, message: str, start: int, end: int) -> FormulaError:
@@ -105,6 +125,14 @@ class Lexer:
             self._add("number", letter, start + 1, _fraction(letter) or 0.0)
         elif letter in _SUPERSCRIPTS:
             self._superscript()
+        elif letter == "[":
+            self._bracket()
+        elif letter == "]" and self._stacked:
+            self._stacked -= 1
+            self._nested = max(self._nested - 1, 0)
+            self._add("]", "]", start + 1)
+        elif text.startswith("(:)", start) and self._tokens and self._tokens[-1].kind in ("name", *_CLOSING):
+            self._add("columns", "(:)", start + 3)
         elif letter in ("'", '"'):
             self._quote(letter)
         elif letter in _SUBSCRIPTS:
@@ -183,6 +211,14 @@ class Lexer:
         if word in latex.NOTHING:
             point = self._clean[end : end + 1] == "." and word in ("left", "right")
             self._place = end + 1 if point else end
+        elif word in ("partial", "nabla"):
+            raise self._error(_DERIVATIVE, self._place, end)
+        elif word == "sum" and (indices := latex.indices(self._clean, end)) is not None:
+            self._sum_over(*indices)
+        elif word == "sum" and self._clean[end:].lstrip().startswith("_"):
+            raise self._error(_INDICES, self._place, end)
+        elif word == "sqrt" and (root := latex.root(self._clean, end)) is not None:
+            self._add("root", str(root[0]), root[1], root[0])
         elif word in latex.OPERATORS:
             self._add(latex.OPERATORS[word], "\\" + word, end)
         elif word in latex.FONTS or word in latex.ACCENTS:
@@ -193,11 +229,19 @@ class Lexer:
             if inner == "1" and word in latex.FONTS:
                 self._add("ones", "1", end)
                 return
+            if word == "mathbb" and inner in ("E", "P"):
+                raise self._error(_EXPECTATION, self._place, end)
+            if word == "mathcal" and inner == "N" and self._clean[end:].lstrip().startswith("("):
+                self._add("name", "normal_density", end)
+                return
             inner = latex.LETTERS.get(inner, inner)
             self._letters(inner + latex.ACCENTS.get(word, ""), end, is_function=word in latex.FONTS)
         elif word in latex.LETTERS:
             self._letters(latex.LETTERS[word], end)
         else:
+            found = latex.subscript(self._clean, end)
+            if found is not None and canonical_function(f"{word}_{found[0]}") is not None:
+                word, end = f"{word}_{found[0]}", found[1]
             self._add("function", word, end)
 
     def _letters(self, name: str, end: int, is_function: bool = False) -> None:
@@ -225,6 +269,9 @@ class Lexer:
                 raise self._error(f"a name of more than {LONGEST_NAME} characters is too long", self._place, end)
             end += 1
         name = text[self._place : end]
+        if name.startswith("sum_") and (indices := latex.indices(text, self._place + 3)) is not None:
+            self._sum_over(*indices)
+            return
         if name.endswith("_") and (found := latex.subscript(text, end - 1)) is not None:
             name, end = name + found[0], found[1]
         elif name.endswith("_") and text[end : end + 1] == "{":
@@ -243,12 +290,23 @@ class Lexer:
             return
         end = self._clean.find(mark, start + 1)
         word = self._clean[start + 1 : end] if end > 0 else ""
-        if not word.isalnum() or len(word) > LONGEST_NAME:
+        if not (word.isalnum() or _SUBSCRIPTS_OF_EINSUM.fullmatch(word)) or len(word) > LONGEST_NAME:
             what = (
                 "a transpose stands after what is transposed, as in x'" if mark == "'" else "a text has no meaning here"
             )
             raise self._error(what, start, start + 1)
         self._add("text", word, end + 1)
+
+    def _bracket(self) -> None:
+        """Read `[`, the beginning of vectors below each other; after an operand it would pick elements."""
+        start = self._place
+        before = self._tokens[-1] if self._tokens else None
+        if before is not None and before.kind in ("name", *_CLOSING) and before.span.end == start:
+            expected = before.kind == "name" and before.text == "E"
+            raise self._error(_EXPECTATION if expected else _MEANT["]"], start, start + 1)
+        self._stacked += 1
+        self._nested += 1
+        self._add("[", "[", start + 1)
 
     def _operator(self) -> None:
         text, start = self._clean, self._place
@@ -257,6 +315,9 @@ class Lexer:
             for kind in ("'", "'") if same == "''" else (same,):
                 self._tokens.append(Token(kind, same, Span(start, start + 1)))
             self._place += 1
+            return
+        if text[start] == "∑" and (indices := latex.indices(text, start + 1)) is not None:
+            self._sum_over(*indices)
             return
         for operator in _OPERATORS:
             if text.startswith(operator, start):

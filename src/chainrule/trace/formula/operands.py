@@ -6,20 +6,34 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chainrule.trace.formula.contexts import Context, not_called
+from chainrule.trace.formula.contexts import not_called
 from chainrule.trace.formula.cursor import ENDS, OPENING
 from chainrule.trace.formula.errors import Span, meant, shown
+from chainrule.trace.formula.indices import MOST_INDICES, Indices
 from chainrule.trace.formula.lexer import Token
-from chainrule.trace.formula.syntax import Call, Name, Number, Option, Syntax
+from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Option, Syntax, Unary, parts
 from chainrule.trace.formula.words import FUNCTION_NAMES, GREEK, canonical_function
 
-_PREFIXES = ("np", "numpy", "cr", "chainrule", "linalg")
+_PREFIXES = frozenset({
+    "np", "numpy", "cr", "chainrule", "linalg", "torch", "nn", "functional", "F", "tf", "math", "keras", "jax", "jnp",
+    "scipy", "special", "LinearAlgebra",
+})  # fmt: skip
+"""Names of libraries and of their parts before a function, as in `np.linalg.norm(x)`."""
+_MAPPED = ("sum", "mean", "max", "min")
+"""Functions that take a function first in Julia, as in `sum(abs2, x)`."""
+_REDUCTIONS = ("sum", "mean", "max", "min", "norm", "std", "var")
+"""Functions that give the same of all elements of a matrix as of its columns in one vector."""
+_INSTEAD = {
+    "cov": "cov divides by n or by n − 1; write (x - mean(x))' (y - mean(y)) / n, or with n − 1",
+}
+"""What to write instead of a function that is not one thing."""
+_INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
 _NUMBERED_NORMS = {"norm1": 1, "norm2": 2}
 _OF_TWO = {"max": "maximum", "min": "minimum"}
 _CLOSES = {"(": ")", "{": "}"}
 
 
-class Operands(Context, ABC):
+class Operands(Indices, ABC):
     """Parses operands; the expressions within them are parsed by the methods of a subclass."""
 
     @abstractmethod
@@ -58,16 +72,64 @@ class Operands(Context, ABC):
         if token.kind == "ones":
             self._take()
             return self._call("vector", (self._made(Number(1.0, token.span)),), {}, token.span, token.span)
+        if token.kind == "[":
+            return self._stacked()
+        if token.kind == "sum over":
+            return self._sum_over()
+        if token.kind == "root":
+            return self._root()
         if token.kind in ("√", "∑"):
             self._take()
-            if token.kind == "∑" and self._token.kind == "name" and self._token.text.startswith("_"):
-                raise self._error("a sum has no index here; it is over all elements, or sum(X, axis=0)")
             self._enter()
             operand = self._postfix(self._atom()) if token.kind == "√" else self._product()
             self._nesting -= 1
             function = "sqrt" if token.kind == "√" else "sum"
             return self._call(function, (operand,), {}, token.span, token.span.to(operand.span))
         raise self._error(self._missing(token), token.span)
+
+    def _sum_over(self) -> Syntax:
+        """Parse a sum with indices, of the product that follows."""
+        mark, outer = self._take(), self._indices
+        own = mark.text
+        while self._token.kind == "sum over":
+            own += self._take().text
+        if len(set(outer + own)) < len(outer + own) or len(outer + own) > MOST_INDICES:
+            raise self._error(f"a sum is over up to {MOST_INDICES} different indices here", mark.span)
+        self._indices += own
+        self._enter()
+        body = self._product()
+        self._nesting -= 1
+        found = self._summed(mark, body, own)
+        self._indices = outer
+        return found
+
+    def _stacked(self) -> Syntax:
+        """Parse `[x; y]`, vectors one below the other."""
+        opening = self._take()
+        listed = bool(self._place > 1 and self._tokens[self._place - 2].kind == "(")
+        parts = [self._within(opening)]
+        while self._token.kind == ",":
+            comma = self._take()
+            if self._text[comma.span.start] == "," and not listed:
+                raise self._error(
+                    "[x, y] would put columns side by side; write [x; y] for one vector below the other", comma.span
+                )
+            parts.append(self._within(opening))
+        closing = self._expect("]", "this bracket is not closed; write ] where it should end")
+        span = opening.span.to(closing.span)
+        return parts[0] if len(parts) == 1 else self._call("concatenate", parts, {}, opening.span, span)
+
+    def _root(self) -> Syntax:
+        """Parse a root of a degree, as LaTeX writes it."""
+        token = self._take()
+        self._enter()
+        operand = self._atom()
+        self._nesting -= 1
+        span = token.span.to(operand.span)
+        if token.value in (2, 3):
+            return self._call("sqrt" if token.value == 2 else "cbrt", (operand,), {}, token.span, span)
+        exponent = self._made(Number(1 / token.value, token.span))
+        return self._made(Binary("^", operand, exponent, token.span, span, operand.depth + 1))
 
     def _parenthesis(self) -> Syntax:
         opening = self._take()
@@ -114,10 +176,25 @@ class Operands(Context, ABC):
     def _applied(self) -> Syntax:
         """Parse a function of LaTeX, of what stands in brackets or, without them, of the next operand."""
         token = self._take()
-        if self._token.kind == "^" and (self._ahead("^", "number") or self._ahead("^", "{", "number", "}")):
+        kinds = [each.kind for each in self._tokens[self._place : self._place + 5] if each.kind != "-"]
+        if kinds[:2] == ["^", "number"] or kinds[:4] == ["^", "{", "number", "}"]:
             operator, exponent = self._take(), self._plain_exponent()
-            return self._binary("^", self._applied_to(token), exponent, operator.span)
+            if exponent.value < 0:
+                return self._applied_to(self._inverse_of(token, exponent))
+            return self._binary("^", self._applied_to(token), self._made(exponent), operator.span)
         return self._applied_to(token)
+
+    def _inverse_of(self, token: Token, exponent: Number) -> Token:
+        """Return the inverse function that `sin^{-1}` is; others have none that could be written so."""
+        inverse = _INVERSES.get(canonical_function(token.text) or "")
+        if inverse is None or exponent.value != -1:
+            name = shown(token.text)
+            raise self._error(
+                f"{name}^{exponent.value:g} may be an inverse function or a power; for the power write "
+                f"{name}(…)^({exponent.value:g})",
+                token.span.to(exponent.span),
+            )
+        return replace(token, text=inverse)
 
     def _applied_to(self, token: Token) -> Syntax:
         if self._token.kind == "(":
@@ -160,6 +237,7 @@ class Operands(Context, ABC):
         span = opening.span.to(closing.span)
         if opening.kind == "|":
             return self._call("abs", (inner,), {}, opening.span, span)
+        self._check_numbers("norm", (inner,), span)
         options: dict[str, tuple[Option, Span]] = {}
         if self._token.kind == "name" and self._token.text.startswith("_") and self._token.span.start == span.end:
             order = self._take()
@@ -172,6 +250,12 @@ class Operands(Context, ABC):
         if token.text in _PREFIXES and self._ahead(".", "name") and self._tokens[self._place + 1].text != "T":
             self._take()
             return self._name()
+        if self._token.kind == "columns":
+            columns = self._take()
+            matrix = self._made(Name(token.text, token.span))
+            return self._call("vec", (matrix,), {}, columns.span, token.span.to(columns.span))
+        if token.text == "N" and self._is_density():
+            token = replace(token, text="normal_density")
         if self._ahead(".", "("):  # exp.(x), as in Julia
             self._take()
             if token.text in _OF_TWO:
@@ -181,20 +265,25 @@ class Operands(Context, ABC):
         if self._token.kind == "(" and not self._follows_variable():
             return self._function(token)
         self._check_beside(token)
-        return self._made(Name(token.text, token.span))
+        indexed = self._indexed(token)
+        return self._made(Name(token.text, token.span)) if indexed is None else indexed
 
     def _powered(self, name: Token) -> Syntax:
         """Parse sin^2(x), the square of sin(x)."""
         operator, exponent = self._take(), self._plain_exponent()
-        return self._binary("^", self._function(name), exponent, operator.span)
+        if exponent.value < 0:
+            return self._function(self._inverse_of(name, exponent))
+        return self._binary("^", self._function(name), self._made(exponent), operator.span)
 
-    def _plain_exponent(self) -> Syntax:
-        """Take a number, in braces or not."""
+    def _plain_exponent(self) -> Number:
+        """Take a number, with a sign or in braces."""
         braced = self._token.kind == "{"
         self._place += braced
+        minus = self._token.kind == "-"
+        self._place += minus
         number = self._take()
         self._place += braced
-        return self._made(Number(number.value, number.span))
+        return Number(-number.value if minus else number.value, number.span)
 
     def _function(self, token: Token, in_shape: bool = False) -> Syntax:
         """Parse a call; `in_shape` is within the second parenthesis of `np.ones((n, m))`."""
@@ -216,9 +305,13 @@ class Operands(Context, ABC):
                     f"function, as in --functions {name} or functions={token.text!r}",
                     token.span,
                 )
+            if token.text in _INSTEAD:
+                raise self._error(_INSTEAD[token.text], token.span)
             hint = meant(token.text, FUNCTION_NAMES) or f"; for one without a definition add functions={token.text!r}"
             raise self._error(f"there is no function {shown(token.text)}{hint}", token.span)
         opening = self._take()
+        is_abstract = function in self._abstract
+        self._in_abstract += is_abstract
         if function == "ones" and self._ahead("("):  # a shape, as in np.ones((n, m))
             call = self._function(token, in_shape=True)
             self._close(opening)
@@ -233,11 +326,18 @@ class Operands(Context, ABC):
                 if name in options:
                     raise self._error(f"the option {shown(name)} is given twice", span)
                 options[name] = (value, span)
+            elif function in _MAPPED and not arguments and self._is_mapped():
+                mapped = self._take()
+                self._take()
+                argument = self._expression()
+                arguments.append(
+                    self._call(canonical_function(mapped.text) or "", (argument,), {}, mapped.span, argument.span)
+                )
             elif self._token.kind == "text":
                 word = self._take()
                 options[f"#{len(arguments) + len(options)}"] = (word.text, word.span)
             else:
-                if options:
+                if options and function != "einsum":
                     raise self._error("what is calculated with stands before the options")
                 arguments.append(self._expression())
             if self._token.kind != ",":
@@ -245,7 +345,20 @@ class Operands(Context, ABC):
             self._take()
         self._bars_open.pop()
         self._nesting -= 1
+        self._in_abstract -= is_abstract
         closing = self._close_call(opening)
+        if self._indices and len(arguments) == 1:
+            self._check_numbers(function, arguments, token.span)
+        if function in _REDUCTIONS and len(arguments) == 1 and not options and _is_of_columns(arguments[0]):
+            arguments = [_without_columns(arguments[0])]
+        if function == "concatenate" and len(arguments) == 1 and isinstance(arguments[0], Call):
+            return arguments[0]
+        if function in ("std", "var") and len(arguments) > 1:
+            raise self._error(
+                f"{function}(x, 0) is along axis 0 in NumPy, and divides by n − 1 in MATLAB; write "
+                f"{function}(x, axis=0) or {function}(x, ddof=1)",
+                arguments[1].span,
+            )
         if function == "ones" and len(arguments) == 2 and not in_shape:
             return self._ones(arguments, token.span, token.span.to(closing.span))
         return self._call(function, arguments, options, token.span, token.span.to(closing.span))
@@ -264,3 +377,22 @@ class Operands(Context, ABC):
         if token.kind in ENDS:
             raise self._error("this parenthesis is not closed; write ) where it should end", opening.span)
         raise self._error(self._stray(token), token.span)
+
+
+def _is_of_columns(node: Syntax) -> bool:
+    """Whether all variables of an expression are matrices as vectors, `X(:)`."""
+    if isinstance(node, Call) and node.function == "vec":
+        return isinstance(node.arguments[0], Name)
+    linear = isinstance(node, Binary | Unary) and node.operator in ("*", "@", " ", "'", ".T")
+    of = parts(node)
+    return isinstance(node, Number) or (bool(of) and not linear and all(map(_is_of_columns, of)))
+
+
+def _without_columns(node: Syntax) -> Syntax:
+    if isinstance(node, Call):
+        if node.function == "vec":
+            return node.arguments[0]
+        return replace(node, arguments=tuple(map(_without_columns, node.arguments)))
+    if isinstance(node, Binary):
+        return replace(node, left=_without_columns(node.left), right=_without_columns(node.right))
+    return replace(node, operand=_without_columns(node.operand)) if isinstance(node, Unary) else node

@@ -7,8 +7,8 @@ sign; operands side by side; `^ ** .^`, from right to left; transposes. A formul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from chainrule.trace.formula.contexts import not_called
@@ -33,6 +33,8 @@ class Formula:
     statements: tuple[Statement, ...]
     abstract: Mapping[str, str | None] = field(default_factory=dict)
     """The functions without a definition, with the sizes of those of a vector."""
+    numbers: Collection[str] = ()
+    """The variables that are numbers, since they stand beside others with indices in a sum over these."""
 
     def error(self, message: str, span: Span) -> FormulaError:
         """Return a FormulaError about a position in this formula."""
@@ -72,7 +74,9 @@ class _Parser(Operands):
                 raise self._error(
                     "only the last line may go without a name; write name = … for the others", statement.value.span
                 )
-        return Formula(self._text, tuple(statements), self._abstract)
+        if self._sizes:
+            statements = [replace(each, value=self._with_sizes(each.value)) for each in statements]
+        return Formula(self._text, tuple(statements), self._abstract, frozenset(self._numbers))
 
     def _statement(self) -> Statement:
         if not self._ahead("name", "="):
@@ -107,7 +111,7 @@ class _Parser(Operands):
         left = self._signed_product()
         while self._token.kind in _SUMS:
             operator = self._take()
-            left = self._binary(operator.kind, left, self._product(), operator.span)
+            left = self._operation(operator.kind, left, self._product(), operator.span)
         return left
 
     def _signed_product(self) -> Syntax:
@@ -126,8 +130,13 @@ class _Parser(Operands):
             if operator.kind == "\\":
                 left = self._call("solve", (left, right), {}, operator.span, left.span.to(right.span))
             else:
-                left = self._binary(operator.kind, left, right, operator.span)
+                left = self._operation(operator.kind, left, right, operator.span)
         return left
+
+    def _operation(self, operator: str, left: Syntax, right: Syntax, mark: Span) -> Syntax:
+        """Return a product or quotient; below a sum with indices it goes element by element."""
+        indexed = self._with_indices(operator, left, right, mark) if self._indices else None
+        return self._binary(operator, left, right, mark) if indexed is None else indexed
 
     def _side_by_side(self, dividend: Syntax | None = None, slash: Token | None = None) -> Syntax:
         """Parse operands side by side; after a quotient it is in doubt which of them it divides by."""
@@ -142,7 +151,7 @@ class _Parser(Operands):
                     f"{a} {sign} {b} {c} may be ({a} {sign} {b}) * {c} or {a} {sign} ({b} * {c}); write one of the two",
                     dividend.span.to(right.span),
                 )
-            left = self._binary("*" if self._juxtaposed else " ", left, right, mark)
+            left = self._operation("*" if self._juxtaposed else " ", left, right, mark)
         return left
 
     def _signed(self) -> Syntax:
@@ -173,7 +182,7 @@ class _Parser(Operands):
         self._nesting -= 1
         if isinstance(exponent, Unary) and exponent.operator in ("'", ".T") and exponent_start.kind != "(":
             raise self._error("write (A^k)' for the transpose of a power", exponent.span)
-        return self._binary(operator.kind, base, exponent, operator.span)
+        return self._operation(operator.kind, base, exponent, operator.span)
 
     def _power_of(self, base: Syntax) -> Syntax:
         """Parse an optional power after a transpose `^T`."""

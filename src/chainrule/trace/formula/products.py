@@ -24,7 +24,7 @@ from chainrule.ir import DType, dim_product
 from chainrule.trace.formula.errors import Span
 from chainrule.trace.formula.sizes import Kind, Size, Unknown, can_equal, equal, found, sizes_text, unify
 
-Meaning: TypeAlias = Literal["elementwise", "matmul", "outer", "kronecker"]
+Meaning: TypeAlias = Literal["elementwise", "matmul", "outer", "kronecker", "power"]
 
 
 class MisfitError(Exception):

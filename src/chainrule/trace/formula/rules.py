@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -183,9 +185,81 @@ def vec_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     """Return the kind of the columns of a matrix in one vector."""
     (kind,) = kinds
     sizes = [size for size in map(found, kind.sizes) if not isinstance(size, Unknown)]
-    if kind.rank != 2 or len(sizes) < 2:
-        raise MisfitError(f'vec takes a matrix of stated shape, as in --shape "A: n m", not {kind.text}', span)
-    return Kind((dim_product(sizes),))
+    if kind.rank != 2:
+        raise MisfitError(f"vec takes a matrix, not {kind.text}", span)
+    return Kind((dim_product(sizes) if len(sizes) == 2 else Unknown("vec", 0),), open=kind.open)
+
+
+def concatenate_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of vectors one below the other, or of matrices along an axis."""
+    if len({kind.rank for kind in kinds}) > 1 or not 1 <= kinds[0].rank <= 2:
+        raise MisfitError(f"[x; y] is of vectors, or of matrices, not {' and '.join(k.text for k in kinds)}", span)
+    axis = options.get("axis", 0)
+    if not isinstance(axis, int) or not 0 <= axis < kinds[0].rank:
+        raise MisfitError(f"{kinds[0].text} has no axis {axis}", span)
+    others = [[size for place, size in enumerate(kind.sizes) if place != axis] for kind in kinds]
+    if not all(unify(x, y) for sizes in others[1:] for x, y in zip(others[0], sizes, strict=True)):
+        raise MisfitError(f"{' and '.join(k.text for k in kinds)} cannot be joined; their other sizes differ", span)
+    joined: Size = Unknown("[", axis)
+    known = [size for size in (found(kind.sizes[axis]) for kind in kinds) if not isinstance(size, Unknown)]
+    if len(known) == len(kinds):
+        joined = functools.reduce(operator.add, known)
+    sizes = (*others[0][:axis], joined, *others[0][axis:])
+    return Kind(sizes, open=any(kind.open for kind in kinds))
+
+
+def diff_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of the differences of neighbours in a vector, which are one fewer."""
+    (kind,) = kinds
+    if kind.rank != 1:
+        raise MisfitError(f"diff takes a vector, not {kind.text}", span)
+    size = found(kind.sizes[0])
+    return Kind((Unknown("diff", 0) if isinstance(size, Unknown) else size - 1,), open=kind.open)
+
+
+def einsum_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a sum of products over the indices that the result lacks."""
+    subscripts = str(options.get("subscripts", "")).replace(" ", "")
+    left, arrow, right = subscripts.partition("->")
+    terms = left.split(",")
+    if not left or len(terms) != len(kinds):
+        raise MisfitError(
+            "einsum takes its indices in quotes first, one term for each array, as in einsum('ij,jk->ik', A, B)", span
+        )
+    if not arrow:
+        right = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
+    sizes: dict[str, Size] = {}
+    for term, kind in zip(terms, kinds, strict=True):
+        if len(term) != kind.rank:
+            raise MisfitError(f"einsum has {len(term)} indices for {kind.text}", span)
+        for letter, size in zip(term, kind.sizes, strict=True):
+            if not unify(sizes.setdefault(letter, size), size):
+                raise MisfitError(f"the index {letter} of einsum has two sizes", span)
+    if not set(right) <= sizes.keys() or len(set(right)) < len(right):
+        raise MisfitError(f"the result of einsum has the indices {right}, and the arrays have {left}", span)
+    kept = tuple(sizes[letter] for letter in right)
+    return Kind(kept, open=bool(kept) and any(kind.open for kind in kinds))
+
+
+def normal_density_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of a density: with a covariance matrix it is a number, otherwise one for each element."""
+    x, mean, spread = kinds
+    if spread.rank < 2:
+        return elementwise(kinds, span)
+    size = square(spread, "a covariance", span).sizes[0]
+    if x.rank != 1 or mean.rank != 1 or not all(unify(each, size) for kind in (x, mean) for each in kind.sizes):
+        raise MisfitError(f"a density with a covariance matrix is of a vector of its size, not of {x.text}", span)
+    return Kind(())
+
+
+def indexed_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of an array below a sum: an axis for each index, of size 1 for those that it lacks."""
+    (kind,) = kinds
+    labels, of = str(options["labels"]), str(options["of"])
+    if kind.rank != len(labels):
+        raise MisfitError(f"{len(labels)} indices are those of {len(labels)} axes, and this is {kind.text}", span)
+    size_of = dict(zip(labels, kind.sizes, strict=True))
+    return Kind(tuple(size_of.get(letter, 1) for letter in of), open=kind.open)
 
 
 def length_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:

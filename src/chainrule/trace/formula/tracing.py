@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from chainrule.ir import ArrayType, Declaration, Program, SymbolicDim
 from chainrule.trace.formula.elaboration import elaborate
-from chainrule.trace.formula.errors import FormulaError, shown
+from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.inference import settle
 from chainrule.trace.formula.parser import parse
+from chainrule.trace.formula.questions import question_of
 from chainrule.trace.formula.typing import Subject
 from chainrule.trace.formula.words import canonical_name
 from chainrule.trace.specification import properties_of, type_of
@@ -21,9 +22,11 @@ def trace_formula(
     shapes: Mapping[str, Any],
     functions: Mapping[str, str | None] | None = None,
     declarations: Sequence[Declaration] = (),
+    names: Collection[str] = (),
 ) -> Program:
     """Build the program of a formula; `shapes` are as in `trace`, and inferable ones may be omitted.
 
+    `names` are variables without a shape, which are known not to be products such as `Ax`.
     `functions` names functions without a definition, with the sizes of those of vectors, as in `chainrule.function`.
     `declarations` are properties of variables, from which shapes are inferred too: a symmetric one is a square matrix.
     Raises FormulaError, with the position in the formula, and DeclarationError.
@@ -32,7 +35,15 @@ def trace_formula(
     >>> [(node.name, node.type.shape) for node in program.inputs]
     [('X', (n, d)), ('w', (d,)), ('y', (n,))]
     """
-    formula = parse(text, False, tuple((functions or {}).items()), frozenset(shapes))
+    question = question_of(text)
+    if question is not None:
+        raise FormulaError(
+            "a derivative is asked for in front of this formula, which only derive answers; write the formula alone",
+            text,
+            Span(0, len(text) - len(question.formula.lstrip())),
+        )
+    known = frozenset((*shapes, *(each.name for each in declarations), *names))
+    formula = parse(text, False, tuple((functions or {}).items()), known)
     given = {name: _type(name, shape) for name, shape in shapes.items()}
     sizes = {
         name for type_ in given.values() for dim in type_.shape if isinstance(dim, SymbolicDim) for name in dim.names

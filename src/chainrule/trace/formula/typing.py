@@ -6,13 +6,11 @@ variable of unknown rank has the kind None, and so do values that depend on it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from chainrule.ir import DType, SymbolicDim, cached_property
-from chainrule.trace.formula.calls import Application, read_call
+from chainrule.trace.formula.calls import MOST_FACTORS, Application, read_call
 from chainrule.trace.formula.errors import FormulaError, meant, shown
-from chainrule.trace.formula.latex import is_latex
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.products import (
     BARS_OF_MATRIX,
@@ -29,13 +27,14 @@ from chainrule.trace.formula.products import (
     tensor,
     transpose,
 )
-from chainrule.trace.formula.sizes import Kind, Unknown, equal
+from chainrule.trace.formula.sizes import Kind, Unknown, can_equal, equal
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
-from chainrule.trace.formula.words import CONSTANTS, GREEK, canonical_name
+from chainrule.trace.formula.words import CONSTANTS, canonical_name
 
 _NUMBER = Kind(())
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 _BARS = ("|", "∣", "\\")
+_LINEAR = (" ", "*", "@", "·", "+", "-")
 _OF_MATRICES = frozenset({"tr", "det", "logdet", "inv", "solve"})
 IDENTITIES = ("I", "eye")
 """The identity matrix, of the size that fits, unless a variable has this name."""
@@ -50,6 +49,8 @@ class Subject:
         self.applications: dict[Call, Application] = {}
         self.orders = [self._in_order(statement.value) for statement in formula.statements]
         self.order = [node for order in self.orders for node in order]
+        self.matrix_powers = frozenset(_matrix_powers(self.order))
+        """The powers that are those of a matrix, if what is raised is one."""
         self.variables: dict[str, Name] = {}
         """For each variable, by canonical name, the position of its first use."""
         self._find_variables(frozenset(map(canonical_name, given)))
@@ -99,8 +100,6 @@ class Subject:
                         "another name",
                         node.span,
                     )
-                if name not in self.variables and node.name not in given:
-                    self._check_run_together(node)
                 self.variables.setdefault(name, node)
             if statement.name is not None:
                 name = canonical_name(statement.name)
@@ -111,32 +110,6 @@ class Subject:
                         statement.name_span,
                     )
                 known.add(name)
-
-    def _check_run_together(self, node: Name) -> None:
-        """Raise FormulaError for a name that is probably a product without a space, as in `λI` or LaTeX's `Ax`."""
-        name = node.name
-        letters = {other.name for other in self.order if isinstance(other, Name)}
-        plain = name.isascii() and name.isalpha()
-        in_latex = self._is_latex and not self._is_wrapped(node) and 1 < len(name) < 5 and name not in GREEK
-        if name[0] in GREEK.values() and len(name) > 1 and name[1:].isalpha():
-            product = f"{name[0]} {name[1:]}"
-        elif plain and (in_latex or (re.fullmatch("[A-Z][a-z]", name) and name[1] in letters)):
-            product = " ".join(name)
-        else:
-            return
-        raise self.formula.error(
-            f"{name} may be the product {product} or one name; write {product}, or state its shape, as in --shape "
-            f'"{name}: n"',
-            node.span,
-        )
-
-    def _is_wrapped(self, node: Name) -> bool:
-        """Whether a name is a command of LaTeX, or in one."""
-        return self.formula.text[node.span.start : node.span.start + 1] == "\\"
-
-    @cached_property
-    def _is_latex(self) -> bool:
-        return is_latex(self.formula.text)
 
     def _is_constant(self, node: Name) -> bool:
         return canonical_name(node.name) in CONSTANTS or node.name in self.sizes or node.name in IDENTITIES
@@ -176,6 +149,29 @@ class Subject:
         known = [node.name for node in self.variables.values()]
         there = f"; its variables are {', '.join(known)}" if known else "; it has no variables"
         return FormulaError(f"{shown(name)} is not in the formula{meant(name, known) or there}")
+
+
+def _matrix_powers(nodes: Sequence[Syntax]) -> Iterator[Binary]:
+    """Yield whole powers within functions of matrices and in products side by side, as in `tr(X^3)` and `A^2 x`."""
+    for node in nodes:
+        of_matrix = isinstance(node, Call) and node.function in _OF_MATRICES
+        stack = list(parts(node)) if of_matrix or (isinstance(node, Binary) and node.operator == " ") else []
+        while stack:
+            part = stack.pop()
+            if isinstance(part, Binary) and part.operator == "^" and whole_exponent(part) is not None:
+                yield part
+            elif isinstance(part, Unary) or (isinstance(part, Binary) and part.operator in _LINEAR):
+                stack += parts(part)
+
+
+def whole_exponent(power: Binary) -> int | None:
+    """Return the exponent of a power if it is a whole number as written; else None."""
+    sign, exponent = 1, power.right
+    if isinstance(exponent, Unary) and exponent.operator == "-":
+        sign, exponent = -1, exponent.operand
+    if not isinstance(exponent, Number) or exponent.value != int(exponent.value) or exponent.value > MOST_FACTORS:
+        return None
+    return sign * int(exponent.value)
 
 
 class Typing:
@@ -222,7 +218,7 @@ class Typing:
                 kind = self.kinds[node]
                 if kind is not None and kind.rank == 2:
                     raise MisfitError(BARS_OF_MATRIX, node.span)
-            if isinstance(node, Binary) and node.operator == "^":
+            if isinstance(node, Binary) and node.operator == "^" and node not in self.meanings:
                 for part in (node.left, node.right):
                     kind = self.kinds[part]
                     if kind is not None and kind.rank == 2 and equal(*kind.sizes) and kind.sizes[0] != 1:
@@ -283,6 +279,9 @@ class Typing:
                 )
             columns = [Kind(kind.sizes, False, kind.dtype, kind.open) if kind.rank == 1 else kind for kind in (a, b)]
             return self._meant(node, "matmul", *(columns if b.rank == 1 and a.rank == 1 else (a, b)))
+        if node in self._subject.matrix_powers and a.rank == 2 and can_equal(*a.sizes):
+            self.meanings[node] = "power"
+            return Kind(square(a, "a power", node.span).sizes, open=a.open)
         if operator in ("^", "**", ".^"):
             return power(a, b, node.span)
         if operator in _COMPARISONS:

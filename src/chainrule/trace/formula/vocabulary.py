@@ -20,11 +20,14 @@ from chainrule.primitives import (
     as_floats,
     broadcast_to,
     cast,
+    exp,
     identity,
     logical_and,
     logical_not,
     logical_or,
     matmul,
+    sqrt,
+    square,
     where,
 )
 from chainrule.trace.formula import rules
@@ -122,6 +125,45 @@ def _cross_entropy_node(logits: Operand, labels: Operand) -> Node:
     return node
 
 
+def matrix_power(x: Operand, exponent: int) -> Node:
+    """Return the power of a square matrix, of which a negative one is that of the inverse."""
+    return call_numpy(np.linalg.matrix_power, as_node(x), exponent)
+
+
+def _built_concatenation(*parts: Operand, axis: int = 0) -> Node:
+    return call_numpy(np.concatenate, [_floats(part) for part in parts], axis=axis)
+
+
+def _built_einsum(*operands: Operand, subscripts: str) -> Node:
+    return call_numpy(np.einsum, subscripts.replace(" ", ""), *map(_floats, operands))
+
+
+def _correlation(x: Operand, y: Operand) -> Node:
+    """Return Pearson's correlation coefficient of two vectors."""
+    u, v = (node - call_numpy(np.mean, node) for node in map(_floats, (x, y)))
+    return matmul(u, v) / (call_numpy(np.linalg.norm, u) * call_numpy(np.linalg.norm, v))
+
+
+def _normal_density(x: Operand, mean: Operand, spread: Operand) -> Node:
+    """Return the density of the normal distribution, with a variance, or with a covariance matrix."""
+    away, covariance = _floats(x) - _floats(mean), _floats(spread)
+    if covariance.type.ndim < 2:
+        squared, volume = square(away) / covariance, 2 * math.pi * covariance
+    else:
+        size = _number(covariance.type.shape[0])
+        squared = matmul(away, call_numpy(np.linalg.solve, covariance, away))
+        volume = _ufunc("power")(2 * math.pi, size) * call_numpy(np.linalg.det, covariance)
+    return exp(-squared / 2) / sqrt(volume)
+
+
+def _built_indexed(x: Operand, labels: str, of: str) -> Node:
+    node = _floats(x)
+    order = sorted(range(len(labels)), key=lambda place: of.index(labels[place]))
+    turned = node if order == sorted(order) else call_numpy(np.transpose, node, order)
+    missing = [place for place, letter in enumerate(of) if letter not in labels]
+    return call_numpy(np.expand_dims, turned, tuple(missing)) if missing else turned
+
+
 def _indicator(x: Operand) -> Node:
     node = as_node(x)
     condition = node if node.type.dtype is DType.BOOL else node_above_zero(node)
@@ -165,6 +207,9 @@ _ACTIVATIONS = (
     functions.erf,
 )  # fmt: skip
 
+INDEXED = Function(1, 1, ("labels", "of"), rules.indexed_kind, _built_indexed)
+"""What a name with indices stands for below a sum over indices."""
+
 VOCABULARY: dict[str, Function] = {
     **{name: _elementwise(_ufunc(name), kind.arity) for name, kind in primitives.UFUNCS.items() if name != "absolute"},
     **{name: _elementwise(_ufunc(name)) for name in ("log2", "log10", "square", "tan", "reciprocal")},
@@ -175,6 +220,12 @@ VOCABULARY: dict[str, Function] = {
     "abs": _elementwise(_ufunc("absolute")),
     "indicator": _elementwise(_indicator),
     "multiply": _elementwise(_ufunc("multiply"), 2),
+    "concatenate": Function(1, MOST_ARGUMENTS, ("axis",), rules.concatenate_kind, _built_concatenation),
+    "corr": Function(2, 2, (), rules.inner_kind, _correlation, Kind(())),
+    "diff": Function(1, 1, (), rules.diff_kind, _numpy(np.diff)),
+    "einsum": Function(1, MOST_ARGUMENTS, ("subscripts",), rules.einsum_kind, _built_einsum),
+    "matrix_power": Function(1, 1, ("exponent",), rules.square_to_square_kind, matrix_power),
+    "normal_density": Function(3, 3, (), rules.normal_density_kind, _normal_density),
     "clip": _elementwise(_numpy(np.clip), 3),
     "where": Function(3, 3, (), rules.where_kind, _built_where),
     "logical_and": Function(2, 2, (), rules.condition_kind, lambda x, y: logical_and(x, y)),

@@ -17,24 +17,27 @@ GREEK = {
 CONSTANTS = {"π": math.pi, "e": math.e}
 
 FUNCTION_NAMES = (
-    *(name for name in UFUNCS if name != "absolute"), "abs", "binary_cross_entropy", "clip", "cross_entropy", "det",
-    "diag", "dot", "elu", "erf", "eye", "gelu", "indicator", "inner", "inv", "kron", "layer_norm", "leaky_relu",
-    "length", "log10", "log2", "log_sigmoid", "log_softmax", "logdet", "logical_and", "logical_not", "logical_or",
-    "logsumexp", "matmul", "matrix", "max", "mean", "mean_squared_error", "min", "multiply", "norm", "numel", "ones",
-    "outer", "reciprocal", "relu", "rms_norm", "sigmoid", "silu", "size", "softmax", "softplus", "solve", "square",
-    "std", "sum", "tan", "tr", "transpose", "var", "vec", "vector", "where",
+    *(name for name in UFUNCS if name != "absolute"), "abs", "binary_cross_entropy", "clip", "concatenate", "corr",
+    "cross_entropy", "det", "diag", "diff", "dot", "einsum", "elu", "erf", "eye", "gelu", "indicator", "inner", "inv",
+    "kron", "layer_norm", "leaky_relu", "length", "log10", "log2", "log_sigmoid", "log_softmax", "logdet",
+    "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "matrix", "matrix_power", "max", "mean",
+    "mean_squared_error", "min", "multiply", "norm", "normal_density", "numel", "ones", "outer", "reciprocal", "relu",
+    "rms_norm", "sigmoid", "silu", "size", "softmax", "softplus", "solve", "square", "std", "sum", "tan", "tr",
+    "transpose", "var", "vec", "vector", "where",
 )  # fmt: skip
 
 _ALIASES = {
-    "absolute": "abs", "amax": "max", "amin": "min", "atan": "arctan", "atan2": "arctan2", "average": "mean",
-    "bce": "binary_cross_entropy", "crossentropy": "cross_entropy", "determinant": "det", "diagonal": "diag",
-    "fabs": "abs", "hadamard": "multiply", "heaviside": "indicator", "identity": "eye", "inverse": "inv",
-    "layernorm": "layer_norm", "leakyrelu": "leaky_relu", "ln": "log", "log_det": "logdet", "Tr": "tr",
-    "log_sum_exp": "logsumexp", "logistic": "sigmoid", "logsigmoid": "log_sigmoid",
-    "logsoftmax": "log_softmax",
-    "lse": "logsumexp", "mse": "mean_squared_error", "pow": "power", "rmsnorm": "rms_norm", "sgn": "sign",
-    "sigma": "sigmoid", "swish": "silu", "tg": "tan", "trace": "tr", "variance": "var", "vdot": "dot",
-    "σ": "sigmoid",
+    "Tr": "tr", "abs2": "square", "absolute": "abs", "acos": "arccos", "acosh": "arccosh", "amax": "max", "amin": "min",
+    "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2", "atanh": "arctanh", "average": "mean",
+    "bce": "binary_cross_entropy", "bmm": "matmul", "cat": "concatenate", "concat": "concatenate", "corrcoef": "corr",
+    "crossentropy": "cross_entropy", "determinant": "det", "diagonal": "diag", "fabs": "abs", "hadamard": "multiply",
+    "heaviside": "indicator", "identity": "eye", "inverse": "inv", "layernorm": "layer_norm", "leakyrelu": "leaky_relu",
+    "ln": "log", "log_10": "log10", "log_2": "log2", "log_det": "logdet", "log_e": "log", "log_sum_exp": "logsumexp",
+    "logistic": "sigmoid", "logsigmoid": "log_sigmoid", "logsoftmax": "log_softmax", "lse": "logsumexp", "mm": "matmul",
+    "mpower": "matrix_power", "mse": "mean_squared_error", "mse_loss": "mean_squared_error", "mv": "matmul",
+    "pow": "power", "reduce_logsumexp": "logsumexp", "reduce_max": "max", "reduce_mean": "mean", "reduce_min": "min",
+    "reduce_sum": "sum", "rmsnorm": "rms_norm", "sgn": "sign", "sigma": "sigmoid", "swish": "silu", "tg": "tan",
+    "trace": "tr", "variance": "var", "vcat": "concatenate", "vdot": "dot", "σ": "sigmoid",
 }  # fmt: skip
 _CANONICAL = {**{name: name for name in FUNCTION_NAMES}, **_ALIASES}
 
