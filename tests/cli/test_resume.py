@@ -16,8 +16,9 @@ import pytest
 from click.testing import Result
 from support.subprocesses import identity, wait_for
 
-from chainrule.cli import learning, trials
+from chainrule.cli import learning, refitting, trials
 from chainrule.models import inspect_model, load_checkpoint, load_model, save_checkpoint
+from chainrule.networks import TrainingState, train
 from chainrule.training import BlockOrder
 
 Run = Callable[..., Result]
@@ -121,6 +122,26 @@ def test_more_epochs_continue_a_run_that_had_all_of_its_own(run: Run) -> None:
     assert refused.exit_code == 2
     assert "give more" in refused.stderr
     assert run("train", "data.csv", "--resume", "part", "--epochs", "20").exit_code == 0
+    assert bits("part") == bits("whole")
+
+
+def test_a_run_that_is_interrupted_on_all_rows_begins_there_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data()
+    arguments = ["data.csv", "--target", "t", "--hidden", "8", "--ensemble", "2", "--epochs", "12"]
+    assert run("train", *arguments, "--save", "whole").exit_code == 0
+
+    def interrupted(*arguments: Any, **options: Any) -> TrainingState:
+        state = train(*arguments, **options)
+        state.status = "interrupted"
+        return state
+
+    with monkeypatch.context() as patched:
+        patched.setattr(refitting, "train", interrupted)
+        stopped = run("train", *arguments, "--save", "part")
+    assert stopped.exit_code == 130
+    assert bits("part") != bits("whole")
+    again = run("train", "data.csv", "--resume", "part")
+    assert again.exit_code == 0, again.output
     assert bits("part") == bits("whole")
 
 

@@ -5,6 +5,7 @@ import json
 import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from chainrule.cli.learning import learners, read_data
+from chainrule.cli.plan import Plan
 from chainrule.models import load_model
+from chainrule.networks import train
 
 Run = Callable[..., Result]
 SCRIPT = Path(__file__).parents[2] / "examples" / "export_tables.py"
@@ -93,6 +97,37 @@ def test_train_save_and_predict(run: Run, classes: bool) -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["data.csv", "m.safetensors", "new.csv"]
 
 
+@pytest.mark.parametrize("classes", [True, False])
+def test_the_saved_network_is_learnt_from_all_rows(run: Run, classes: bool) -> None:
+    write_table("data.csv", classes)
+    options = ["data.csv", "--target", "t", "--hidden", "8", "--ensemble", "2", "--epochs", "30"]
+    options += ["--class-weight", "up=2"] if classes else []
+    record = trained(run, *options, "--save", "m")
+    epochs = record["best_epoch"] or record["epochs"]
+    assert record["refit"]["rows"] == 200
+    assert record["refit"]["epochs"] == epochs
+    before = trained(run, *options, "--save", "n", "--no-refit")
+    assert before["refit"] is None
+    assert before["score"] == record["score"]
+    model = load_model("m")
+    assert model.architecture["penalty_rows"] == 200
+    assert model.params["W1"].shape == (2, 2, 8)
+
+    plan = Plan.from_json(model.settings["plan"])
+    data = read_data("data.csv", plan)
+    X, y, weights = data.everything()
+    assert len(X) == 200
+    assert sorted(y.ravel().tolist()) == sorted([*data.y.ravel(), *data.y_choosing.ravel(), *data.y_held.ravel()])
+    (learner,) = learners(plan, data)
+    whole = replace(learner.architecture, penalty_rows=200)
+    settings = replace(
+        learner.settings, epochs=epochs, monitor="loss", patience=None, restore_best=False, tolerance=0.0
+    )
+    state = train(whole, whole.initial(0), X, y, weights, settings)
+    for name, array in model.params.items():
+        assert array.tobytes() == state.params[name].tobytes()
+
+
 def test_few_whole_numbers_are_classes_unless_told_otherwise(run: Run) -> None:
     write("data.csv", "\n".join(["x,t", *(f"{k / 10},{k % 3}" for k in range(30))]))
     told = run("train", "data.csv", "--target", "t", "--epochs", "3")
@@ -166,7 +201,7 @@ def test_a_search_keeps_the_best_on_validation(run: Run) -> None:
     ]
     assert [each["kept"] for each in trials] == [each["score"] == max(t["score"] for t in trials) for each in trials]
     assert record["sizes"] == [2, int(next(each["hidden"] for each in trials if each["kept"])), 1]
-    assert load_model("m.safetensors").params["W1"].shape == (2, record["sizes"][1])
+    assert load_model("m.safetensors").params["W1"].shape == (8, 2, record["sizes"][1])
     shown = run("train", "data.csv", "--target", "t", "--epochs", "20", "--alpha", "0", "--alpha", "1").stdout
     assert "← kept" in shown
 
@@ -324,6 +359,7 @@ def test_class_labels_stay_as_they_are_written(run: Run) -> None:
 def test_a_loss_that_grew_is_pointed_out(run: Run) -> None:
     write_table("data.csv", False, 60)
     options = ["--learning-rate", "1", "--epochs", "5", "--solver", "sgd", "--hidden", "8", "--activation", "tanh"]
+    options += ["--ensemble", "1"]
     result = run("train", "data.csv", "--target", "t", *options)
     assert result.exit_code == 0, result.output
     assert "The loss grew" in result.stdout

@@ -96,6 +96,18 @@ _SIX = ("silu", "leaky_relu", "softplus", "softsign", "linear", "sigmoid")
 
 _CASES: dict[str, tuple[dict[str, Any], Target | None]] = {
     "regression": ({"hidden": (6,), "alpha": 0.1}, PRICE),
+    "ensemble": (
+        {
+            "hidden": (5, 4),
+            "outputs": 3,
+            "loss": "cross_entropy",
+            "normalization": "batch",
+            "members": 3,
+            "alpha": 0.1,
+            "penalty_rows": 50,
+        },
+        ClassTarget("kind", CLASSES),
+    ),
     "binary": (
         {"hidden": (4, 3), "activations": "tanh", "loss": "binary_cross_entropy"},
         ClassTarget("t", BINARY),

@@ -26,7 +26,7 @@ from chainrule.networks import (
     Tweedie,
     read_loss,
 )
-from chainrule.tables import ClassTarget, Limits, NumberTarget, Prepared, Target, open_table, prepare
+from chainrule.tables import ClassTarget, Limits, NumberTarget, Prepared, Target, joined, open_table, prepare
 from chainrule.training import LBFGS, Adam, AdamW, BlockOrder, NAdam, Optimizer, RMSprop
 
 Array: TypeAlias = NDArray[Any]
@@ -57,6 +57,10 @@ BATCHES = 400
 MOST_BATCH = 256
 """The maximum batch size. Batches have 32 rows, more if an epoch would exceed 400 batches."""
 
+MEMBERS = 8
+MEMBER_ROWS = 1_000_000
+"""A network is an ensemble of 8, of fewer for large tables, such that rows times networks is at most about this."""
+
 READ_IN_BLOCKS = 2 << 30
 """Tables with more bytes than this may not fit in memory, and are shuffled in blocks.
 
@@ -86,6 +90,19 @@ class Data:
     y_choosing: Array
     X_held: Array
     y_held: Array
+    rest: NDArray[np.int64]
+    """The rows of `prepared.X_held` that are not trained on."""
+    encode: Callable[[Array], Array]
+    """Gives prepared targets the form that the loss takes."""
+    class_weights: Array | None
+    """The weight of each class."""
+
+    def everything(self) -> tuple[Array, Array, Array | None]:
+        """Return all rows of the table, their targets and weights."""
+        prepared = self.prepared
+        y = np.concatenate([prepared.y, prepared.y_held[self.rest]])
+        X = joined(prepared.X, prepared.X_held, self.rest, prepared.spooled)
+        return X, self.encode(y), None if self.class_weights is None else self.class_weights[y]
 
     @property
     def X(self) -> Array:
@@ -146,6 +163,7 @@ def _parted(prepared: Prepared, plan: Plan) -> Data:
             )
             held = np.setdiff1d(held, given_back)
         choosing = choosing[:0]
+    rest = held
     held = np.setdiff1d(held, choosing)[:MOST_HELD]
     X_held, y_held = prepared.X_validation, prepared.y_validation
     if X_held is None or y_held is None:
@@ -157,15 +175,19 @@ def _parted(prepared: Prepared, plan: Plan) -> Data:
     choosing = choosing[:MOST_CHOOSING]
     target, encode = _target(prepared, plan)
     y = encode(np.asarray(prepared.y))
+    by_class = _class_weights(prepared, plan)
     return Data(
         prepared,
         target,
         y,
-        _weights(prepared, plan),
+        None if by_class is None else by_class[prepared.y],
         prepared.X_held[choosing],
         encode(prepared.y_held[choosing]),
         X_held,
         encode(np.asarray(y_held)),
+        rest,
+        encode,
+        by_class,
     )
 
 
@@ -222,7 +244,8 @@ def standardized(loss: Loss) -> bool:
     return not isinstance(loss, Huber | LogCosh) or loss == type(loss)()
 
 
-def _weights(prepared: Prepared, plan: Plan) -> Array | None:
+def _class_weights(prepared: Prepared, plan: Plan) -> Array | None:
+    """Return the weight of each class."""
     if plan.class_weight is None:
         return None
     target = prepared.target
@@ -234,7 +257,7 @@ def _weights(prepared: Prepared, plan: Plan) -> Array | None:
         by_class = len(prepared.y) / (len(target.classes) * np.maximum(counts, 1))
     else:
         by_class = np.array([given.get(name, 1.0) for name in target.classes])
-    return np.asarray(by_class[prepared.y], DTYPE)
+    return np.asarray(by_class, DTYPE)
 
 
 def learners(plan: Plan, data: Data) -> list[Learner]:
@@ -257,8 +280,15 @@ def _learner(plan: Plan, data: Data, combination: Combination) -> Learner:
         normalization=plan.normalization if combination.hidden else None,
         alpha=combination.alpha,
         dtype=DTYPE,
+        penalty_rows=len(data.y),
+        members=plan.ensemble or default_members(len(data.y)),
     )
     return Learner(combination, architecture, training_settings(plan, data, combination))
+
+
+def default_members(rows: int) -> int:
+    """Return the number of networks for a table with this many training rows."""
+    return int(np.clip(MEMBER_ROWS // rows, 1, MEMBERS))
 
 
 def levels_of(loss: Loss) -> tuple[float, ...]:
@@ -293,13 +323,18 @@ def training_settings(plan: Plan, data: Data, combination: Combination) -> Train
         epochs=epochs,
         batch_size=None if whole else min(batch, rows),
         seed=plan.seed,
-        order=BlockOrder(rows, plan.seed) if blocks else None,
+        order=order_for(rows, plan.seed) if blocks else None,
         monitor="validation_loss" if stopping else "loss",
         tolerance=0.0 if whole else TOLERANCE,
         patience=plan.patience,
         restore_best=stopping,
         engine=plan.engine or "native",
     )
+
+
+def order_for(rows: int, seed: int) -> BlockOrder:
+    """Return the order of the rows of a table that may not fit in memory."""
+    return BlockOrder(rows, seed)
 
 
 def parameter_count(params: Mapping[str, Array]) -> int:

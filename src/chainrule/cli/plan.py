@@ -26,6 +26,7 @@ from chainrule.schema import (
 from chainrule.tables import Kind
 
 MOST_COMBINATIONS = 200
+MOST_MEMBERS = 100
 NO_LAYERS = "none"
 SOLVER_NAMES = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lbfgs")
 WIDTH = whole(at_least=1, at_most=2**20 - 1)
@@ -71,6 +72,8 @@ class Plan:
     delimiter: str | None
     seed: Annotated[int, NOT_BELOW_0]
     engine: Literal["native", "xla"] | None = None
+    ensemble: Annotated[int, whole(at_least=1, at_most=MOST_MEMBERS)] | None = None
+    refit: bool | None = None
 
     @property
     def combinations(self) -> list[Combination]:

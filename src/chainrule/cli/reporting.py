@@ -24,6 +24,7 @@ from chainrule.networks import (
     Validation,
     gradient_report,
     loss_function,
+    one_member,
     predict_rows,
     train,
 )
@@ -35,6 +36,7 @@ from chainrule.reports import (
     FitSummary,
     Importance,
     Level,
+    Refit,
     Report,
     Residuals,
     Rows,
@@ -101,6 +103,7 @@ def make_report(
             settings=_settings(plan, learner, params),
             run=run,
             trials=tuple(replace(trial, kept=place == standing.best) for place, trial in enumerate(trials)),
+            refit=_refit(standing),
             gradients=_gradients(learner, params, data, page, lang),
             loss_divisor=scorer.divisor,
         ),
@@ -119,6 +122,11 @@ def make_report(
         version=f"chainrule {chainrule.__version__}",
         saved=saved,
     )
+
+
+def _refit(standing: Standing) -> Refit | None:
+    state = standing.refit
+    return None if state is None else Refit(standing.refit_rows, state.epoch, state.seconds)
 
 
 def _spread(rows: int, most: int) -> NDArray[np.int64]:
@@ -234,6 +242,7 @@ def _settings(plan: Plan, learner: Learner, params: Mapping[str, Array]) -> Sett
         class_weight=plan.class_weight,
         seed=plan.seed,
         epochs=settings.epochs,
+        ensemble=architecture.members,
     )
 
 
@@ -248,7 +257,8 @@ def _gradients(
     learner: Learner, params: Mapping[str, Array], data: Data, page: bool, lang: Language
 ) -> tuple[str, ...]:
     """Return sentences on gradient flow if there is a problem."""
-    architecture = replace(learner.architecture, alpha=0.0)  # whose gradient does not pass through the layers
+    one, params = one_member(learner.architecture, params)
+    architecture = replace(one, alpha=0.0)  # whose gradient does not pass through the layers
     if not (page or len(architecture.hidden) >= DEEP) or not architecture.hidden:
         return ()
     rows = _spread(len(data.y), 500)

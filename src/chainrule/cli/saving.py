@@ -16,7 +16,7 @@ from chainrule.cli.plan import Plan
 from chainrule.cli.trials import Standing
 from chainrule.interrupts import deferred
 from chainrule.models import Checkpoint, Model, ModelError, load_checkpoint, save_checkpoint, save_model
-from chainrule.networks import TrainingState
+from chainrule.networks import Architecture, TrainingState
 from chainrule.reports import Report, Trial
 from chainrule.schema import DescriptionError, Schema
 
@@ -34,7 +34,7 @@ class Keeper:
         state, place = self._kept(standing)
         if state is None:
             return
-        model = self._model(place, state, self._settings(standing), {})
+        model = self._model(self.learners[place].architecture, state.learnt, self._settings(standing), {})
         settings = self.learners[place].settings
         try:
             with deferred():
@@ -55,7 +55,10 @@ class Keeper:
             "training": dict(report.scores.training),
             "rows": asdict(report.data.rows),
         }
-        model = self._model(place, state, self._settings(standing), metrics)
+        architecture = self.learners[place].architecture
+        if standing.refit is not None:
+            architecture = replace(architecture, penalty_rows=standing.refit_rows)
+        model = self._model(architecture, standing.saved_params, self._settings(standing), metrics)
         if state.status == "finished" and len(self.learners) == 1:
             save_checkpoint(self.path, model, state, self.learners[place].settings)
         else:
@@ -70,15 +73,20 @@ class Keeper:
 
     def _settings(self, standing: Standing) -> dict[str, Any]:
         trials = [asdict(trial) for trial in standing.trials]
-        return {"plan": self.plan.to_json(), "trials": trials, "best": standing.best}
+        found = {"plan": self.plan.to_json(), "trials": trials, "best": standing.best}
+        return {**found, "refit pending": True} if standing.pending else found
 
     def _model(
-        self, place: int, state: TrainingState, settings: Mapping[str, Any], metrics: Mapping[str, Any]
+        self,
+        architecture: Architecture,
+        params: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        metrics: Mapping[str, Any],
     ) -> Model:
         prepared = self.data.prepared
         return Model.of(
-            self.learners[place].architecture,
-            state.learnt,
+            architecture,
+            params,
             prepared.preprocessing,
             self.data.target,
             settings,
@@ -100,6 +108,7 @@ def load(path: str) -> tuple[Plan, Standing, Checkpoint]:
         standing.state = state
     else:
         standing.keep(standing.best, state)
+        standing.pending = settings.get("refit pending") is True and len(standing.trials) == len(read.combinations)
     return read, standing, checkpoint
 
 
@@ -134,6 +143,8 @@ def more_epochs(plan: Plan, standing: Standing, epochs: int | None, path: str) -
     state = standing.best_state or standing.state
     if epochs is not None and state is not None and epochs < state.epoch:
         raise CommandError(f"--epochs is {epochs}, and {path} has had {state.epoch}; give more")
+    if standing.pending and (epochs is None or state is None or epochs == state.epoch):
+        return plan
     if len(standing.trials) == len(plan.combinations):
         if epochs is None or state is None or epochs <= state.epoch:
             done = 0 if state is None else state.epoch

@@ -21,6 +21,7 @@ from chainrule.reports import (
     ending,
     importance_text,
     mistakes_text,
+    refit_text,
     score_notes,
     scores_text,
     trials_text,
@@ -78,7 +79,7 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
             say(
                 lang,
                 "network whole" if learning_rate is None else "network train",
-                sizes="-".join(map(str, first.architecture.widths)),
+                sizes=sizes_text(first),
                 solver=plan.solver,
                 epochs=f"{settings.epochs:,}",
                 batch=f"{settings.batch_size or len(data.y):,}",
@@ -90,6 +91,13 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
     key = "rows parted" if len(data.y_choosing) else "rows parted in two"
     key += "" if plan.validation is None else ", file"
     say_line(say(lang, key, training=f"{len(data.y):,}", choosing=choosing, held=held, path=plan.validation))
+
+
+def sizes_text(learner: Learner) -> str:
+    """Return the layer sizes of a network, with the number of networks if there are several."""
+    sizes = "-".join(map(str, learner.architecture.widths))
+    members = learner.architecture.members
+    return sizes if members == 1 else f"{members} × {sizes}"
 
 
 def print_report(report: Report, page: str | None, lang: Language) -> None:
@@ -122,6 +130,8 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
     if report.saved is not None or page is not None:
         click.echo()
     if report.saved is not None:
+        if report.fit.refit is not None:
+            say_line(refit_text(report.fit.refit, lang))
         say_line(say(lang, "saved", path=report.saved))
     if page is not None:
         say_line(say(lang, "page", path=page))
@@ -190,6 +200,7 @@ def record(report: Report, page: str | None, seconds: float) -> dict[str, Any]:
         "notes": data["notes"],
         "advice": advice(report),
         "fingerprint": data["fingerprint"],
+        "refit": fit["refit"],
         "train_seconds": run["seconds"],
         "seconds": seconds,
         "saved": report.saved,

@@ -19,6 +19,7 @@ from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
 from chainrule.cli.paths import check_page, limits_of, table_path, unlimited_option
 from chainrule.cli.plan import (
+    MOST_MEMBERS,
     SOLVER_NAMES,
     Plan,
     parse_alphas,
@@ -27,6 +28,7 @@ from chainrule.cli.plan import (
     parse_learning_rates,
     parse_widths,
 )
+from chainrule.cli.refitting import refit, refits
 from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
@@ -34,14 +36,14 @@ from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
 from chainrule.models import Checkpoint
-from chainrule.networks import network_derivation
+from chainrule.networks import network_derivation, one_member
 from chainrule.reports import Report, render_page
 from chainrule.schema import SHARE, checked
 from chainrule.tables import Limits
 from chainrule.words import ChainruleError, Language
 
 HIDDEN = "100"
-ALPHA = 0.2
+ALPHA = 1.0
 PATIENCE = 20
 CHECKPOINT_SECONDS = 30.0
 
@@ -71,6 +73,17 @@ CHECKPOINT_SECONDS = 30.0
 @click.option("--epochs", type=click.IntRange(1, 10**9), help="Maximum; by default 400, fewer for large tables.")
 @click.option("--batch-size", type=click.IntRange(1), help="Rows in a batch; by default 32, more for large tables.")
 @click.option("--patience", type=click.IntRange(1), default=PATIENCE, show_default=True, help="Epochs to wait.")
+@click.option(
+    "--ensemble",
+    type=click.IntRange(1, MOST_MEMBERS),
+    help="Networks to train side by side and to average; by default 8, fewer for large tables.",
+)
+@click.option(
+    "--refit/--no-refit",
+    default=None,
+    help="Train the saved network anew on all rows, also those held out for the scores; by default for tables that "
+    "fit in memory.",
+)
 @click.option("--dropout", type=float, default=0.0, show_default=True, help="Fraction of hidden units to drop.")
 @click.option("--normalization", type=click.Choice(["layer", "batch"]), help="Of hidden layers.")
 @click.option("--class-weight", metavar="WEIGHTS", help="balanced, or as in yes=5,no=1.")
@@ -114,6 +127,7 @@ def command(
     DATA is CSV with any delimiter (also gzipped), Parquet, Arrow, JSON lines or a JSON list; - is standard input.
     Categories, missing values and dates are encoded. A fifth of the rows is held out for the scores, and a few more for
     early stopping. With --validation FILE the scores are for all of its rows, and only the few are held out of DATA.
+    The saved network is then trained anew on all rows of DATA, for the epochs found, unless --no-refit is given.
     Options marked (*) can be given more than once: each combination is trained, and the best is kept.
 
     With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be larger, and
@@ -197,6 +211,8 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         delimiter=options["delimiter"],
         seed=options["seed"],
         engine=options["engine"],
+        ensemble=options["ensemble"],
+        refit=options["refit"],
     )
 
 
@@ -237,6 +253,8 @@ class _Job:
             keeper = None if self.save is None else saving.Keeper(self.save, self.plan, data, candidates, live.warn)
             keep = None if keeper is None else keeper.checkpoint
             standing = run_trials(candidates, data, live, self.threads, standing, keep, every)
+            if self.save is not None and not standing.interrupted and refits(self.plan, data):
+                refit(standing, candidates, data, live, self.threads, keep)
         interrupted = standing.interrupted
         if interrupted:
             adopt_interrupted(standing, candidates, data)
@@ -264,6 +282,7 @@ class _Job:
 
     def _write_page(self, report: Report, best: Learner) -> None:
         assert self.page is not None
-        derivation = network_derivation(best.architecture, letters=True).html(lang=self.lang, standalone=False)
+        architecture, _ = one_member(best.architecture, {})
+        derivation = network_derivation(architecture, letters=True).html(lang=self.lang, standalone=False)
         with replacing(self.page) as stream:
             stream.write(render_page(report, derivation, self.lang).encode())

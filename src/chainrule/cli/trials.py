@@ -39,6 +39,10 @@ class Standing:
         The index of the best one, and its final state.
     state
         The state of the current combination; None between two.
+    pending
+        Whether the search is finished, and the best network is still to be trained on all rows.
+    refit, refit_rows, refit_interrupted
+        The state of the best network after training on all rows, and their number; whether Ctrl-C ended it.
 
     """
 
@@ -46,6 +50,15 @@ class Standing:
     best: int | None = None
     best_state: TrainingState | None = None
     state: TrainingState | None = None
+    pending: bool = False
+    refit: TrainingState | None = None
+    refit_rows: int = 0
+    refit_interrupted: bool = False
+
+    @property
+    def saved_params(self) -> dict[str, Array]:
+        """The parameters to save: those learnt from all rows, if there are any."""
+        return self.params if self.refit is None else self.refit.learnt
 
     @property
     def params(self) -> dict[str, Array]:
@@ -69,7 +82,7 @@ class Standing:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended it."""
-        return self.state is not None and self.state.status == "interrupted"
+        return self.refit_interrupted or (self.state is not None and self.state.status == "interrupted")
 
 
 Keep: TypeAlias = Callable[[Standing], None]

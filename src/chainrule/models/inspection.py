@@ -208,7 +208,9 @@ def _network(model: Model) -> str:
     if not layers:
         return f"{model.width} → {model.outputs}"
     hidden = [f"{width} {name}" for width, name in zip(layers["hidden"], layers["activations"], strict=True)]
-    return " → ".join([str(layers["inputs"]), *hidden, f"{layers['outputs']} {layers['output_activation']}"])
+    sizes = " → ".join([str(layers["inputs"]), *hidden, f"{layers['outputs']} {layers['output_activation']}"])
+    members = layers.get("members", 1)
+    return sizes if members == 1 else f"{sizes}, the mean of {members} networks"
 
 
 def _loss(architecture: Mapping[str, Any]) -> str:
@@ -232,5 +234,6 @@ def _regularization(architecture: Mapping[str, Any]) -> tuple[str, ...]:
     if architecture.get("normalization"):
         found.append(f"{architecture['normalization']} normalization")
     if architecture.get("alpha"):
-        found.append(f"½ · {architecture['alpha']:g} · ΣW² / rows")
+        rows = architecture.get("penalty_rows")
+        found.append(f"½ · {architecture['alpha']:g} · ΣW² / {'rows' if rows is None else f'{rows:,}'}")
     return tuple(found)

@@ -63,6 +63,8 @@ class _Layers:
     normalization: Literal["layer", "batch"] | None
     alpha: float
     dtype: Literal["float64", "float32"]
+    penalty_rows: Annotated[int, _WIDTH] | None = None
+    members: Annotated[int, _WIDTH] = 1
 
 
 def save_model(path: str | os.PathLike[str], model: Any) -> None:

@@ -28,6 +28,7 @@ from chainrule.networks.losses import (
     Tweedie,
     read_loss,
 )
+from chainrule.networks.members import one_member
 from chainrule.networks.mlp import LOSSES, MLP
 from chainrule.networks.orders import ShuffledOrder
 from chainrule.networks.prediction import BLOCK, predict_in_blocks, predict_rows
@@ -85,6 +86,7 @@ __all__ = [
     "gradient_report",
     "loss_function",
     "network_derivation",
+    "one_member",
     "predict_in_blocks",
     "predict_rows",
     "prediction_function",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -50,6 +50,12 @@ class Architecture:
         `"layer"` (Ba et al. 2016) or `"batch"` (Ioffe and Szegedy 2015), applied before each activation.
     alpha
         The penalty `½ alpha Σ W² / rows`, for the rows of a batch, or their total weight.
+    penalty_rows
+        The `rows` by which the penalty is divided instead. With those of the whole table, the penalty of an epoch does
+        not depend on the number of batches.
+    members
+        The number of networks that are trained side by side, each on its own loss, and whose outputs are averaged for a
+        prediction (Lakshminarayanan et al. 2017). If there are several, each parameter has them as its first axis.
     dtype
         `"float64"` or `"float32"`.
 
@@ -63,6 +69,8 @@ class Architecture:
     'softmax'
     >>> {name: shape for name, shape in network.params.items()}
     {'W1': (4, 8), 'b1': (8,), 'W2': (8, 3), 'b2': (3,)}
+    >>> Architecture(4, (8,), 3, members=5).params["W1"], Architecture(4, (8,), 3, members=5).params["b1"]
+    ((5, 4, 8), (5, 1, 8))
 
     """
 
@@ -76,6 +84,8 @@ class Architecture:
     normalization: Annotated[Normalization, one_of(*get_args(Normalization))] | None = None
     alpha: Annotated[float, NOT_NEGATIVE] = 0.0
     dtype: Annotated[str, one_of("float64", "float32")] = "float64"
+    penalty_rows: Annotated[int, COUNT] | None = None
+    members: Annotated[int, COUNT] = 1
 
     def __post_init__(self) -> None:
         widths: Any = self.hidden
@@ -141,17 +151,24 @@ class Architecture:
         """The shape of each learned parameter, by name."""
         shapes: dict[str, tuple[int, ...]] = {}
         for k, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False), start=1):
-            shapes[f"W{k}"], shapes[f"b{k}"] = (inputs, outputs), (outputs,)
+            shapes[f"W{k}"] = (inputs, outputs) if self.members == 1 else (self.members, inputs, outputs)
+            shapes[f"b{k}"] = self._vector(outputs)
             if self.normalization is not None and k < self.depth:
-                shapes[f"gain{k}"] = shapes[f"shift{k}"] = (outputs,)
+                shapes[f"gain{k}"] = shapes[f"shift{k}"] = self._vector(outputs)
         return shapes
+
+    def _vector(self, width: int) -> tuple[int, ...]:
+        """The shape of a parameter with a number for each unit, which broadcasts over rows."""
+        return (width,) if self.members == 1 else (self.members, 1, width)
 
     @property
     def statistics(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the population statistics of batch normalization, by name; empty without it."""
         if self.normalization != "batch":
             return {}
-        return {f"{what}{k}": (width,) for k, width in enumerate(self.hidden, 1) for what in ("mean", "variance")}
+        return {
+            f"{what}{k}": self._vector(width) for k, width in enumerate(self.hidden, 1) for what in ("mean", "variance")
+        }
 
     @cached_property
     def takes_weights(self) -> bool:
@@ -172,11 +189,18 @@ class Architecture:
         """Initialize: weights drawn by name, biases and shifts 0, gains 1.
 
         `scheme` is one of `SCHEMES`, or "scikit-learn", which draws weights and then biases, layer by layer, as
-        scikit-learn does from the same RandomState.
+        scikit-learn does from the same RandomState. Several members are drawn one after the other.
         """
         checked("scheme", scheme, one_of(*SCHEMES, "scikit-learn"), NetworkError)
         if random is None or isinstance(random, int | np.integer):
             random = np.random.default_rng(random)
+        if self.members > 1:
+            one = replace(self, members=1)
+            drawn_each = [one.initial(random, scheme) for _ in range(self.members)]
+            return {
+                name: np.stack([each[name] for each in drawn_each]).reshape(shape)
+                for name, shape in self.params.items()
+            }
         drawn: dict[str, Array] = {}
         for k, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False), start=1):
             if scheme == "scikit-learn":

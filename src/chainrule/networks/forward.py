@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule.functions import dropout, layer_norm
+from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.losses import mean_over_rows, total_weight
 from chainrule.networks.stability import stable
@@ -21,6 +22,9 @@ from chainrule.trace import named
 
 NORM_EPS: Final = 1e-5
 """Added to variances before the square root, as in the papers on both normalizations."""
+
+SMALLEST_SHARE: Final = 1e-7
+"""The bound of a mean probability in the loss of a prediction, near the precision of float32."""
 
 _BY_POSITION_OR_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
@@ -53,17 +57,35 @@ def activated(architecture: Architecture, k: int, z: Any, parameters: Mapping[st
         if architecture.normalization == "layer":
             normal = layer_norm(z, gain, shift, NORM_EPS)
         elif training:
-            centred = z - np.mean(z, axis=0)
-            normal = centred / np.sqrt(np.mean(centred**2, axis=0) + NORM_EPS) * gain + shift
+            several = architecture.members > 1
+            centred = z - np.mean(z, axis=-2, keepdims=several)
+            normal = centred / np.sqrt(np.mean(centred**2, axis=-2, keepdims=several) + NORM_EPS) * gain + shift
         else:
             scale = gain / np.sqrt(parameters[f"variance{k}"] + NORM_EPS)
             normal = (z - parameters[f"mean{k}"]) * scale + shift
         z = named(f"n{k}", normal)
-    return named(f"a{k}", architecture.layers[k - 1](z))
+    return named(f"a{k}", each_member(architecture, architecture.layers[k - 1], z))
+
+
+def each_member(architecture: Architecture, activation: Activation, z: Any) -> Any:
+    """Apply an activation to the values of each member; one that is not named here may number the axes."""
+    if architecture.members == 1 or activation.name in ACTIVATIONS or activation.name in OUTPUTS:
+        return activation(z)
+    return np.stack([activation(z[member]) for member in range(architecture.members)])
 
 
 def data_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: Any) -> Any:
-    """The weighted mean of the loss over rows, without a penalty; `z` are the values before the output activation."""
+    """The weighted mean of the loss over rows, without a penalty; `z` are the values before the output activation.
+
+    Of several members it is the sum, whose gradient with respect to the parameters of one is that of its own loss.
+    """
+    if architecture.members == 1:
+        return _member_loss(architecture, z, y, weights, rows)
+    losses = [_member_loss(architecture, z[member], y, weights, rows) for member in range(architecture.members)]
+    return functools.reduce(operator.add, losses)
+
+
+def _member_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: Any) -> Any:
     loss, output = architecture.loss, architecture.output
     if output.name == loss.output:
         return mean_over_rows(loss.before(z, y), weights, rows)
@@ -71,8 +93,26 @@ def data_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: An
     return mean_over_rows(stable(loss.after(p, y), output.name, z, p), weights, rows)
 
 
+def combined(architecture: Architecture, z: Any) -> Any:
+    """The prediction (rows, outputs): the mean of the members' outputs."""
+    if architecture.members == 1:
+        return architecture.output(z)
+    return np.mean(each_member(architecture, architecture.output, z), axis=0)
+
+
+def combined_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: Any) -> Any:
+    """The loss of the prediction, which for several members is that of the mean of their outputs."""
+    if architecture.members == 1:
+        return data_loss(architecture, z, y, weights, rows)
+    p = combined(architecture, z)
+    if architecture.output.name in ("softmax", "sigmoid"):  # of which a mean may be rounded to 0 or 1
+        p = np.clip(p, SMALLEST_SHARE, 1 - SMALLEST_SHARE if architecture.output.name == "sigmoid" else 1.0)
+    return mean_over_rows(architecture.loss.after(p, y), weights, rows)
+
+
 def penalty(architecture: Architecture, parameters: Mapping[str, Any], alpha: Any, weight: Any) -> Any:
-    """The penalty `½ alpha Σ W² / weight` over all weight matrices, as in scikit-learn."""
+    """The penalty `½ alpha Σ W² / weight` over all weight matrices, as in scikit-learn, or `½ alpha Σ W² / rows`."""
+    weight = weight if architecture.penalty_rows is None else architecture.penalty_rows
     each = [np.sum(parameters[f"W{k}"] ** 2) for k in range(1, architecture.depth + 1)]
     squares = functools.reduce(operator.add, each)
     return named("penalty", 0.5 * alpha * squares / weight)
@@ -104,7 +144,7 @@ def prediction_function(architecture: Architecture) -> Callable[..., Any]:
 
     def predict(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
-        p = architecture.output(logits(architecture, given["X"], given, training=False))
+        p = combined(architecture, logits(architecture, given["X"], given, training=False))
         return p  # noqa: RET504  # the name is shown
 
     signature = _signed(predict, ["X", *architecture.params, *architecture.statistics])
@@ -118,7 +158,7 @@ def evaluation_function(architecture: Architecture) -> Callable[..., Any]:
         given = signature.bind(*args, **kwargs).arguments
         X, weights = given["X"], given.get("weights")
         z = logits(architecture, X, given, training=False)
-        return data_loss(architecture, z, given["y"], weights, X.shape[0]), architecture.output(z)
+        return combined_loss(architecture, z, given["y"], weights, X.shape[0]), combined(architecture, z)
 
     extra = ["weights"] if architecture.takes_weights else []
     signature = _signed(evaluate, ["X", "y", *extra, *architecture.params, *architecture.statistics])

@@ -36,17 +36,18 @@ def population(architecture: Architecture, params: Mapping[str, Array], X: Array
 def _moments(architecture: Architecture, params: Mapping[str, Array], X: Array, layer: int) -> tuple[Array, Array]:
     """Mean and unbiased variance of a layer's values; blocks are combined as in Chan et al. 1983, equation 2.1."""
     count = 0
-    mean = np.zeros(architecture.widths[layer])
-    squares = np.zeros(architecture.widths[layer])
+    shape = architecture.statistics[f"mean{layer}"]
+    mean, squares = np.zeros(shape), np.zeros(shape)
     for start in range(0, len(X), BLOCK):
         a: Array = X[start : start + BLOCK].astype(architecture.dtype)
         for k in range(1, layer):
             a = forward.activated(architecture, k, forward.linear(k, a, params), params, training=False)
         z = np.asarray(forward.linear(layer, a, params), float)
-        own = z.mean(axis=0)
+        rows = z.shape[-2]
+        own = z.mean(axis=-2).reshape(shape)
         shift = own - mean
-        total = count + len(z)
-        squares += ((z - own) ** 2).sum(axis=0) + shift**2 * (count * len(z) / total)
-        mean += shift * (len(z) / total)
+        total = count + rows
+        squares += ((z - own) ** 2).sum(axis=-2).reshape(shape) + shift**2 * (count * rows / total)
+        mean += shift * (rows / total)
         count = total
     return mean, squares / max(count - 1, 1)

@@ -68,10 +68,11 @@ class Progress:
     def epoch(self, loss: float, rows: int, params: Mapping[str, Array] | None) -> bool:
         """Record a finished epoch; return whether patience is exhausted.
 
-        `params` are the parameters after it, needed for a validation.
+        `loss` is the sum over the members of the network, and `params` are the parameters after it, needed for a
+        validation.
         """
         settings, state = self.settings, self.state
-        value = loss
+        value = loss = loss / self.architecture.members
         if self.validator is not None:
             assert params is not None
             self.take(params)

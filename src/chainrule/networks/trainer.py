@@ -86,6 +86,8 @@ def train(
 
     """
     settings = TrainingSettings() if settings is None else settings
+    if settings.weight_decay and architecture.members > 1:
+        raise NetworkError("weight_decay is for a single network; give the architecture an alpha, or members=1")
     rows = architecture.checked_input(X)
     data = {"X": rows, "y": architecture.checked_target(y, len(rows))}
     if weights is not None:

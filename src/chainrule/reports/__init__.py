@@ -8,6 +8,7 @@ from chainrule.reports.report import (
     Column,
     DataSummary,
     FitSummary,
+    Refit,
     Report,
     Rows,
     Run,
@@ -24,7 +25,7 @@ from chainrule.reports.terminal import (
     scores_text,
     trials_text,
 )
-from chainrule.reports.verdicts import ending, score_notes, verdict
+from chainrule.reports.verdicts import ending, refit_text, score_notes, verdict
 from chainrule.reports.words import say, score_text
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "FitSummary",
     "Importance",
     "Level",
+    "Refit",
     "Report",
     "Residuals",
     "Rows",
@@ -54,6 +56,7 @@ __all__ = [
     "mistakes_text",
     "number_scores",
     "permutation_importance",
+    "refit_text",
     "render_page",
     "say",
     "score_notes",

@@ -13,7 +13,16 @@ from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import DataSummary, FitSummary, Report, ScoreSummary
 from chainrule.reports.scoring import LARGER_IS_BETTER
 from chainrule.reports.style import STYLE
-from chainrule.reports.verdicts import compared, drawn, drop_text, ending, level_cells, score_notes, verdict
+from chainrule.reports.verdicts import (
+    compared,
+    drawn,
+    drop_text,
+    ending,
+    level_cells,
+    refit_text,
+    score_notes,
+    verdict,
+)
 from chainrule.reports.words import amount_text, number_text, say, score_text
 from chainrule.words import Language, html_page, translated
 
@@ -111,6 +120,8 @@ def _scores(report: Report, lang: Language) -> str:
     said = say(lang, where, rows=f"{report.data.rows.held:,}", path=report.data.validation)
     table = _table(["", *(say(lang, name) for name in names)], rows, len(names))
     notes = "".join(f'\n<p class="soft">{escape(note)}</p>' for note in score_notes(report.scores, lang))
+    if report.saved is not None and report.fit.refit is not None:
+        notes += f'\n<p class="soft">{escape(refit_text(report.fit.refit, lang))}</p>'
     return f'<p>{escape(said)}</p>\n<div class="scores">{table}</div>{notes}'
 
 

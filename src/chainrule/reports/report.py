@@ -52,11 +52,13 @@ class Settings:
     class_weight: str | None
     seed: int
     epochs: int
+    ensemble: int = 1
 
     @property
     def sizes(self) -> str:
-        """The layer sizes, such as `4-32-3`."""
-        return "-".join(map(str, self.widths))
+        """The layer sizes, such as `4-32-3`, or `8 × 4-32-3` for several networks."""
+        sizes = "-".join(map(str, self.widths))
+        return sizes if self.ensemble == 1 else f"{self.ensemble} × {sizes}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,15 @@ class Run:
     losses: tuple[float, ...]
     validation_losses: tuple[float, ...] = ()
     culprit: str | None = None
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Training of the saved network on all rows, for the epochs found."""
+
+    rows: int
+    epochs: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,8 @@ class FitSummary:
 
     Attributes
     ----------
+    refit
+        How the saved network was trained anew on all rows; None if it was not.
     gradients
         Sentences on problems with gradients in the trained network; empty if there are none.
     loss_divisor
@@ -128,6 +141,7 @@ class FitSummary:
     settings: Settings
     run: Run
     trials: tuple[Trial, ...] = ()
+    refit: Refit | None = None
     gradients: tuple[str, ...] = ()
     loss_divisor: float | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from chainrule.reports.report import Report, Run, ScoreSummary
+from chainrule.reports.report import Refit, Report, Run, ScoreSummary
 from chainrule.reports.scoring import LARGER_IS_BETTER, Scores, ahead, worth
 from chainrule.reports.words import amount_text, say, score_text
 from chainrule.words import Language, cut
@@ -29,6 +29,11 @@ def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
 def ending(run: Run, lang: Language) -> str:
     """Describe how a run ended."""
     return say(lang, f"ended {run.status}", epochs=f"{run.epochs:,}")
+
+
+def refit_text(refit: Refit, lang: Language) -> str:
+    """Describe how the saved network was trained on all rows."""
+    return say(lang, "refit", rows=f"{refit.rows:,}", epochs=f"{refit.epochs:,}")
 
 
 def verdict(report: Report, lang: Language) -> str | None:

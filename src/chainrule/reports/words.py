@@ -112,6 +112,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "ended diverged": ("diverged after {epochs} epochs", "在 {epochs} 轮后发散"),
     "ended interrupted": ("interrupted after {epochs} epochs", "在 {epochs} 轮后中断"),
     "ended running": ("interrupted after {epochs} epochs", "在 {epochs} 轮后中断"),
+    "refit": (
+        "Then trained anew on all {rows} rows for {epochs} epochs; the scores are of the network before.",
+        "随后在全部 {rows} 行上重新训练 {epochs} 轮；以上得分属于此前的网络。",
+    ),
     # mistakes
     "actual": ("actual", "实际"),
     "predicted": ("predicted", "预测"),

@@ -30,6 +30,7 @@ from chainrule.tables.opening import open_table
 from chainrule.tables.preparing import Prepared, prepare
 from chainrule.tables.preprocessing import Notes, Preprocessing, as_batch, feature_values
 from chainrule.tables.sources import Batch, FrameSource, Source
+from chainrule.tables.spooling import joined
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target, Task
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "civil",
     "describe_target",
     "feature_values",
+    "joined",
     "open_table",
     "prepare",
     "seconds_since_1970",

@@ -17,6 +17,10 @@ IN_MEMORY = 256 << 20
 """The size in bytes up to which arrays are kept in memory."""
 
 
+AT_ONCE = 65_536
+"""Rows that are copied at a time."""
+
+
 class SpooledArray:
     """An array of shape (rows, width), or (rows,), written by `append` and then memory-mapped.
 
@@ -72,6 +76,20 @@ class SpooledArray:
             f"the encoded rows do not fit in {self._folder} ({error.strerror}; {free >> 20:,} MiB are free); set "
             "TMPDIR to a folder on a larger disk"
         )
+
+
+def joined(
+    first: NDArray[Any], second: NDArray[Any], rows: NDArray[np.int64], spooled: bool, folder: str | None = None
+) -> NDArray[Any]:
+    """Return an array of all rows of `first` and the given `rows` of `second`, on disk if `spooled`."""
+    if not spooled:
+        return np.concatenate([first, second[rows]])
+    array = SpooledArray(first.shape[1], first.dtype, folder)
+    for start in range(0, len(first), AT_ONCE):
+        array.append(first[start : start + AT_ONCE])
+    for start in range(0, len(rows), AT_ONCE):
+        array.append(second[rows[start : start + AT_ONCE]])
+    return array.finish()
 
 
 class GrownArray:
