@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -328,3 +329,21 @@ def test_it_works_in_the_frame_of_a_notebook(browser: Browser, tmp_path: Path) -
         inside.locator(".line .head").nth(1).click()
         assert inside.locator(".line.open").count() == 1
         assert visit.complaints == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_derivation_is_taken_away_by_keys(browser: Browser, network: Path, width: int) -> None:
+    with visiting(browser, network, width=width) as visit:
+        page = visit.page
+        page.locator(".export select").select_option("notebook")
+        with page.expect_download() as download:
+            page.locator(".export .download").press("Enter")
+        assert download.value.suggested_filename == "sigmoid-squares-1.ipynb"
+        assert json.loads(Path(download.value.path()).read_text(encoding="utf-8"))["nbformat"] == 4
+        page.locator(".export select").select_option("c")
+        page.locator(".export summary").press("Enter")
+        reach(page, "document.querySelector('.export pre').textContent.includes('f_forward_backward')")
+        page.locator(".export .copy").press("Enter")
+        reach(page, "/clipboard/.test(document.querySelector('.told').textContent)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert visit.is_quiet(), (visit.requests, visit.complaints)

@@ -45,16 +45,18 @@ def test_only_the_own_scripts_and_style_are_admitted(network: str) -> None:
     policy = dict(part.strip().split(" ", 1) for part in found[1].split(";"))
     assert policy["default-src"] == "'none'"
     scripts = re.findall(r'<script type="module">(.*?)</script>', network, re.DOTALL)
-    provided = unpacked(network)["scripts"]
+    data = unpacked(network)
+    provided = data["scripts"]
     assert isinstance(provided, list)
-    assert policy["script-src"].split() == [hashed(str(script)) for script in (*scripts, *provided)]
+    assert policy["script-src"].split() == [hashed(str(each)) for each in (*scripts, data["program"], *provided)]
     assert policy["style-src"] == hashed(re.findall("<style>(.*?)</style>", network, re.DOTALL)[0])
 
 
 def test_nothing_is_named_elsewhere(network: str) -> None:
-    outside = [url for url in re.findall(r"https?://[^\"'\s)]*", network) if not url.startswith("http://www.w3.org/")]
-    assert outside == []
-    assert not re.search(r"<(?:link|img|iframe|object)\b|\bsrc=|\bhref=|@import|url\(", network)
+    for text in (network, str(unpacked(network)["program"])):
+        outside = [url for url in re.findall(r"https?://[^\"'\s)]*", text) if not url.startswith("http://www.w3.org/")]
+        assert outside == []
+        assert not re.search(r"<(?:link|img|iframe|object)\b|\bsrc=|\bhref=|@import|url\(", text)
 
 
 def test_a_page_is_the_same_each_time() -> None:
@@ -108,6 +110,7 @@ def test_every_word_that_is_said_exists_and_every_word_is_said() -> None:
     assert said <= known, said - known
     variable = {"forward", "derivative", "gradient", "matrix", "path", "index", "sgd", "momentum", "adam"}
     variable |= {"activation", "loss", "depth", "size of h"}
+    variable |= {f"as {each}" for each in ("numpy", "torch", "jax", "c", "js", "latex", "notebook")}
     assert known - said - variable == set()
 
 

@@ -65,10 +65,13 @@ class _Lines:
         self._display = MarkedWriter(keys)
         self._inline = {language: MarkedWriter(keys, language, inline=True) for language in LANGUAGES}
         self._claims = dict(_claims(record))
-        self._equations: dict[Form, dict[Input, Equation]] = {
-            form: _first(_determining(write_document(record, form, "en", "full"))) for form in FORMS
-        }
         documents = {language: write_document(record, "matrix", language, "full") for language in LANGUAGES}
+        self._equations: dict[Form, dict[Input, Equation]] = {
+            form: _first(
+                _determining(documents["en"] if form == "matrix" else write_document(record, form, "en", "full"))
+            )
+            for form in FORMS
+        }
         self._reasons = {language: _first(_determining(document)) for language, document in documents.items()}
         self._remarks = {language: _remarks(document) for language, document in documents.items()}
 

@@ -3,8 +3,9 @@
 The modules of the page are ES modules, which tests import one by one. Here they become one script: in an order in which
 each uses only those before it, without their imports and exports, so that their top-level names must differ.
 
-The data are compressed, since formulas of similar lines are alike, and with them a script for the lines of each
-derivation. The policy of the page admits its own scripts alone, each by its hash.
+The data are compressed, since formulas of similar lines are alike, and with them this script and one for the lines of
+each derivation; a few lines in the open unpack them. The policy of the page admits its own scripts alone, each by its
+hash.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ MODULES = (
     "explain.js",
     "run.js",
     "state.js",
+    "exporting.js",
     "words.js",
     "dom.js",
     "formula.js",
@@ -36,11 +38,12 @@ MODULES = (
     "curve.js",
     "boundary.js",
     "training.js",
+    "download.js",
     "panel.js",
     "main.js",
     "open.js",
 )
-"""The modules of the page, those without a document first."""
+"""The modules of the page, those without a document first; the last unpacks the others."""
 
 EXPORTED = ("inputs", "sizes", "names", "lines", "evaluate")
 """What a module of lines exports."""
@@ -60,8 +63,10 @@ def page(payload: Mapping[str, Json], modules: Sequence[str], title: str, langua
     """Return the page for a payload, with a module of lines for each of its derivations."""
     style = _file("style.css").replace("MATH_FONTS", MATH_FONTS)
     scripts: list[Json] = [_lines(number, text) for number, text in enumerate(modules)]
-    main = "\n" + "\n".join(_joined(_file(name)) for name in MODULES)
-    allowed = " ".join(_hash(str(script)) for script in (main, *scripts))
+    *parts, opening = (_joined(_file(name)) for name in MODULES)
+    program = "\n".join(["globalThis.chainruleStart = (() => {", *parts, "return start;", "})();"])
+    allowed = " ".join(_hash(str(script)) for script in (opening, program, *scripts))
+    packed = _packed({**payload, "program": program, "scripts": scripts})
     policy = f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:"
     return (
         f'<!DOCTYPE html>\n<html lang="{HTML_LANGUAGES[language]}">\n<head>\n<meta charset="utf-8">\n'
@@ -70,8 +75,8 @@ def page(payload: Mapping[str, Json], modules: Sequence[str], title: str, langua
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(printable(title))}</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f'<div id="explorer"><noscript>{_NO_SCRIPT[language]}</noscript></div>\n'
-        f'<script type="text/plain" id="payload">{_packed({**payload, "scripts": scripts})}</script>\n'
-        f'<script type="module">{main}</script>\n</body>\n</html>\n'
+        f'<script type="text/plain" id="payload">{packed}</script>\n'
+        f'<script type="module">{opening}</script>\n</body>\n</html>\n'
     )
 
 

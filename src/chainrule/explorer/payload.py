@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from chainrule.derivation import Json, Notator, Record, Valuation, keys_of, math_of, text_of
 from chainrule.deriving import Derivation
 from chainrule.emit import live_module
+from chainrule.explorer.exported import Exports
 from chainrule.explorer.lines import Line, lines_of
 from chainrule.explorer.network import Network, network_of
 from chainrule.explorer.start import limits
@@ -36,6 +37,7 @@ class Payload:
         self._markup: dict[str, int] = {}
         self.modules: list[str] = []
         self._structures: list[Json] = []
+        self._exports = Exports()
 
     def add(self, structure: Structure) -> None:
         """Add a structure, with the module that computes its lines."""
@@ -58,13 +60,19 @@ class Payload:
                 "names": self._names(record),
                 "network": _network(network_of(record)),
                 "lines": [self._line(line, numbers) for line in lines],
+                "exported": self._exports.of(structure.derivation, structure.point.sizes),
             }
         )
         self.modules.append(live.text)
 
     def data(self, **others: Json) -> dict[str, Json]:
         """Return the whole as data for JSON."""
-        return {**others, "markup": list(self._markup), "structures": self._structures}
+        return {
+            **others,
+            "markup": list(self._markup),
+            "exportedLines": list(self._exports.lines),
+            "structures": self._structures,
+        }
 
     def _number(self, markup: str) -> int:
         return self._markup.setdefault(markup, len(self._markup))

@@ -1,6 +1,7 @@
 // The page: what is selected, redrawn from the state.
 
-import { button, choice, html, math } from "./dom.js";
+import { button, html, math } from "./dom.js";
+import { exportPanel } from "./download.js";
 import { failing, readers } from "./explain.js";
 import { graph, markEntry, samples } from "./graph.js";
 import { edit, onGridKey, paint } from "./matrix.js";
@@ -153,6 +154,7 @@ export function start(root, payload, modules) {
     show(app, current(), state.entry);
     drawFigure();
     training?.refresh(light);
+    if (!light) taken?.refresh();
     drawStatus(light);
     if (!light) remember();
   };
@@ -184,6 +186,7 @@ export function start(root, payload, modules) {
   let list;
   let status;
   let training;
+  let taken;
 
   const drawFigure = () => {
     const line = current();
@@ -281,6 +284,7 @@ export function start(root, payload, modules) {
       html("span", { class: "checks" }),
     );
     training = state.structure.layer ? null : trainingPanel(app);
+    taken = exportPanel(app);
     const language = button(app.say("language"), {
       class: "language",
       lang: app.language === "zh" ? "en" : "zh-Hans",
@@ -289,7 +293,7 @@ export function start(root, payload, modules) {
     });
     root.replaceChildren(
       html("header", {}, html("h1", {}, title), language, status),
-      html("main", {}, html("div", { class: "beside" }, figure, training?.element ?? ""), html("section", { class: "derivation", "aria-label": app.say("gradient") }, list)),
+      html("main", {}, html("div", { class: "beside" }, figure, training?.element ?? "", taken?.element ?? ""), html("section", { class: "derivation", "aria-label": app.say("gradient") }, list)),
       html("footer", {}, html("p", {}, app.say("keys")), html("p", {}, payload.verified[app.language]), html("p", {}, app.say("offline"))),
       dock(),
       told,

@@ -1,6 +1,4 @@
-// Opens the page: reads its data, and the scripts of the derivations when they are first needed.
-
-import { start } from "./main.js";
+// Opens the page: reads its data and its program, and the scripts of the derivations when they are first needed.
 
 globalThis.chainruleLines = [];
 
@@ -10,15 +8,18 @@ async function unpacked(text) {
   return JSON.parse(await new Response(stream).text());
 }
 
+function run(text) {
+  const script = document.createElement("script");
+  script.textContent = text;
+  document.head.append(script);
+}
+
 function provided(number, text) {
-  if (!globalThis.chainruleLines[number]) {
-    const script = document.createElement("script");
-    script.textContent = text;
-    document.head.append(script);
-  }
+  if (!globalThis.chainruleLines[number]) run(text);
   return globalThis.chainruleLines[number];
 }
 
 const payload = await unpacked(document.getElementById("payload").textContent);
 const modules = payload.scripts.map((text, number) => () => provided(number, text));
-globalThis.explorer = start(document.getElementById("explorer"), payload, modules);
+run(payload.program);
+globalThis.explorer = globalThis.chainruleStart(document.getElementById("explorer"), payload, modules);
