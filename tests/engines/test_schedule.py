@@ -119,8 +119,9 @@ def test_schedules_of_steps_are_sound(training: Training) -> None:
     writer = writer_of(training.loop)
     arena = Arena()
     arena.size = writer.layout.arena_size
-    for sequencer in writer.sequencers.values():
-        check(sequencer.schedule, arena)
+    for composition in writer.sequencers.values():
+        for schedule in composition.schedules:
+            check(schedule, arena)
 
 
 def test_a_race_is_found() -> None:

@@ -35,8 +35,8 @@ def writer_of(loop: Loop, target: Target = TARGET) -> MemoryStepWriter:
 
 
 def schedules_of(loop: Loop) -> list[Schedule]:
-    """Return the schedule of each batch size."""
-    return [sequencer.schedule for sequencer in writer_of(loop).sequencers.values()]
+    """Return the schedules of each batch size."""
+    return [schedule for composition in writer_of(loop).sequencers.values() for schedule in composition.schedules]
 
 
 def schedule_of(program: Program, arena: Arena | None = None) -> Schedule:

@@ -35,6 +35,7 @@ from chainrule.calculus.linearize import linearize
 from chainrule.calculus.networks import NoClosedFormError
 from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.recognize import recognize
+from chainrule.calculus.recurrence import Recurrence, Scan, improved, rolled, written_nodes
 from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, counts_up, is_scale
 from chainrule.calculus.settling import RELU, SHARED, SIDED
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
@@ -53,8 +54,10 @@ __all__ = [
     "Contribution",
     "Kink",
     "NoClosedFormError",
+    "Recurrence",
     "Rewrite",
     "Rule",
+    "Scan",
     "Simplifier",
     "Stage",
     "as_chain",
@@ -64,6 +67,7 @@ __all__ = [
     "counts_up",
     "expanded",
     "find_kinks",
+    "improved",
     "is_column",
     "is_row",
     "is_scale",
@@ -75,10 +79,12 @@ __all__ = [
     "operation_count",
     "reading_cost",
     "recognize",
+    "rolled",
     "simplify",
     "split_stages",
     "transpose",
     "transposed_matrix",
     "with_powers",
     "without_factor",
+    "written_nodes",
 ]

@@ -8,7 +8,7 @@ expressions over symbols; the gradients that run are the same expressions compos
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.closed_form import closed_form, is_cheap
@@ -41,7 +41,7 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.primitives import Broadcast, Divide, Norm, Power, Reshape, Square, zeros
+from chainrule.primitives import Broadcast, Divide, Norm, Power, Reshape, Several, Square, zeros
 
 TANGENT = "d "
 COTANGENT = "∂ "
@@ -173,10 +173,11 @@ def split_stages(program: Program) -> tuple[Stage, ...]:
     """Split the program into equations between named values; an output without a name becomes `L`, `L2`, …"""
     taken = {node.name for node in program.inputs} | set(program.names.values())
     names = dict(program.names)
-    for output in program.outputs:
-        if output not in names:
-            names[output] = _fresh("L", taken)
-            taken.add(names[output])
+    results = [node for node in program.nodes if isinstance(node, Apply) and isinstance(node.primitive, Several)]
+    for node in (*program.outputs, *results):  # several results have their gradients together, each by its name
+        if node not in names:
+            names[node] = _fresh("L" if node in program.outputs else "s", taken)
+            taken.add(names[node])
     symbols: dict[Node, Node] = {}
     stages: list[Stage] = []
     for node in program.nodes:
@@ -241,6 +242,8 @@ def backward(
     accumulations: list[Accumulation] = []
     values: dict[Node, Node] = {}
     unmerged: set[Form] = set()
+    together = _together(stages, active)
+    cotangents: dict[Stage, Node] = {}
     for symbol in [*(stage.symbol for stage in reversed(stages)), *wrt]:
         if symbol not in active or (symbol in wrt and symbol in by_symbol):
             continue
@@ -254,6 +257,13 @@ def backward(
             result = accumulation.result
             is_one = isinstance(result, Const) and result.filled_with(1) and result.type.ndim == 0
             cotangent = result if is_one else bars[symbol]
+            if isinstance(stage.node, Apply) and isinstance(stage.node.primitive, Several):
+                cotangents[stage] = cotangent
+                group = together[stage]
+                if group[0] is stage:
+                    for joint in _joint_contributions(group, cotangents, active, facts):
+                        received[joint.operand].append(joint)
+                continue
             for operand in stage.operands:
                 if operand in active:
                     contribution = _contribution(stage, operand, cotangent, facts)
@@ -335,6 +345,39 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     if isinstance(adjoint, Const) and adjoint.filled_with(0):
         return None
     return Contribution(stage, operand, tangent, cotangent, shown, adjoint, tuple(simplifier.rewrites))
+
+
+def _together(stages: Sequence[Stage], active: Container[Input]) -> dict[Stage, list[Stage]]:
+    """Return the active stages that are results of one computation of several, for each of them."""
+    groups: dict[Hashable, list[Stage]] = {}
+    for stage in stages:
+        if isinstance(stage.node, Apply) and isinstance(stage.node.primitive, Several) and stage.symbol in active:
+            groups.setdefault((stage.node.primitive.together, stage.node.operands), []).append(stage)
+    return {stage: group for group in groups.values() for stage in group}
+
+
+def _joint_contributions(
+    group: Sequence[Stage], cotangents: Mapping[Stage, Node], active: Container[Input], facts: Facts
+) -> list[Contribution]:
+    """Return the contributions of several results of one computation to what it is computed from."""
+    first = group[0]
+    operands = [operand for operand in first.operands if operand in active]
+    tangents: dict[Node, Node] = {operand: Input(TANGENT + operand.name, operand.type) for operand in operands}
+    found = linearize([stage.expression for stage in group], tangents)
+    maps = [(tangent, cotangents[stage]) for stage, tangent in zip(group, found, strict=True) if tangent is not None]
+    adjoints = transpose([tangent for tangent, _ in maps], list(tangents.values()), [bar for _, bar in maps])
+    contributions = []
+    for operand, adjoint in zip(operands, adjoints, strict=True):
+        if adjoint is not None:
+            simplifier = facts.simplifier()
+            tangent = tangents[operand]
+            assert isinstance(tangent, Input)
+            adjoint = simplifier(adjoint)
+            rewrites = tuple(simplifier.rewrites)
+            contributions.append(
+                Contribution(first, operand, tangent, cotangents[first], maps[0][0], adjoint, rewrites)
+            )
+    return contributions
 
 
 def _accumulate(

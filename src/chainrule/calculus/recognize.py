@@ -342,10 +342,16 @@ def _arranged(node: Node) -> Node:
     return Simplifier(_COMPOSING)(node)
 
 
+_MOST_TERMS = 50
+"""The number of terms up to which a sum is taken apart: an accumulation over the rounds of a loop has as many terms."""
+
+
 def _signed_terms(node: Node) -> list[tuple[int, Node]]:
-    """Return a sum as terms with signs."""
+    """Return a sum as terms with signs; of a long one, the terms that are added last, and the rest as terms."""
     pending, terms = [(1, node)], list[tuple[int, Node]]()
     while pending:
+        if len(terms) + len(pending) >= _MOST_TERMS:
+            return terms + pending[::-1]
         match pending.pop():
             case sign, Apply(Add(), (x, y)):
                 pending += [(sign, y), (sign, x)]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 
 from chainrule.ir import Apply, Node, ProgramError, topological_order
-from chainrule.primitives import Linear, Multilinear
+from chainrule.primitives import Linear, Multilinear, Several
 
 
 def transpose(
@@ -42,9 +42,15 @@ def transpose(
     for output, cotangent in zip(outputs, cotangents, strict=True):
         if output in active:
             receive(output, 0, cotangent)
+    together = _together(order, active)
     for node in reversed(order):
+        if node in together:  # the first of several results: whatever uses the others comes after it
+            _receive_jointly(together[node], total, active, receive)
+            continue
         whole = total(node)
         if not isinstance(node, Apply) or node not in active or whole is None or node in tangents:
+            continue
+        if isinstance(node.primitive, Several):
             continue
         places = [k for k, operand in enumerate(node.operands) if operand in active]
         if not _is_linear(node, places):
@@ -53,6 +59,32 @@ def transpose(
             part = node.primitive.transpose(node.operands, whole, k)
             receive(node.operands[k], uses.get((node, k), 0), part)
     return [total(tangent) for tangent in tangents]
+
+
+def _together(order: Sequence[Node], active: Container[Node]) -> dict[Node, list[Apply]]:
+    """Return the active results of each computation of several, by the first of them."""
+    groups: dict[Hashable, list[Apply]] = {}
+    for node in order:
+        if isinstance(node, Apply) and isinstance(node.primitive, Several) and node in active:
+            groups.setdefault((node.primitive.together, node.operands), []).append(node)
+    return {group[0]: group for group in groups.values()}
+
+
+def _receive_jointly(
+    group: Sequence[Apply],
+    total: Callable[[Node], Node | None],
+    active: Container[Node],
+    receive: Callable[[Node, int, Node], None],
+) -> None:
+    """Hand the cotangents of all results of one computation on to its operands."""
+    found = {node: total(node) for node in group}
+    cotangents = {node.primitive.output: whole for node, whole in found.items() if whole is not None}
+    if not cotangents:
+        return
+    first = group[0]
+    places = [k for k, operand in enumerate(first.operands) if operand in active]
+    for place, part in first.primitive.transposed(first.operands, cotangents, places).items():
+        receive(first.operands[place], place, part)
 
 
 def _reading_order(outputs: Sequence[Node], active: Container[Node]) -> dict[tuple[Node, int], int]:

@@ -57,6 +57,7 @@ from chainrule.primitives.base import (
     Nonlinear,
     NotExpandableError,
     Primitive,
+    Several,
     zeros,
 )
 from chainrule.primitives.comparison import (
@@ -465,6 +466,7 @@ __all__ = [
     "Scalars",
     "ScatterAdd",
     "SecondPartial",
+    "Several",
     "Sigmoid",
     "Sign",
     "SignDeterminant",

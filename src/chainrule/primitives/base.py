@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -261,6 +261,37 @@ class Composite(Primitive, abstract=True):
 
         Raises NotExpandableError for sizes at which it is not expanded.
         """
+
+
+class Several(Composite, abstract=True):
+    """One of several results of a computation, which are found together: the loop of a scan has many.
+
+    Its nodes differ only in the number of the result, `output`; those with the same `together` and operands belong to
+    one computation. A computation whose results are linear in some operands is transposed as a whole.
+    """
+
+    output: int
+
+    @property
+    @abstractmethod
+    def together(self) -> Hashable:
+        """What the primitives of all results of one computation have in common."""
+
+    @abstractmethod
+    def values(self, *operands: Array) -> Sequence[Array]:
+        """Return all results."""
+
+    @abstractmethod
+    def transposed(
+        self, operands: Sequence[Node], cotangents: Mapping[int, Node], places: Collection[int]
+    ) -> Mapping[int, Node]:
+        """Return the cotangents of the operands at `places`, given those of the results; what is absent is zero.
+
+        Raises ProgramError if the results are not linear in these operands.
+        """
+
+    def value(self, *operands: Array) -> Array:
+        return self.values(*operands)[self.output]
 
 
 _N: Dim = SymbolicDim(((("n",), 1),))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import Apply, Const, Node, ProgramError, SymbolicDim, topological_order
+from chainrule.primitives.base import Several
 
 N = TypeVar("N", bound=Node)
 
@@ -19,6 +20,7 @@ def evaluate_nodes(outputs: Sequence[Node], values: Mapping[N, NDArray[Any]]) ->
     Raises ProgramError if an input has no value.
     """
     known: dict[Node, NDArray[Any]] = dict(values.items())
+    several: dict[Hashable, Sequence[NDArray[Any]]] = {}
     for node in topological_order(outputs, stop=known):
         if node in known:
             continue
@@ -27,7 +29,14 @@ def evaluate_nodes(outputs: Sequence[Node], values: Mapping[N, NDArray[Any]]) ->
                 raise ProgramError(f"the size {node.value} has no value here; bind it to a number first")
             known[node] = np.broadcast_to(np.asarray(node.value, node.type.dtype.numpy), node.type.concrete_shape)
         elif isinstance(node, Apply):
-            known[node] = node.primitive.value(*(known[operand] for operand in node.operands))
+            operands = [known[operand] for operand in node.operands]
+            if isinstance(node.primitive, Several):
+                key = node.primitive.together, node.operands
+                if key not in several:
+                    several[key] = node.primitive.values(*operands)
+                known[node] = several[key][node.primitive.output]
+            else:
+                known[node] = node.primitive.value(*operands)
         else:
             raise ProgramError(f"{node!r} has no value; give one for it")
     return known

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.calculus import backward, recognize
+from chainrule.calculus import backward, improved, recognize, rolled
 from chainrule.engines import START, Loop, Run, bind_sizes, get_engine
 from chainrule.ir import (
     ArrayType,
@@ -158,6 +158,7 @@ def step_program(loss: Program, update: Update) -> Program:
     TrainingError for a loss that does not return one scalar float.
     """
     check_scalar(loss)
+    loss = rolled(loss)
     wrt = [loss.input(parameter.name) for parameter in update.parameters]
     gradients = backward(loss, wrt).gradients
     made: dict[Node, Node] = dict(zip(update.gradients, gradients, strict=True))
@@ -169,6 +170,8 @@ def step_program(loss: Program, update: Update) -> Program:
         inputs.append(STEP)
         # Through float64, which is exact up to 2⁵³ steps, since there is no integer addition.
         outputs.append(cast(cast(STEP, DType.FLOAT64) + 1, DType.INT64))
+    improvements = improved([*outputs, *gradients])
+    outputs, gradients = list(improvements[: len(outputs)]), improvements[len(outputs) :]
     inputs += [*update.hyperparameters, *([SEED] if SEED in used else [])]
     names = {rebuilt[node]: name for node, name in update.program.names.items() if node in rebuilt}
     names.update({gradient: f"∂L/∂{p.name}" for p, gradient in zip(wrt, gradients, strict=True)})

@@ -61,6 +61,12 @@ class Call:
     symbolic: bool
     random: Mapping[Node, int]
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether the function, or an argument, belongs to a function that is being traced."""
+        given = (*self.leaves, *self.random.values())
+        return self.symbolic or any(isinstance(value, Traced | Size) for value in given)
+
     def values(self, nodes: Sequence[Node], extra: Mapping[Node, Any] | None = None) -> list[Any]:
         """Evaluate `nodes` at the call's arguments, to arrays, or to traced values if an argument is traced."""
         given: dict[Node, Any] = {**dict(zip(self.inputs, self.leaves, strict=True)), **self.random, **(extra or {})}

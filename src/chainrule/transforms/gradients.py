@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from chainrule.calculus import backward, linearize
+from chainrule.calculus import backward, improved, linearize, rolled
 from chainrule.ir import (
     Input,
     Node,
@@ -95,8 +95,10 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
                 kind = node.type.dtype.value
                 raise ProgramError(f"argument {place} of grad holds {kind}; convert it with astype(float)")
         wrt = [node for node, _ in by_place]
-        gradients = backward(call.program, wrt).gradients
-        value, *found = call.values([call.outputs[0], *gradients])
+        # Derivatives at numbers need no program that reads well, but one that does not grow with the rounds of a loop.
+        program = call.program if call.is_traced else rolled(call.program)
+        gradients = backward(program, wrt).gradients
+        value, *found = call.values(improved([*program.outputs, *gradients]))
         by_input = dict(zip(wrt, found, strict=True))
         results = tuple(in_structure(args[number], call, number, by_input) for number in numbers)
         return value, results[0] if isinstance(argnums, int) else results

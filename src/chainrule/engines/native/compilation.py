@@ -14,7 +14,7 @@ from chainrule.engines.native.driver import Layout, RunWriter
 from chainrule.engines.native.machine import MachineCode, build
 from chainrule.engines.native.memory import MemoryStepWriter, ProgramWriter
 from chainrule.engines.native.metering import Meter
-from chainrule.engines.native.prepare import prepare
+from chainrule.engines.native.prepare import prepare, without_recurrences
 from chainrule.engines.native.registers import RegisterStepWriter
 from chainrule.engines.native.schedule import ALIGNMENT
 from chainrule.engines.native.storage import row_major
@@ -104,7 +104,8 @@ def write_loop(
             module = Module()
             states = tuple(row_major(types[name]) for name in loop.state)
             layout = Layout(states, loop.row_count if loop.shuffles else 0, 0)
-            registers = RegisterStepWriter(loop, programs, layout)
+            written_out = {size: without_recurrences(program) for size, program in programs.items()}
+            registers = RegisterStepWriter(loop, written_out, layout)
             RunWriter(module, loop, layout, registers, pause(target)).write()
             return WrittenLoop(loop, "unrolled", layout, str(module), registers.work, 0, False, [])
         except NotUnrollableError:
@@ -150,7 +151,7 @@ class CompiledProgram:
         module = Module()
         try:
             if self.mode == "unrolled":
-                _write_unrolled(module, prepared)
+                _write_unrolled(module, without_recurrences(prepared))
         except NotUnrollableError:
             if mode == "unrolled":
                 raise

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from chainrule.calculus import written_nodes
 from chainrule.engines.loop import Array, Loop
 from chainrule.engines.native.driver import Layout, StepWriter
-from chainrule.engines.native.kernels import KernelWriter
-from chainrule.engines.native.metering import Meter, described
-from chainrule.engines.native.schedule import ALIGNMENT, Arena, Home, Item, Schedule
-from chainrule.engines.native.sharing import anchored, form_of
+from chainrule.engines.native.metering import Meter
+from chainrule.engines.native.recurrent import Composition
+from chainrule.engines.native.schedule import ALIGNMENT, Arena, Home
 from chainrule.engines.native.storage import ORDER, Storage, padded, row_major
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.team import TeamWriter
@@ -27,112 +26,20 @@ from chainrule.engines.native.text import (
     integer,
     vector,
 )
-from chainrule.ir import Const, Node, Program, topological_order
+from chainrule.ir import Const, Node, Program
 
 
 class Literals:
     """The literal arrays of some programs, in the order of their pointers in `data`."""
 
     def __init__(self, programs: Sequence[Program]) -> None:
-        nodes = [node for program in programs for node in topological_order(program.outputs)]
+        nodes = [node for program in programs for node in written_nodes(program.outputs)]
         self.nodes = [n for n in dict.fromkeys(nodes) if isinstance(n, Const) and isinstance(n.value, np.ndarray)]
         self.arrays: list[Array] = [np.ascontiguousarray(node.value) for node in self.nodes]
 
     @property
     def storages(self) -> dict[Node, Storage]:
         return {node: row_major(node.type) for node in self.nodes}
-
-
-class Sequencer:
-    """The kernels of one program, written once into a module and called wherever its arrays' addresses are known."""
-
-    def __init__(
-        self,
-        module: Module,
-        prefix: str,
-        program: Program,
-        given: Mapping[Node, Storage],
-        homes: Sequence[Home],
-        target: Target,
-        arena: Arena,
-        private: Arena,
-    ) -> None:
-        self.program, self.homes = program, homes
-        self.schedule = Schedule(program, given, homes, target, arena, private)
-        self._names: dict[Item, str] = {}
-        self._buffers: dict[Item, list[object]] = {}
-        self._starts: dict[Item, dict[object, int]] = {}
-        """The first element of a buffer that an item touches, in bytes from its beginning, if it is not the first."""
-        written: dict[Hashable, str] = {}
-        for number, item in enumerate(self.schedule.items):
-            things = [*(result.target for result in item.nest.results), *item.nest.sources]
-            parts = {thing: self.schedule.part(thing) for thing in things}
-            buffers = self._buffers[item] = list(dict.fromkeys(parts.values()))
-            nest, starts = anchored(item.nest, parts)
-            sizes = {thing: size - starts.get(parts[thing], 0) for thing, size in self.schedule.sizes(nest).items()}
-            types = {parts[result.target]: result.root.dtype for result in nest.results}
-            types |= {parts[use.payload[0]]: use.dtype for use, _ in nest.uses if use.kind == "load"}
-            self._starts[item] = {each: start * types[each].numpy.itemsize for each, start in starts.items()}
-            form = form_of(nest, item.lane, buffers, parts, sizes)
-            if form not in written:
-                writer = KernelWriter(module, f"{prefix}_{number}", nest, item.lane, buffers, parts, sizes, target)
-                written[form] = writer.write()
-            self._names[item] = written[form]
-
-    @property
-    def extents(self) -> set[int]:
-        """The extents of rows that are divided among threads."""
-        return {item.nest.rows.extent for item in self.schedule.items if item.divided and item.nest.rows is not None}
-
-    def call(
-        self,
-        function: Function,
-        arena: Value,
-        private: Value,
-        known: dict[object, Value],
-        team: TeamWriter,
-        meter: Meter | None = None,
-    ) -> None:
-        """Write the calls that compute every output into its home; `known` maps external buffers to pointers.
-
-        `arena` is memory shared by the threads, `private` the memory of this thread.
-        """
-
-        def counting(label: str) -> AbstractContextManager[None]:
-            return nullcontext() if meter is None else meter.counting(function, label)
-
-        for buffer, place in self.schedule.private.items():
-            known[buffer] = function.offset(private, place, "i8")
-        for number, phase in enumerate(self.schedule.phases):
-            for item in phase:
-                if item.divided or item.repeated:
-                    with counting(described(item)):
-                        self._call(function, item, arena, known, team)
-                    continue
-                for buffer in self._buffers[item]:  # a pointer defined in one thread's branch is undefined elsewhere
-                    self._pointer(function, buffer, arena, known)
-                with team.only(team.last), counting(described(item)):
-                    self._call(function, item, arena, known, team)
-            with counting(f"waiting at the end of phase {number + 1}"):
-                team.wait()
-
-    def _pointer(self, function: Function, buffer: object, arena: Value, known: dict[object, Value]) -> Value:
-        if buffer not in known:
-            known[buffer] = function.offset(arena, self.schedule.places[buffer], "i8")
-        return known[buffer]
-
-    def _call(self, function: Function, item: Item, arena: Value, known: dict[object, Value], team: TeamWriter) -> None:
-        rows = item.nest.rows
-        if item.divided and rows is not None:
-            bounds = team.share(rows.extent)
-        else:
-            bounds = integer(0), integer(1 if rows is None else rows.extent)
-        pointers = []
-        for buffer in self._buffers[item]:
-            pointer, start = self._pointer(function, buffer, arena, known), self._starts[item].get(buffer, 0)
-            pointers.append(function.offset(pointer, start, "i8") if start else pointer)
-        arguments = ", ".join(map(str, (*pointers, *bounds)))
-        function.do(f"call void @{self._names[item]}({arguments})")
 
 
 class MemoryStepWriter(StepWriter):
@@ -160,13 +67,17 @@ class MemoryStepWriter(StepWriter):
         self.sequencers = {
             count: self._sequencer(module, program, target, arena, private) for count, program in programs.items()
         }
-        labels = sum(len(each.schedule.items) + len(each.schedule.phases) for each in self.sequencers.values())
+        labels = sum(
+            len(schedule.items) + len(schedule.phases)
+            for each in self.sequencers.values()
+            for schedule in each.schedules
+        )
         self.meter = Meter.reserve(private, labels) if metered else None
         order = loop.row_count if loop.shuffles else 0
         self.layout = Layout(tuple(map(padded, self.types)), order, arena.size, private.size)
         self._write_snapshot()
 
-    def _sequencer(self, module: Module, program: Program, target: Target, arena: Arena, private: Arena) -> Sequencer:
+    def _sequencer(self, module: Module, program: Program, target: Target, arena: Arena, private: Arena) -> Composition:
         given: dict[Node, Storage] = dict(self._literals.storages)
         inputs = {node.name: node for node in program.inputs}
         count = 0
@@ -184,7 +95,7 @@ class MemoryStepWriter(StepWriter):
             Home(padded(output.type), inputs[name])
             for name, output in zip(self.loop.state, program.outputs[1:], strict=True)
         ]
-        return Sequencer(module, f"step{count}", program, given, homes, target, arena, private)
+        return Composition(module, f"step{count}", program, given, homes, target, arena, private)
 
     @property
     def arrays(self) -> list[Array]:
@@ -193,12 +104,12 @@ class MemoryStepWriter(StepWriter):
 
     @property
     def work(self) -> float:
-        return max(sequencer.schedule.work for sequencer in self.sequencers.values())
+        return max(sequencer.work for sequencer in self.sequencers.values())
 
     @property
     def phases(self) -> int:
         """The maximum number of phases of a step."""
-        return max(len(sequencer.schedule.phases) for sequencer in self.sequencers.values())
+        return max(sequencer.phases for sequencer in self.sequencers.values())
 
     def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
         names = (*self.loop.rows, *self.loop.constants)
@@ -315,7 +226,7 @@ class ProgramWriter:
         given: dict[Node, Storage] = {**literals.storages, **{node: row_major(node.type) for node in program.inputs}}
         homes = [Home(row_major(output.type)) for output in program.outputs]
         arena = Arena()
-        sequencer = Sequencer(module, "kernel", program, given, homes, target, arena, arena)
+        sequencer = Composition(module, "kernel", program, given, homes, target, arena, arena)
         self.arena_size = arena.size
         f = Function(module, "call", "void", [("workspace", "ptr noalias"), ("arrays", "ptr noalias")])
         buffers: list[object] = [*program.inputs, *literals.nodes, *homes]

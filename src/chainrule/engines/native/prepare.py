@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from chainrule.calculus import Scan
 from chainrule.engines.loop import EngineError
-from chainrule.ir import Node, Program, ProgramError, ShapeError, applies, rebuild
+from chainrule.ir import (
+    Apply,
+    Node,
+    Program,
+    ProgramError,
+    ShapeError,
+    applies,
+    concrete,
+    rebuild,
+    topological_order,
+)
 from chainrule.primitives import Composite, Linear, NotExpandableError
+
+MOST_STEPS = 1000
+"""The number of operations, in all steps, up to which a recurrence is written step by step."""
 
 
 def prepare(program: Program) -> Program:
@@ -21,7 +37,28 @@ def prepare(program: Program) -> Program:
     return program if outputs == program.outputs else Program(program.inputs, outputs)
 
 
+def without_recurrences(program: Program) -> Program:
+    """Return `program` with short recurrences written step by step, to be held in registers; others are left."""
+    outputs = program.outputs
+    while (written_out := rebuild(outputs, _steps)) != outputs:
+        outputs = written_out
+    return program if outputs == program.outputs else prepare(Program(program.inputs, outputs))
+
+
+def _steps(node: Node) -> Node | None:
+    if not applies(node, Scan):
+        return None
+    kind = node.primitive
+    if concrete(kind.length) * len(topological_order(kind.outputs)) > MOST_STEPS:
+        return None
+    steps: Node = kind.expand(*node.operands)
+    return steps
+
+
 def _expansion(node: Node) -> Node | None:
+    if applies(node, Scan):
+        step = rebuild(node.primitive.outputs, _expansion)
+        return None if step == node.primitive.outputs else Apply(replace(node.primitive, outputs=step), node.operands)
     if not applies(node, Composite, Linear):
         return None
     try:

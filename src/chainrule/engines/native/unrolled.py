@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.calculus import Scan
 from chainrule.engines.native.arithmetic import Arithmetic, Elementwise
 from chainrule.engines.native.symbolic import Expression, Index, SymbolicEmitter, walk
 from chainrule.engines.native.text import (
@@ -28,7 +29,7 @@ from chainrule.engines.native.text import (
     vector,
     width_of,
 )
-from chainrule.ir import Apply, ArrayType, Const, DType, Node, ProgramError
+from chainrule.ir import Apply, ArrayType, Const, DType, Node, ProgramError, applies
 from chainrule.primitives import Elementwise as ElementwisePrimitive
 
 WIDEST = 64
@@ -55,7 +56,7 @@ class _NotUniformError(ProgramError):
 
 def fits(nodes: Sequence[Node]) -> bool:
     """Whether values of these shapes fit in registers; the number of operations is checked while unrolling."""
-    return all(0 < math.prod(node.type.concrete_shape) <= WIDEST for node in nodes)
+    return all(0 < math.prod(node.type.concrete_shape) <= WIDEST and not applies(node, Scan) for node in nodes)
 
 
 class Unroller:

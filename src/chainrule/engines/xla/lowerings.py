@@ -7,16 +7,17 @@ applied to whole arrays.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from chainrule import primitives as p
+from chainrule.calculus import Scan
 from chainrule.engines.loop import EngineError
 from chainrule.engines.xla.draws import uniform
 from chainrule.engines.xla.library import jnp, lax
-from chainrule.ir import Apply, Const, Input, Node, ProgramError, topological_order
+from chainrule.ir import Apply, Const, Input, Node, ProgramError, concrete, topological_order
 from chainrule.primitives import Comparison, Elementwise, IntegerOperation, MathFunction, NotExpandableError, Primitive
 
 Lowering: TypeAlias = Callable[..., Any]
@@ -166,6 +167,7 @@ def lowered(node: Apply, operands: Sequence[Any]) -> Any:
 def evaluated(outputs: Sequence[Node], inputs: Mapping[Node, Any]) -> list[Any]:
     """Return the values of `outputs`, given those of the inputs."""
     known = dict(inputs)
+    loops: dict[Hashable, list[Any]] = {}
     for node in topological_order(outputs, stop=inputs):
         match node:
             case _ if node in known:
@@ -173,11 +175,38 @@ def evaluated(outputs: Sequence[Node], inputs: Mapping[Node, Any]) -> list[Any]:
             case Const():
                 value = np.asarray(node.value, node.type.dtype.numpy)
                 known[node] = jnp.full(node.type.concrete_shape, value) if node.is_filled else jnp.asarray(value)
+            case Apply(Scan() as scan, operands):
+                key = scan.together, operands
+                if key not in loops:
+                    loops[key] = _looped(scan, [known[operand] for operand in operands])
+                known[node] = loops[key][scan.output]
             case Apply():
                 known[node] = lowered(node, [known[operand] for operand in node.operands])
             case _:
                 raise ProgramError(f"{node} has no value")
     return [known[output] for output in outputs]
+
+
+def _looped(scan: Scan, operands: Sequence[Any]) -> list[Any]:
+    """Return all results of a recurrence."""
+    carries, sequences, constants = scan.split(operands)
+    ends = len(scan.outputs) - scan.terms
+    elements = [jnp.moveaxis(x, axis, 0) for x, axis in zip(sequences, scan.axes, strict=True)]
+    zeros = [jnp.zeros(term.type.concrete_shape, term.type.dtype.numpy) for term in scan.outputs[ends:]]
+
+    def step(carry: Any, xs: Any) -> Any:
+        states, totals = carry
+        found = evaluated(scan.outputs, dict(zip(scan.inputs, [*states, *xs, *constants], strict=True)))
+        following = found[: scan.carries]
+        totals = [total + term for total, term in zip(totals, found[ends:], strict=True)]
+        return (following, totals), found[:ends]
+
+    (_, totals), ys = lax.scan(step, (carries, zeros), elements, length=concrete(scan.length), reverse=scan.reverse)
+    states = [
+        jnp.concatenate([line, first[None]] if scan.reverse else [first[None], line])
+        for line, first in zip(ys, carries, strict=False)
+    ]
+    return [*states, *ys[scan.carries :], *totals]
 
 
 def _expanded(node: Apply, operands: Sequence[Any]) -> Any:
