@@ -22,7 +22,8 @@ class Unit:
     """A statement of the answer that assigns a value.
 
     `top` is the statement of the function's body that it is, or is in; None in a helper function. `names` are its
-    targets as written; `hidden` are variables returned unchanged.
+    targets as written; `hidden` are variables returned unchanged, and the heads of loops and conditions, which assign
+    nothing.
     """
 
     number: int
@@ -33,6 +34,11 @@ class Unit:
     helper: str | None = None
     nested: bool = False
     hidden: bool = False
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it is the head of a loop or of a condition."""
+        return self.hidden and isinstance(self.statement, ast.For | ast.If)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -110,6 +116,17 @@ class Answer:
             frozenset(unit.number for unit in self.units if unit.nested),
             parameters,
             sorted(containers),
+        )
+
+    def statement(self, number: int) -> ast.stmt:
+        """Return the statement of a unit as it is now: within a loop, statements may have been replaced."""
+        unit = self.units[number]
+        wholes = [self.body[unit.top]] if unit.top is not None else [self.helpers[unit.helper or ""]]
+        return next(
+            node
+            for whole in wholes
+            for node in ast.walk(whole)
+            if isinstance(node, ast.stmt) and mark_of(node).unit == number
         )
 
     def with_statement(self, number: int, statement: ast.stmt) -> Answer:

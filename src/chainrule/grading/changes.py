@@ -17,6 +17,7 @@ Kind: TypeAlias = Literal[
     "rate",
     "mask",
     "index",
+    "rounds",
     "brackets",
     "applied",
     "target",

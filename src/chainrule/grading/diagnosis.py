@@ -16,6 +16,7 @@ from chainrule.grading.attempts import Attempt
 from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.execution import columns
+from chainrule.grading.heads import head_of
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.truth import Match, Quantity, Truth
 
@@ -337,6 +338,8 @@ def _code(mend: Mend, numbers: Mapping[str, float]) -> str:
     """Return the corrected statement in the learner's names; "" if it needs others. `numbers` are those of factors."""
     if mend.edit is None or isinstance(mend.edit.pattern, ast.If):
         return ""
+    if mend.unit.is_head:
+        return head_of(mend.edit.statement)
     statement = _Readable(numbers).visit(ast.parse(ast.unparse(mend.edit.statement)))
     text = ast.unparse(statement)
     if any(hidden in text for hidden in _HIDDEN):

@@ -19,6 +19,7 @@ PRIORITY: tuple[Kind, ...] = (
     "rate",
     "mask",
     "index",
+    "rounds",
     "brackets",
     "applied",
     "target",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,8 @@ from chainrule.grading.truth import Match, Truth
 class Identity:
     """The identity of a unit's value: `match` if it is a known quantity; `each` if only per iteration of a loop.
 
-    `is_misshaped` is true for a requested gradient with another shape than its parameter.
+    `is_misshaped` is true for a requested gradient with another shape than its parameter. `is_partial` if later
+    statements add to the value, so that it may be a summand.
     """
 
     match: Match | None
@@ -31,6 +33,7 @@ class Identity:
     name: str = ""
     forward: bool = False
     is_misshaped: bool = False
+    is_partial: bool = False
 
     @property
     def _is_itself(self) -> bool:
@@ -53,6 +56,8 @@ class Identity:
             return -1
         if self.match is None or quantity is None:
             return 0
+        if self.claim is not None and self.is_partial and self.claim in quantity.summand_of:
+            return 2
         if self.claim is not None and (quantity.symbol != self.claim or quantity.kind != "gradient"):
             return 0
         if quantity.kind == "size" and is_numbered_gradient(self.name):
@@ -87,15 +92,29 @@ class Identities:
     def _identified(self, attempt: Attempt, unit: Unit) -> Identity:
         name = self.name(attempt, unit)
         claim = self.claim(name)
-        found = columns(attempt.runs, unit.number)
+        found = columns(attempt.runs, self._last_of_sum(attempt, unit))
         if not found:
             return Identity(None, claim)
         match = self._truth.identify(found[0], claim, name)
         if match is not None or not unit.nested:
             misshaped = match is not None and self._is_misshaped(match, found[0])
             forward = name in self._truth.stages
-            return Identity(match, claim, name=name, forward=forward, is_misshaped=misshaped)
+            partial = claim is not None and self._is_added_to(attempt, unit)
+            return Identity(match, claim, (), name, forward, misshaped, partial)
         return self._by_rounds(attempt, unit, claim, name)
+
+    def _last_of_sum(self, attempt: Attempt, unit: Unit) -> int:
+        """Return the last unit of a loop that adds to the same array: before, there are partial sums."""
+        if not unit.nested or not isinstance(unit.statement, ast.AugAssign) or unit.top is None:
+            return unit.number
+        own = _root(unit)
+        same = {u.number for u in attempt.answer.units if u.top == unit.top and _root(u) == own}
+        return next((number for number in reversed(attempt.runs[0].order) if number in same), unit.number)
+
+    def _is_added_to(self, attempt: Attempt, unit: Unit) -> bool:
+        """Whether a later statement changes the variable of a unit."""
+        own, units = _root(unit), (u for u in attempt.answer.units if u.helper == unit.helper)
+        return any(u.order > unit.order and u.top != unit.top and _root(u) == own for u in units)
 
     def is_known(self, attempt: Attempt, unit: Unit, number: int) -> bool | None:
         """Whether a unit's value in one round is a known quantity; None for what is no array or a single number."""
@@ -114,7 +133,7 @@ class Identities:
     def name(self, attempt: Attempt, unit: Unit) -> str:
         """Return the variable that a unit assigns: of a changed part of an array, the array."""
         name = unit.names[0] if unit.names else ""
-        return name.rpartition("[")[0] if unit.number in attempt.runs[0].wholes and name.endswith("]") else name
+        return _whole(name) if unit.number in attempt.runs[0].wholes and name.endswith("]") else name
 
     def _is_misshaped(self, match: Match, values: Sequence[Any]) -> bool:
         quantity = match.quantity
@@ -134,6 +153,9 @@ class Identities:
             rounds.append(arrays)
         if len({float(x) for arrays in rounds for array in arrays for x in array.flat}) == 1:
             return Identity(None, claim)  # a single number may be equal to anything
+        entry = self._truth.entry(rounds) if claim is None else None
+        if entry is not None:
+            return Identity(None, claim, (entry,))
         if all(len({array.shape for array in arrays}) == 1 for arrays in rounds):
             match = self._truth.identify([np.squeeze(np.stack(arrays)) for arrays in rounds], claim, name)
             if match is not None:
@@ -152,3 +174,16 @@ class Identities:
         if called(inner, forward) is not None:
             return None
         return gradient_of(inner, known)
+
+
+def _root(unit: Unit) -> str:
+    """Return the variable that a unit assigns or changes; of a dict or list, the entry."""
+    name = unit.names[0] if unit.names else ""
+    container, bracket, key = name.partition("[")
+    return name if bracket and key[:1] in "\"'" else container
+
+
+def _whole(target: str) -> str:
+    """Return the array of which a target is a part."""
+    node = ast.parse(target, mode="eval").body
+    return ast.unparse(node.value) if isinstance(node, ast.Subscript) else target

@@ -110,7 +110,8 @@ class _Watch(ast.NodeTransformer):
         if isinstance(node, _LOOPS):
             tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
             node.body.insert(0, ast.copy_location(tick, node))
-        if number is None or self._depth or not isinstance(node, ast.stmt):
+        head = isinstance(node, ast.For | ast.If) and mark_of(node).hidden
+        if number is None or self._depth or head or not isinstance(node, ast.stmt):
             return node
         return [node, _report(node, number)]
 

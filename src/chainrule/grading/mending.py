@@ -21,6 +21,7 @@ from chainrule.grading.comparison import as_arrays
 from chainrule.grading.edits import Edit, edits
 from chainrule.grading.equations import read_equations
 from chainrule.grading.execution import LostError, Session, columns
+from chainrule.grading.heads import head_edits, head_of
 from chainrule.grading.identities import Identities
 from chainrule.grading.instruments import GradeError, filling_code, names_stored, with_name
 from chainrule.grading.outcomes import Outcomes
@@ -141,6 +142,8 @@ class Mender:
             except GradeError:
                 return None
             return again.units[mend.unit.number].statement
+        if mend.unit.is_head:
+            return mend.edit.statement if mend.edit is not None and code == head_of(mend.edit.statement) else None
         try:
             (statement,) = ast.parse(code).body
         except (SyntaxError, ValueError):
@@ -153,6 +156,8 @@ class Mender:
     def mends(self, attempt: Attempt, unit: Unit) -> list[Mend]:
         """Return every single change of a unit that corrects a gradient and breaks none."""
         mends: list[Mend] = []
+        if unit.is_head:
+            return list(self._of_head(attempt, unit))
         if not self._matters(attempt, unit):
             return mends
         scope, cost = self._scope(attempt, unit), self.cost(attempt, unit)
@@ -170,6 +175,16 @@ class Mender:
         if unit.top is not None:
             mends += self._replacements(attempt, unit)
         return mends
+
+    def _of_head(self, attempt: Attempt, unit: Unit) -> Iterator[Mend]:
+        """Yield the changes of the head of a loop or condition; each runs as an answer of its own."""
+        for edit in head_edits(attempt.answer.statement(unit.number)):
+            if self._is_late():
+                return
+            self._work += self.cost(attempt, unit)
+            mend = self._tried(attempt, unit, edit)
+            if mend is not None:
+                yield mend
 
     def _matters(self, attempt: Attempt, unit: Unit) -> bool:
         """Whether a wrong gradient depends on the value of a unit or on its shape; otherwise no change can correct it.

@@ -60,7 +60,8 @@ class Search:
             if unit.top is not None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
                 mends += self._mends(attempt, unit, tried)
         main = self._chosen(attempt, mends)
-        hands_on = main is not None and (main.unit.hidden or self._hands_on(main.unit))
+        hidden = main is not None and main.unit.hidden and not main.unit.is_head
+        hands_on = main is not None and (hidden or self._hands_on(main.unit))
         if main is not None and len(main.gain) == wrong and main.edit is not None and not hands_on:
             return main
         helpers: list[Mend] = []
@@ -217,7 +218,7 @@ class Search:
     def _trust(self, attempt: Attempt, unit: Unit) -> float:
         """Return the trust of a unit, raised for a returned variable, so that its assignment is considered first."""
         trust = self._mender.identities.of(attempt, unit).trust
-        return trust + 0.5 if unit.hidden and trust < 2 else trust
+        return trust + 0.5 if unit.hidden and trust < 2 and not unit.is_head else trust
 
     def _at_its_source(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
         """Return the line that assigned a variable, if a mend only wraps it, as with a sum that should be a mean."""

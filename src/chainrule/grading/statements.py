@@ -153,6 +153,11 @@ def _number(answer: Answer, statement: ast.stmt, top: int | None, helper: str | 
         labels = names if mark.shown is None else (mark.shown,) if mark.shown else ()
         inner = nested or helper is not None
         answer.units.append(Unit(number, statement.lineno, top, labels, statement, helper, inner, hidden))
+    elif isinstance(statement, ast.For) or (isinstance(statement, ast.If) and isinstance(statement.test, ast.Compare)):
+        number = len(answer.units)
+        put_mark(statement, replace(mark, unit=number, hidden=True))
+        inner = nested or helper is not None
+        answer.units.append(Unit(number, statement.lineno, top, (), statement, helper, inner, hidden=True))
     for block in ("body", "orelse", "finalbody"):
         for child in getattr(statement, block, []):
             _number(answer, child, top, helper, True)

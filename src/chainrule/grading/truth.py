@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.calculus import COTANGENT, operation_count
 from chainrule.derivation import Evaluator, add_derivatives, drawn, is_upstream, output_name, text_of
-from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
+from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.forwards import held_nodes, valued
 from chainrule.grading.names import TARGETS, is_target
@@ -52,12 +52,16 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """A correct quantity: its name, its kind, its named value, and its value at each point."""
+    """A correct quantity: its name, its kind, its named value, and its value at each point.
+
+    `summand_of` are the named values of whose gradients it is a summand.
+    """
 
     label: str
     kind: Kind
     symbol: str | None
     values: tuple[Array, ...]
+    summand_of: frozenset[str] = frozenset()
 
     @cached_property
     def squeezed(self) -> tuple[int, ...]:
@@ -68,26 +72,28 @@ class Quantity:
 class Match:
     """The identity of a value: `factor` times `quantity`, possibly transposed, described by `text`.
 
-    `reshaped` if it has further axes of size 1, or lacks some.
+    `reshaped` if it has further axes of size 1, or lacks some. `index` if it is an entry of the quantity, in a loop.
     """
 
     quantity: Quantity
     factor: str = ""
     transposed: bool = False
     reshaped: bool = False
+    index: str = ""
 
     @property
     def is_exact(self) -> bool:
-        return not self.factor and not self.transposed
+        return not self.factor and not self.transposed and not self.index
 
     @property
     def text(self) -> str:
         label = self.quantity.label
         simple = all(c.isalnum() or c in "∂/′_()[]" for c in label)
-        if (self.factor or self.transposed) and not (simple and not (self.transposed and "/" in label)):
+        if (self.factor or self.transposed or self.index) and not (simple and not (self.transposed and "/" in label)):
             label = f"({label})"
         if self.transposed:
             label += "ᵀ"
+        label += self.index
         joint = "" if self.factor in ("−", "") else " "
         return f"{self.factor}{joint}{label}"
 
@@ -160,9 +166,11 @@ class Truth:
             *((label, "gradient", None) for label in vocabulary.hidden_labels),
         ]
         self.quantities: list[Quantity] = []
-        for (label, kind, symbol), rows in zip(described, zip(*columns, strict=True), strict=True):
+        summands = [vocabulary.summands.get(node, frozenset()) for node in vocabulary.expressions]
+        summands += [frozenset()] * len(vocabulary.hidden_labels)
+        for (label, kind, symbol), of, rows in zip(described, summands, zip(*columns, strict=True), strict=True):
             arrays = tuple(np.asarray(row, float) if np.asarray(row).dtype != bool else np.asarray(row) for row in rows)
-            self.quantities.append(Quantity(label, _kind(kind), symbol, arrays))
+            self.quantities.append(Quantity(label, _kind(kind), symbol, arrays, of))
         made = zip(vocabulary.expressions, self.quantities, strict=False)
         self._symbols = {node: quantity for node, quantity in made if isinstance(node, Input)}
         for name in names:
@@ -241,14 +249,15 @@ class Truth:
             if [str(dim) for dim in dims] == [self.batch]:  # a number for each sample; those of a batch do not sum to 1
                 return None
             weights = self._random.uniform(0.1, 1.0, shape)
-            axis = 0 if self._assume == "columns" else -1
+            axis = -min(2, len(shape)) if self._assume == "columns" else -1
             return np.asarray(weights / weights.sum(axis, keepdims=True))
         classes = [k for k, size in enumerate(shape) if size > 1 and str(dims[k]) != self.batch]
         if self._assume == "indicator" or not classes:
             drawn = self._random.integers(0, 2, shape).astype(float)
             drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
             return drawn
-        axis = classes[0] if self._assume == "one-hot columns" else classes[-1]
+        columns = [k for k in classes if k == max(len(shape) - 2, 0)] or classes  # of several samples or times
+        axis = columns[0] if self._assume == "one-hot columns" else classes[-1]
         scores = self._random.standard_normal(shape)
         return np.asarray(scores == scores.max(axis, keepdims=True), float)
 
@@ -370,11 +379,11 @@ class Truth:
             match = self._matched(arrays, quantity)
             if match is None:
                 continue
-            order = {"gradient": 0, "derivative": 1, "forward": 2, "input": 2, "size": 2, "part": 3}[quantity.kind]
+            order = _KINDS[quantity.kind]
             claimed = quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == claim
             own = quantity.kind in ("forward", "input") and quantity.symbol == name
             rank = (
-                0 if own or claimed else 1,
+                0 if own or claimed else 1 if claim in quantity.summand_of else 2,
                 _exactness(match),
                 0 if quantity.label else 1,
                 order,
@@ -383,6 +392,19 @@ class Truth:
             if best is None or rank < best[0]:
                 best = rank, match
         return self._number(arrays) if best is None else best[1]
+
+    def entry(self, rounds: Sequence[Sequence[Array]]) -> Match | None:
+        """Identify numbers that are entries of one quantity, those of each round of a loop at each point."""
+        if any(array.size != 1 for arrays in rounds for array in arrays):
+            return None
+        found = [np.unique([float(array.reshape(())) for array in arrays]) for arrays in rounds]
+        if any(len(numbers) < _FEWEST_ENTRIES for numbers in found):
+            return None
+        known = [q for q in self.quantities if q.label and q.values[0].ndim and q.values[0].dtype != bool]
+        for quantity in sorted(known, key=lambda q: (_KINDS[q.kind], len(q.label))):
+            if all(_are_entries(numbers, value) for numbers, value in zip(found, quantity.values, strict=True)):
+                return Match(quantity, index="ᵢⱼ"[: min(quantity.values[0].ndim, 2)])
+        return None
 
     def _number(self, arrays: Sequence[Array]) -> Match | None:
         """Identify a number that is determined by the sizes."""
@@ -402,7 +424,7 @@ class Truth:
             return None
         if all(a.ndim == 2 and min(a.shape) > 1 for a in arrays) and agree([a.T for a in arrays], quantity.values):
             return Match(quantity, transposed=True)
-        if quantity.kind in ("part", "size", "input"):
+        if quantity.kind in ("part", "size", "input") and not quantity.summand_of:
             return None
         ratios = constant_ratios(arrays, quantity.values)
         factor = None if ratios is None else self.factor(ratios)
@@ -436,6 +458,9 @@ class Truth:
             if type(value) is int and value > _LARGEST_CONSTANT:
                 counts = [float(point.held[name]) for point in self.points]
                 known += [(name, counts), (f"1/{name}", [1 / c for c in counts])]
+        given = {dim for node in self.inputs.values() for dim in node.type.shape if isinstance(dim, int)}
+        for size in sorted(number for number in given if number > _LARGEST_CONSTANT):
+            known += [(f"{size}", [float(size)] * count), (f"1/{size}", [1 / size] * count)]
         rates = [point.rate for point in self.points]
         known += [("η", rates), ("1/η", [1 / r for r in rates])]
         for name in self.points[0].sizes:
@@ -443,8 +468,20 @@ class Truth:
         return known
 
 
+_KINDS: Mapping[Kind, int] = {"gradient": 0, "derivative": 1, "forward": 2, "input": 2, "size": 2, "part": 3}
+_FEWEST_ENTRIES = 4
 _LARGEST_CONSTANT = 4
 CONSTANTS = (("1", 1.0), ("2", 2.0), ("½", 0.5), ("4", 4.0), ("¼", 0.25), ("3", 3.0), ("⅓", 1 / 3), ("1.5", 1.5))
+
+
+def _are_entries(numbers: Array, values: Array) -> bool:
+    """Whether sorted numbers are among the entries of an array."""
+    entries = np.sort(values, axis=None)
+    if len(entries) < len(numbers):
+        return False
+    place = np.clip(np.searchsorted(entries, numbers), 1, len(entries) - 1)
+    nearest = np.minimum(np.abs(entries[place] - numbers), np.abs(entries[place - 1] - numbers))
+    return float(nearest.max()) <= TOLERANCE * TOLERANCE * max(float(np.abs(entries).max()), 1e-9)
 
 
 def _exactness(match: Match) -> int:

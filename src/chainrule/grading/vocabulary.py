@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -11,7 +11,7 @@ from chainrule.derivation import Notator, is_upstream, output_name, text_of
 from chainrule.deriving import Derivation
 from chainrule.grading.forwards import Forward
 from chainrule.ir import Apply, DType, Input, Node, Program, substitute, topological_order
-from chainrule.primitives import Multiply, Partial, Symbol, mean, sum_
+from chainrule.primitives import Add, Multiply, Partial, Symbol, mean, sum_
 
 Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
 
@@ -23,8 +23,9 @@ _REDUCTIONS = 400
 class Vocabulary:
     """The quantities of the derivation of a forward pass: `expressions` with label, kind and symbol.
 
-    `hidden` are cotangents of unnamed values, each with its expression over earlier ones, of the program with the
-    stages `all_stages`; `hidden_labels` are their names.
+    `summands` are those that are added to gradients, with the named values of these. `hidden` are cotangents of unnamed
+    values, each with its expression over earlier ones, of the program with the stages `all_stages`; `hidden_labels` are
+    their names.
     """
 
     def __init__(self, derivation: Derivation, forward: Forward | None = None) -> None:
@@ -33,6 +34,7 @@ class Vocabulary:
         self.stages = {stage.name: stage.symbol for stage in self.record.backward.stages}
         self.notator = Notator(self.record)
         self.expressions: dict[Node, tuple[str, Kind, str | None]] = {}
+        self.summands: dict[Node, frozenset[str]] = {}
         self._bound: dict[tuple[tuple[Node, ...], tuple[tuple[str, int], ...]], dict[Node, Node]] = {}
         self._collect()
         self.hidden, self.hidden_labels = self._unnamed_gradients()
@@ -54,6 +56,9 @@ class Vocabulary:
         for entry in record.backward.accumulations:
             roots += [contribution.adjoint for contribution in entry.contributions]
             roots += [entry.chain] if entry.merged is None else [entry.chain, entry.merged]
+            self._add_summands(entry.symbol.name, [c.adjoint for c in entry.contributions])
+            for root in (entry.chain, entry.merged, record.write_out(entry.result)):
+                self._add_summands(entry.symbol.name, [] if root is None else list(_terms(root)))
         roots += [record.write_out(entry.result) for entry in record.backward.accumulations]
         for part in topological_order(roots):
             if isinstance(part, Apply) and part not in found:
@@ -61,6 +66,10 @@ class Vocabulary:
         for reduction in self._reductions():
             if reduction not in found:
                 found[reduction] = (self.label(reduction), "part", None)
+
+    def _add_summands(self, symbol: str, nodes: Sequence[Node]) -> None:
+        for node in nodes if len(nodes) > 1 else ():
+            self.summands[node] = self.summands.get(node, frozenset()) | {symbol}
 
     def _reductions(self) -> list[Node]:
         """Sums and means over one axis of gradients, and of their products with forward values."""
@@ -121,3 +130,13 @@ class Vocabulary:
                 loss = Symbol(self.record.loss.name)
                 labels.append(text_of(Partial(loss, self.notator.of(shown))) if simple else "")
         return steps, labels
+
+
+def _terms(node: Node) -> Iterator[Node]:
+    """Yield the terms of a sum."""
+    match node:
+        case Apply(Add(), (left, right)):
+            yield from _terms(left)
+            yield from _terms(right)
+        case _:
+            yield node

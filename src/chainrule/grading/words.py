@@ -62,6 +62,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The index is wrong: {before}, where {after} belongs.",
         "下标有误：写的是 {before}，应为 {after}。",
     ),
+    "rounds": (
+        "The loop does not run over all of its rounds: {before}, where {after} belongs.",
+        "循环的范围有误：写的是 {before}，应为 {after}。",
+    ),
     "repeated": (
         "Where an index occurs more than once, {before} += adds only the last value: np.add.at adds all of them.",
         "下标重复出现时，{before} += 只加上最后一个值；np.add.at 会把每个值都加上。",
@@ -221,6 +225,7 @@ _TITLES: dict[str, tuple[str, str]] = {
     "updated": ("updated before use", "先更新后使用"),
     "mask": ("wrong mask", "掩码有误"),
     "index": ("wrong index", "下标有误"),
+    "rounds": ("rounds of a loop", "循环范围有误"),
     "brackets": ("brackets missing", "缺少括号"),
     "applied": ("activation for its derivative", "用激活函数代替了导数"),
     "repeated": ("repeated indices", "下标重复"),
