@@ -250,6 +250,17 @@ class Diagnostician:
 
     # Lines that no single change corrects
 
+    def of_gradient(self, attempt: Attempt, unit: Unit, symbol: str) -> Diagnosis:
+        """Diagnose a unit that assigns the gradient by `symbol`, by comparison with the correct one."""
+        found, true = columns(attempt.runs, unit.number), self._truth.gradient(symbol)
+        if true is None:
+            return Diagnosis("other", self.misfit(attempt, unit))
+        kind, values = self._compared(found[0] if found else None, true.values)
+        if kind == "other" and found:
+            kind, values = self._term(found[0], symbol, values)
+        label, formula = self._needed(Match(true))
+        return Diagnosis(kind, {**values, **self.misfit(attempt, unit)}, label, formula)
+
     def _compared(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> tuple[Kind, dict[str, str]]:
         """Compare the value with the correct one."""
         a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
@@ -266,6 +277,10 @@ class Diagnostician:
                         return "missing derivative", {"right": d.label, "before": "", "after": ""}
                     if agree(a, [y * s for y, s in zip(b, d.values, strict=True)]):
                         return "extra derivative", {"right": d.label, "before": d.label, "after": ""}
+                    scaled = constant_ratios([x * s for x, s in zip(a, d.values, strict=True)], b)
+                    factor = None if scaled is None else self._factor(scaled)
+                    if factor is not None:
+                        return "missing derivative", {"right": d.label, "factor": factor, "before": "", "after": ""}
                     pair = self._pair_of(d)
                     taken = None if pair is None else self._truth.derivative_at_activation(pair[0])
                     if pair is not None and taken is not None and _exchanged(a, taken, b, d.values):
@@ -300,10 +315,34 @@ class Diagnostician:
     def _term(self, found: Sequence[Any], symbol: str, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
         """Return a term of the formula that the value lacks."""
         arrays = as_arrays(found)
+        diagonal = None if arrays is None else self._diagonal(arrays, symbol)
+        if diagonal is not None:
+            return "derivative", {"softmax": diagonal, "before": "", "after": ""}
+        for names, partial in self._truth.without_paths(symbol) if arrays is not None else ():
+            if arrays is not None and agree(arrays, partial):
+                return "missing term", {"paths": names, "before": "", "after": ""}
         for label, partial in self._truth.without_terms(symbol) if arrays is not None else ():
             if arrays is not None and label and agree(arrays, partial):
                 return "missing term", {"after": label, "before": ""}
         return "other", values
+
+    def _diagonal(self, arrays: Sequence[Array], symbol: str) -> str | None:
+        """Return the softmax of which a value takes s (1 − s) for the derivative, up to a factor, or None."""
+        for quantity in self._truth.quantities:
+            values, gradient = quantity.values, self._truth.gradient(quantity.symbol or "")
+            if (
+                quantity.kind != "forward"
+                or gradient is None
+                or values[0].shape != arrays[0].shape
+                or not values[0].ndim
+            ):
+                continue
+            sums = any(all(np.allclose(v.sum(axis), 1.0) for v in values) for axis in range(values[0].ndim))
+            if sums and quantity.symbol != symbol:
+                wrong = [g * s * (1 - s) for g, s in zip(gradient.values, values, strict=True)]
+                if constant_ratios(arrays, wrong) is not None:
+                    return quantity.label
+        return None
 
     def misfit(self, attempt: Attempt, unit: Unit) -> dict[str, str]:
         """Return the innermost product or sum in a statement whose operand shapes are incompatible."""
@@ -336,10 +375,10 @@ def _method_of_value(call: ast.Call) -> bool:
 
 def _code(mend: Mend, numbers: Mapping[str, float]) -> str:
     """Return the corrected statement in the learner's names; "" if it needs others. `numbers` are those of factors."""
+    if mend.edit is not None and mend.unit.is_head:
+        return head_of(mend.edit.statement)
     if mend.edit is None or isinstance(mend.edit.pattern, ast.If):
         return ""
-    if mend.unit.is_head:
-        return head_of(mend.edit.statement)
     statement = _Readable(numbers).visit(ast.parse(ast.unparse(mend.edit.statement)))
     text = ast.unparse(statement)
     if any(hidden in text for hidden in _HIDDEN):

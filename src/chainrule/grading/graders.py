@@ -203,15 +203,21 @@ class Grader:
         units = [u for u in self._answer.units if u.top is not None]
         last = {name: unit.number for unit in units for name in unit.names}
         for unit in units:
-            read = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+            value = getattr(unit.statement, "value", None) or unit.statement
+            read = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+            if isinstance(unit.statement, ast.AugAssign):
+                read |= {n.id for n in ast.walk(unit.statement.target) if isinstance(n, ast.Name)}
             founded = all(sound.get(name, True) for name in read - self._answer.helpers.keys())
             trust = self.mender.identities.of(self.attempt, unit).trust
             plain = founded and not unit.nested and not unit.hidden and not read & self._answer.helpers.keys()
-            final = bool(unit.names) and last[unit.names[0]] == unit.number
+            if plain and self._sets_wrong(unit):
+                final = next(f for f in self._wrong() if self._last_setting(f) == unit.number)
+                return {unit.number: teacher.of_gradient(self.attempt, unit, final.symbol)}
+            is_last = bool(unit.names) and last[unit.names[0]] == unit.number
             claims = bool(unit.names) and self.mender.identities.claim(unit.names[0]) is not None
-            if plain and (trust < 0 or (trust == 0 and claims and final and not self._is_constant(unit))):
+            if plain and (trust < 0 or (trust == 0 and claims and is_last and not self._is_constant(unit))):
                 return {unit.number: Diagnosis("other", teacher.misfit(self.attempt, unit))}
-            for name in unit.names:
+            for name in unit.names if not isinstance(value, ast.Dict | ast.List) else ():
                 sound[name.partition("[")[0]] = sound.get(name, True) and trust > 0
         return {}
 
@@ -281,7 +287,7 @@ class Grader:
             rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
             return f"{update.symbol} − {rate} {self._truth.vocabulary.gradient_label(update.symbol)}"
         identity = self.mender.identities.of(self.attempt, unit)
-        if not identity.trust or identity.is_misshaped:
+        if not identity.trust or identity.is_misshaped or self._sets_wrong(unit):
             return ""
         if identity.trust < 3 and self._is_constant(unit):  # a stride of 1 equals ∂L/∂L only in its value
             return ""
@@ -290,6 +296,25 @@ class Grader:
         matches = identity.each or ((identity.match,) if identity.match is not None else ())
         labels = list(dict.fromkeys(m.text for m in matches if m.quantity.label and not _is_long(m)))
         return ", ".join(labels)
+
+    def _sets_wrong(self, unit: Unit) -> bool:
+        """Whether a unit is the last to assign a gradient that is wrong."""
+        return any(unit.number == self._last_setting(final) for final in self._wrong())
+
+    def _wrong(self) -> list[Final]:
+        return [f for f in self.outcomes.finals if f.symbol not in self.attempt.right and not f.is_update]
+
+    def _last_setting(self, final: Final) -> int | None:
+        """Return the last unit that assigns a gradient, or the variable that is returned as such."""
+        units = [u for u in self._answer.units if u.helper is None]
+        for unit in units:
+            match unit.statement:
+                case ast.Assign([ast.Name(id=root)], ast.Name(id=name)) if root == final.place.root and unit.hidden:
+                    final = replace(final, place=replace(final.place, root=name))
+                case ast.Assign([ast.Name(id=root)]) if root == final.place.root:
+                    return unit.number
+        setting = [u.number for u in units if final.is_set_by(u) and not u.hidden]
+        return setting[-1] if setting else None
 
     def _descends(self, final: Final, unit: Unit) -> bool:
         """Whether a unit assigns to a parameter the result of a gradient descent step."""

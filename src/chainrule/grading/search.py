@@ -69,11 +69,32 @@ class Search:
             if unit.top is None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
                 helpers += self._mends(attempt, unit, tried)
         helper = self._chosen(attempt, helpers)
+        if helper is not None and main is not None and self._is_slip_of_each(attempt, main, helper):
+            return main
         if helper is not None and (
             main is None or helper.gain > main.gain or ((main.edit is None or hands_on) and helper.gain >= main.gain)
         ):
             return helper
         return main
+
+    def _is_slip_of_each(self, attempt: Attempt, main: Mend, helper: Mend) -> bool:
+        """Whether several lines have the mistake of `main`, so that a helper that returns a gradient is right."""
+        identity = self._mender.identities.of(attempt, helper.unit)
+        exact = identity.match is not None and identity.match.is_exact and identity.match.quantity.kind == "gradient"
+        if main.edit is None or not exact or main.gain >= helper.gain:
+            return False
+        after, kinds = main.after, {main.edit.kind, "missing operand", "factor"}
+        for _ in range(MISTAKES):
+            if after.right >= attempt.right | helper.gain:
+                return True
+            units = [u for u in after.answer.units if u.top is not None and not u.hidden and not u.nested]
+            trusts = {u.number: self._mender.identities.of(after, u).trust for u in units}
+            later = [m for u in units if trusts[u.number] < 3 for m in spared(self._mender.mends, [], after, u)]
+            again = [m for m in later if m.edit is not None and m.edit.kind in kinds]
+            if not again:
+                return False
+            after = min(again, key=lambda mend: mend.unit.order).after
+        return False
 
     def _inside(self, attempt: Attempt, unit: Unit, wrong: int, tried: Mapping[int, list[Mend]]) -> list[Mend]:
         """Return the mends of the helpers that a unit calls, if one of them corrects everything as well.

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from chainrule.calculus import COTANGENT, operation_count
+from chainrule.calculus import COTANGENT, Accumulation, operation_count
 from chainrule.derivation import Evaluator, add_derivatives, drawn, is_upstream, output_name, text_of
 from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
@@ -315,6 +315,36 @@ class Truth:
         values = self._values_of(list(variants))
         return [(self.vocabulary.label(term), found) for term, found in zip(variants.values(), values, strict=True)]
 
+    def without_paths(self, symbol: str) -> list[tuple[str, list[Array]]]:
+        """Return the gradient by `symbol` without what reaches it through some of the values computed from it.
+
+        The names of these values come with it.
+        """
+        entry = next((e for e in self.record.backward.accumulations if e.symbol.name == symbol), None)
+        if entry is None or len(entry.contributions) > _MOST_PATHS:
+            return []
+        names = [contribution.stage.name for contribution in entry.contributions]
+        parts = self._values_of([contribution.adjoint for contribution in entry.contributions])
+        partial = self._without_earlier_paths(entry)
+        for count in range(1, len(names)):
+            for kept in itertools.combinations(range(len(names)), count):
+                left_out = dict.fromkeys(name for k, name in enumerate(names) if k not in kept)
+                sums = [np.asarray(sum(columns)) for columns in zip(*(parts[k] for k in kept), strict=True)]
+                partial.append((", ".join(left_out), sums))
+        return partial
+
+    def _without_earlier_paths(self, entry: Accumulation) -> list[tuple[str, list[Array]]]:
+        """Return a gradient without a summand of a gradient that it contains."""
+        variants: dict[Node, str] = {}
+        for other in self.record.backward.accumulations:
+            if 1 < len(other.contributions) <= _MOST_PATHS:
+                for left_out in other.contributions:
+                    rest = [c.adjoint for c in other.contributions if c is not left_out]
+                    (changed,) = substitute([entry.chain], {other.cotangent: sum(rest[1:], start=rest[0])})
+                    if changed is not entry.chain:
+                        variants.setdefault(changed, left_out.stage.name)
+        return list(zip(variants.values(), self._values_of(list(variants)), strict=True)) if variants else []
+
     def _values_of(self, nodes: Sequence[Node]) -> list[list[Array]]:
         """Evaluate expressions over the symbols of the derivation at each point."""
         columns = []
@@ -470,6 +500,7 @@ class Truth:
 
 _KINDS: Mapping[Kind, int] = {"gradient": 0, "derivative": 1, "forward": 2, "input": 2, "size": 2, "part": 3}
 _FEWEST_ENTRIES = 4
+_MOST_PATHS = 6
 _LARGEST_CONSTANT = 4
 CONSTANTS = (("1", 1.0), ("2", 2.0), ("½", 0.5), ("4", 4.0), ("¼", 0.25), ("3", 3.0), ("⅓", 1 / 3), ("1.5", 1.5))
 

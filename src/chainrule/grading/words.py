@@ -144,6 +144,20 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The derivative of the activation is wrong; {right} belongs there.",
         "激活函数的导数有误；此处应为 {right}。",
     ),
+    "softmax": (
+        "Softmax has no derivative element by element: every entry of {softmax} depends on every score, and s (1 − s) "
+        "is the diagonal of its Jacobian alone.",
+        "softmax 的导数不是逐元素的：{softmax} 的每个元素都依赖所有得分，s (1 − s) 只是雅可比矩阵的对角线。",
+    ),
+    "missing derivative, factor": (
+        "The derivative of the activation, {right}, is missing; with it, the value is {factor} times what it should "
+        "be.",
+        "缺少激活函数的导数 {right}；补上之后，所得的值仍是正确值的 {factor} 倍。",
+    ),
+    "missing paths": (
+        "What reaches it through {paths} is missing.",
+        "缺少经由 {paths} 传来的部分。",
+    ),
     "derivative at": (
         "The derivative of the activation is taken at {at}; it belongs at {instead}.",
         "激活函数的导数在 {at} 处取值；应在 {instead} 处取值。",
@@ -303,8 +317,14 @@ def _key(diagnosis: Diagnosis) -> str:
         if values.get("on"):
             return "factor on"
         return "factor from" if before and after else "factor"
+    if kind == "derivative" and "softmax" in values:
+        return "softmax"
     if kind == "derivative" and "at" in values:
         return "derivative at"
+    if kind == "missing derivative" and values.get("factor"):
+        return "missing derivative, factor"
+    if kind == "missing term" and "paths" in values:
+        return "missing paths"
     if kind == "missing term" and after == "+=":
         return "missing term added"
     if kind == "shape" and "found" in values:

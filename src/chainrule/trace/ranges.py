@@ -1,4 +1,4 @@
-"""`range(n)` of a size that has a name but no number, as an index: `p[range(n), y]`.
+"""`range(n)` of a size that has a name but no number, as an index: `p[range(n), y]`; Python's `sum` along such an axis.
 
 Python asks a size for an integer before it makes the range. If the bytecode shows that the range is only an index, the
 size gives a very large integer that stands for it, which `size_of` recognizes.
@@ -6,6 +6,7 @@ size gives a very large integer that stands for it, which `size_of` recognizes.
 
 from __future__ import annotations
 
+import builtins
 import dis
 from types import CodeType
 from typing import Final
@@ -37,11 +38,23 @@ def size_of(number: int) -> Dim:
     return _sizes[place] if 0 <= place < len(_sizes) else number
 
 
+def is_summed() -> bool:
+    """Whether user code is calling Python's `sum` with one argument, so that an iterator is summed and nothing else."""
+    frame = user_frame()
+    if frame is None or frame.f_globals.get("sum", builtins.sum) is not builtins.sum:
+        return False
+    instructions = [each for each in dis.get_instructions(frame.f_code) if each.opname not in ("CACHE", "PRECALL")]
+    place = next((k for k, each in enumerate(instructions) if each.offset == frame.f_lasti), None)
+    if place is None or instructions[place].opname != "CALL" or instructions[place].arg != 1:
+        return False
+    return _calls("sum", instructions, place)
+
+
 def _makes_index(code: CodeType, offset: int) -> bool:
     """Whether the instruction at `offset` calls `range`, and its result is used in square brackets alone."""
     instructions = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
     place = next((k for k, each in enumerate(instructions) if each.offset == offset), None)
-    if place is None or not instructions[place].opname.startswith("CALL") or not _calls_range(instructions, place):
+    if place is None or not instructions[place].opname.startswith("CALL") or not _calls("range", instructions, place):
         return False
     depth = 1  # the number of items on the stack from the range up
     for instruction in instructions[place + 1 :]:
@@ -73,8 +86,8 @@ def _taken(instruction: dis.Instruction) -> int | None:
     return {"COPY": 1, "STORE_SUBSCR": 3}.get(name)
 
 
-def _calls_range(instructions: list[dis.Instruction], place: int) -> bool:
-    """Whether the callee of the call at `place` is the name `range`, at the beginning of its expression."""
+def _calls(name: str, instructions: list[dis.Instruction], place: int) -> bool:
+    """Whether the callee of the call at `place` is this name, at the beginning of its expression."""
     start = instructions[place].positions
     if start is None:
         return False
@@ -82,7 +95,7 @@ def _calls_range(instructions: list[dis.Instruction], place: int) -> bool:
         at = instruction.positions
         is_first = at is not None and (at.lineno, at.col_offset) == (start.lineno, start.col_offset)
         if is_first and instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            return bool(instruction.argval == "range")
+            return bool(instruction.argval == name)
     return False
 
 

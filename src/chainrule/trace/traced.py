@@ -36,7 +36,7 @@ from chainrule.trace.mapping import CALLING
 from chainrule.trace.memory import Memory, View
 from chainrule.trace.methods import METHODS
 from chainrule.trace.operators import ArrayOperators, NumberOperators
-from chainrule.trace.ranges import stand_in
+from chainrule.trace.ranges import is_summed, stand_in
 from chainrule.trace.recording import Recording, recording
 from chainrule.trace.refusals import (
     as_array,
@@ -472,6 +472,8 @@ class _TracedArray(Traced):
                 f"a loop over {length:,} elements would record as many operations; write operations on whole arrays"
             )
         if isinstance(length, SymbolicDim):
+            if is_summed():
+                return iter([np.sum(self, axis=0)])
             raise refusal(
                 f"a loop over an axis of the named size {length} cannot be recorded; write operations on whole arrays, "
                 "or give the size as a number, as in X=(4, 2)"
