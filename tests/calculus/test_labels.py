@@ -145,7 +145,7 @@ SPELLINGS: dict[str, Case] = {
         "∂L/∂z = softmax(z) − onehot(o)",
     ),
     "any target": (_target, {"z": "v", "y": "v"}, "∂L/∂z = (Σ y) · p − y"),
-    "another softmax": (_teacher, {"z": "v", "t": "v", "T": ""}, "∂L/∂z = (1/T) (q − p)"),
+    "another softmax": (_teacher, {"z": "v", "t": "v", "T": ""}, "∂L/∂z = (q − p) / T"),
     "the diagonal": (_contrastive, {"S": "n n"}, "∂L/∂S = (1/n) (P − I)"),
     "weighted": (_policy, {"z": "n k", "a": "n:int", "A": "n"}, "∂L/∂z = (A 1ᵀ) ⊙ (p − onehot(a))"),
     "focal": (_focal, ROWS, "∂L/∂z = ((∂L/∂t ⊙ t) 1ᵀ) ⊙ (onehot(y) − p)"),

@@ -60,19 +60,19 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
     "norm(x)": (
         "x",
         {"x": "n"},
-        "(1/L) (I − (1 / L²) x xᵀ)",
+        "(I − x xᵀ / L²) / L",
         lambda x: (np.eye(len(x)) - np.outer(x, x) / (x @ x)) / np.sqrt(x @ x),
     ),
     "norm(x - a)": (
         "x",
         {"x": "n", "a": "n"},
-        "(1/L) (I − (1 / L²) (x − a) (x − a)ᵀ)",
+        "(I − (x − a) (x − a)ᵀ / L²) / L",
         lambda x, a: (np.eye(len(x)) - np.outer(x - a, x - a) / np.sum((x - a) ** 2)) / np.linalg.norm(x - a),
     ),
     "norm(A @ x - b)": (
         "x",
         {"A": "m n", "b": "m"},
-        "(1/L) Aᵀ (I − (1 / L²) (A x − b) (A x − b)ᵀ) A",
+        "Aᵀ (I − (A x − b) (A x − b)ᵀ / L²) A / L",
         lambda A, x, b: (
             A.T @ (np.eye(len(b)) / np.linalg.norm(A @ x - b)) @ A
             - np.outer(A.T @ (A @ x - b), A.T @ (A @ x - b)) / np.linalg.norm(A @ x - b) ** 3
@@ -81,7 +81,7 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
     "sqrt(1 + norm(x)^2)": (
         "x",
         {"x": "n"},
-        "(1/L) (I − (1 / L²) x xᵀ)",
+        "(I − x xᵀ / L²) / L",
         lambda x: np.eye(len(x)) / np.sqrt(1 + x @ x) - np.outer(x, x) / (1 + x @ x) ** 1.5,
     ),
     "norm(x)^4": (
@@ -217,7 +217,7 @@ BLOCKS: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
     "0.5*log(2*pi*s^2) + (x - m)^2/(2*s^2)": (
         ["m", "s"],
         {},
-        ["∂²L/∂m² = 1 / s²", "∂²L/∂m∂s = 2 ((x − m) / s³)", "∂²L/∂s² = 3 ((x − m)² / s⁴) − 1 / s²"],
+        ["∂²L/∂m² = 1 / s²", "∂²L/∂m∂s = 2 (x − m) / s³", "∂²L/∂s² = 3 (x − m)² / s⁴ − 1 / s²"],
     ),
     "p = sigmoid(X @ w + b); -sum(y*log(p) + (1 - y)*log(1 - p))": (
         ["w", "b"],
@@ -473,7 +473,7 @@ def test_only_what_is_proved_is_remarked(formula: str) -> None:
 def test_a_projection_is_along_the_vector_whose_length_it_divides_by(other: str, proved: bool) -> None:
     """I − a aᵀ / ‖b‖² is semidefinite for b = a, and for other vectors only if ‖a‖ is at most ‖b‖."""
     text = cr.derive(f"r = norm({other}); 0.5*norm(x)^2 - 0.5*dot(a, x)^2 / r^2", "x", order=2).text(width=200)
-    assert "I − (1 / r²) a aᵀ" in text
+    assert "I − a aᵀ / r²" in text
     assert ("positive semidefinite" in text) == proved
 
 

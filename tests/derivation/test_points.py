@@ -130,3 +130,16 @@ def test_matrices_that_are_inverted_have_full_rank(formula: str, shapes: dict[st
 def test_what_is_zero_everywhere_is_verified(formula: str, wrt: str, seed: int) -> None:
     """Both sides of such lines are rounding errors alone, and have no digit in common."""
     assert cr.derive(formula, wrt).verify(seed=seed).ok
+
+
+@pytest.mark.parametrize("formula", ["log(x - 1)", "sqrt(x - 1)", "log(log(x))", "log(x - y - 3)", "log(x - 100)"])
+def test_points_are_not_at_the_edge_of_the_domain(formula: str) -> None:
+    derivation = cr.derive(formula)
+    verifier = Verifier(derivation.record)
+    for _ in range(3):
+        values = verifier.point()
+        program = derivation.record.program
+        moved: Values = {node: value * (1 - 2.0**-8) for node, value in values.items() if node in program.inputs}
+        for point in (values, {**values, **moved}):
+            assert np.isfinite(verifier.value_of(program.outputs[0], point))
+    assert derivation.verify().ok

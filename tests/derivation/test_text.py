@@ -463,7 +463,7 @@ def test_the_argument_of_a_sigmoid_has_no_double_sign() -> None:
         return np.sum(1 / (1 + np.exp(u)))
 
     assert "z1 = X w" in cr.derive(loss, X="n d", w="d").text(detail="brief")
-    assert "u = (−X) w" in cr.derive(named, X="n d", w="d").text(detail="brief")
+    assert "u = −X w" in cr.derive(named, X="n d", w="d").text(detail="brief")
 
 
 @pytest.mark.parametrize(("formula", "line"), [("log2(x)", "ln(x) / ln(2)"), ("log10(x)", "ln(x) / ln(10)")])

@@ -111,14 +111,15 @@ def _multiply_one(node: Apply) -> Node | None:
     return None
 
 
-@rule("0·x → 0", Multiply, Divide, Contract, examples=lambda: [
+@rule("0·x → 0", Multiply, Divide, DivideNoNan, Contract, examples=lambda: [
     some_x() * 0,
     0 / Exp()(some_x()),
+    DivideNoNan()(filled(0), some_x()),
     filled(0, "n m") @ some_y("m k"),
 ])  # fmt: skip
 def _multiply_zero(node: Apply) -> Node | None:
     match node:
-        case Apply(Divide(), (Const(0), _)):
+        case Apply(Divide() | DivideNoNan(), (Const(0), _)):
             return Const(0, node.type)
         case Apply(Multiply() | Contract(), factors) if any(is_filled(factor, 0) for factor in factors):
             return Const(0, node.type)
@@ -322,10 +323,13 @@ def _opposite(scale: Node) -> Node | None:
     Sum((0,))(2 * some_x()),
     CumulativeSum(1)(2 * some_x()),
     Triangle(offset=-1)(2 * some_x()),
+    Sum((0,))(2 / Exp()(some_x())),
 ])  # fmt: skip
 def _number_outwards(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
         match operand:
+            case Apply(Divide(), (c, x)) if is_scaling(c, x) and not is_filled(c, 1) and applies(node, Sum, Mean):
+                return refilled(c, node.type) * with_operand(node, k, 1 / x)
             case Apply(Multiply(), (c, x)) if is_scaling(c, x):
                 if not isinstance(node.primitive, Broadcast) or not is_coefficient(operand):
                     return refilled(c, node.type) * with_operand(node, k, x)

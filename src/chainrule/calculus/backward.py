@@ -9,15 +9,16 @@ expressions over symbols; the gradients that run are the same expressions compos
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.declared import declared_rules, declared_symmetric
+from chainrule.calculus.gathering import like_terms_of_symmetric
 from chainrule.calculus.labels import BESIDE_LABELS, MULTIPLIED_OUT, picking_rules
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.matrices import sums_with_identity
-from chainrule.calculus.named import named_values
+from chainrule.calculus.named import named_products, named_values
 from chainrule.calculus.orientation import oriented
 from chainrule.calculus.pairs import positive_parts
 from chainrule.calculus.products import orders_of_products
@@ -41,13 +42,29 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.primitives import Broadcast, Divide, Norm, Power, Reshape, Several, Square, zeros
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Contract,
+    Divide,
+    LessOne,
+    Multiply,
+    Norm,
+    Power,
+    Reshape,
+    Several,
+    Square,
+    Subtract,
+    zeros,
+)
 
 TANGENT = "d "
 COTANGENT = "∂ "
 
 _MERGE_DEPTH = 4
 """The number of later cotangents in a row that are substituted in a chain."""
+_ROOT_LIMIT = 9
+"""The root up to which powers of x are written by it: x^(−¾) as 1/L³ for L = x^¼."""
 _MERGE_LIMIT = 60
 """The number of operations up to which a chain is simplified with cotangents substituted."""
 
@@ -113,6 +130,8 @@ class Facts:
     rules: tuple[Rule, ...]
     constants: Mapping[Node, Node]
     """The symbols that are a number where the declarations hold, as the sum of probabilities."""
+    late: tuple[Rule, ...]
+    """The rules that are tried after those of the table."""
 
     def simplifier(self) -> Simplifier:
         """Return a simplifier with the table of rules and those that hold for these symbols."""
@@ -122,7 +141,7 @@ class Facts:
     def _table(self) -> RuleTable:
         """The rules; those of the same name in the table know less of the symbols."""
         names = {rule.name for rule in self.rules}
-        return by_primitive([*self.rules, *(rule for rule in RULES if rule.name not in names)])
+        return by_primitive([*self.rules, *(rule for rule in RULES if rule.name not in names), *self.late])
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +177,7 @@ def _facts(stages: Sequence[Stage], program: Program) -> Facts:
         *orders_of_products(definitions),
         sums_with_identity(definitions),
         *symmetric_rules(symmetric),
+        like_terms_of_symmetric(symmetric),
         *picking_rules(definitions),
     )
     inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in program.outputs}
@@ -166,7 +186,8 @@ def _facts(stages: Sequence[Stage], program: Program) -> Facts:
         simplifier = Simplifier([*declared, *RULES])
         values = {symbol: simplifier(definition) for symbol, definition in definitions.items()}
         constants = {symbol: value for symbol, value in values.items() if isinstance(value, Const)}
-    return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules), constants)
+    late = (named_products(inner, Simplifier([*RULES, *rules])),)
+    return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules), constants, late)
 
 
 def split_stages(program: Program) -> tuple[Stage, ...]:
@@ -241,6 +262,7 @@ def backward(
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
     accumulations: list[Accumulation] = []
     values: dict[Node, Node] = {}
+    names: dict[Node, Node] = {}
     unmerged: set[Form] = set()
     together = _together(stages, active)
     cotangents: dict[Stage, Node] = {}
@@ -249,9 +271,12 @@ def backward(
             continue
         contributions = sorted(received[symbol], key=lambda each: order[each.stage.symbol, symbol])
         accumulation = _accumulate(symbol, contributions, outputs.get(symbol, []), bars, values, facts, unmerged)
+        accumulation = _with_names_of_gradients(accumulation, names)
         accumulations.append(accumulation)
         if accumulation.result is not bars[symbol]:  # a given gradient is a symbol
             values[bars[symbol]] = accumulation.result
+            if symbol in by_symbol and _is_worth_a_name(accumulation.result):
+                names.setdefault(accumulation.result, bars[symbol])
         stage = by_symbol.get(symbol)
         if stage is not None:
             result = accumulation.result
@@ -314,6 +339,12 @@ def _by_result(stage: Stage) -> dict[Node, Node]:
             result[x] = Reshape(x.type.shape)(stage.symbol)
         case Apply(Divide(), (c, x)) if is_scale(c):
             result[x] = c / stage.symbol
+        case Apply(Power(), (x, Const(float(exponent)) as power)) if 0 < exponent < 1:
+            below = (1 - exponent) / exponent  # x^(p − 1) is 1/L^(1/p − 1) for L = x^p
+            if abs(below - round(below)) < 1e-12 and below < _ROOT_LIMIT:
+                result[Power()(x, Const(exponent - 1, power.type))] = 1 / stage.symbol ** round(below)
+        case Apply(Power(), (x, Apply(Divide(), (Const(1) as one, p)) as power)):
+            result[Power()(x, LessOne()(power))] = Power()(stage.symbol, one - p)
     return result
 
 
@@ -342,6 +373,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     if not found:
         return None
     adjoint, simplifier = min(found, key=lambda one: operation_count(one[0]))
+    adjoint = _with_result(stage, adjoint, simplifier)
     if isinstance(adjoint, Const) and adjoint.filled_with(0):
         return None
     return Contribution(stage, operand, tangent, cotangent, shown, adjoint, tuple(simplifier.rewrites))
@@ -380,6 +412,17 @@ def _joint_contributions(
     return contributions
 
 
+def _with_result(stage: Stage, adjoint: Node, simplifier: Simplifier) -> Node:
+    """Write the factors of products that are the result of a stage by its symbol: −x·y/z² as −L/z for L = x·y/z."""
+    rule = named_products({stage.symbol: stage.expression}, simplifier)
+    shorter = Simplifier([rule])
+    found = shorter(adjoint) if rule.primitives else adjoint
+    if found is not adjoint:
+        simplifier.rewrites += shorter.rewrites
+        found = simplifier(found)
+    return found
+
+
 def _accumulate(
     symbol: Input,
     contributions: Sequence[Contribution],
@@ -404,6 +447,28 @@ def _accumulate(
     if merged is None:
         unmerged.add(question)
     return Accumulation(symbol, bars[symbol], tuple(contributions), chain, merged, rewrites)
+
+
+def _is_worth_a_name(gradient: Node) -> bool:
+    """Whether a gradient is an operation on arrays, which later gradients write by its name."""
+    match gradient:
+        case Apply(Add() | Subtract() | Multiply() | Divide() | Contract(), operands):
+            return gradient.type.ndim > 0 and not any(map(is_scale, operands))
+    return False
+
+
+def _with_names_of_gradients(entry: Accumulation, names: Mapping[Node, Node]) -> Accumulation:
+    """Write what equals an earlier gradient by its name, as in the mean of ∂L/∂x̂ = ∂L/∂y ⊙ γ."""
+    changed: list[Node | None] = []
+    rewrites = list(entry.rewrites)
+    for node in (entry.chain, entry.merged):
+        (after,) = (None,) if node is None or not names else substitute([node], names)
+        if after is not None and after is not node and node is not None:
+            rewrites.append(Rewrite("a gradient that has a name", node, after))
+        changed.append(node if after is None else after)
+    chain, merged = changed
+    assert chain is not None
+    return replace(entry, chain=chain, merged=merged, rewrites=tuple(rewrites))
 
 
 def _merged(chain: Node, values: Mapping[Node, Node], facts: Facts) -> tuple[Node | None, tuple[Rewrite, ...]]:

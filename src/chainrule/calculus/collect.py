@@ -38,7 +38,7 @@ from chainrule.primitives import (
 _TERM_LIMIT = 12
 _LEAF_LIMIT = 24
 _OCCURRENCE_LIMIT = 256
-_POWER_LIMIT = 9
+_POWER_LIMIT = 17
 _ARITHMETIC = (Add, Subtract, Multiply, Divide, Negate, Broadcast, Reshape)
 _FREE = (Broadcast, Permute, Reshape, Cast)  # rearrangements and conversions, which do not count as operations
 
@@ -350,12 +350,15 @@ def _cancel_norm(node: Apply) -> Node | None:
 @rule("(x/y)/y → x/y², both with 0 at 0", Divide, DivideNoNan, examples=lambda: [
     DivideNoNan()(some_x(), Exp()(some_y())) / Exp()(some_y()),
     DivideNoNan()(some_x(), 1 / Exp()(some_y())),
+    DivideNoNan()(DivideNoNan()(some_x(), Exp()(some_y())), Exp()(some_y())),
 ])  # fmt: skip
 def _divided_norm(node: Apply) -> Node | None:
     """Divide by a norm twice, or by the inverse of one."""
     match node:
         case Apply(Divide(), (Apply(DivideNoNan(), (x, y)), z)) if y is z:
             return x / _squared(y)
+        case Apply(DivideNoNan(), (Apply(DivideNoNan(), (x, y)), z)) if y is z:
+            return DivideNoNan()(x, _squared(y))
         case Apply(DivideNoNan(), (x, y)):
             match y:
                 case Apply(Broadcast() as repeat, (Apply(Divide(), (Const(1), z)),)):

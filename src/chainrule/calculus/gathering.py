@@ -6,18 +6,24 @@ only if it is not longer to read and has fewer operations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from chainrule.calculus.chains import Link, chain_of, is_row, product_of_chain
+import numpy as np
+
+from chainrule.calculus.chains import Chain, Link, chain_of, is_row, product_of_chain
 from chainrule.calculus.collect import Term, factors, operation_count, product_of, sum_of_terms
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
-from chainrule.calculus.rules import rule, with_operand
-from chainrule.ir import Apply, Const, Node, applies, parse_shape
-from chainrule.primitives import Add, Broadcast, Contract, Negate, Permute, Subtract
+from chainrule.calculus.rules import Rule, rule, with_operand
+from chainrule.calculus.symmetry import upright
+from chainrule.ir import Apply, ArrayType, Const, DType, Node, applies, named_dim, parse_shape
+from chainrule.primitives import Add, Broadcast, Contract, Negate, OneHot, Permute, ScatterAdd, Subtract
 
 _TERM_LIMIT = 24
+
+Key: TypeAlias = Node | Chain
 
 
 @dataclass(frozen=True)
@@ -75,25 +81,87 @@ def _common_factor_of_products(node: Apply) -> Node | None:
     return None
 
 
-@rule("x − y − y → x − 2·y", Add, Subtract, examples=lambda: [
+@rule("A vᵀ − onehot(o) vᵀ → (A − onehot(o)) vᵀ", Add, Subtract, examples=lambda: [
+    _outer(some_x("n"), some("z", "m")) - _scattered(some("z", "m"), _label()),
+    _c("n m") * _scattered(some("z", "m"), _label()) - _c("n m") * _outer(some_x("n"), some("z", "m")),
+    _transposed_first(some_x("4 n"), some("z", "4 m")) + _scattered(some("z", "4 m"), _labels()),
+])  # fmt: skip
+def _with_labels_as_factor(node: Apply) -> Node | None:
+    """Write rows that are added at places as a product with one-hot rows, where the sum has another such product."""
+    terms = list(signed_terms(node))
+    for place, (sign, term) in enumerate(terms if len(terms) <= _TERM_LIMIT else ()):
+        one = _as_product(sign, term, ScatterAdd)
+        match one:
+            case _Product(coefficient, Apply(ScatterAdd(0, size, ()), (rows, places))) if places.type.ndim < 2:
+                contract = _outer if places.type.ndim == 0 else _transposed_first
+            case _:
+                continue
+        if rows.type.ndim != places.type.ndim + 1:
+            continue
+        product = contract(OneHot(size, rows.type.dtype)(places), rows)
+        if not isinstance(product, Apply):
+            continue
+        for other, (other_sign, other_term) in enumerate(terms):
+            beside = None if other == place else _as_product(other_sign, other_term)
+            joined = None if beside is None else _joined(beside, _Product(coefficient, product))
+            if joined is not None:
+                rest = [each for k, each in enumerate(terms) if k not in (place, other)]
+                return sum_of_signed([*rest[:other], joined, *rest[other:]])
+    return None
+
+
+def _scattered(rows: Node, places: Node) -> Node:
+    return ScatterAdd(0, named_dim("n"))(rows, places)
+
+
+def _label() -> Node:
+    return Const(1, ArrayType((), DType.INT64))
+
+
+def _labels() -> Node:
+    return Const(np.array([2, 0, 2, 1]), ArrayType((4,), DType.INT64))
+
+
+_LIKE_TERMS = "x − y − y → x − 2·y"
+
+
+def like_terms_of_symmetric(symmetric: Container[Node]) -> Rule:
+    """Return the rule of like terms with inputs and names of values that are symmetric matrices."""
+    return Rule(_LIKE_TERMS, (Add, Subtract), lambda node: _with_like_terms(node, symmetric), list)
+
+
+@rule(_LIKE_TERMS, Add, Subtract, examples=lambda: [
     (some_x() - some_y()) - some_y(),
     (some_y() + some_x()) + some_y(),
     (some_x() - 2 * some_y()) - some_y(),
     (_c("n m") * some_y() - some_x()) + _c("n m") * some_y(),
+    (some_x("n m") @ some_y("m k")) @ some("z", "k n") + some_x("n m") @ (some_y("m k") @ some("z", "k n")),
 ])  # fmt: skip
 def _like_terms(node: Apply) -> Node | None:
-    """Add terms that differ only in their numbers, wherever they stand."""
-    found: dict[frozenset[tuple[Node, int]], Term] = {}
+    return _with_like_terms(node, ())
+
+
+def _with_like_terms(node: Apply, symmetric: Container[Node]) -> Node | None:
+    """Add terms that differ only in their numbers, wherever they stand, and in the brackets of products."""
+    found: dict[frozenset[tuple[Key, int]], Term] = {}
     terms = list(signed_terms(node))
     for sign, each in terms if len(terms) <= _TERM_LIMIT else ():
         term = Term(sign, ()).times(factors(each))
-        key = frozenset(term.powers)
+        key = frozenset((_key(factor, symmetric), exponent) for factor, exponent in term.powers)
         found[key] = term if key not in found else Term(found[key].number + term.number, found[key].powers)
     if len(found) in (0, len(terms)):
         return None
     result = sum_of_terms([term for term in found.values() if term.number], node.type)
     shorter = reading_cost(result) < reading_cost(node) and operation_count(result) <= operation_count(node)
     return result if shorter else None
+
+
+def _key(factor: Node, symmetric: Container[Node]) -> Key:
+    """Return what equal factors have in common: the chain of a product of matrices, in which symmetric ones stand."""
+    if not applies(factor, Contract):
+        return factor
+    links = chain_of(factor)
+    return factor if len(links) < 2 else upright(links, symmetric)
 
 
 def signed_terms(node: Node) -> Iterator[tuple[int, Node]]:
@@ -120,10 +188,10 @@ def sum_of_signed(terms: Sequence[tuple[int, Node]]) -> Node:
     return result
 
 
-def _as_product(sign: int, node: Node) -> _Product | None:
-    """Return a term as a product with a coefficient in front, or None."""
+def _as_product(sign: int, node: Node, kind: type = Contract) -> _Product | None:
+    """Return a term as a product of the `kind` with a coefficient in front, or None."""
     term = Term(sign, ()).times(factors(node))
-    products = [factor for factor, exponent in term.powers if exponent == 1 and applies(factor, Contract)]
+    products = [factor for factor, exponent in term.powers if exponent == 1 and applies(factor, kind)]
     others = [factor for factor, _ in term.powers if factor not in products]
     if len(products) != 1 or not all(map(_is_one_number, others)):
         return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
+from chainrule.calculus.chains import chain_of, is_column, is_row, product_of_chain
 from chainrule.calculus.collect import Term, factors, product_of
 from chainrule.calculus.examples import some, some_x, some_y
-from chainrule.calculus.rules import Rule, both_orders, number_of, rule, with_operand
+from chainrule.calculus.rules import Rule, both_orders, is_scale, number_of, rule, with_operand
 from chainrule.calculus.simplify import simplify
 from chainrule.ir import Apply, Const, Node, applies, named_dim, parse_shape, substitute, topological_order
 from chainrule.primitives import (
@@ -23,6 +24,7 @@ from chainrule.primitives import (
     Multiply,
     Permute,
     Reshape,
+    Square,
     Subtract,
     Sum,
     Trace,
@@ -139,6 +141,63 @@ def _matrix_of_one_entry(node: Apply) -> Node | None:
             return Const(entry.value, node.type)
         case (entry,) if entry.type.shape[-1] == 1:
             return Reshape(node.type.shape)(entry)
+    return None
+
+
+@rule("diag(x yᵀ) → x ⊙ y", Diagonal, examples=lambda: [
+    Diagonal()(Contract(((0,), (1,)), (0, 1))(some_x("n"), some_y("n"))),
+    Diagonal()(Contract(((1,), (0,)), (0, 1))(some_x("n"), some_x("n"))),
+    Diagonal()(some("z", "n m") @ Contract(((0,), (1,)), (0, 1))(some_x("m"), some_y("n"))),
+    Diagonal()(
+        Contract(((0,), (1,)), (0, 1))(some_x("n"), some_y("n")) @ some("z", "n n")
+        - Contract(((0,), (1,)), (0, 1))(some("z", "n n") @ some_y("n"), some_x("n"))
+    ),
+])  # fmt: skip
+def _diagonal_of_outer(node: Apply) -> Node | None:
+    return _outer_diagonal(node.operands[0])
+
+
+@rule("tr(x yᵀ) → xᵀ y", Trace, examples=lambda: [
+    Trace()(Contract(((0,), (1,)), (0, 1))(some_x("n"), some_y("n"))),
+    Trace()(Contract(((1,), (0,)), (0, 1))(some_x("n"), some_x("n"))),
+    Trace()(some("z", "n m") @ Contract(((0,), (1,)), (0, 1))(some_x("m"), some_y("n"))),
+])  # fmt: skip
+def _trace_of_outer(node: Apply) -> Node | None:
+    (x,) = node.operands
+    found = _column_and_row(x)
+    return None if found is None else Contract(((0,), (0,)), ())(*found)
+
+
+def _column_and_row(node: Node) -> tuple[Node, Node] | None:
+    """Return x and y for a product of matrices that is x yᵀ; None for another."""
+    links = chain_of(node) if applies(node, Contract) else ()
+    for place in range(1, len(links)):
+        if is_column(links[place - 1]) and is_row(links[place]):
+            return product_of_chain(links[:place]), product_of_chain(links[place:])
+    return None
+
+
+def _outer_diagonal(node: Node) -> Node | None:
+    """Return the diagonal of a column times a row, or of a sum of such products."""
+    match node:
+        case Apply((Add() | Subtract()) as plus, (x, y)):
+            first, second = _outer_diagonal(x), _outer_diagonal(y)
+            return None if first is None or second is None else plus(first, second)
+        case Apply(Contract()) if (found := _column_and_row(node)) is not None:
+            column, row = found
+            return Square()(column) if column is row else column * row
+    return None
+
+
+@rule("diag(d) x → d ⊙ x", Contract, examples=lambda: [
+    DiagonalMatrix()(some_x("n")) @ some_y("n"),
+    some_y("n") @ DiagonalMatrix()(some_x("n")),
+])  # fmt: skip
+def _diagonal_times_vector(node: Apply) -> Node | None:
+    match node:
+        case Apply(Contract(), (Apply(DiagonalMatrix(), (d,)), x) | (x, Apply(DiagonalMatrix(), (d,)))):
+            is_product = node.type.ndim == x.type.ndim == d.type.ndim == 1 and not is_scale(d)
+            return d * x if is_product and node.primitive.product is not None else None
     return None
 
 

@@ -10,11 +10,12 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.chains import Chain, Link, chain_of, number_within, product_of_chain, transposed_chain
-from chainrule.calculus.collect import operation_count
-from chainrule.calculus.rules import RULES, Rule, is_scale
+from chainrule.calculus.collect import Term, divides_anew, factors, operation_count, product_of
+from chainrule.calculus.reading import reading_cost
+from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, is_scale
 from chainrule.calculus.simplify import Simplifier
-from chainrule.calculus.symmetry import is_symmetric
-from chainrule.ir import Apply, Node, applies
+from chainrule.calculus.symmetry import upright
+from chainrule.ir import Apply, ArrayType, Node, applies
 from chainrule.primitives import (
     Broadcast,
     Cast,
@@ -25,6 +26,7 @@ from chainrule.primitives import (
     Negate,
     Permute,
     Reshape,
+    Sqrt,
     Subtract,
 )
 
@@ -63,11 +65,80 @@ def _names(definitions: Mapping[Node, Node], symmetric: Container[Node], simplif
         for found, name in _forms(value, symbol, simplifier):
             if not _is_short(found):
                 values.setdefault(found, name)
-        links = _upright(chain_of(value), symmetric)
+        links = upright(chain_of(value), symmetric)
         if len(links) > 1 and symbol.type.ndim and number_within(links) is None:
             chains.setdefault(links, (symbol, False))
-            chains.setdefault(_upright(transposed_chain(links), symmetric), (symbol, True))
+            chains.setdefault(upright(transposed_chain(links), symmetric), (symbol, True))
     return _Names(values, chains)
+
+
+def named_products(definitions: Mapping[Node, Node], simplifier: Simplifier) -> Rule:
+    """Return the rule that writes the factors of a product that are a definition by its name: x²·y is x·L for L = x·y.
+
+    Where a definition divides by a root √v, a product divides by v as by its square: x/v is x̂/√v for x̂ = x/√v.
+    """
+    products: list[tuple[Node, Term]] = []
+    for symbol, definition in definitions.items():
+        if applies(definition, Multiply, Divide) and not is_scale(definition):
+            products += [(symbol, factors(each)) for each in dict.fromkeys((simplifier(definition), definition))]
+
+    def within(node: Apply) -> Node | None:
+        term = factors(node)
+        for symbol, product in products if len(term.powers) > 1 else ():
+            rest = _with_name(term, product, symbol, node.type)
+            result = None if rest is None else product_of(rest, node.type)
+            if result is not None and _is_better(result, node):
+                return result
+        return None
+
+    return Rule("a product that has a name", (Multiply, Divide) if products else (), within, list)
+
+
+def _is_better(result: Node, node: Node) -> bool:
+    shorter = reading_cost(result) < reading_cost(node) and operation_count(result) <= operation_count(node)
+    return shorter and not divides_anew(node, result)
+
+
+def _with_name(term: Term, product: Term, symbol: Node, type_: ArrayType) -> Term | None:
+    """Return a term with the factors of `product` written as `symbol`; None if it does not have them."""
+    if len(product.powers) < 2:
+        return None
+    if symbol.type.shape == type_.shape:
+        name, powers = symbol, product.powers
+    elif not symbol.type.ndim:
+        repeat = Broadcast(type_.shape, ())
+        name, powers = repeat(symbol), tuple((repeat(factor), exponent) for factor, exponent in product.powers)
+    else:
+        return None
+    found = dict(_with_roots(term, dict(powers)).powers)
+    if not all(_holds(found.get(factor, 0), exponent) for factor, exponent in powers):
+        return None
+    wanted = dict(powers)
+    rest: list[tuple[Node, int]] = []
+    for factor, exponent in found.items():
+        if factor is powers[0][0]:
+            rest.append((name, 1))
+        if exponent != wanted.get(factor, 0):
+            rest.append((factor, exponent - wanted.get(factor, 0)))
+    return Term(term.number / product.number, tuple(rest))
+
+
+def _with_roots(term: Term, wanted: Mapping[Node, int]) -> Term:
+    """Return a product with (√v)⁻² for each v⁻¹ of which the root is `wanted`."""
+    roots = {beneath_arrangement(each): each for each in wanted if applies(beneath_arrangement(each), Sqrt)}
+    powers: list[tuple[Node, int]] = []
+    for factor, exponent in term.powers:
+        root = roots.get(Sqrt()(beneath_arrangement(factor)))
+        if root is None or exponent != -1:
+            powers.append((factor, exponent))
+        else:
+            powers.append((root, -2))
+    return Term(term.number, tuple(powers))
+
+
+def _holds(exponent: int, part: int) -> bool:
+    """Whether x to the `exponent` has the factor x to the `part`."""
+    return exponent >= part > 0 or exponent <= part < 0
 
 
 def _is_short(value: Node) -> bool:
@@ -98,7 +169,7 @@ def _with_names_in_chain(node: Apply, chains: Mapping[Chain, Link], symmetric: C
     """Return a product with the longest part of its factors that has a name written by it."""
     if not chains or not applies(node, Contract):
         return None
-    links = _upright(chain_of(node), symmetric)
+    links = upright(chain_of(node), symmetric)
     for length in range(len(links), 1, -1):
         for first in range(len(links) - length + 1):
             name = chains.get(links[first : first + length])
@@ -107,8 +178,3 @@ def _with_names_in_chain(node: Apply, chains: Mapping[Chain, Link], symmetric: C
                 shorter = operation_count(result) < operation_count(node)
                 return result if shorter and result.type == node.type else None
     return None
-
-
-def _upright(links: Chain, symmetric: Container[Node]) -> Chain:
-    """Return a chain in which no symmetric matrix is transposed."""
-    return tuple((node, turned and not is_symmetric(node, symmetric)) for node, turned in links)

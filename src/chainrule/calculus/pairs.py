@@ -43,6 +43,20 @@ def _sign_and_absolute(node: Apply) -> Node | None:
     return None
 
 
+@rule("x·sign(x) → |x|", Multiply, examples=lambda: [
+    some_x() * Sign()(some_x()),
+    Sign()(some_x()) * (some_y() * some_x()),
+])  # fmt: skip
+def _sign_and_value(node: Apply) -> Node | None:
+    term = factors(node)
+    powers = dict(term.powers)
+    for factor, exponent in term.powers:
+        match factor:
+            case Apply(Sign(), (x,)) if exponent > 0 and powers.get(x, 0) > 0:
+                return product_of(term.times(Term(1, ((factor, -1), (x, -1), (Abs()(x), 1)))), node.type)
+    return None
+
+
 @rule("relu(x)·1[x > 0] → relu(x)", Multiply, examples=lambda: [
     Relu()(some_x()) * indicator(greater(some_x(), 0), some_x()),
     (2 * Relu()(some_x())) * (some_y() * indicator(greater(some_x(), 0), some_x())),

@@ -51,6 +51,7 @@ from chainrule.primitives import (
     LogSumExp,
     Max,
     Maximum,
+    Mean,
     Minimum,
     Multiply,
     Negate,
@@ -224,6 +225,38 @@ def _turned_softplus(node: Apply) -> Node | None:
             # s·softplus(−x) + s·x, where the sum holds ±x or ±(−x)
             if (part is x and other_sign == sign) or (part is opposite and other_sign == -sign):
                 return _sum_with(terms, {place: (sign, Softplus()(x)), other: None})
+    return None
+
+
+@rule("−(−softplus(x)) → softplus(x)", Negate, Subtract, Softplus, examples=lambda: [
+    -Sum((0,))(Negate()(Softplus()(some_x()))),
+    Sum((0,))(some_y()) - Sum((0,))(Negate()(Softplus()(some_x()))),
+    some_y() - Negate()(Softplus()(some_x())),
+    Negate()(Negate()(Softplus()(some_x()))),
+    Softplus()(Negate()(Negate()(some_x("n m")) @ some("w", "m"))),
+])  # fmt: skip
+def _negative_log_likelihood(node: Apply) -> Node | None:
+    """Write what is left of −ln σ(x), where ln σ(x) is −softplus(−x), without a double sign."""
+    match node:
+        case Apply(Softplus(), (Apply(Negate(), (x,)),)):
+            opposite = _negative(x)
+            return None if applies(opposite, Negate) else Softplus()(opposite)
+        case Apply(Negate(), (x,)):
+            return _opposite_of_softplus(x)
+        case Apply(Subtract(), (x, y)):
+            opposite_y = _opposite_of_softplus(y)
+            return None if opposite_y is None else x + opposite_y
+    return None
+
+
+def _opposite_of_softplus(node: Node) -> Node | None:
+    """Return softplus(x) for −softplus(x) without a name, or sums of them."""
+    match node:
+        case Apply(Negate(), (Apply(Softplus()) as found,)) if node not in _named.get():
+            return found
+        case Apply(Sum() | Mean() as total, (x,)) if node not in _named.get():
+            opposite = _opposite_of_softplus(x)
+            return None if opposite is None else total(opposite)
     return None
 
 

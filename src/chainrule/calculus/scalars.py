@@ -14,6 +14,7 @@ from chainrule.primitives import (
     Broadcast,
     Contract,
     Divide,
+    DivideNoNan,
     Exp,
     Mean,
     Multiply,
@@ -67,6 +68,7 @@ def _some_number(shape: str = "n m") -> Node:
 
 @rule("A (x/s) → (A x)/s", Contract, examples=lambda: [
     some_x() @ (some_y("m") / _some_number("m")),
+    some_x() @ DivideNoNan()(some_y("m"), _some_number("m")),
     (some_x() / _some_number()) @ some_y("m k"),
     (_some_number() * some_x()) @ some_y("m k"),
     (some_x() * _some_number()) @ some_y("m k"),
@@ -80,8 +82,8 @@ def _number_out_of_product(node: Apply) -> Node | None:
                 Multiply(), ((Apply(Broadcast(axes=()), (number,)), x) | (x, Apply(Broadcast(axes=()), (number,))))
             ):
                 return repeated(number, node.type) * with_operand(node, k, x)
-            case Apply(Divide(), (x, Apply(Broadcast(axes=()), (number,)))) if not is_scale(x):
-                return with_operand(node, k, x) / repeated(number, node.type)
+            case Apply((Divide() | DivideNoNan()) as quotient, (x, Apply(Broadcast(axes=()), (number,)))):
+                return None if is_scale(x) else quotient(with_operand(node, k, x), repeated(number, node.type))
     return None
 
 

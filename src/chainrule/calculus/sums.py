@@ -15,6 +15,7 @@ from chainrule.primitives import (
     Broadcast,
     Compare,
     Divide,
+    DivideNoNan,
     Exp,
     Log,
     Maximum,
@@ -66,6 +67,7 @@ def _repeat_result(node: Apply) -> Node | None:
 @rule("what does not vary out of the sum", Sum, Mean, examples=lambda: [
     Sum((1,))(some_x() * _column(some_y("n"))),
     Sum((1,))(some_x() / _column(Exp()(some_y("n")))),
+    Sum((1,))(DivideNoNan()(some_x(), _column(Exp()(some_y("n"))))),
     Sum((1,))(some_x() * (Exp()(some_x()) / _column(Exp()(some_y("n"))))),
     Mean((0, 2))(Broadcast(parse_shape("n m k"), (1,))(some_y("m")) * some_x("n m k")),
 ])  # fmt: skip
@@ -80,8 +82,9 @@ def _out_of_sum(node: Apply) -> Node | None:
                 fixed = along_kept(factor, node)
                 if fixed is not None:
                     return fixed * total(x) if place == 0 else total(x) * fixed
-        case (Apply(Divide(), (x, divisor)),) if (fixed := along_kept(divisor, node)) is not None:
-            return total(x) / fixed
+        case (Apply((Divide() | DivideNoNan()) as quotient, (x, divisor)),):
+            fixed = along_kept(divisor, node)
+            return None if fixed is None else quotient(total(x), fixed)
     return None
 
 

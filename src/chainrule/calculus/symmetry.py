@@ -11,6 +11,7 @@ from itertools import count
 
 import numpy as np
 
+from chainrule.calculus.chains import Chain
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import Rule, is_scale, rule
 from chainrule.ir import Apply, Const, Dim, Node, Shape, applies, parse_shape
@@ -264,6 +265,11 @@ def _with_product_turned(node: Apply, symmetric: Container[Node]) -> Node | None
                     mirrored = Contract(inner, (*result[:-2], result[-1], result[-2]))(*parts)
                     return upright(*factors[:place], mirrored, *factors[place + 1 :])
     return None
+
+
+def upright(links: Chain, symmetric: Container[Node]) -> Chain:
+    """Return a chain in which no symmetric matrix is transposed."""
+    return tuple((node, turned and not is_symmetric(node, symmetric)) for node, turned in links)
 
 
 def _transposes(contract: Contract) -> int | None:

@@ -6,7 +6,6 @@ derivative is bracketed if a mark, an index or an exponent is attached to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from chainrule.derivation.numerals import VULGAR_FRACTIONS, digits_of
@@ -75,11 +74,11 @@ def is_signed(notation: Notation) -> bool:
     """Whether `notation`, written without brackets, starts with a minus sign."""
     if isinstance(notation, Infix):
         first, binds = notation.operands[0], precedence(notation)
-        if binds is Precedence.PRODUCT and not isinstance(first, Infix | Number):
+        if binds is Precedence.PRODUCT and not isinstance(first, Infix | Number | Prefix):
             return False
         return binds is not Precedence.COMPARISON and is_signed(first)
     if isinstance(notation, Fraction):
-        return isinstance(notation.numerator, Infix | Number) and is_signed(notation.numerator)
+        return isinstance(notation.numerator, Infix | Number | Prefix) and is_signed(notation.numerator)
     return precedence(notation) is Precedence.SIGN and not (isinstance(notation, Prefix) and notation.operator == "¬")
 
 
@@ -151,6 +150,8 @@ def _infix_brackets(child: Notation, parent: Infix, position: int, stacked: bool
         return not stacked and _fraction_brackets(child, min(position, 1))
     if is_scaled(parent):
         return _scaled_brackets(child, position, stacked)
+    if parent.operator == "·" and 0 < position == len(parent.operands) - 1 and _is_plain_ratio(child):
+        return False
     return _factor_brackets(child, parent.operator, position, stacked)
 
 
@@ -163,7 +164,23 @@ def _scaled_brackets(child: Notation, position: int, stacked: bool) -> bool:
     if is_partial(child):
         return not stacked
     slashed = isinstance(child, Fraction) or (isinstance(child, Infix) and child.operator == "/")
-    return precedence(child) < Precedence.PRODUCT or is_signed(child) or (slashed and not stacked)
+    if precedence(child) < Precedence.PRODUCT or is_signed(child):
+        return True
+    return slashed and not stacked and _begins_with_digit(child)
+
+
+def _is_plain_ratio(notation: Notation) -> bool:
+    """Whether `notation` is x / y, before which a factor may stand: c · x / y."""
+    if not isinstance(notation, Fraction) or starts_with_digit(notation) or is_signed(notation):
+        return False
+    return not is_partial(notation.numerator) and precedence(notation.numerator) >= Precedence.POWER
+
+
+def _begins_with_digit(ratio: Notation) -> bool:
+    """Whether a number before a fraction with a slash would be beside another number, which begins its numerator."""
+    above = ratio.operands[0] if isinstance(ratio, Infix) else ratio
+    above = above.numerator if isinstance(above, Fraction) else above
+    return starts_with_digit(above) and not _fraction_brackets(above, 0)
 
 
 def _factor_brackets(child: Notation, operator: str, position: int, stacked: bool) -> bool:
@@ -177,10 +194,14 @@ def _factor_brackets(child: Notation, operator: str, position: int, stacked: boo
         return False
     if isinstance(child, Fraction):
         return not stacked
+    if position == 0 and _is_negated_factor(child):
+        return False
     if not isinstance(child, Infix) or binds is not Precedence.PRODUCT or (position > 0 and is_signed(child)):
         return True
     if operator == "·" and child.operator == "" and position > 0 and not starts_with_digit(child):
         return False  # c · A x: the number can be multiplied first or last
+    if operator == child.operator == "·" and isinstance(child.operands[-1], Fraction) and not stacked:
+        return True
     if is_scaled(child):
         rest = child.operands[1]
         return position > 0 or isinstance(rest, BigOperator) or _factor_brackets(rest, operator, 1, stacked)
@@ -201,9 +222,21 @@ def _fraction_brackets(child: Notation, position: int) -> bool:
         return False
     if isinstance(child, Number):
         return position > 0
-    product = isinstance(child, Infix) and child.operator in ("", "·")
-    return position > 0 or not product or any(_factor_brackets(f, "", 1, False) for f in _factors(child))
+    return position > 0 or not (_is_plain_product(child) or _is_negated_factor(child))
 
 
-def _factors(notation: Notation) -> Sequence[Notation]:
-    return notation.operands[1:] if isinstance(notation, Infix) else ()
+def _is_negated_factor(notation: Notation) -> bool:
+    """Whether `notation` is −x, whose sign may stand before a product or a fraction that begins with x."""
+    if not isinstance(notation, Prefix) or notation.operator != "−":
+        return False
+    return precedence(notation.operand) >= Precedence.POWER and not is_partial(notation.operand)
+
+
+def _is_plain_product(notation: Notation) -> bool:
+    """Whether `notation` is a product in which no factor is a sum without brackets, or a fraction."""
+    if not isinstance(notation, Infix) or notation.operator not in ("", "·"):
+        return False
+    if notation.operator == "·" and _is_plain_ratio(notation.operands[-1]):
+        return False
+    rest = notation.operands[1] if is_scaled(notation) else None
+    return rest is None or precedence(rest) >= Precedence.POWER or _is_plain_product(rest)

@@ -49,6 +49,8 @@ from chainrule.primitives import (
     Cast,
     Commutation,
     Contract,
+    Divide,
+    Fraction,
     Indexed,
     Infix,
     LogSumExp,
@@ -472,8 +474,21 @@ def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
         return None
     for k, operand in enumerate(node.operands):
         if is_scale(operand) or _is_number_throughout(operand):
-            return Infix("·", (operands[k], operands[1 - k]))
+            return _over(operand, operands[k], operands[1 - k]) or Infix("·", (operands[k], operands[1 - k]))
     return None
+
+
+def _over(scale: Node, coefficient: Notation, x: Notation) -> Notation | None:
+    """Return `c x / s` for a quotient of numbers c/s that is repeated, where s is more than a size."""
+    match scale:
+        case Apply(Broadcast(axes=()), (Apply(Divide(), (_, below)),)) if not is_scale(below):
+            pass
+        case _:
+            return None
+    if not isinstance(coefficient, Fraction) or isinstance(x, Fraction):
+        return None
+    above = coefficient.numerator
+    return Fraction(x if above == Number(1) else Infix("·", (above, x)), coefficient.denominator)
 
 
 def _holds_counts(node: Apply) -> bool:

@@ -12,6 +12,7 @@ from chainrule.derivation.legend import walk
 from chainrule.derivation.literals import PI, literal
 from chainrule.derivation.names import name_parts
 from chainrule.derivation.record import Record
+from chainrule.derivation.untransposed import untransposed
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, sizes_text, topological_order
 from chainrule.primitives import (
@@ -43,6 +44,9 @@ class Notator(ExpressionWriter):
         self._record = record
         self._has_pi = any(name_parts(name) == ("π", ()) for name in record.names)
         self._loss = Symbol(record.loss.name)
+        self._symmetric = frozenset(
+            Symbol(node.name) for node in record.backward.facts.symmetric if isinstance(node, Input)
+        )
         names = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}
         mark = "Δ" if any("d" + name in names for name in names) else "d"
         self.mark = mark
@@ -78,6 +82,9 @@ class Notator(ExpressionWriter):
                 return Symbol(self._outside + output_name(node))
             return Symbol(node.name)
         return found
+
+    def of(self, node: Node, explicit: bool = False) -> Notation:
+        return untransposed(super().of(node, explicit), self._symmetric)
 
     def literal(self, node: Const) -> Notation:
         if not node.is_filled:

@@ -78,6 +78,10 @@ OTHER_SPREADS = ("normal", "definite", *RANGES)
 """Distributions tried for each input separately if no point was found."""
 TRIES = 60
 """The number of such mixed points, and of redraws of an element."""
+ROOM = 2.0**-6
+"""The relative change of inputs within which the function is to be finite, since it is too steep at the edge."""
+DIRECTIONS = 4
+"""The number of such changes that are tried."""
 CANDIDATES = 8
 """The number of points drawn if the loss is large relative to its changes, as when a label is masked."""
 DROWNED = 1e4
@@ -289,14 +293,20 @@ class Points:
     # Inputs at which the forward pass is finite
 
     def _inputs(self) -> Values:
-        for spread in SPREADS:
+        edge: Values | None = None
+        for place, spread in enumerate(SPREADS):
             inputs = {self._bound[node]: self._draw(node, spread) for node in self._record.program.inputs}
             if self._faults(inputs) == 0:
-                return inputs
-        return self._mixed_inputs(inputs)
+                if place == 0 or self._has_room(inputs):
+                    return inputs
+                edge = edge or inputs
+        return self._mixed_inputs(inputs, edge)
 
-    def _mixed_inputs(self, inputs: Values) -> Values:
-        """Draw inputs with a distribution each; redraw single elements of the best of them."""
+    def _mixed_inputs(self, inputs: Values, edge: Values | None) -> Values:
+        """Draw inputs with a distribution each; redraw single elements of the best of them.
+
+        A point at the edge of the domain is taken only if there is no other.
+        """
         nodes = self._record.program.inputs
         best, least = inputs, self._faults(inputs)
         for _ in range(TRIES):
@@ -305,10 +315,14 @@ class Points:
             for scale in SCALES:
                 scaled = self._scaled(tried, scale)
                 faults = self._faults(scaled)
+                if faults == 0 and self._has_room(scaled):
+                    return scaled
+                if faults == 0 and edge is None:
+                    edge = scaled
                 if faults < least:
                     best, least = scaled, faults
-                if least == 0:
-                    return best
+        if edge is not None:
+            return edge
         floats = [node for node in nodes if node.type.dtype.is_float and best[self._bound[node]].size]
         for _ in range(TRIES * 4 if floats else 0):
             node = floats[int(self._random.integers(len(floats)))]
@@ -325,6 +339,20 @@ class Points:
             if least == 0:
                 return best
         raise NoPointError
+
+    def _has_room(self, inputs: Values) -> bool:
+        """Whether the forward pass is finite on all sides of a point."""
+        for _ in range(DIRECTIONS):
+            moved = {
+                node: value * (1 + ROOM * self._random.choice((-1, 1))) if self._may_move(node, value) else value
+                for node, value in inputs.items()
+            }
+            if self._faults(moved):
+                return False
+        return True
+
+    def _may_move(self, node: Node, value: Array) -> bool:
+        return value.dtype.kind == "f" and node not in self._unscaled
 
     def _faults(self, inputs: Values) -> int:
         """Count the non-finite values of the forward pass; infinities count if they reach the loss."""

@@ -103,7 +103,10 @@ entry(
     "rms_norm",
     "Zhang and Sennrich (2019), collected",
     x_hat="∂L/∂Y ⊙ gamma",
-    X="(∂L/∂x_hat − x_hat ⊙ (mean₁(∂L/∂x_hat ⊙ x_hat) 1ᵀ)) / rms",
+    X=(
+        "(∂L/∂x_hat − x_hat ⊙ (mean₁(∂L/∂x_hat ⊙ x_hat) 1ᵀ)) / rms",
+        "(∂L/∂x_hat − x_hat ⊙ (mean₁(∂L/∂Y ⊙ Y) 1ᵀ)) / rms",
+    ),
     gamma="1ᵀ (∂L/∂Y ⊙ x_hat)",
 )
 entry(

@@ -126,7 +126,7 @@ formula(
     "y' @ diag(x) @ A @ diag(x) @ y",
     "y: n; x: n; A: n n",
     NAMED,
-    x=("y ⊙ (Aᵀ (x ⊙ y)) + y ⊙ (A (x ⊙ y))", "diag(y uᵀ Aᵀ + Aᵀ u yᵀ)"),
+    x=("y ⊙ (Aᵀ (x ⊙ y)) + y ⊙ (A (x ⊙ y))", "y ⊙ ((A + Aᵀ) (x ⊙ y))"),
 )
 formula(
     "form of a Gram matrix and a trace",

@@ -1,0 +1,84 @@
+"""Quotients: of a sum by a sum, by a norm and another number, and powers of one quotient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.calculus.collect import Term, divides_anew, factors, like_terms, product_of, terms_of
+from chainrule.calculus.examples import some, some_x, some_y
+from chainrule.calculus.rules import is_coefficient, rule
+from chainrule.ir import Apply, Const, Node, applies, parse_shape
+from chainrule.primitives import Add, Broadcast, Divide, DivideNoNan, Exp, Multiply, Norm, Subtract
+
+_TERM_LIMIT = 12
+
+
+@rule("(1 + x/s) / (s + x) → 1/s", Divide, Multiply, examples=lambda: [
+    (1 + some_x() / Exp()(some_y())) / (some_x() + Exp()(some_y())),
+    some("z", "n m") * ((some_x() / Exp()(some_y()) - 1) / (Exp()(some_y()) - some_x())),
+    (2 * some_x() / Exp()(some_y()) + 2) / (Exp()(some_y()) + some_x()),
+])  # fmt: skip
+def _sum_over_sum(node: Apply) -> Node | None:
+    """Cancel sums that are multiples of each other, once the quotients in one are multiplied out."""
+    term = factors(node)
+    sums = [(factor, exponent) for factor, exponent in term.powers if applies(factor, Add, Subtract)]
+    for above, exponent in sums:
+        for below, other in sums:
+            if exponent > 0 > other and (ratio := _ratio(above, below)) is not None:
+                found = term.times(Term(1, ((above, -1), (below, 1)))).times(ratio)
+                result = product_of(found, node.type)
+                return None if divides_anew(node, result) else result
+    return None
+
+
+def _ratio(above: Node, below: Node) -> Term | None:
+    """Return the one term that a sum is, divided by another sum; None if it is not one."""
+    numerators, denominators = terms_of(above), terms_of(below)
+    if len(numerators) != len(denominators) or len(numerators) > _TERM_LIMIT:
+        return None
+    least: dict[Node, int] = {}
+    for numerator in numerators:
+        for factor, exponent in numerator.powers:
+            least[factor] = min(least.get(factor, 0), exponent)
+    divisor = Term(1, tuple((factor, exponent) for factor, exponent in least.items() if exponent < 0))
+    whole = _by_powers(like_terms([each.times(divisor.inverse()) for each in numerators]))
+    wanted = _by_powers(like_terms(denominators))
+    if not divisor.powers or not whole or whole.keys() != wanted.keys():
+        return None
+    ratios = {whole[key] / wanted[key] for key in whole}
+    return Term(ratios.pop(), divisor.powers) if len(ratios) == 1 else None
+
+
+def _by_powers(terms: Sequence[Term]) -> dict[frozenset[tuple[Node, int]], float]:
+    return {frozenset(term.powers): term.number for term in terms}
+
+
+def _distance(shape: str = "n m") -> Node:
+    return Broadcast(parse_shape(shape), ())(Norm((0, 1))(some("z", "k m")))
+
+
+@rule("(1/‖x‖)·y → y/‖x‖", Multiply, examples=lambda: [
+    DivideNoNan()(Const(1, some_x().type), _distance()) * some_x(),
+    some_y() * DivideNoNan()(Const(1, some_x().type), _distance()),
+])  # fmt: skip
+def _quotient_by_norm(node: Apply) -> Node | None:
+    match node:
+        case Apply(Multiply(), (Apply(DivideNoNan(), (Const(1), y)), x) | (x, Apply(DivideNoNan(), (Const(1), y)))):
+            return DivideNoNan()(x, y)
+    return None
+
+
+@rule("(x/‖x‖)/y → x/(‖x‖·y)", Divide, examples=lambda: [
+    DivideNoNan()(some_x(), _distance()) / Broadcast(parse_shape("n m"), ())(Norm((0,))(some_y("n"))),
+])  # fmt: skip
+def _divided_by_norm_and_number(node: Apply) -> Node | None:
+    match node:
+        case Apply(
+            Divide(),
+            (
+                Apply(DivideNoNan(), (x, Apply(Broadcast(axes=()) as repeat, (norm,)))),
+                Apply(Broadcast(axes=()), (number,)),
+            ),
+        ) if norm is not number and not is_coefficient(number):
+            return DivideNoNan()(x, repeat(norm * number))
+    return None
