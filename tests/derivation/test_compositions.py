@@ -161,7 +161,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
     "sum(f(A @ x))": (
         {"wrt": "x"},
         ["z = A x", "L = Σ f(z)"],
-        ["∂L/∂z = f′(z)", "∂L/∂z · ∂z/∂x = Aᵀ (∂L/∂z)"],
+        ["δ_z = ∂L/∂z = f′(z)", "δ_z · ∂z/∂x = Aᵀ δ_z"],
         ["∂L/∂x = ∂L/∂z · ∂z/∂x = Aᵀ f′(z)"],
     ),
     "norm(A @ x - b)^2": (
@@ -217,13 +217,54 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {"wrt": "w"},
         ["z = y · w · x", "u = σ(z)", "L = −ln(u)"],
         ["∂L/∂u = −1/u", "∂u/∂z = σ′(z) = u · (1 − u)", "∂z/∂w = y · x"],
-        ["∂L/∂w = ∂L/∂u · ∂u/∂z · ∂z/∂w = (−1/u) · σ′(z) · y · x = −σ′(z) · y · x / u = (u − 1) · x · y"],
+        ["∂L/∂w = ∂L/∂u · ∂u/∂z · ∂z/∂w = (−1/u) · u · (1 − u) · y · x = (u − 1) · y · x = (u − 1) · x · y"],
     ),
     "f(A @ g(x))": (
         {"wrt": "x", "functions": "f: m ->, g: n -> k"},
-        ["z = A g(x)", "L = f(z)"],
-        ["∂L/∂z = ∇f(z)", "∂L/∂z · ∂z/∂x = J_g(x)ᵀ Aᵀ (∂L/∂z)"],
-        ["∂L/∂x = ∂L/∂z · ∂z/∂x = J_g(x)ᵀ Aᵀ ∇f(z)"],
+        ["u = g(x)", "z = A u", "L = f(z)"],
+        ["δ_z = ∂L/∂z = ∇f(z)", "∂L/∂u = δ_z · ∂z/∂u = Aᵀ δ_z", "∂L/∂u · ∂u/∂x = J_g(x)ᵀ (∂L/∂u)"],
+        ["∂L/∂x = ∂L/∂z · ∂z/∂u · ∂u/∂x = J_g(x)ᵀ Aᵀ ∇f(z)"],
+    ),
+    "f(W*g(x) + b)": (
+        {"wrt": ["W", "x", "b"]},
+        ["u = g(x)", "z = W u + b", "Y = f(z)"],
+        [
+            "∂Y/∂z = f′(z)",
+            "δ_z = ∂L/∂z = ∂L/∂Y · ∂Y/∂z = ∂L/∂Y ⊙ f′(z)",
+            "δ_z · ∂z/∂W = δ_z uᵀ",
+            "δ_z · ∂z/∂b = δ_z",
+            "∂L/∂u = δ_z · ∂z/∂u = Wᵀ δ_z",
+            "∂u/∂x = g′(x)",
+        ],
+        ["∂L/∂x = ∂L/∂Y · ∂Y/∂z · ∂z/∂u · ∂u/∂x = (Wᵀ (∂L/∂Y ⊙ f′(z))) ⊙ g′(x)"],
+    ),
+    "sigmoid(x)^2": (
+        {},
+        ["u = σ(x)", "L = u²"],
+        ["∂L/∂u = 2 u", "∂u/∂x = σ′(x) = u · (1 − u)"],
+        [
+            "∂L/∂x = ∂L/∂u · ∂u/∂x = 2 u · u · (1 − u) = 2 u² · (1 − u) = 2 L · (1 − u)",
+            "∂L/∂x = 2 L · (1 − u) = 2 σ(x)² · (1 − σ(x))",
+        ],
+    ),
+    "tanh(w2*tanh(w1*x + b1) + b2)": (
+        {"wrt": ["w2", "w1", "b1", "b2"]},
+        ["z1 = w1 · x + b1", "a1 = tanh(z1)", "z2 = w2 · a1 + b2", "L = tanh(z2)"],
+        ["δ2 = ∂L/∂z2 = 1 − L²", "∂z2/∂w2 = a1", "∂z2/∂a1 = w2", "∂a1/∂z1 = tanh′(z1) = 1 − a1²", "∂z1/∂w1 = x"],
+        [
+            "∂L/∂w1 = ∂L/∂z2 · ∂z2/∂a1 · ∂a1/∂z1 · ∂z1/∂w1 = (1 − L²) · w2 · (1 − a1²) · x",
+            "∂L/∂w1 = (1 − L²) · w2 · (1 − a1²) · x",
+        ],
+    ),
+    "a = x^2; b = sin(a); c = a*b": (
+        {},
+        ["a = x²", "b = sin(a)", "c = a · b"],
+        ["(∂c/∂a)[direct] = b", "∂c/∂b = a", "∂b/∂a = cos(a)", "∂a/∂x = 2 x"],
+        [
+            "(∂c/∂a)[direct] · ∂a/∂x = b · (2 x) = 2 b · x",
+            "∂c/∂b · ∂b/∂a · ∂a/∂x = a · cos(a) · (2 x) = 2 a · cos(a) · x",
+            "∂c/∂x = 2 (b + a · cos(a)) · x",
+        ],
     ),
 }
 

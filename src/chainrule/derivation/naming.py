@@ -8,6 +8,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, topological_order
 from chainrule.primitives import (
+    Abstract,
+    AbstractMap,
     Add,
     Broadcast,
     Cast,
@@ -128,18 +130,23 @@ def name_arguments(program: Program, wrt: Sequence[Input], undivided: Container[
 
     So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. An argument that
     depends directly on a matrix product is z, as in a layer, and so is w x or w x + b in an activation. A squared
-    difference is r, the residual. Not named are the norm in ‖r‖², a difference of two names, a named value of the
-    forward pass beside a number, as in ln(1 − p) or exp(½ v), and a part in `undivided`.
+    difference is r, the residual. In W g(x), the argument of a function, g(x) has a name too. Not named are the norm in
+    ‖r‖², a difference of two names, a named value of the forward pass beside a number, as in ln(1 − p) or exp(½ v), and
+    a part in `undivided`.
     """
     named = dict(program.names)
     names = dict(named)
     taken = {node.name for node in program.inputs} | set(names.values()) | set(program.dim_names)
     depends = _dependent(program, wrt)
+    layers: set[Node] = set()
     for node in reversed(program.nodes):
-        if not isinstance(node, Apply) or not _is_function(node.primitive):
+        is_layer = node in layers and applies(node, Contract)
+        if not isinstance(node, Apply) or not (_is_function(node.primitive) or is_layer):
             continue
         for operand in node.operands:
             part = _bare(operand, names)
+            if is_layer and not applies(part, Abstract, AbstractMap):
+                continue
             if part in names or part in program.outputs or part not in depends or not part.type.dtype.is_float:
                 continue
             if part in undivided:
@@ -152,6 +159,8 @@ def name_arguments(program: Program, wrt: Sequence[Input], undivided: Container[
                 continue
             names[part] = next(name for name in _candidates(node, part, names) if name not in taken)
             taken.add(names[part])
+            if names[part][0] == "z":
+                layers.update(topological_order([part], stop=names.keys() - {part}))
     return program if len(names) == len(program.names) else Program(program.inputs, program.outputs, names)
 
 

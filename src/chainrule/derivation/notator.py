@@ -16,6 +16,8 @@ from chainrule.derivation.untransposed import untransposed
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, sizes_text, topological_order
 from chainrule.primitives import (
+    Abstract,
+    AbstractMap,
     Call,
     Contract,
     Elementwise,
@@ -122,6 +124,9 @@ def _pre_activations(record: Record) -> list[Input]:
     order = [stage.symbol for stage in record.backward.stages]
     found = {stage.operands[0] for stage in record.derivative_symbols}
     found |= operands_of(record, Elementwise, activation=True) | operands_of(record, *SOFTMAX)
+    if record.in_steps:
+        unknown = operands_of(record, Abstract, AbstractMap)
+        found |= {symbol for symbol in unknown if re.fullmatch(r"z\d*", symbol.name)}
     return sorted(found & set(order), key=order.index)
 
 

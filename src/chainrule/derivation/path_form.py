@@ -10,10 +10,12 @@ from dataclasses import replace
 from chainrule.calculus import Accumulation, Contribution, simplify, with_powers
 from chainrule.derivation.brackets import is_one
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
+from chainrule.derivation.naming import is_activation
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Claim, GradientRecord, StageRecord
 from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
-from chainrule.ir import Input, Node, applies, topological_order
+from chainrule.derivation.upstream import is_upstream
+from chainrule.ir import Apply, Input, Node, applies, substitute, topological_order
 from chainrule.primitives import Broadcast, Contract, Infix, Multiply, Notation, Permute, Symbol
 
 CHAINS_LIMIT = 4
@@ -156,14 +158,46 @@ class PathForm(Sections):
 
     def result(self, gradient: GradientRecord) -> list[Node]:
         found = self.written_out(gradient)
-        if self.record.links and found:
-            return found if self.full else found[:1]
-        return super().result(gradient)
+        if (self.record.links or self._is_of_numbers) and found:
+            return list(dict.fromkeys(map(self._in_one_notation, found if self.full else found[:1])))
+        found = super().result(gradient)
+        if not self.record.in_steps:
+            return found
+        collected = [node for node in found if self._partials.isdisjoint(topological_order([node]))]
+        return collected or found
+
+    @functools.cached_property
+    def _partials(self) -> frozenset[Node]:
+        """The gradients ∂L/∂u by quantities between, which have no name of their own, as δ is."""
+        named = {*self.notator.delta_symbols.values(), *filter(is_upstream, self.record.program.inputs)}
+        return self.record.cotangents - named
+
+    @functools.cached_property
+    def _is_of_numbers(self) -> bool:
+        """Whether the forward pass is split into steps between numbers."""
+        return self.record.in_steps and not any(stage.symbol.type.shape for stage in self.record.backward.stages)
+
+    @functools.cached_property
+    def _derivatives(self) -> dict[Node, Node]:
+        """The values of σ′(z), where the loss is such a function itself, whose derivative is written by its value."""
+        of_loss = self.record.stages[-1].stage.expression
+        if not self._is_of_numbers or not isinstance(of_loss, Apply) or not is_activation(of_loss.primitive):
+            return {}
+        return {
+            self.record.derivative_symbols[stage]: self.record.short(value)
+            for stage, value in self.record.activation_factors.items()
+        }
+
+    def _in_one_notation(self, node: Node) -> Node:
+        """Return a product of derivatives either all by their names, as σ′(z), or all by their values."""
+        (found,) = substitute([node], self._derivatives)
+        return found
 
     def _value(self, gradient: GradientRecord) -> Node:
         """Return the value of the product of a chain."""
-        unfolded = None if gradient.unfolded is None else gradient.unfolded.right
-        return [node for node in self.result(gradient) if node is not unfolded][-1]
+        unfolded = None if gradient.unfolded is None else self._in_one_notation(gradient.unfolded.right)
+        found = self.result(gradient)
+        return [node for node in found if node is not unfolded or len(found) == 1][-1]
 
     def _equation(
         self, sides: list[Notation], value: Node, shape: str, contribution: Contribution, of: Input | None
@@ -251,7 +285,7 @@ class PathForm(Sections):
         blocks: list[Block] = [Heading(title, 3)]
         for path in gradient.paths:
             product = _product([self.factor(each) for each in path.contributions])
-            value = path.claim.right
+            value = self._in_one_notation(path.claim.right)
             if operation_total(value) > WRITTEN_OUT_LIMIT:
                 blocks.append(Equation((product,), self.shape(gradient.symbol.type)))
                 continue
@@ -301,7 +335,9 @@ class PathForm(Sections):
         Factors of 1 are left out. There is none if fewer than two others are left, or if `value` has the same factors.
         What is collected has no further names of the forward pass, as `value` does.
         """
-        values = [self._value_of_factor(contribution) for contribution in contributions]
+        names = set(self.record.derivative_symbols.values()) & set(topological_order([value]))
+        by_name = bool(names) or not self._is_of_numbers
+        values = [self._value_of_factor(contribution, by_name) for contribution in contributions]
         factors = [each for each in values if each is not None and not is_one(self.notator.of(each))]
         if None in values or not 1 < len(factors) <= FACTORS_LIMIT:
             return []
@@ -311,16 +347,18 @@ class PathForm(Sections):
         if _factors_in(product) == _factors_in(self.notator.of(value, explicit=True)):
             return []
         collected = with_powers(simplify(functools.reduce(Multiply(), factors)))
-        return [product, self.notator.of(collected, explicit=True)]
+        written = self.notator.of(collected, explicit=True)
+        return [product] if _factors_in(product) == _factors_in(written) else [product, written]
 
-    def _value_of_factor(self, contribution: Contribution) -> Node | None:
+    def _value_of_factor(self, contribution: Contribution, by_name: bool) -> Node | None:
         """Return ∂stage/∂operand as it is written among the factors, or None if it is not elementwise."""
         if self.is_from_loss(contribution):
             return self.record.short(self.record.write_out(contribution.adjoint))
         if contribution.stage.symbol.type.shape != contribution.operand.type.shape:
             return None
         if contribution.stage in self.record.derivative_symbols:
-            return self.record.derivative_symbols[contribution.stage]
+            factor = self.record.derivative_symbols[contribution.stage]
+            return factor if by_name else self.record.short(self.record.activation_factors[contribution.stage])
         link = self.record.links.get(contribution)
         return None if link is None else link.right
 

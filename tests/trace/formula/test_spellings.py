@@ -194,6 +194,10 @@ def test_a_spelling_computes_what_it_says(text: str, shapes: dict[str, str], mea
         ("W*x + b", "W: 2, x: 1, b: 1"),
         ("x'*N*x", "x: 1, N: 2"),
         ("sum(sum(A))", "A: 2"),
+        ("tanh(w2*tanh(w1*x + b1) + b2)", "w2: 0, w1: 0, x: 0, b1: 0, b2: 0"),
+        ("a*x + b*y + c*z + d", "a: 0, x: 0, b: 0, y: 0, c: 0, z: 0, d: 0"),
+        ("a.*x + b.*y + c", "a: 1, x: 1, b: 1, y: 1, c: 1"),
+        ("sum_i (y_i - w x_i)^2", "y: 1, w: 0, x: 1"),
     ],
 )
 def test_shapes_are_inferred_as_they_are_meant(text: str, ranks: str) -> None:

@@ -21,6 +21,7 @@ from chainrule.trace.formula.syntax import Binary, Name, Number
 from chainrule.trace.formula.typing import Subject, Typing
 from chainrule.trace.formula.words import GREEK, canonical_name
 
+_POINTED = (".*", "./", ".^")
 _MOST_VISITS = 60_000
 _NOT_A_NUMBER = 2.0
 _UNUSUAL = 3.0
@@ -93,7 +94,7 @@ class _Search:
             least = min(interpretation.cost for interpretation in interpretations)
             interpretations = [interpretation for interpretation in interpretations if interpretation.cost == least]
             numbers = [interpretation for interpretation in interpretations if interpretation.is_number]
-            interpretations = numbers or interpretations
+            interpretations = numbers or self._of_numbers(interpretations) or interpretations
         if len({interpretation.ranks for interpretation in interpretations}) > 1 or (self._exhausted and self._given):
             raise self._question(interpretations)
         if len(interpretations) > 1:
@@ -106,6 +107,19 @@ class _Search:
         except MisfitError as misfit:
             raise self._formula.error(misfit.message, misfit.span) from None
         return self._as_settled(interpretation)
+
+    def _of_numbers(self, interpretations: Sequence[Interpretation]) -> list[Interpretation]:
+        """Return the reading with numbers alone, of a formula that else has vectors and goes element by element.
+
+        It is meant where nothing speaks of arrays, neither a matrix nor an operator with a point: tanh(w x + b).
+        """
+        ranks = (0,) * len(self._unknown)
+        with_points = any(isinstance(node, Binary) and node.operator in _POINTED for node in self._subject.order)
+        if with_points or any(max(each.ranks, default=0) > 1 for each in interpretations):
+            return []
+        if any(0 not in self._ranks(name) for name in self._unknown):
+            return []
+        return list(self._choices(ranks))
 
     def _reads_vectors_as_matrices(self, interpretation: Interpretation) -> bool:
         """Whether small letters are matrices only because they stand side by side, as in `x log(x)`."""
