@@ -126,7 +126,7 @@ def _pre_activations(record: Record) -> list[Input]:
     found |= operands_of(record, Elementwise, activation=True) | operands_of(record, *SOFTMAX)
     if record.in_steps:
         unknown = operands_of(record, Abstract, AbstractMap)
-        found |= {symbol for symbol in unknown if re.fullmatch(r"z\d*", symbol.name)}
+        found |= {symbol for symbol in unknown if name_parts(symbol.name)[0] == "z"}
     return sorted(found & set(order), key=order.index)
 
 
