@@ -79,6 +79,9 @@ def test_with_a_screen_the_page_opens(run: Run, monkeypatch: pytest.MonkeyPatch)
         (["sum(x^2)", "--output", "missing/page.html"], "there is no folder missing"),
         (["sum(x^2)", "--at", "y=1"], "which the function does not"),
         (["sum(f(x))", "--output", "page.html"], "no definition"),
+        (["sum(x^2)", "--site", "folder"], "--site writes a whole folder"),
+        (["--serve", "--json"], "--serve shows the page in the browser"),
+        (["--port", "8000"], "--port is for --serve"),
     ],
 )
 def test_a_mistake_is_one_line(run: Run, arguments: list[str], words: str) -> None:

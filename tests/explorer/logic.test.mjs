@@ -8,8 +8,10 @@ const load = (name) => import(pathToFileURL(`${process.env.MODULES}/${name}.js`)
 const { brief, exact, parsed, short, spoken } = await load("numbers");
 const { flatOf, indexOf, norm, normals, sheets, uniforms } = await load("values");
 const { checked, failing, readers, sources, uses } = await load("explain");
-const { newHistory, newRun, OPTIMIZERS } = await load("run");
+const { enginesOf } = await load("engine");
+const { newHistory, OPTIMIZERS } = await load("run");
 const { newState } = await load("state");
+const { dataOf, placesOf, pointData, pointsOf, TableError, tableOf } = await load("table");
 const { columnsOf } = await load("graph");
 const { WORDS } = await load("words");
 
@@ -144,14 +146,71 @@ test("the gradient check passes, and catches a gradient that is one percent off"
 });
 
 test("optimizers make the first steps of their definitions", () => {
-  assert.equal(OPTIMIZERS.sgd()(2, 0.1), 0.2);
-  const momentum = OPTIMIZERS.momentum();
-  assert.deepEqual([momentum(1, 1), momentum(1, 1)], [1, 1.9]);
-  const adam = OPTIMIZERS.adam();
-  assert.ok(Math.abs(adam(5, 0.01) - 0.01) < 1e-9);
-  const run = newRun(["w"], "sgd");
-  const { point } = opened();
-  assert.ok(Math.abs(run.advance(point, 0.1).w[0] - (0.5 - 0.1 * point.value("∂ w").data[0])) < 1e-15);
+  const moved = (optimizer, gradient, rate, steps) => {
+    const x = Float64Array.of(1);
+    const update = OPTIMIZERS[optimizer](1);
+    for (let k = 0; k < steps; k++) update(x, Float64Array.of(gradient), rate);
+    return x[0];
+  };
+  assert.ok(Math.abs(moved("sgd", 2, 0.1, 1) - 0.8) < 1e-15);
+  assert.ok(Math.abs(moved("momentum", 1, 0.1, 2) - (1 - 0.1 - 0.19)) < 1e-15);
+  assert.ok(Math.abs(moved("adam", 5, 0.01, 1) - 0.99) < 1e-9);
+});
+
+// The passes of the same loss, as a script of lines provides them.
+const passes = (wrong = 1) => ({
+  members: { w: "w" },
+  params: () => ({ w: 0 }),
+  grads: () => ({ w: 0 }),
+  work: () => ({}),
+  run(params, { x, y }, grads) {
+    let loss = 0;
+    grads.w = 0;
+    for (let k = 0; k < x.length; k++) {
+      const r = params.w * x[k] - y[k];
+      loss += r * r;
+      grads.w += wrong * 2 * r * x[k];
+    }
+    return loss;
+  },
+});
+const withEngines = (found) => {
+  const module = { evaluate: (sizes, given) => Object.assign(evaluate(sizes, given), { sizes, given }) };
+  module.engines = enginesOf({ passes: found }, null);
+  const state = newState(PAYLOAD, [() => module]);
+  state.restore("#rate=0.03");
+  return state;
+};
+
+test("training by the passes is training by the lines, for each optimizer and in pieces of any length", () => {
+  for (const optimizer of Object.keys(OPTIMIZERS)) {
+    const [slow, quick] = [opened(`#rate=0.03&optimizer=${optimizer}`), withEngines(passes())];
+    quick.optimizer = optimizer;
+    quick.restart();
+    slow.train(30);
+    for (const count of [1, 7, 22]) quick.train(count);
+    assert.deepEqual([slow.run.engine, quick.run.engine], ["lines", "passes"]);
+    assert.ok(Math.abs(slow.point.value("w").data[0] - quick.point.value("w").data[0]) < 1e-12, optimizer);
+    assert.deepEqual([quick.run.steps, quick.acts.length], [30, 1]);
+  }
+});
+
+test("passes that disagree with the lines are not used", () => {
+  const state = withEngines(passes(1.001));
+  state.train(3);
+  assert.equal(state.run.engine, "lines");
+});
+
+test("training ends where the loss is no number", () => {
+  for (const state of [opened(), withEngines(passes())]) {
+    state.rate = 1e150;
+    state.train(1000);
+    assert.ok(state.diverged);
+    assert.ok(state.run.steps < 10);
+    state.undo();
+    assert.ok(!state.diverged);
+    assert.ok(Number.isFinite(state.point.loss));
+  }
 });
 
 test("a history stays short and keeps the latest", () => {
@@ -221,5 +280,128 @@ test("both languages have the same words, of the same kind", () => {
   for (const [key, word] of Object.entries(WORDS.en)) {
     assert.equal(typeof WORDS.zh[key], typeof word, key);
     if (typeof word === "function") assert.equal(WORDS.zh[key].length, word.length, key);
+  }
+});
+
+// ---- tables ------------------------------------------------------------------------------------------------------
+
+const kinds = (table) => table.columns.map(({ name, classes }) => [name, classes ? classes.length : 0]);
+const sentence = (act) => {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof TableError)) throw error;
+    return error.sentence((key, ...values) => (typeof WORDS.en[key] === "function" ? WORDS.en[key](...values) : WORDS.en[key]));
+  }
+  return "";
+};
+
+test("the delimiter, the header and the kinds of columns of a table are found", () => {
+  assert.deepEqual(kinds(tableOf("x,y,kind\n1,2,a\n3,4,b\n")), [["x", 0], ["y", 0], ["kind", 2]]);
+  assert.deepEqual(kinds(tableOf("1\t2\ta\r\n3\t4\tb")), [[null, 0], [null, 0], [null, 2]]);
+  const decimal = tableOf("a;b\n1,5;2\n-2,5;3");
+  assert.deepEqual(decimal.columns[0].values, [1.5, -2.5]);
+  assert.deepEqual(tableOf("1 2 0\n 3   4 1 ").columns[1].values, [2, 4]);
+  const quoted = tableOf('name,"a ""b"", c"\n"x, y",1\n"z\nz",2');
+  assert.deepEqual(kinds(quoted), [["name", 2], ['a "b", c', 0]]);
+  assert.deepEqual(kinds(tableOf("colour,size\nred,big\nblue,small")), [["colour", 2], ["size", 2]]);
+  assert.deepEqual(kinds(tableOf("red,1\nblue,2")), [[null, 2], [null, 0]]);
+  assert.deepEqual(tableOf("\ufeffa,b\n,1\nNA,2\n3,4").columns[0].values, [null, null, 3]);
+});
+
+test("rows that cannot be read are named", () => {
+  assert.match(sentence(() => tableOf("a,b\n1,2\n3")), /^Line 3 has 1 cell, and the first line has 2/);
+  assert.match(sentence(() => tableOf('a,b\n1,"2')), /^A quotation mark opens in line 2/);
+  assert.match(sentence(() => tableOf("x,y\n1,2\n3,4\n5,z\n6,7\n8,9\n1,1")), /^Line 4 has “z” in y/);
+  assert.equal(sentence(() => tableOf(" \n")), "There are no rows.");
+});
+
+const NETWORK = {
+  inputs: { X: { dims: ["n", "d"], dtype: "float64" }, y: { dims: ["n", "o"], dtype: "float64" }, W: { dims: ["d", "o"], dtype: "float64" } },
+  wrt: ["W"],
+  network: { rows: true, data: "X", layers: [{ steepest: 1 }, { steepest: 0.25 }] },
+};
+const given = (text, settings = {}, structure = NETWORK) => {
+  const table = tableOf(text);
+  const target = table.columns.length - 1;
+  return dataOf(table, placesOf(structure), { inputs: [...Array(target).keys()], target, isScaled: false, ...settings });
+};
+
+test("rows become inputs and targets: classes, numbers, and numbers for a sigmoid", () => {
+  const two = given("1,2,b\n3,4,a");
+  assert.deepEqual([two.sizes, two.values, two.classes], [{ n: 2, d: 2, o: 1 }, { X: [1, 2, 3, 4], y: [1, 0] }, ["a", "b"]]);
+  assert.deepEqual(given("1,a\n2,b\n3,c").values.y, [1, 0, 0, 0, 1, 0, 0, 0, 1]);
+  assert.deepEqual(given("1,0.5\n2,1").values.y, [0.5, 1]);
+  const scaled = given("1,-10.5\n2,10\n3,30.5");
+  assert.deepEqual([scaled.values.y, scaled.notes.length], [[0, 0.5, 1], 1]);
+  assert.deepEqual(given("1,-1\n2,1").values.y, [0, 1], "two whole numbers are classes");
+  assert.deepEqual(given("red,1,0\nblue,2,1\ngreen,3,1").values.X, [0, 0, 1, 1, 1, 0, 0, 2, 0, 1, 0, 3]);
+  const missing = given("1,2,0\n,4,1\n5,6,1");
+  assert.deepEqual([missing.sizes.n, missing.notes.length], [2, 1]);
+  const free = { ...NETWORK, network: { ...NETWORK.network, layers: [{ steepest: 1 }, { steepest: 1 }] } };
+  assert.deepEqual(given("1,-10\n2,10\n3,30", {}, free).values.y, [-10, 10, 30]);
+  const standard = given("1,0\n3,1", { isScaled: true });
+  assert.deepEqual(standard.values.X, [-1, 1]);
+});
+
+test("a table that does not fit a function is refused with a reason", () => {
+  const fixed = { ...NETWORK, inputs: { ...NETWORK.inputs, X: { dims: ["n", 3], dtype: "float64" }, y: { dims: ["n", 1], dtype: "float64" }, W: { dims: [3, 1], dtype: "float64" } } };
+  assert.match(sentence(() => given("1,2,0\n3,4,1", {}, fixed)), /takes 3 inputs, and 2 are chosen/);
+  assert.match(sentence(() => given("1,2,3,a\n1,2,3,b\n1,2,3,c", {}, fixed)), /has 3 classes, and this function takes 2/);
+  assert.match(sentence(() => given("1,a\n2,", { inputs: [] })), /Choose a column as input/);
+  assert.equal(placesOf({ ...NETWORK, inputs: { ...NETWORK.inputs, m: { dims: ["n"], dtype: "float64" } } }), null);
+});
+
+test("labels of classes are given as whole numbers", () => {
+  const labelled = { ...NETWORK, inputs: { ...NETWORK.inputs, y: { dims: ["n"], dtype: "int64", limit: "k" } } };
+  const found = given("1,b\n2,c\n3,a", {}, labelled);
+  assert.deepEqual([found.values.y, found.sizes], [[1, 2, 0], { n: 3, d: 1, k: 3 }]);
+});
+
+// A state whose values are what was given, with one row of two inputs.
+const drawing = () => {
+  const structure = {
+    ...PAYLOAD.structures[0],
+    ...NETWORK,
+    loss: "L",
+    gradients: [],
+    sizes: { n: 1, d: 2, o: 1 },
+    network: null,
+    inputs: { X: { ...NETWORK.inputs.X, data: [0, 0] }, y: { ...NETWORK.inputs.y, data: [0] }, W: { ...NETWORK.inputs.W, data: [1, -1] } },
+  };
+  const shapes = (sizes) => ({ X: [sizes.n, sizes.d], y: [sizes.n, sizes.o], W: [sizes.d, sizes.o] });
+  const evaluate = (sizes, inputs) => ({ value: (name) => ({ shape: shapes(sizes)[name] ?? [], data: Float64Array.from(inputs[name.replace("∂ ", "")] ?? [0]) }), loss: 1 });
+  const state = newState({ structures: [structure] }, [() => ({ evaluate })]);
+  state.restore("");
+  return state;
+};
+
+test("points are drawn, undone, kept by starting again, and restored by the address", () => {
+  const state = drawing();
+  const places = placesOf(state.structure);
+  const add = (x, y, own) => state.give(pointData([...pointsOf(state, places), { x, y, own }], places));
+  assert.ok(add(1, 2, 1));
+  assert.ok(state.set("W", [0, 0], 5));
+  assert.ok(add(-1, 0.5, 0));
+  assert.deepEqual(pointsOf(state, places), [{ x: 0, y: 0, own: 0 }, { x: 1, y: 2, own: 1 }, { x: -1, y: 0.5, own: 0 }]);
+  assert.deepEqual([...state.point.value("W").data], [5, -1], "the weights stay");
+  const again = drawing();
+  again.restore(`#${state.fragment()}`);
+  for (const name of ["X", "y", "W"]) assert.deepEqual([...again.point.value(name).data], [...state.point.value(name).data], name);
+  state.restart();
+  assert.equal(pointsOf(state, places).length, 3);
+  assert.deepEqual([...state.point.value("W").data], [1, -1]);
+  assert.ok(add(2, 2, 2), "a third class has an output of its own");
+  assert.deepEqual([state.shape("y"), state.shape("W")], [[4, 3], [2, 3]]);
+  state.undo();
+  assert.deepEqual([state.shape("y"), [...state.point.value("W").data]], [[3, 1], [1, -1]]);
+  state.leave();
+  assert.equal(pointsOf(state, places).length, 1);
+  assert.ok(!state.give({ sizes: { n: 2 }, values: { X: [1, 2, 3] } }), "of another length");
+  assert.ok(!state.give({ sizes: { q: 2 }, values: {} }));
+  for (const bad of ["data=n~2!X~1_2", "data=n~x!X~1", "data=", "data=n~1!q~1", "data=n~999999999!X~1"]) {
+    const other = drawing();
+    other.restore(`#${bad}`);
+    assert.deepEqual([...other.point.value("X").data], [0, 0], bad);
   }
 });

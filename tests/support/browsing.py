@@ -79,7 +79,7 @@ def visiting(
             lambda asked: None if asked.url.partition("#")[0] == path.as_uri() else visit.requests.append(asked.url),
         )
         page.goto(path.as_uri() + fragment)
-        reach(page, "globalThis.explorer !== undefined")
+        reach(page, "globalThis.explorer === null || globalThis.explorer?.state !== undefined")
         yield visit
     finally:
         context.close()

@@ -6,6 +6,7 @@ An `Executor` lives in the process that runs the answer. It handles code and val
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import sys
 import traceback
@@ -21,6 +22,9 @@ from chainrule.cage.limits import Limits
 from chainrule.cage.objects import Given, Path, at, leaves
 from chainrule.cage.running import OUT, Result, Runner, Setup, Variant, quiet, said
 from chainrule.cage.wire import Opaque
+from chainrule.interchange import program_to_json
+from chainrule.trace import trace
+from chainrule.words import ChainruleError
 
 _CACHED = 3
 _STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -98,6 +102,17 @@ class Executor:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
         place = f"{path}:{frames[-1].lineno}" if frames else path
         return f"{place}: {said(error)}"
+
+    def traced(self) -> tuple[str, dict[str, Any]]:
+        """Return the program of the function that was loaded, as JSON, and its arrays of numbers."""
+        tensors: dict[str, Any] = {}
+        try:
+            program = trace(self._function)
+        except ChainruleError as error:
+            raise Refusal(str(error)) from None
+        except BaseException as error:  # the function may raise any exception
+            raise Refusal(f"the function cannot be run: {said(error)}") from None
+        return json.dumps(program_to_json(program, tensors)), tensors
 
     def load_function(self, function: Callable[..., Any]) -> dict[str, Any]:
         """Describe a function: its location, its parameters, and the attributes of its instance."""

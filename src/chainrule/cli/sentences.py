@@ -44,6 +44,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     # explore
     "page opened": ("The page is open in the browser: {path}", "页面已在浏览器中打开：{path}"),
     "page written": ("The page is in {path}; open it in a browser.", "页面已写入 {path}，请用浏览器打开。"),
+    "page served": ("The page is at {url} (Ctrl-C ends it)", "页面位于 {url}（按 Ctrl-C 结束）"),
+    "server ended": ("ended", "已结束"),
+    "site written": (
+        "{count} files are written; open {path} in a browser.",
+        "已写入 {count} 个文件，请用浏览器打开 {path}。",
+    ),
     # demo and derive
     # train
     "table": (

@@ -8,6 +8,7 @@ from chainrule.emit.code import Code
 from chainrule.emit.dialects import DIALECTS
 from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
+from chainrule.emit.js_object import passes_object
 from chainrule.emit.js_unit import JsUnit, allocations
 from chainrule.emit.layout import block, bracketed, broken
 from chainrule.emit.live import LiveModule, live_module
@@ -16,6 +17,7 @@ from chainrule.emit.python_file import functions, module_text
 from chainrule.emit.source import TARGETS, source
 from chainrule.emit.spelled import spelled
 from chainrule.emit.unit import Location, Statements
+from chainrule.emit.wasm_source import descent_object
 
 __all__ = [
     "C_TYPES",
@@ -37,6 +39,7 @@ __all__ = [
     "bracketed",
     "broken",
     "declarations",
+    "descent_object",
     "expressions",
     "find_forward",
     "forward_body",
@@ -46,6 +49,7 @@ __all__ = [
     "live_module",
     "member_names",
     "module_text",
+    "passes_object",
     "signature_lines",
     "source",
     "spelled",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar
 
 from chainrule.derivation import Record
 from chainrule.emit.js_unit import JsUnit, allocations
@@ -24,6 +25,8 @@ class JsSource(LoopSource):
 
     unit_type = JsUnit
     reserved = (*LoopSource.reserved, "sizes")
+    keyword: ClassVar[str] = "export function"
+    """What a function begins with."""
 
     def __init__(self, record: Record, name: str, sizes: Mapping[str, int]) -> None:
         super().__init__(record, js_identifier(name), sizes, DType.FLOAT64)
@@ -73,12 +76,18 @@ class JsSource(LoopSource):
             *(f" * {line}" if line else " *" for line in heading),
             " */",
             "",
+            *self.statements(structures, functions),
+        ]
+        return "\n".join(piece for line in lines for piece in broken(line))
+
+    def statements(self, structures: Sequence[Structure], functions: Sequence[PassFunction]) -> list[str]:
+        """Return the statements that define constants, structures, helpers and functions."""
+        return [
             *self._constants(),
             *(line for each in structures for line in self._structure(each)),
             *self.unit.preamble,
-            *(line for each in functions for line in _function(each)),
+            *(line for each in functions for line in self._function(each)),
         ]
-        return "\n".join(piece for line in lines for piece in broken(line))
 
     def _constants(self) -> list[str]:
         numbers = {self.size_names[size]: number for size, number in self.sizes.items() if size in self.size_names}
@@ -147,13 +156,17 @@ class JsSource(LoopSource):
     def _structure(self, each: Structure) -> list[str]:
         return [
             f"/* {each.comment} */",
-            f"export function {self.name}_{each.label}({self._sizes_of(each)}) {{",
+            f"{self.keyword} {self.name}_{each.label}({self._sizes_of(each)}) {{",
             "    return {",
             *allocations(each.members, self.size_names),
             "    };",
             "}",
             "",
         ]
+
+    def _function(self, each: PassFunction) -> list[str]:
+        parameters = ", ".join(parameter for parameter, _ in each.parameters)
+        return [f"/* {each.comment} */", f"{self.keyword} {each.title}({parameters}) {{", *each.statements, "}", ""]
 
 
 def _called(each: PassFunction) -> str:
@@ -167,8 +180,3 @@ def _object(sizes: Mapping[str, int]) -> str:
 def _key(size: str) -> str:
     """Write the name of a size as the key of an object."""
     return size if size.isidentifier() else f'"{size}"'
-
-
-def _function(each: PassFunction) -> list[str]:
-    parameters = ", ".join(parameter for parameter, _ in each.parameters)
-    return [f"/* {each.comment} */", f"export function {each.title}({parameters}) {{", *each.statements, "}", ""]

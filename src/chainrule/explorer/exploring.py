@@ -71,8 +71,11 @@ class Explorer:
             payload.add(part)
         return payload
 
-    def html(self, lang: Language | None = None) -> str:
-        """Return the page, which opens in `lang`; it can be switched there."""
+    def html(self, lang: Language | None = None, *, asks: bool = False) -> str:
+        """Return the page, which opens in `lang`; it can be switched there.
+
+        With `asks` it is a page of a server, as of `chainrule explore --serve`, on which other functions can be typed.
+        """
         language = used_language(lang)
         data = self._payload.data(
             language=language,
@@ -80,8 +83,13 @@ class Explorer:
             verified={each: self.verification.text(each) for each in LANGUAGES},
             columns=has_columns(self.derivation.record),
             choices=self._choices,
+            asks=asks,
         )
-        return page(data, self._payload.modules, self._title[language], language)
+        return page(data, self._payload.modules, self._title[language], language, asks)
+
+    def title(self, lang: Language | None = None) -> str:
+        """Return the title of the page."""
+        return self._title[used_language(lang)]
 
     def save(self, path: str | os.PathLike[str], lang: Language | None = None) -> None:
         """Write the page to a file, replacing it; raise FileError if that is impossible."""
@@ -110,11 +118,11 @@ class Explorer:
         return repr(self.derivation).replace("<Derivation", "<Explorer", 1)
 
 
-def open_in_browser(path: str) -> bool:
-    """Open a file in the browser; return whether there is one, which a machine without a screen has not."""
+def open_in_browser(place: str) -> bool:
+    """Open a file or an address in the browser; return whether there is one, unlike on a machine without a screen."""
     if sys.platform.startswith("linux") and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))):
         return False
-    return webbrowser.open(Path(path).absolute().as_uri())
+    return webbrowser.open(place if place.startswith("http://") else Path(place).absolute().as_uri())
 
 
 @at_callers_line

@@ -4,8 +4,8 @@ The modules of the page are ES modules, which tests import one by one. Here they
 each uses only those before it, without their imports and exports, so that their top-level names must differ.
 
 The data are compressed, since formulas of similar lines are alike, and with them this script and one for the lines of
-each derivation; a few lines in the open unpack them. The policy of the page admits its own scripts alone, each by its
-hash.
+each derivation; a line that several scripts have is stored once. A few lines in the open unpack them. The policy of the
+page admits its own scripts alone, each by its hash, and WebAssembly where there is any.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 from chainrule.derivation import MATH_FONTS, Json, json_text
 from chainrule.words import HTML_LANGUAGES, Language, printable
@@ -28,6 +29,8 @@ MODULES = (
     "values.js",
     "explain.js",
     "run.js",
+    "engine.js",
+    "table.js",
     "state.js",
     "exporting.js",
     "words.js",
@@ -37,16 +40,20 @@ MODULES = (
     "graph.js",
     "curve.js",
     "boundary.js",
+    "data.js",
     "training.js",
     "download.js",
     "panel.js",
+    "ask.js",
     "main.js",
     "open.js",
 )
 """The modules of the page, those without a document first; the last unpacks the others."""
 
-EXPORTED = ("inputs", "sizes", "names", "lines", "evaluate")
+EXPORTED = ("inputs", "sizes", "names", "lines", "evaluate", "passes", "descent")
 """What a module of lines exports."""
+
+_COMPILES = "WebAssembly.instantiate"
 
 _NO_SCRIPT = {
     "en": "This page computes in the browser; it needs JavaScript.",
@@ -59,15 +66,24 @@ def _file(name: str) -> str:
     return (files("chainrule.explorer") / "page" / name).read_text(encoding="utf-8")
 
 
-def page(payload: Mapping[str, Json], modules: Sequence[str], title: str, language: Language) -> str:
-    """Return the page for a payload, with a module of lines for each of its derivations."""
+def page(
+    payload: Mapping[str, Json], modules: Sequence[str], title: str, language: Language, asks: bool = False
+) -> str:
+    """Return the page for a payload, with a module of lines for each of its derivations.
+
+    One that `asks` may send what is typed to the server that it comes from.
+    """
     style = _file("style.css").replace("MATH_FONTS", MATH_FONTS)
-    scripts: list[Json] = [_lines(number, text) for number, text in enumerate(modules)]
+    scripts = [_lines(number, text) for number, text in enumerate(modules)]
     *parts, opening = (_joined(_file(name)) for name in MODULES)
     program = "\n".join(["globalThis.chainruleStart = (() => {", *parts, "return start;", "})();"])
-    allowed = " ".join(_hash(str(script)) for script in (opening, program, *scripts))
-    packed = _packed({**payload, "program": program, "scripts": scripts})
+    allowed = " ".join(_hash(script) for script in (opening, program, *scripts))
+    if any(_COMPILES in script for script in scripts):
+        allowed += " 'wasm-unsafe-eval'"
+    packed = _packed({**payload, "program": program, **_shared(scripts)})
     policy = f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:"
+    if asks:
+        policy += "; connect-src 'self'"
     return (
         f'<!DOCTYPE html>\n<html lang="{HTML_LANGUAGES[language]}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -94,7 +110,14 @@ def _joined(module: str) -> str:
 
 
 def _bare(module: str) -> str:
-    return re.sub(r"^export (?=const |function |class )", "", module, flags=re.MULTILINE)
+    return re.sub(r"^export (?=const |(?:async )?function |class )", "", module, flags=re.MULTILINE)
+
+
+def _shared(scripts: Sequence[str]) -> dict[str, Json]:
+    """Return scripts as lists of numbers of lines, and the lines, each once."""
+    numbers: dict[str, int] = {}
+    lists: list[Json] = [[numbers.setdefault(line, len(numbers)) for line in text.split("\n")] for text in scripts]
+    return {"scripts": lists, "texts": [*numbers]}
 
 
 def _packed(payload: Mapping[str, Json]) -> str:
@@ -104,12 +127,13 @@ def _packed(payload: Mapping[str, Json]) -> str:
 
 
 def unpacked(text: str) -> dict[str, Json]:
-    """Return the data of a page."""
+    """Return the data of a page, with the text of each script."""
     found = re.search('id="payload">([^<]*)<', text)
     if found is None:
         raise ValueError("this is no page of the explorer")
-    data: dict[str, Json] = json.loads(gzip.decompress(base64.b64decode(found[1])))
-    return data
+    data: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))
+    texts = data.pop("texts")
+    return {**data, "scripts": ["\n".join(texts[line] for line in script) for script in data["scripts"]]}
 
 
 def _hash(text: str) -> str:

@@ -12,6 +12,7 @@ from chainrule.explorer.exported import Exports
 from chainrule.explorer.lines import Line, lines_of
 from chainrule.explorer.network import Network, network_of
 from chainrule.explorer.start import limits
+from chainrule.explorer.training import training_code
 from chainrule.ir import Dim, bind_dim, concrete
 from chainrule.primitives import Notation
 from chainrule.words import LANGUAGES
@@ -63,7 +64,7 @@ class Payload:
                 "exported": self._exports.of(structure.derivation, structure.point.sizes),
             }
         )
-        self.modules.append(live.text)
+        self.modules.append(f"{live.text}\n{training_code(structure.derivation.record, structure.point)}")
 
     def data(self, **others: Json) -> dict[str, Json]:
         """Return the whole as data for JSON."""

@@ -81,33 +81,26 @@ def _xor(depth: int) -> dict[str, Any]:
 def of_function(
     loss: Callable[..., Any] | Program | Derivation | str, given: Mapping[str, Any] | None, wrt: Sequence[str] | None
 ) -> Structure:
-    """Return the derivation of a function at the values given, or at random ones."""
-    derivation = loss if isinstance(loss, Derivation) else _derived(loss, given, wrt)
-    return Structure(derivation, starting_values(derivation.record, given))
+    """Return the derivation of a function at the values given, or at random ones.
 
-
-def _derived(
-    loss: Callable[..., Any] | Program | str, given: Mapping[str, Any] | None, wrt: Sequence[str] | None
-) -> Derivation:
-    """Derive a function with the sizes that it names, or with those of the arrays that are given.
-
-    Whole numbers that cannot be labels are taken as floats.
+    It has the sizes that the function names, or where the values do not fit them, those of the arrays. Whole numbers
+    that cannot be labels are taken as floats.
     """
-    if given is None or isinstance(loss, Program):
-        return derive(loss, wrt)
-    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in given.items()}
-    arrays |= {name: arrays[name].astype(float) for name in wrt or ()}
-    floats: dict[str, Any] = {name: each.astype(float) for name, each in arrays.items()}
-    failure: ChainruleError | None = None
-    attempts: tuple[dict[str, Any], ...] = ({}, arrays, floats)
+    if isinstance(loss, Derivation):
+        return Structure(loss, starting_values(loss.record, given))
+    attempts: list[dict[str, Any]] = [{}]
+    if given is not None and not isinstance(loss, Program):
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in given.items()}
+        arrays |= {name: arrays[name].astype(float) for name in wrt or ()}
+        attempts += [arrays, {name: each.astype(float) for name, each in arrays.items()}]
+    failures: list[ChainruleError] = []
     for shapes in attempts:
         try:
-            derivation: Derivation = derive(loss, wrt, **shapes)
-            return derivation
+            derivation = derive(loss, wrt, **shapes)
+            return Structure(derivation, starting_values(derivation.record, given))
         except ChainruleError as error:
-            failure = failure if shapes is floats else error
-    assert failure is not None
-    raise failure
+            failures.append(error)
+    raise failures[0 if len(failures) == 1 else 1]
 
 
 def title_of(derivation: Derivation) -> dict[Language, str]:

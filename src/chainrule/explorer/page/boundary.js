@@ -23,13 +23,21 @@ function answers(app, rows) {
   return app.evaluate(sizes, inputs).value(output);
 }
 
-// Whether there is such a picture: rows of one or two inputs, one output.
+const MOST_CLASSES_SHOWN = 6;
+
+// Whether there is such a picture: rows of two inputs with one output or an output for each class, or of one input.
 export function hasPicture(app) {
   const { network, inputs } = app.state.structure;
   if (!network?.rows || !network.target) return false;
   const { shape } = app.state.point.value(network.data);
   const output = app.state.point.value(network.output).shape;
-  return shape.length === 2 && shape[1] <= 2 && output.length === 2 && output[1] === 1 && typeof inputs[network.data].dims[0] === "string";
+  const goal = app.state.point.value(network.target).shape;
+  const isGrid = shape.length === 2 && shape[1] <= 2 && output.length === 2 && typeof inputs[network.data].dims[0] === "string";
+  return isGrid && output[1] <= (shape[1] === 2 ? MOST_CLASSES_SHOWN : 1) && goal.length === 2;
+}
+
+export function hasPlane(app) {
+  return hasPicture(app) && app.state.shape(app.state.structure.network.data)[1] === 2;
 }
 
 function range(values) {
@@ -39,6 +47,21 @@ function range(values) {
   return [low - margin, high + margin];
 }
 
+// The part of the plane that is shown: it stays while the data lie in it and fill it.
+export function frameOf(app) {
+  const { shape, data } = app.state.point.value(app.state.structure.network.data);
+  const at = (axis) => Array.from({ length: shape[0] }, (_, row) => data[2 * row + axis]);
+  const [x, y] = [at(0), at(1)];
+  const [left, right] = range(x);
+  const [bottom, top] = range(y);
+  const { frame } = app;
+  const within = (low, high, values) => values.every((value) => value >= low && value <= high);
+  const fills = (low, high, values) => values.length < 4 || Math.max(...values) - Math.min(...values) >= 0.2 * (high - low);
+  if (frame && within(frame.left, frame.right, x) && within(frame.bottom, frame.top, y) && fills(frame.left, frame.right, x) && fills(frame.bottom, frame.top, y))
+    return frame;
+  return (app.frame = { left, right, bottom, top });
+}
+
 export function picture(app) {
   const { network } = app.state.structure;
   const { shape, data } = app.state.point.value(network.data);
@@ -46,46 +69,83 @@ export function picture(app) {
   return shape[1] === 2 ? square(app, shape, data, target) : line(app, shape, data, target);
 }
 
+// The mark of a class: a form of its own, and a colour.
+function marked(own, x, y, size, chosen) {
+  const name = `${chosen ? "point chosen" : "point"} own${own}`;
+  if (own === 1) return svg("circle", { class: name, cx: x, cy: y, r: size });
+  const corners = [
+    [-0.9, -0.9, 0.9, -0.9, 0.9, 0.9, -0.9, 0.9],
+    [],
+    [0, -1.1, 1.1, 0.9, -1.1, 0.9],
+    [0, -1.2, 1.2, 0, 0, 1.2, -1.2, 0],
+    [-0.4, -1.1, 0.4, -1.1, 0.4, -0.4, 1.1, -0.4, 1.1, 0.4, 0.4, 0.4, 0.4, 1.1, -0.4, 1.1, -0.4, 0.4, -1.1, 0.4, -1.1, -0.4, -0.4, -0.4],
+    [1, 0, 0.5, 0.87, -0.5, 0.87, -1, 0, -0.5, -0.87, 0.5, -0.87],
+  ];
+  const points = corners[own];
+  return svg("polygon", { class: name, points: points.map((place, k) => (size * place + (k % 2 ? y : x)).toFixed(1)).join(" ") });
+}
+
+export function symbol(own) {
+  return svg("svg", { viewBox: "0 0 20 20", class: "symbol", "aria-hidden": "true" }, marked(own, 10, 10, 7, false));
+}
+
+// By how much the answer for a class is larger than those for the others.
+function ahead({ shape, data }, own) {
+  const [rows, count] = shape;
+  return Array.from({ length: rows }, (_, row) => {
+    const all = data.slice(row * count, (row + 1) * count);
+    return all[own] - Math.max(...all.filter((_, k) => k !== own));
+  });
+}
+
 function square(app, shape, data, target) {
-  const at = (axis) => Array.from({ length: shape[0] }, (_, row) => data[2 * row + axis]);
-  const [left, right] = range(at(0));
-  const [bottom, top] = range(at(1));
+  const { left, right, bottom, top } = frameOf(app);
   const grid = [];
   for (let row = 0; row < CELLS; row++)
     for (let column = 0; column < CELLS; column++)
       grid.push([left + ((right - left) * (column + 0.5)) / CELLS, top - ((top - bottom) * (row + 0.5)) / CELLS]);
-  const values = answers(app, grid).data;
-  const classes = target.every((value) => value >= 0 && value <= 1);
-  const [low, high] = classes ? [0, 1] : [Math.min(...target), Math.max(...target)];
+  const output = answers(app, grid);
+  const count = output.shape[1];
+  const [low, high] = target.every((value) => value >= 0 && value <= 1) ? [0, 1] : [Math.min(...target), Math.max(...target)];
   const canvas = html("canvas", { width: CELLS, height: CELLS, role: "img", "aria-label": app.say("boundary") });
   const context = canvas.getContext("2d");
   const image = context.createImageData(CELLS, CELLS);
   const style = getComputedStyle(document.documentElement);
-  const [plus, minus, paper] = ["--plus", "--minus", "--paper"].map((name) => channels(style.getPropertyValue(name)));
-  for (let k = 0; k < values.length; k++) {
-    const share = Math.max(-1, Math.min(1, (2 * (values[k] - low)) / (high - low || 1) - 1));
-    const toward = share >= 0 ? plus : minus;
-    for (let channel = 0; channel < 3; channel++)
-      image.data[4 * k + channel] = paper[channel] + 0.6 * Math.abs(share) * (toward[channel] - paper[channel]);
+  const [paper, ...colours] = ["--paper", "--minus", "--plus", "--third", "--fourth", "--fifth", "--sixth"].map((name) => channels(style.getPropertyValue(name)));
+  // The class that is answered at a place, and how decidedly, from 0 to 1.
+  const answered = (k) => {
+    const own = output.data.slice(k * count, (k + 1) * count);
+    if (count === 1) {
+      const share = Math.max(-1, Math.min(1, (2 * (own[0] - low)) / (high - low || 1) - 1));
+      return [share >= 0 ? 1 : 0, Math.abs(share)];
+    }
+    const [first, second] = [...own].sort((a, b) => b - a);
+    return [own.indexOf(first), Math.min(1, first - second)];
+  };
+  const regions = Array.from({ length: CELLS * CELLS }, (_, k) => answered(k));
+  for (const [k, [own, share]] of regions.entries()) {
+    for (let channel = 0; channel < 3; channel++) image.data[4 * k + channel] = paper[channel] + 0.6 * share * (colours[own][channel] - paper[channel]);
     image.data[4 * k + 3] = 255;
   }
   context.putImageData(image, 0, 0);
   const px = (value) => (SIZE * (value - left)) / (right - left);
   const py = (value) => (SIZE * (top - value)) / (top - bottom);
-  const marks = at(0).map((value, row) => {
-    const [cx, cy] = [px(value), py(data[2 * row + 1])];
-    const isHigh = target[row] > (low + high) / 2;
-    const chosen = row === app.state.sample ? "point chosen" : "point";
-    return isHigh
-      ? svg("circle", { class: chosen, cx, cy, r: 8 })
-      : svg("rect", { class: `${chosen} low`, x: cx - 7, y: cy - 7, width: 14, height: 14 });
-  });
-  const half = contour(values, (low + high) / 2, SIZE / CELLS);
+  const ownOf = (row) => {
+    if (count === 1) return Number(target[row] > (low + high) / 2);
+    const own = target.slice(row * count, (row + 1) * count);
+    return own.indexOf(Math.max(...own));
+  };
+  const size = shape[0] > 60 ? 4.5 : 7.5;
+  const marks = app.isCleared ? [] : Array.from({ length: shape[0] }, (_, row) => marked(ownOf(row), px(data[2 * row]), py(data[2 * row + 1]), size, row === app.state.sample));
+  const edges = count === 1 ? [contour(output.data, (low + high) / 2, SIZE / CELLS)] : colours.slice(0, count).map((_, own) => contour(ahead(output, own), 0, SIZE / CELLS));
+  const [x, y] = app.cross ?? [0.5, 0.5];
+  const isDrawing = document.activeElement?.classList.contains("plane") && app.cross;
+  const cross = isDrawing ? svg("path", { class: "cross", d: `M${SIZE * x - 12} ${SIZE * y}h24M${SIZE * x} ${SIZE * y - 12}v24` }) : null;
   return html(
     "div",
     { class: "boundary" },
     canvas,
-    svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true" }, svg("path", { class: "half", d: half }), marks),
+    svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true" }, edges.map((d) => svg("path", { class: "half", d })), marks, cross),
   );
 }
 

@@ -1,7 +1,9 @@
 // The page: what is selected, redrawn from the state.
 
+import { askPanel } from "./ask.js";
 import { button, html, math } from "./dom.js";
 import { exportPanel } from "./download.js";
+import { enginesOf } from "./engine.js";
 import { failing, readers } from "./explain.js";
 import { graph, markEntry, samples } from "./graph.js";
 import { edit, onGridKey, paint } from "./matrix.js";
@@ -13,8 +15,15 @@ import { flatOf, largest } from "./values.js";
 import { WORDS } from "./words.js";
 
 const LATER = 150;
+const TOLD = 8000;
 
-export function start(root, payload, modules) {
+// `provided` give the modules of lines, and `runs` those that are compiled to WebAssembly.
+export function start(root, payload, provided, runs) {
+  const modules = provided.map((provide, number) => () => {
+    const module = provide();
+    module.engines ??= enginesOf(module, runs[number] ?? null);
+    return module;
+  });
   const state = newState(payload, modules);
   const app = {
     root,
@@ -60,8 +69,11 @@ export function start(root, payload, modules) {
     if (inverse.version !== state.version || inverse.line !== line) inverse = { version: state.version, line, found: readers(state.point, line) };
     return inverse.found;
   };
+  let telling = 0;
   app.tell = (text) => {
     told.textContent = text;
+    clearTimeout(telling);
+    telling = setTimeout(() => (told.textContent = ""), TOLD);
   };
 
   // ---- selecting -------------------------------------------------------------------------------------------------
@@ -137,12 +149,14 @@ export function start(root, payload, modules) {
     app.tell(app.say("changed", app.entryText(name, index), exact(value)));
   };
   app.undo = () => {
+    app.isCleared = false;
     if (!state.undo()) return;
     app.refresh();
     app.tell(app.say("undone"));
   };
   // New values in the same places.
   app.refresh = ({ light = false } = {}) => {
+    if (drawn !== shapes()) drawLines(true);
     const sizes = new Map();
     for (const [key, cells] of app.cells) {
       const [name, at] = key.split("|");
@@ -159,6 +173,7 @@ export function start(root, payload, modules) {
     if (!light) remember();
   };
   app.restructure = (structure, sizes) => {
+    app.frame = null;
     state.choose(structure, sizes);
     state.line = Math.min(state.line, structure.lines.length - 1);
     app.turned.clear();
@@ -236,7 +251,10 @@ export function start(root, payload, modules) {
     );
   };
 
+  let drawn = "";
+  const shapes = () => JSON.stringify([state.structure.id, state.sizes]);
   const drawLines = (keepFocus = false) => {
+    drawn = shapes();
     app.cells.clear();
     const hadFocus = keepFocus && list.contains(document.activeElement) && document.activeElement.classList.contains("head");
     const items = [];
@@ -292,7 +310,7 @@ export function start(root, payload, modules) {
       on: { click: () => setLanguage(app.language === "zh" ? "en" : "zh") },
     });
     root.replaceChildren(
-      html("header", {}, html("h1", {}, title), language, status),
+      html("header", {}, html("h1", {}, title), language, status, askPanel(app) ?? ""),
       html("main", {}, html("div", { class: "beside" }, figure, training?.element ?? "", taken?.element ?? ""), html("section", { class: "derivation", "aria-label": app.say("gradient") }, list)),
       html("footer", {}, html("p", {}, app.say("keys")), html("p", {}, payload.verified[app.language]), html("p", {}, app.say("offline"))),
       dock(),
@@ -377,6 +395,12 @@ export function start(root, payload, modules) {
       const own = root.querySelector(`.line.open .grid .cell[data-key="${CSS.escape(current().key)}"]`);
       own?.focus();
     }
+  });
+  root.addEventListener("dragover", (event) => app.drop && event.preventDefault());
+  root.addEventListener("drop", (event) => {
+    if (!app.drop || !event.dataTransfer.files.length) return;
+    event.preventDefault();
+    app.drop(event.dataTransfer.files[0]);
   });
   addEventListener("hashchange", () => {
     state.restore(location.hash);

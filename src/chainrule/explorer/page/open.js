@@ -1,4 +1,5 @@
-// Opens the page: reads its data and its program, and the scripts of the derivations when they are first needed.
+// Opens the page: reads its data and its program, and the scripts of the derivations when they are first needed. These
+// are given by their lines, since those of similar derivations are alike.
 
 globalThis.chainruleLines = [];
 
@@ -14,12 +15,22 @@ function run(text) {
   document.head.append(script);
 }
 
-function provided(number, text) {
-  if (!globalThis.chainruleLines[number]) run(text);
+function provided(number, lines) {
+  if (!globalThis.chainruleLines[number]) run(lines.map((line) => payload.texts[line]).join("\n"));
   return globalThis.chainruleLines[number];
 }
 
+// A run in WebAssembly, or null where there is none, or none can be compiled.
+async function compiled({ descent }) {
+  try {
+    return (await descent?.open()) ?? null;
+  } catch {
+    return null;
+  }
+}
+
 const payload = await unpacked(document.getElementById("payload").textContent);
-const modules = payload.scripts.map((text, number) => () => provided(number, text));
+const modules = payload.scripts.map((lines, number) => () => provided(number, lines));
+const runs = modules.length === 1 ? [await compiled(modules[0]())] : [];
 run(payload.program);
-globalThis.explorer = globalThis.chainruleStart(document.getElementById("explorer"), payload, modules);
+globalThis.explorer = globalThis.chainruleStart(document.getElementById("explorer"), payload, modules, runs);

@@ -2,42 +2,47 @@
 
 import { norm } from "./values.js";
 
+// Each makes, for an array of parameters, the function that changes it in place by its gradient.
 export const OPTIMIZERS = {
-  sgd: () => (gradient, rate) => rate * gradient,
-  momentum: () => {
-    let velocity = 0;
-    return (gradient, rate) => rate * (velocity = 0.9 * velocity + gradient);
+  sgd: () => (x, gradient, rate) => {
+    for (let k = 0; k < x.length; k++) x[k] -= rate * gradient[k];
   },
-  adam: () => {
-    let mean = 0;
-    let square = 0;
+  momentum: (size) => {
+    const velocity = new Float64Array(size);
+    return (x, gradient, rate) => {
+      for (let k = 0; k < x.length; k++) {
+        velocity[k] = 0.9 * velocity[k] + gradient[k];
+        x[k] -= rate * velocity[k];
+      }
+    };
+  },
+  adam: (size) => {
+    const mean = new Float64Array(size);
+    const square = new Float64Array(size);
     let step = 0;
-    return (gradient, rate) => {
+    return (x, gradient, rate) => {
       step++;
-      mean = 0.9 * mean + 0.1 * gradient;
-      square = 0.999 * square + 0.001 * gradient * gradient;
-      return (rate * mean) / (1 - 0.9 ** step) / (Math.sqrt(square / (1 - 0.999 ** step)) + 1e-8);
+      const first = rate / (1 - 0.9 ** step);
+      const second = 1 - 0.999 ** step;
+      for (let k = 0; k < x.length; k++) {
+        mean[k] = 0.9 * mean[k] + 0.1 * gradient[k];
+        square[k] = 0.999 * square[k] + 0.001 * gradient[k] * gradient[k];
+        x[k] -= (first * mean[k]) / (Math.sqrt(square[k] / second) + 1e-8);
+      }
     };
   },
 };
 
-// A run: `advance` makes one step and returns the new parameters; the state of an optimizer belongs to each entry.
+// A run: the steps that were made, and what an optimizer remembers of each parameter.
 export function newRun(names, optimizer) {
-  const states = new Map();
+  const updates = new Map();
   return {
+    names,
     optimizer,
     steps: 0,
-    advance(point, rate) {
-      const changed = {};
-      for (const name of names) {
-        const value = point.value(name).data;
-        const gradient = point.value(`∂ ${name}`).data;
-        if (!states.has(name)) states.set(name, Array.from(value, OPTIMIZERS[optimizer]));
-        const updates = states.get(name);
-        changed[name] = Float64Array.from(value, (x, k) => x - updates[k](gradient[k], rate));
-      }
-      this.steps++;
-      return changed;
+    updateOf(name, size) {
+      if (!updates.has(name)) updates.set(name, OPTIMIZERS[optimizer](size));
+      return updates.get(name);
     },
   };
 }
@@ -48,6 +53,8 @@ export function newHistory(most = 400) {
   const entries = [];
   return {
     entries,
+    // How many steps there are until the next one that stays.
+    until: (step) => every - (step % every),
     add(step, loss, norms) {
       const last = entries.at(-1);
       if (last && last.step % every) entries.pop();

@@ -3,10 +3,14 @@
 // What was done is a list of acts from the initial values on: edits of entries, and steps of training. The fragment of
 // the address holds the list, so that it restores the same values.
 
+import { advanced } from "./engine.js";
 import { newHistory, newRun, normsOf } from "./run.js";
 import { flatOf, normals, norm } from "./values.js";
 
 const LONGEST_FRAGMENT = 1800;
+const MOST_STEPS = 1e6; // of one act of training, so that an address is restored within seconds
+const MOST_ENTRIES_GIVEN = 1e5; // of one size that a reader gives
+const QUICK = 2; // milliseconds in which a point is evaluated that is recorded at every turn
 
 export function newState(payload, modules) {
   const state = {
@@ -19,13 +23,17 @@ export function newState(payload, modules) {
     sample: 0,
     seed: 0,
     sizes: {},
+    own: {}, // the sizes of the page, with those chosen
     rate: 0.5,
+    speed: 100,
     optimizer: "sgd",
     acts: [],
     version: 0,
   };
 
+  let isQuick = true;
   const evaluated = (inputs) => {
+    state.diverged = false;
     state.point = modules[state.structure.module]().evaluate(state.sizes, inputs);
     state.version++;
   };
@@ -40,13 +48,21 @@ export function newState(payload, modules) {
       const count = shape.reduce((a, b) => a * b, 1);
       const redrawn = wrt.includes(name) && (state.seed > 0 || count !== input.data.length);
       const scale = input.data.length ? norm(input.data) / Math.sqrt(input.data.length) : 0;
-      values[name] = redrawn ? Float64Array.from({ length: count }, () => draw(scale)) : Float64Array.from(input.data);
+      values[name] = redrawn ? Float64Array.from({ length: count }, () => draw(scale)) : Float64Array.from({ length: count }, (_, k) => input.data[k] ?? 0);
     }
     return values;
   };
 
+  // The beginning of a run, with the data that a reader has given last.
   state.restart = () => {
+    const own = state.acts.findLast((act) => act.kind === "data");
+    begin();
+    if (own) state.give(own);
+  };
+
+  const begin = () => {
     state.acts = [];
+    state.sizes = { ...state.own };
     state.run = newRun(state.structure.wrt, state.optimizer);
     state.history = newHistory();
     evaluated(initial());
@@ -56,11 +72,57 @@ export function newState(payload, modules) {
   const record = () => state.history.add(state.run.steps, state.point.loss, normsOf(state.point, state.structure.gradients));
 
   state.choose = (structure, sizes = {}) => {
+    const own = state.acts.findLast((act) => act.kind === "data");
     state.structure = structure;
-    state.sizes = { ...structure.sizes, ...sizes };
+    const chosen = Object.entries(sizes).filter(([name]) => structure.choices.sizes[name]);
+    state.own = { ...structure.sizes, ...Object.fromEntries(chosen) };
     state.line = Math.min(state.line, structure.lines.length - 1);
     state.entry = null;
-    state.restart();
+    begin();
+    if (own) state.give(own);
+  };
+
+  // Values of inputs, and the sizes that they need: parameters whose size changes are drawn anew.
+  state.give = (act) => {
+    const before = { sizes: state.sizes, inputs: inputs() };
+    if (!isPossible(act)) return false;
+    state.sizes = { ...state.sizes, ...act.sizes };
+    const drawn = initial();
+    const following = {};
+    let isSame = true;
+    for (const [name, first] of Object.entries(drawn)) {
+      const own = act.values[name] ?? before.inputs[name];
+      following[name] = own.length === first.length ? Float64Array.from(own) : first;
+      isSame &&= own.length === first.length || !state.structure.wrt.includes(name);
+    }
+    if (!isSame) {
+      state.run = newRun(state.structure.wrt, state.optimizer);
+      state.history = newHistory();
+    }
+    evaluated(following);
+    const last = state.acts.at(-1);
+    if (last?.kind === "data" && act.moved !== undefined && last.moved === act.moved) state.acts.pop();
+    state.acts.push({ kind: "data", sizes: act.sizes, values: act.values, moved: act.moved });
+    state.sample = Math.min(state.sample, samplesOf(state) - 1);
+    state.entry = null;
+    record();
+    return true;
+  };
+  state.isOwn = () => state.acts.some((act) => act.kind === "data");
+  // Returns to the data of the page.
+  state.leave = () => begin();
+
+  const isPossible = ({ sizes, values }) => {
+    const known = { ...state.sizes, ...sizes };
+    const { inputs } = state.structure;
+    if (!Object.entries(sizes).every(([name, size]) => name in state.sizes && Number.isInteger(size) && size > 0 && size <= MOST_ENTRIES_GIVEN)) return false;
+    return Object.entries(values).every(([name, data]) => {
+      if (!inputs[name]) return false;
+      const count = inputs[name].dims.reduce((product, dim) => product * (typeof dim === "number" ? dim : known[dim]), 1);
+      const limit = known[inputs[name].limit] ?? inputs[name].limit ?? Infinity;
+      const isIndex = inputs[name].dtype === "int64";
+      return data.length === count && data.every((x) => Number.isFinite(x) && (!isIndex || (Number.isInteger(x) && x >= 0 && x < limit)));
+    });
   };
 
   const inputs = () => Object.fromEntries(Object.keys(state.structure.inputs).map((name) => [name, state.point.value(name).data]));
@@ -85,26 +147,36 @@ export function newState(payload, modules) {
     return true;
   };
 
+  // Makes `count` steps, fewer if the loss is no number after one of them.
   state.train = (count) => {
-    for (let k = 0; k < count; k++) {
-      evaluated({ ...inputs(), ...state.run.advance(state.point, state.rate) });
+    const module = modules[state.structure.module]();
+    let made = 0;
+    while (made < count && !state.diverged) {
+      const piece = isQuick ? Math.min(count - made, state.history.until(state.run.steps)) : count - made;
+      const { values, done, diverged } = advanced(module, state.point, state.run, state.rate, piece);
+      evaluated({ ...inputs(), ...values });
+      made += done;
+      const began = performance.now();
       record();
-      if (!Number.isFinite(state.point.loss)) break;
+      isQuick = performance.now() - began < QUICK;
+      state.diverged = diverged || !Number.isFinite(state.point.loss);
     }
     const last = state.acts.at(-1);
-    if (last?.kind === "train" && last.rate === state.rate) last.count += count;
-    else state.acts.push({ kind: "train", count, rate: state.rate });
+    if (last?.kind === "train" && last.rate === state.rate && last.count + made <= MOST_STEPS) last.count += made;
+    else if (made) state.acts.push({ kind: "train", count: made, rate: state.rate });
   };
 
   const replay = (acts) => {
-    state.restart();
+    begin();
     const rate = state.rate;
     for (const act of acts) {
       if (act.kind === "train") {
         state.rate = act.rate;
         state.train(act.count);
-      } else {
+      } else if (act.kind === "data") state.give(act);
+      else {
         const data = Float64Array.from(state.point.value(act.name).data);
+        if (!(act.at < data.length)) continue;
         const before = data[act.at];
         data[act.at] = act.value;
         evaluated({ ...inputs(), [act.name]: data });
@@ -133,12 +205,15 @@ export function newState(payload, modules) {
     if (state.rate !== 0.5) parts.push(["rate", state.rate]);
     const number = payload.structures.indexOf(state.structure);
     if (number) parts.push(["structure", state.structure.id]);
-    for (const [name, size] of Object.entries(state.sizes))
+    for (const [name, size] of Object.entries(state.own))
       if (size !== state.structure.sizes[name]) parts.push([`size.${name}`, size]);
     const written = ([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`;
     let text = parts.map(written).join("&");
-    for (const act of state.acts) {
-      const next = written(act.kind === "train" ? ["train", `${act.count}@${act.rate}`] : ["edit", `${act.name}:${act.at}:${act.value}`]);
+    const sameSizes = (one, other) => Object.keys(one).slice(1).every((name) => one[name] === other[name]);
+    for (const [k, act] of state.acts.entries()) {
+      const after = state.acts[k + 1];
+      if (act.kind === "data" && after?.kind === "data" && sameSizes(act.sizes, after.sizes)) continue;
+      const next = written(act.kind === "train" ? ["train", `${act.count}@${act.rate}`] : act.kind === "data" ? ["data", packed(act)] : ["edit", `${act.name}:${act.at}:${act.value}`]);
       if (text.length + next.length > LONGEST_FRAGMENT) break;
       text += `&${next}`;
     }
@@ -175,10 +250,13 @@ export function newState(payload, modules) {
     for (const [key, value = ""] of parts) {
       if (key === "train") {
         const [count, rate] = value.split("@").map(Number);
-        if (count > 0 && count <= 1e6 && rate > 0) acts.push({ kind: "train", count, rate });
+        if (count > 0 && count <= MOST_STEPS && rate > 0) acts.push({ kind: "train", count, rate });
+      } else if (key === "data") {
+        const act = unpackedData(value);
+        if (act) acts.push(act);
       } else if (key === "edit") {
         const [name, at, number] = value.split(":");
-        if (structure.inputs[name] && Number(at) < state.point.value(name).data.length && Number.isFinite(Number(number)))
+        if (structure.inputs[name] && Number.isFinite(Number(number)))
           acts.push({ kind: "edit", name, at: Number(at), value: Number(number) });
       }
     }
@@ -198,6 +276,25 @@ export function newState(payload, modules) {
   };
 
   return state;
+}
+
+function samplesOf({ structure, point }) {
+  return structure.network?.rows ? point.value(structure.network.data).shape[0] : Infinity;
+}
+
+// An act of data as text, in letters that an address has without an escape.
+function packed({ sizes, values }) {
+  const arrays = Object.entries(values).map(([name, data]) => `${name}~${Array.from(data).join("_")}`);
+  return [Object.entries(sizes).map((each) => each.join("~")).join("*"), ...arrays].join("!");
+}
+
+function unpackedData(text) {
+  const [sizes, ...arrays] = text.split("!").map((part) => part.split("*").map((each) => each.split("~")));
+  const numbers = (list) => (list ? list.split("_").map(Number) : [NaN]);
+  const act = { kind: "data", sizes: {}, values: {} };
+  for (const [name, size] of sizes) act.sizes[name] = Number(size);
+  for (const [[name, list]] of arrays) act.values[name] = numbers(list);
+  return arrays.length ? act : null;
 }
 
 function safely(text) {

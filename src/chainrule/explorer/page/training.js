@@ -2,11 +2,14 @@
 
 import { hasPicture, picture } from "./boundary.js";
 import { chart } from "./curve.js";
+import { dataPanel } from "./data.js";
 import { button, choice, html } from "./dom.js";
 import { short, spoken } from "./numbers.js";
 
 const RATES = [0.01, 0.03, 0.1, 0.3, 0.5, 1, 3, 10];
-const FRAME = 10;
+const SPEEDS = [1, 10, 100, 1000, 0];
+const FRAME = 10; // milliseconds
+const PAUSE = 1e6; // until it pauses
 
 // How much smaller the gradient is at the first layer than at the last, beside what the activations allow: each
 // derivative of a sigmoid is at most a quarter, so that k of them multiply a gradient by at most 4⁻ᵏ.
@@ -50,21 +53,33 @@ export function trainingPanel(app) {
     label();
     app.refresh();
   };
+  // As many steps as are wanted for a frame, or fit into it; then the numbers, unless they take longer than the steps.
+  let fitting = 1;
+  let resting = 0;
   const advance = () => {
-    const until = performance.now() + FRAME;
-    do state.train(1);
-    while (performance.now() < until && Number.isFinite(state.point.loss));
+    const most = Math.min(state.speed || Infinity, PAUSE - state.run.steps % PAUSE);
+    const began = performance.now();
+    const count = Math.min(fitting, most);
+    state.train(count);
+    const trained = performance.now();
+    if (count === fitting || trained - began > FRAME) fitting = Math.max(1, Math.min(1e5, Math.round((count * FRAME) / Math.max(trained - began, FRAME / 8))));
     frame++;
-    if (!Number.isFinite(state.point.loss)) {
+    const paused = state.run.steps % PAUSE === 0;
+    if (state.diverged || paused) {
       stop();
-      app.tell(app.say("diverged"));
+      app.tell(app.say(paused ? "rested" : "diverged", state.run.steps));
       return;
     }
-    app.refresh({ light: true });
+    if (trained > resting) {
+      app.refresh({ light: true });
+      resting = performance.now() + 2 * Math.max(0, performance.now() - trained - FRAME);
+    }
     running = requestAnimationFrame(advance);
   };
 
+  const plane = html("div", { class: "plane" });
   const charts = html("div", { class: "charts" });
+  const data = dataPanel(app, plane);
   const steps = html("span", { class: "steps" });
   const again = () => {
     if (running) stop();
@@ -84,6 +99,9 @@ export function trainingPanel(app) {
   settings.append(
     choice(app.say("rate"), [...new Set([...RATES, state.rate])].sort((a, b) => a - b).map((each) => [each, String(each)]), state.rate, (value) => {
       state.rate = Number(value);
+    }),
+    choice(app.say("speed"), SPEEDS.map((each) => [each, each ? String(each) : app.say("fastest")]), state.speed, (value) => {
+      state.speed = Number(value);
     }),
     choice(app.say("optimizer"), ["sgd", "momentum", "adam"].map((each) => [each, app.say(each)]), state.optimizer, (value) => {
       state.optimizer = value;
@@ -114,19 +132,19 @@ export function trainingPanel(app) {
     );
 
   const refresh = (light) => {
-    if (light && frame % 3) return;
+    if (light && running && frame % 3) return;
     const { entries } = state.history;
     steps.textContent = app.say("step_count", state.run.steps);
     const at = entries.map((entry) => entry.step);
     const norms = structure.gradients.map((name) => ({ name: `‖${app.text(`∂ ${name}`)}‖`, values: entries.map((entry) => entry.norms[name]) }));
     const last = entries.at(-1);
-    const seen = hasPicture(app) ? picture(app) : "";
+    plane.replaceChildren(hasPicture(app) ? picture(app) : "");
+    if (!light) data?.refresh();
     if (entries.length < 2) {
-      charts.replaceChildren(seen);
+      charts.replaceChildren();
       return;
     }
     charts.replaceChildren(
-      seen,
       chart(app.say("loss curve"), at, [{ name: structure.loss, values: entries.map((entry) => entry.loss) }]),
       chart(app.say("norm curve"), at, norms.slice(0, 6)),
       html(
@@ -138,6 +156,6 @@ export function trainingPanel(app) {
       ),
     );
   };
-  const element = html("section", { class: "training", "aria-label": app.say("training") }, html("h2", {}, app.say("training")), controls, settings, charts);
+  const element = html("section", { class: "training", "aria-label": app.say("training") }, html("h2", {}, app.say("training")), controls, settings, plane, data?.element ?? "", charts);
   return { element, refresh, trainButton, stop: () => running && stop() };
 }
