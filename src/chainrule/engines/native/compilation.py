@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from chainrule.engines.indices import check_indices
 from chainrule.engines.loop import Array, Loop, packed
+from chainrule.engines.native.definitions import Definitions
 from chainrule.engines.native.driver import Layout, RunWriter
 from chainrule.engines.native.machine import MachineCode, build
 from chainrule.engines.native.memory import MemoryStepWriter, ProgramWriter
@@ -57,6 +58,7 @@ class WrittenLoop:
     """Whether a snapshot of the state is taken after every step instead of every epoch."""
     literals: list[Array]
     meter: Meter | None = None
+    definitions: Definitions = field(default_factory=Definitions)
 
     @property
     def snapshot_steps(self) -> int:
@@ -116,7 +118,10 @@ def write_loop(
     every_step = seconds_for(memory.work, target) > LONG_STEP
     RunWriter(module, loop, memory.layout, memory, pause(target), every_step).write()
     layout, text = memory.layout, str(module)
-    return WrittenLoop(loop, "loops", layout, text, memory.work, memory.phases, every_step, memory.arrays, memory.meter)
+    return WrittenLoop(
+        loop, "loops", layout, text, memory.work, memory.phases, every_step, memory.arrays, memory.meter,
+        memory.definitions,
+    )  # fmt: skip
 
 
 def _dense(strides: tuple[int, ...], expected: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -145,6 +150,7 @@ class CompiledProgram:
         target = target or current_target()
         self.program = program
         self._literals: list[Array] = []
+        self._definitions = Definitions()
         self._arena_size = 0
         prepared = prepare(program)
         self.mode: Mode = "loops" if mode == "loops" else "unrolled"
@@ -159,6 +165,7 @@ class CompiledProgram:
         if self.mode == "loops":
             writer = ProgramWriter(module, prepared, target)
             self._arena_size, self._literals = writer.arena_size, writer.arrays
+            self._definitions = writer.definitions
         self.code = build(str(module), target)
         self._function = self.code.function("call", 2)
 
@@ -175,6 +182,7 @@ class CompiledProgram:
         addresses = np.array([array.ctypes.data for array in (*arrays, *self._literals, *results)], np.int64)
         memory = workspace(self._arena_size)
         self._function(memory.ctypes.data, addresses.ctypes.data)
+        self._definitions.check()
         return results
 
 

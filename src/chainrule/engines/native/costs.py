@@ -72,6 +72,8 @@ def groups_of_vectors(count: int, most: int) -> list[int]:
 
 def operations(nest: Nest) -> int:
     """The number of scalar operations of a nest, including loads."""
+    if nest.called is not None:
+        return nest.called.operations
     return sum(max(OPERATIONS.get(use.kind, 1), 1) * count for use, count in nest.uses)
 
 

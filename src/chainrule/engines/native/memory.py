@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.calculus import written_nodes
 from chainrule.engines.loop import Array, Loop
+from chainrule.engines.native.definitions import Definitions
 from chainrule.engines.native.driver import Layout, StepWriter
 from chainrule.engines.native.metering import Meter
 from chainrule.engines.native.recurrent import Composition
@@ -59,7 +60,7 @@ class MemoryStepWriter(StepWriter):
     ) -> None:
         self.module, self.loop, self.strides, self.target = module, loop, strides, target
         self._literals = Literals(list(programs.values()))
-        self.literals = len(self._literals.arrays)
+        self.definitions = Definitions()
         arena, private = Arena(), Arena()
         self.loss_place = arena.take(2 * ALIGNMENT)
         types = {node.name: node.type for node in programs[loop.batch_sizes[0]].inputs}
@@ -67,6 +68,7 @@ class MemoryStepWriter(StepWriter):
         self.sequencers = {
             count: self._sequencer(module, program, target, arena, private) for count, program in programs.items()
         }
+        self.literals = len(self.arrays)
         labels = sum(
             len(schedule.items) + len(schedule.phases)
             for each in self.sequencers.values()
@@ -95,12 +97,12 @@ class MemoryStepWriter(StepWriter):
             Home(padded(output.type), inputs[name])
             for name, output in zip(self.loop.state, program.outputs[1:], strict=True)
         ]
-        return Composition(module, f"step{count}", program, given, homes, target, arena, private)
+        return Composition(module, f"step{count}", program, given, homes, target, arena, private, self.definitions)
 
     @property
     def arrays(self) -> list[Array]:
-        """The literal arrays."""
-        return self._literals.arrays
+        """The literal arrays, and the table of definitions if there is one."""
+        return [*self._literals.arrays, *self.definitions.arrays]
 
     @property
     def work(self) -> float:
@@ -114,7 +116,8 @@ class MemoryStepWriter(StepWriter):
     def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
         names = (*self.loop.rows, *self.loop.constants)
         self.pointers = dict(zip(names, data, strict=False))
-        self.constants = dict(zip(self._literals.nodes, data[len(names) :], strict=True))
+        literals: list[object] = [*self._literals.nodes, *([self.definitions] if self.definitions.names else [])]
+        self.constants = dict(zip(literals, data[len(names) :], strict=True))
         self.workspace = workspace
         own = function.integer_operation("mul", team.thread, self.layout.private_size)
         own = function.integer_operation("add", own, self.layout.private)
@@ -222,14 +225,16 @@ class ProgramWriter:
 
     def __init__(self, module: Module, program: Program, target: Target) -> None:
         literals = Literals([program])
-        self.arrays = literals.arrays
+        self.definitions = Definitions()
         given: dict[Node, Storage] = {**literals.storages, **{node: row_major(node.type) for node in program.inputs}}
         homes = [Home(row_major(output.type)) for output in program.outputs]
         arena = Arena()
-        sequencer = Composition(module, "kernel", program, given, homes, target, arena, arena)
+        sequencer = Composition(module, "kernel", program, given, homes, target, arena, arena, self.definitions)
+        self.arrays = [*literals.arrays, *self.definitions.arrays]
         self.arena_size = arena.size
         f = Function(module, "call", "void", [("workspace", "ptr noalias"), ("arrays", "ptr noalias")])
-        buffers: list[object] = [*program.inputs, *literals.nodes, *homes]
+        table = [self.definitions] if self.definitions.names else []
+        buffers: list[object] = [*program.inputs, *literals.nodes, *table, *homes]
         arrays = Value("%arrays", POINTER)
         known: dict[object, Value] = {
             buffer: f.load(POINTER, f.offset(arrays, place, POINTER)) for place, buffer in enumerate(buffers)

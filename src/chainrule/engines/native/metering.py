@@ -46,6 +46,8 @@ class Meter:
 def described(item: Item) -> str:
     """Describe a nest: the extents of its loops and sums, and the number of arrays it writes."""
     nest = item.nest
+    if nest.called is not None:
+        return type(nest.called.node.primitive).__name__
     loops = " × ".join(str(variable.extent) for variable in nest.variables) or "one number"
     sums = [" × ".join(str(variable.extent) for variable in each.payload[1]) for each in nest.reductions]
     over = f", sums over {' and '.join(sums)}" if sums else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from chainrule.engines.native.definitions import Called, is_called
 from chainrule.engines.native.plan import Storages, lower
 from chainrule.engines.native.storage import Storage
 from chainrule.engines.native.symbolic import (
@@ -65,6 +66,8 @@ class Nest:
     """The values that share the nest, stored or not. Each may be evaluated at every place."""
     rows: Rows | None
     emit: SymbolicEmitter
+    called: Called | None = None
+    """A value that is computed by its definition, in place of loops."""
 
     @property
     def roots(self) -> tuple[Expression, ...]:
@@ -145,6 +148,9 @@ class _Groups:
 
     def place(self, node: Apply) -> None:
         """Add a value to a group that it may join, or to a new one."""
+        if is_called(node):
+            self._place_alone(node)
+            return
         nest = _nest([node], [node], self.stored, self.storages)
         reductions = len(nest.reductions)
         here, sources = self._sources(node, nest)
@@ -170,6 +176,15 @@ class _Groups:
         self._of[node] = _Group([node], needs, reductions)
         self.groups.append(self._of[node])
         self._elsewhere.update(sources)
+
+    def _place_alone(self, node: Apply) -> None:
+        """Add a value that is computed by its definition, to a group that no other value may join."""
+        for source in node.operands:
+            self._readers.setdefault(source, set()).add(node)
+        needs = {self._of[source] for source in node.operands if source in self._of}
+        self._of[node] = _Group([node], needs, MOST_REDUCTIONS + 1)
+        self.groups.append(self._of[node])
+        self._elsewhere.update(node.operands)
 
     def _sources(self, node: Apply, nest: Nest) -> tuple[list[Node], list[Node]]:
         """Return the values that are read only at the place of the result, and all values that are read."""
@@ -230,6 +245,9 @@ def _index(variables: Iterable[Variable]) -> list[Index]:
 
 def _nest(members: Sequence[Apply], kept: Sequence[Node], stored: set[Node], storages: Storages) -> Nest:
     """Return the nest of some values of one shape, of which `kept` are stored; its loops are the axes of the shape."""
+    if is_called(members[0]):
+        node = members[0]
+        return calling(Called(node, node.operands, tuple(storages[each] for each in node.operands), storages[node]))
     emit = SymbolicEmitter()
     load = storages.reader(emit)
     variables = tuple(Variable(extent) for extent in members[0].type.concrete_shape)
@@ -255,6 +273,14 @@ def _nest(members: Sequence[Apply], kept: Sequence[Node], stored: set[Node], sto
     )
     rows = Rows(variables[0], variables[0].extent, 1) if variables else None
     return Nest(variables, results, tuple(known[node, tuple(here)] for node in members), rows, emit)
+
+
+def calling(called: Called) -> Nest:
+    """Return the nest of a value that is computed by its definition, which reads its operands from the beginning."""
+    emit = SymbolicEmitter()
+    loads = [emit.load(source, 0, each.dtype) for source, each in zip(called.sources, called.storages, strict=True)]
+    root = emit.make("call", called.result.dtype, *loads)
+    return Nest((), (Result(called.node, 0, root),), (root,), None, emit, called)
 
 
 def copying(target: object, place: Storage, source: object, origin: Storage) -> Nest:

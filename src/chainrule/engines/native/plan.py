@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from chainrule.engines.native.definitions import is_called
 from chainrule.engines.native.storage import Storage, is_ordered_load, padded
 from chainrule.engines.native.symbolic import Expression, Index, SymbolicEmitter, Variable, variable_index, walk
 from chainrule.ir import Apply, ArrayType, Const, Node
@@ -71,10 +72,14 @@ def stored_values(nodes: Sequence[Node], outputs: Sequence[Node], storages: Stor
     """Return the nodes in memory: inputs, literals, and stored values. `nodes` are in topological order."""
     stored = {node for node in nodes if not isinstance(node, Apply)}
     stored -= {node for node in stored if isinstance(node, Const) and not isinstance(node.value, np.ndarray)}
-    wanted = set(outputs)
+    called = [node for node in nodes if is_called(node)]
+    wanted = {*outputs, *called, *(operand for node in called for operand in node.operands)}
     evaluations: dict[Node, int] = dict.fromkeys(nodes, 0)
     for node in reversed(nodes):
         if not isinstance(node, Apply):
+            continue
+        if is_called(node):
+            stored.add(node)
             continue
         emit = SymbolicEmitter()
         index = [variable_index(Variable(extent)) for extent in node.type.concrete_shape]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chainrule.calculus import Scan
-from chainrule.engines.loop import EngineError
 from chainrule.ir import (
     Apply,
     Node,
@@ -24,9 +23,9 @@ MOST_STEPS = 1000
 
 
 def prepare(program: Program) -> Program:
-    """Return `program` without composite primitives.
+    """Return `program` with its composite primitives expanded, but for those that are too large, which are `called`.
 
-    Raises ShapeError if a size is symbolic, EngineError if a value is too large to expand.
+    Raises ShapeError if a size is symbolic.
     """
     for node in program.inputs:
         if not node.type.is_concrete:
@@ -63,8 +62,8 @@ def _expansion(node: Node) -> Node | None:
         return None
     try:
         expanded: Node | None = node.primitive.expand(*node.operands)
-    except NotExpandableError as error:
-        raise EngineError(f'{error}; use engine="reference"') from None
+    except NotExpandableError:
+        return None
     if expanded is not None and expanded.type != node.type:
         raise ProgramError(f"{node.primitive} of type {node.type} is expanded to the type {expanded.type}")
     return expanded

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from chainrule.calculus import Recurrence, Scan, written_nodes
+from chainrule.engines.native.definitions import Definitions
 from chainrule.engines.native.metering import Meter
 from chainrule.engines.native.schedule import Arena, Home, Item, Schedule
 from chainrule.engines.native.sequencer import Sequencer
@@ -77,8 +78,9 @@ class Composition:
         target: Target,
         arena: Arena,
         private: Arena,
+        definitions: Definitions,
     ) -> None:
-        self.program, self.homes = program, homes
+        self.program, self.homes, self._definitions = program, homes, definitions
         self._module, self._prefix, self._target = module, prefix, target
         self._arena, self._private = arena, private
         self._views: dict[Node, _View] = {node: _View(node, storage) for node, storage in given.items()}
@@ -180,7 +182,7 @@ class Composition:
         given = {node: self._views[node].storage for node in used}
         code = Sequencer(
             self._module, f"{self._prefix}_{len(self.parts)}", Program(every, tuple(outputs)), given, homes,
-            self._target, self._arena, self._private,
+            self._target, self._arena, self._private, self._definitions,
         )  # fmt: skip
         buffers: dict[object, _View] = {node: self._views[node] for node in used}
         buffers.update({home: view for home, view in places.items() if view is not None})
@@ -264,7 +266,7 @@ class Composition:
                 given[node], buffers[node] = self._views[node].storage, self._views[node]
         code = Composition(
             self._module, f"{self._prefix}_{len(self.parts)}", step, given, step_homes,
-            self._target, self._arena, self._private,
+            self._target, self._arena, self._private, self._definitions,
         )  # fmt: skip
         self.parts.append(_Repeated(code, length, recurrence.reverse, buffers, moving))
 
@@ -287,8 +289,7 @@ class Composition:
 
         for part in self.parts:
             here = {key: address(view) for key, view in part.buffers.items()}
-            if ORDER in known:
-                here[ORDER] = known[ORDER]
+            here.update({key: known[key] for key in (ORDER, self._definitions) if key in known})
             if isinstance(part, _Straight):
                 here.update({home: known[home] for home in part.code.homes if home in known})
                 part.code.call(f, arena, private, here, team, meter)

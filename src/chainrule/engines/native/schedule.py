@@ -9,11 +9,12 @@ the current one once everything that reads the current one is done.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chainrule.engines.native.choices import Packed, divisible, lane_of, pack_operands
 from chainrule.engines.native.costs import operations
-from chainrule.engines.native.nests import Nest, copying, merged, nests
+from chainrule.engines.native.definitions import Called
+from chainrule.engines.native.nests import Nest, calling, copying, merged, nests
 from chainrule.engines.native.plan import Storages, size, stored_values
 from chainrule.engines.native.storage import ORDER, Storage, row_major
 from chainrule.engines.native.symbolic import Affine, Expression, Index, Variable
@@ -157,7 +158,9 @@ class Schedule:
         outputs = [node for k, node in enumerate(self.program.outputs) if not self._stays(k)]
         nodes = topological_order(outputs)
         stored = stored_values(nodes, outputs, self.storages)
-        made: list[Nest] = [merged(nest) for nest in nests(nodes, outputs, stored, self.storages)]
+        made: list[Nest] = []
+        for nest in nests(nodes, outputs, stored, self.storages):
+            made += [merged(nest)] if nest.called is None else self._calling(nest.called)
         for k, node in enumerate(self.program.outputs):
             if self._first.get(node) != k and not self._stays(k):
                 made += self._copies(node, self.homes[k])
@@ -166,7 +169,7 @@ class Schedule:
         for nest in made:
             if not nest.elements:
                 continue
-            lane = lane_of(nest, self.sizes(nest), self.target)
+            lane = None if nest.called is not None else lane_of(nest, self.sizes(nest), self.target)
             copies, nest = pack_operands(nest, lane, self.target)
             new = [self._item(copy, lane_of(copy, self.sizes(copy), self.target)) for _, copy in copies]
             for item in [*new, self._item(nest, lane)]:
@@ -178,7 +181,19 @@ class Schedule:
                 items.append(item)
         return items
 
+    def _calling(self, called: Called) -> list[Nest]:
+        """Return the nest of a value computed by its definition, after copies of what lies in no memory of its own."""
+        made: list[Nest] = []
+        sources, storages = list(called.sources), list(called.storages)
+        for k, (node, storage) in enumerate(zip(called.node.operands, called.storages, strict=True)):
+            if storage.ordered or (isinstance(node, Const) and node.is_filled):
+                sources[k], storages[k] = Packed(size(node.type), node.type.dtype), row_major(node.type)
+                made.append(merged(copying(sources[k], storages[k], node, storage)))
+        return [*made, calling(replace(called, sources=tuple(sources), storages=tuple(storages)))]
+
     def _item(self, nest: Nest, lane: Variable | None) -> Item:
+        if nest.called is not None:
+            return Item(nest, None, divided=False, repeated=False)
         targets = [result.target for result in nest.results]
         inside = not any(isinstance(target, Home) or target in self._first for target in targets)
         small = inside and operations(nest) <= REPEATED

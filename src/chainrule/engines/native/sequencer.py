@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from chainrule.engines.native.definitions import Definitions
 from chainrule.engines.native.kernels import KernelWriter
 from chainrule.engines.native.metering import Meter, described
 from chainrule.engines.native.schedule import Arena, Home, Item, Schedule
@@ -12,7 +13,7 @@ from chainrule.engines.native.sharing import anchored, form_of
 from chainrule.engines.native.storage import Storage
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.team import TeamWriter
-from chainrule.engines.native.text import Function, Module, Value, integer
+from chainrule.engines.native.text import POINTER, Function, Module, Value, integer
 from chainrule.ir import Node, Program
 
 
@@ -29,15 +30,23 @@ class Sequencer:
         target: Target,
         arena: Arena,
         private: Arena,
+        definitions: Definitions,
     ) -> None:
-        self.program, self.homes = program, homes
+        self.program, self.homes, self.definitions = program, homes, definitions
         self.schedule = Schedule(program, given, homes, target, arena, private)
         self._names: dict[Item, str] = {}
+        self._numbers: dict[Item, int] = {}
+        """The places in the table of definitions."""
         self._buffers: dict[Item, list[object]] = {}
         self._starts: dict[Item, dict[object, int]] = {}
         """The first element of a buffer that an item touches, in bytes from its beginning, if it is not the first."""
         written: dict[Hashable, str] = {}
         for number, item in enumerate(self.schedule.items):
+            if item.nest.called is not None:
+                self._numbers[item] = definitions.enter(item.nest.called)
+                touched = item.nest.called.node, *item.nest.called.sources
+                self._buffers[item] = [self.schedule.part(each) for each in touched]
+                continue
             things = [*(result.target for result in item.nest.results), *item.nest.sources]
             parts = {thing: self.schedule.part(thing) for thing in things}
             buffers = self._buffers[item] = list(dict.fromkeys(parts.values()))
@@ -95,6 +104,11 @@ class Sequencer:
         return known[buffer]
 
     def _call(self, function: Function, item: Item, arena: Value, known: dict[object, Value], team: TeamWriter) -> None:
+        if item in self._numbers:
+            place = function.offset(known[self.definitions], self._numbers[item], POINTER)
+            called = ", ".join(str(self._pointer(function, each, arena, known)) for each in self._buffers[item])
+            function.do(f"call void {function.load(POINTER, place).text}({called})")
+            return
         rows = item.nest.rows
         if item.divided and rows is not None:
             bounds = team.share(rows.extent)

@@ -230,6 +230,7 @@ class NativeSession(Session):
             call.work(0)
         else:
             self._do_in_workers(call, report)
+        self.compiled.written.definitions.check()
         if call.steps:
             self._pace = MARGIN * (time.perf_counter() - begun) / call.steps
 

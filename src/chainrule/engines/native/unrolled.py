@@ -17,6 +17,7 @@ import numpy as np
 
 from chainrule.calculus import Scan
 from chainrule.engines.native.arithmetic import Arithmetic, Elementwise
+from chainrule.engines.native.definitions import is_called
 from chainrule.engines.native.symbolic import Expression, Index, SymbolicEmitter, walk
 from chainrule.engines.native.text import (
     MEMORY_TYPES,
@@ -56,7 +57,10 @@ class _NotUniformError(ProgramError):
 
 def fits(nodes: Sequence[Node]) -> bool:
     """Whether values of these shapes fit in registers; the number of operations is checked while unrolling."""
-    return all(0 < math.prod(node.type.concrete_shape) <= WIDEST and not applies(node, Scan) for node in nodes)
+    return all(
+        0 < math.prod(node.type.concrete_shape) <= WIDEST and not applies(node, Scan) and not is_called(node)
+        for node in nodes
+    )
 
 
 class Unroller:

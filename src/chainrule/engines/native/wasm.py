@@ -51,6 +51,9 @@ def wasm_module(loop: Loop) -> str:
     Raises EngineError if the code needs a function that the loader does not have.
     """
     written = write_loop(loop, target=WASM)
+    if written.definitions.names:
+        what = ", ".join(dict.fromkeys(written.definitions.names))
+        raise EngineError(f"{what} is computed by NumPy here, which WebAssembly does not have; take a smaller matrix")
     code = linked(object_code(written.text, WASM), "run")
     layout = _layout(written, _end_of_literals(code))
     return "\n".join(
