@@ -17,6 +17,7 @@ from chainrule.functions import (
     dropout,
     elu,
     erf,
+    expm,
     function,
     gelu,
     layer_norm,
@@ -37,6 +38,7 @@ from chainrule.functions import (
     sinh,
     softmax,
     softplus,
+    solve_triangular,
     take,
 )
 from chainrule.ir import PROGRAM_DISPLAYS as _PROGRAM_DISPLAYS
@@ -267,6 +269,7 @@ __all__ = [
     "equations",
     "erf",
     "explore",
+    "expm",
     "fit",
     "function",
     "gelu",
@@ -302,6 +305,7 @@ __all__ = [
     "sinh",
     "softmax",
     "softplus",
+    "solve_triangular",
     "take",
     "trace",
     "use",

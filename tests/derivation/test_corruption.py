@@ -17,15 +17,17 @@ from chainrule.primitives import (
     REGISTRY,
     Add,
     Broadcast,
+    CumulativeSum,
+    DiagonalMatrix,
     Elementwise,
     Example,
     Linear,
+    LinearComposite,
     Multilinear,
     Multiply,
     Primitive,
     Sum,
     evaluate_nodes,
-    identity,
 )
 
 SIZES = {"n": 3, "m": 4, "k": 2, "d": 5, "h": 2}
@@ -61,7 +63,9 @@ def loss_program(example: Example) -> Program:
         drawn = low + (high - low) * squashed
         if example.diagonal and type_.ndim > 1 and type_.shape[-2] == type_.shape[-1]:
             size = type_.shape[-1]
-            spread = Broadcast(type_.shape, (type_.ndim - 2, type_.ndim - 1))(identity(size))
+            ones = Const(1, ArrayType((size,)))
+            diagonal = CumulativeSum(0)(ones) if example.graded else ones
+            spread = Broadcast(type_.shape, (type_.ndim - 2, type_.ndim - 1))(DiagonalMatrix()(diagonal))
             drawn = drawn + example.diagonal * spread
         operands.append(drawn)
     result = example.primitive(*operands)
@@ -142,7 +146,7 @@ def corruptions(cls: type[Primitive]) -> Iterator[tuple[str, str, Callable[..., 
             yield f"partial {place}", "partials", corrupted_partial(cls, place)
         return
     yield "differential", "differential", corrupted(cls.differential)
-    if issubclass(cls, Linear | Multilinear):
+    if issubclass(cls, Linear | LinearComposite | Multilinear):
         yield "transpose", "transpose", corrupted(cls.transpose)
 
 

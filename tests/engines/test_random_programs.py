@@ -383,14 +383,29 @@ def of_a_matrix(kind: Callable[[], Primitive]) -> Callable[[Builder], Node]:
     return lambda b: kind()(square_matrix(b))
 
 
-def of_a_regular_matrix(kind: Callable[[], Callable[[Node], Node]]) -> Callable[[Builder], Node | None]:
-    """Of a matrix whose diagonal outweighs the rest of each row; elimination is written out, so it is small."""
+DECOMPOSITIONS = (
+    *(p.Eigenvalues, p.Eigenvectors, p.SingularValues, p.LeftVectors, p.RightVectors, p.LeftVector, p.RightVector),
+    *(p.NuclearNorm, p.SpectralNorm, p.PolarFactor, p.OrthogonalFactor, p.TriangularFactor),
+)
+
+
+def of_a_regular_matrix(
+    kind: Callable[[], Callable[[Node], Node]], graded: bool = False
+) -> Callable[[Builder], Node | None]:
+    """Of a matrix whose diagonal outweighs the rest of each row; elimination is written out, so it is small.
+
+    If it is `graded`, the diagonal ascends, so that eigenvalues and singular values are far apart.
+    """
 
     def build(b: Builder) -> Node | None:
         x = p.tanh(square_matrix(b))
         size = x.type.shape[-1]
         assert isinstance(size, int)
-        return kind()(x + (size + 1) * p.identity(size, b.dtype)) if size <= 4 else None
+        diagonal: Node = (size + 1) * p.identity(size, b.dtype)
+        if graded:
+            steps = (2 * size + 1) * np.diag(1 + np.arange(size)).astype(b.dtype.numpy)
+            diagonal = Const(steps, ArrayType((size, size), b.dtype))
+        return kind()(x + diagonal) if size <= 4 else None
 
     return build
 
@@ -479,6 +494,10 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     p.Adjugate: of_a_regular_matrix(lambda: lambda x: p.Adjugate()(x, p.Determinant()(x))),
     **{kind: of_a_regular_matrix(kind) for kind in (p.Inverse, p.Determinant, p.LogDeterminant, p.SignDeterminant)},
     **{kind: of_a_regular_matrix(kind) for kind in (p.Cholesky, p.Pseudoinverse)},
+    **{kind: of_a_regular_matrix(kind, graded=True) for kind in DECOMPOSITIONS},
+    p.ExponentialDerivative: of_a_regular_matrix(lambda: lambda x: p.ExponentialDerivative()(0.1 * x, x)),
+    p.MatrixExponential: of_a_regular_matrix(lambda: lambda x: p.MatrixExponential()(0.1 * x)),
+    p.TriangularSolve: of_a_regular_matrix(lambda: lambda x: p.TriangularSolve(True)(x, x)),
     p.Triangle: lambda b: p.Triangle(bool(b.rng.random() < 0.5), int(b.rng.integers(-2, 3)))(b.real(2)),
     p.Vec: lambda b: p.Vec()(matrix_of(b)),
     p.Kronecker: make_kronecker,

@@ -42,17 +42,10 @@ def draw(rng: np.random.Generator, type: ArrayType, domain: tuple[float, float],
         return np.asarray(numbers, type.dtype.numpy)
 
 
-def with_diagonal(x: Array, number: float) -> Array:
-    """`x` with a number added to the diagonal of its last two axes, if there is one to add and `x` holds matrices."""
-    if not number or x.ndim < 2:
-        return x
-    return np.asarray(x + number * np.eye(*x.shape[-2:], dtype=x.dtype))
-
-
 def values_for(program: Program, example: Example, seed: int, special: list[float]) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
     domains = example.domain or ((-3.0, 3.0),) * len(example.operands)
-    return {
-        node.name: with_diagonal(draw(rng, node.type, domain, special), 0 if special else example.diagonal)
-        for node, domain in zip(program.inputs, domains, strict=True)
+    drawn = {
+        node.name: draw(rng, node.type, domain, special) for node, domain in zip(program.inputs, domains, strict=True)
     }
+    return drawn if special else {name: example.with_diagonal(value) for name, value in drawn.items()}

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Container, Hashable, Sequence
 
 from chainrule.ir import Apply, Node, ProgramError, topological_order
-from chainrule.primitives import Linear, Multilinear, Several
+from chainrule.primitives import Linear, LinearComposite, Multilinear, Several
 
 
 def transpose(
@@ -108,4 +108,6 @@ def _reading_order(outputs: Sequence[Node], active: Container[Node]) -> dict[tup
 def _is_linear(node: Apply, places: Sequence[int]) -> bool:
     if isinstance(node.primitive, Multilinear):
         return len(places) == 1
+    if isinstance(node.primitive, LinearComposite):
+        return len(places) == 1 and places[0] in node.primitive.linear_operands(len(node.operands))
     return isinstance(node.primitive, Linear) and set(places) <= set(node.primitive.linear_operands(len(node.operands)))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Stage, beneath_arrangement, is_scale
 from chainrule.ir import Apply, Const, Dim, Input, Node, SymbolicDim, applies, rebuild, topological_order
@@ -17,17 +18,27 @@ from chainrule.primitives import (
     Broadcast,
     Contract,
     Divide,
+    Eigenvalues,
+    Eigenvectors,
+    ExponentialDerivative,
     Infix,
+    LeftVector,
+    LeftVectors,
     Log,
     Mean,
     Multiply,
     Notation,
     Number,
+    OrthogonalFactor,
     Permute,
+    PolarFactor,
     Postfix,
     PowerNotation,
+    Primitive,
     Relu,
     Reshape,
+    RightVector,
+    RightVectors,
     Sigmoid,
     Softmax,
     Sqrt,
@@ -35,6 +46,7 @@ from chainrule.primitives import (
     Sum,
     Symbol,
     Tanh,
+    TriangularFactor,
 )
 
 
@@ -60,7 +72,7 @@ def observations(backward: Backward, factors: Mapping[Stage, Node]) -> tuple[Obs
             if observation.key not in said:  # a remark is made once, where it first applies
                 said.add(observation.key)
                 found.append(observation)
-    whole = (*_of_activations(backward, factors), *_of_shared_weights(backward), *_of_adjugates(backward))
+    whole = (*_of_activations(backward, factors), *_of_shared_weights(backward), *_of_definitions(backward))
     return (*found, *whole)
 
 
@@ -310,12 +322,24 @@ def _of_shared_weights(backward: Backward) -> Iterator[Observation]:
                 return
 
 
-def _of_adjugates(backward: Backward) -> Iterator[Observation]:
-    """The definition of adj(A), for the first in a gradient."""
-    for part in topological_order(backward.gradients):
-        if applies(part, Adjugate):
-            yield Observation("adjugate", (part.operands[0],))
-            return
+_DEFINED: Final[Mapping[str, tuple[type[Primitive], ...]]] = {
+    "adjugate": (Adjugate,),
+    "eigenvalues": (Eigenvalues, Eigenvectors),
+    "singular values": (LeftVector, LeftVectors, PolarFactor, RightVector, RightVectors),
+    "triangular factor": (OrthogonalFactor, TriangularFactor),
+    "exponential": (ExponentialDerivative,),
+}
+"""What a sentence defines, by its key."""
+
+
+def _of_definitions(backward: Backward) -> Iterator[Observation]:
+    """The definitions of functions of matrices, each for the first of its kind in a gradient."""
+    parts = topological_order(backward.gradients)
+    for key, kinds in _DEFINED.items():
+        found = next((part for part in parts if applies(part, *kinds)), None)
+        if found is not None:
+            assert isinstance(found, Apply)
+            yield Observation(key, (found.operands[0],))
 
 
 _WEIGHT, _OTHER = Symbol("W"), Symbol("other")

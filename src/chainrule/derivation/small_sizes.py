@@ -15,9 +15,23 @@ from chainrule.primitives import (
     Determinant,
     Inverse,
     LogDeterminant,
+    Pseudoinverse,
     SignDeterminant,
+    TriangularSolve,
     evaluate_nodes,
 )
+
+_OF_FULL_RANK = (
+    Adjugate,
+    Cholesky,
+    Determinant,
+    Inverse,
+    LogDeterminant,
+    Pseudoinverse,
+    SignDeterminant,
+    TriangularSolve,
+)
+"""Functions of matrices that are verified at matrices of full column rank."""
 
 _ORDERS = 24
 """The number of assignments that are tried."""
@@ -30,11 +44,7 @@ def small_sizes(program: Program) -> dict[str, int]:
     inputs do: for X of n×d, XᵀX has an inverse only if n ≥ d.
     """
     sizes = _distinct(program)
-    inverted = [
-        node.operands[0]
-        for node in program.nodes
-        if applies(node, Inverse, Adjugate, Cholesky, Determinant, LogDeterminant, SignDeterminant)
-    ]
+    inverted = [node.operands[0] for node in program.nodes if applies(node, *_OF_FULL_RANK)]
     if not inverted or len(sizes) < 2:
         return sizes
     return next((found for found in _assignments(sizes) if _have_full_rank(inverted, found)), sizes)

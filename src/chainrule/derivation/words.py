@@ -264,6 +264,27 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "finite where there is none.",
         "伴随矩阵由 {0} 的代数余子式转置而成：{0} 可逆时等于 det({0}) 乘以逆矩阵，不可逆时仍是有限的。",
     ),
+    "remark eigenvalues": (
+        "V = eigvecs({0}) has the orthonormal eigenvectors of the symmetric matrix {0} as columns, of which the lower "
+        "triangle is read: {0} = V diag(λ) Vᵀ, with the eigenvalues λ = eigvals({0}) in ascending order.",
+        "V = eigvecs({0}) 的各列是对称矩阵 {0}（只读其下三角）的标准正交特征向量：{0} = V diag(λ) Vᵀ，"
+        "特征值 λ = eigvals({0}) 按升序排列。",
+    ),
+    "remark singular values": (
+        "The singular value decomposition is {0} = U diag(s) Vᵀ, with U = leftvecs({0}), Vᵀ = rightvecs({0}) and "
+        "s = svdvals({0}), the largest first, whose vectors are leftvec({0}) and rightvec({0}); polar({0}) is U Vᵀ.",
+        "奇异值分解为 {0} = U diag(s) Vᵀ，其中 U = leftvecs({0})，Vᵀ = rightvecs({0})，s = svdvals({0}) 按降序排列；"
+        "最大奇异值的向量为 leftvec({0}) 和 rightvec({0})；polar({0}) 即 U Vᵀ。",
+    ),
+    "remark triangular factor": (
+        "qfactor({0}) has orthonormal columns and rfactor({0}) is upper triangular; their product is {0}.",
+        "qfactor({0}) 的各列标准正交，rfactor({0}) 为上三角矩阵；两者之积为 {0}。",
+    ),
+    "remark exponential": (
+        "dexpm(A, E) is the Fréchet derivative of expm at A in the direction E, the upper right block of the "
+        "exponential of the matrix with the blocks A, E above 0, A.",
+        "dexpm(A, E) 是 expm 在 A 处沿方向 E 的 Fréchet 导数，即分块矩阵（上为 A、E，下为 0、A）的指数的右上块。",
+    ),
     "remark relu gate": (
         "relu′ is 1 or 0: a gradient passes unchanged where the argument is positive, and stops elsewhere.",
         "relu′ 非 1 即 0：自变量为正处梯度原样通过，其余各处梯度被截断。",

@@ -32,6 +32,7 @@ from chainrule.primitives import (
     Linear,
     Max,
     Mean,
+    NeverExpandableError,
     Norm,
     NotExpandableError,
     Reshape,
@@ -165,7 +166,7 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int], language: s
     try:
         return _rebuilt(bound, expansion)
     except (ShapeError, NotExpandableError) as error:
-        if bound.dim_names:
+        if bound.dim_names and not isinstance(error, NeverExpandableError):
             names = ", ".join(bound.dim_names)
             raise EmitError(
                 f"{error}; {language} needs {'a number' if len(bound.dim_names) == 1 else 'numbers'} for {names} here, "
@@ -173,6 +174,8 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int], language: s
             ) from None
         if isinstance(error, ShapeError):
             raise
+        if isinstance(error, NeverExpandableError):
+            raise EmitError(f"{error}; for {language}, write it in other terms") from None
         raise EmitError(f"{error}; for {language}, write it in other terms, or give a smaller matrix") from None
 
 

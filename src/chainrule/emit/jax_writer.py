@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chainrule.emit.arrays import ArrayWriter, Helper, primitive_of
 from chainrule.emit.code import Code, attribute, call, entries_of, method, subscript
+from chainrule.emit.decompositions import IN_JAX, polar_factor_source, solved_in_jax
 from chainrule.emit.expressions import Expr
 from chainrule.emit.library import adjugate_source, overlap_add_source, pad, window_parts
 from chainrule.emit.numpy_writer import NumPyWriter
@@ -22,6 +23,7 @@ from chainrule.primitives import (
     Sigmoid,
     Softmax,
     Softplus,
+    TriangularSolve,
     Where,
     Windows,
 )
@@ -65,6 +67,7 @@ def _windows(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 JaxWriter.table = {
     **NumPyWriter.table,
+    **IN_JAX,
     Elu: "jax.nn.elu({}, {alpha})",
     Erf: "jax.scipy.special.erf({})",
     Erfc: "jax.scipy.special.erfc({})",
@@ -76,6 +79,7 @@ JaxWriter.table = {
     Sigmoid: "jax.nn.sigmoid({})",
     Softmax: "jax.nn.softmax({}, axis={axes})",
     Softplus: "jax.nn.softplus({})",
+    TriangularSolve: solved_in_jax,
     Where: "{np}.where({}, {}, {})",  # numbers are weakly typed and adopt the dtype of other operands
     Windows: _windows,
 }
@@ -100,6 +104,7 @@ JaxWriter.helpers = {
         ("jnp",),
     ),
     "adjugate": Helper(adjugate_source("jnp", "bool"), ("jnp",)),
+    "polar_factor": Helper(polar_factor_source("jnp"), ("jnp",)),
     "overlap_add": Helper(
         overlap_add_source(
             "jnp.zeros(shape, windows.dtype)",

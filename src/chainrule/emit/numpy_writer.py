@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chainrule.emit.arrays import ArrayWriter, Helper, primitive_of
 from chainrule.emit.code import Code, Level, atom, attribute, binary, call, entries_of, method, product, subscript
+from chainrule.emit.decompositions import DECOMPOSITIONS, EXPONENTIAL, polar_factor_source, solved_in_numpy
 from chainrule.emit.expressions import Expr, Reduction, Variable
 from chainrule.emit.library import (
     LIBRARY,
@@ -36,6 +37,7 @@ from chainrule.primitives import (
     Erf,
     Erfc,
     LogSoftmax,
+    MatrixExponential,
     Pad,
     Relu,
     ScatterAdd,
@@ -45,6 +47,7 @@ from chainrule.primitives import (
     TakeAlong,
     Trace,
     Triangle,
+    TriangularSolve,
     Where,
     Windows,
 )
@@ -166,6 +169,8 @@ def _add_along(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 NumPyWriter.table = {
     **LIBRARY,
+    **DECOMPOSITIONS,
+    MatrixExponential: "{expm}({})",
     AddAlong: _add_along,
     ArgMax: "{np}.argmax({}, {axis})",
     ArgMin: "{np}.argmin({}, {axis})",
@@ -188,6 +193,7 @@ NumPyWriter.table = {
     TakeAlong: "{np}.take_along_axis({}, {}, {axis})",
     Trace: on_matrices("trace", "axis1", "axis2"),
     Triangle: triangle("k"),
+    TriangularSolve: solved_in_numpy,
     Where: _where,
     Windows: _windows,
 }
@@ -204,6 +210,8 @@ NumPyWriter.helpers = {
         ("np",),
     ),
     "adjugate": Helper(adjugate_source("np", "bool"), ("np",)),
+    "expm": Helper(EXPONENTIAL, ("math", "np")),
+    "polar_factor": Helper(polar_factor_source("np"), ("np",)),
     "overlap_add": Helper(
         overlap_add_source(
             "np.zeros(shape, windows.dtype)",

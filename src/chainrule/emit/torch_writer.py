@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chainrule.emit.arrays import ArrayWriter, EntryWriter, Helper, primitive_of
 from chainrule.emit.code import Code, attribute, call, difference, entries_of, method, negative, subscript
+from chainrule.emit.decompositions import DECOMPOSITIONS, polar_factor_source, solved_in_torch
 from chainrule.emit.expressions import Expr, Reduction, Variable
 from chainrule.emit.library import (
     LIBRARY,
@@ -36,6 +37,7 @@ from chainrule.primitives import (
     Erfc,
     LeakyRelu,
     LogSoftmax,
+    MatrixExponential,
     Maximum,
     Minimum,
     OneHot,
@@ -50,6 +52,7 @@ from chainrule.primitives import (
     TakeAlong,
     Trace,
     Triangle,
+    TriangularSolve,
     Where,
     Windows,
 )
@@ -229,6 +232,8 @@ def _add_along(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 TorchWriter.table = {
     **LIBRARY,
+    **DECOMPOSITIONS,
+    MatrixExponential: "torch.linalg.matrix_exp({})",
     AddAlong: _add_along,
     ArgMax: "torch.argmax({}, {axis})",
     ArgMin: "torch.argmin({}, {axis})",
@@ -258,6 +263,7 @@ TorchWriter.table = {
     TakeAlong: "torch.take_along_dim({}, {}, {axis})",
     Trace: _trace,
     Triangle: triangle("diagonal"),
+    TriangularSolve: solved_in_torch,
     Where: _where,
     Windows: _windows,
 }
@@ -271,6 +277,7 @@ TorchWriter.helpers = {
         ("torch",),
     ),
     "adjugate": Helper(adjugate_source("torch", "torch.bool"), ("torch",)),
+    "polar_factor": Helper(polar_factor_source("torch"), ("torch",)),
     "overlap_add": Helper(
         overlap_add_source(
             "windows.new_zeros(shape)",

@@ -22,6 +22,7 @@ from chainrule.functions.draws import (
     random_uniform,
     without_dropout,
 )
+from chainrule.functions.matrices import expm, solve_triangular
 from chainrule.functions.named import (
     arctan,
     arctan2,
@@ -66,6 +67,7 @@ __all__ = [
     "dropout",
     "elu",
     "erf",
+    "expm",
     "function",
     "gelu",
     "layer_norm",
@@ -89,6 +91,7 @@ __all__ = [
     "sizes_of",
     "softmax",
     "softplus",
+    "solve_triangular",
     "take",
     "without_dropout",
 ]

@@ -8,8 +8,9 @@ Each of the five bases requires only the rules that cannot be derived:
 `Nonlinear`    the rest, such as a maximum over axes: states its differential
 `Composite`    nonlinear, computed as an expression in other primitives, such as softmax: states its differential
 
-Only the first two are ever transposed, since nothing nonlinear enters a linear program. Each states how it is computed:
-a Composite by `expand`, an Elementwise by `lower` on scalars, the others by `lower` for one element of the result.
+Only the first two are ever transposed, since nothing nonlinear enters a linear program, and a `LinearComposite`, in the
+operands in which it is linear, such as the right-hand side of a system. Each states how it is computed: a Composite by
+`expand`, an Elementwise by `lower` on scalars, the others by `lower` for one element of the result.
 Defining a concrete primitive without a rule raises in `__init_subclass__`. The bases are not ABCs, whose `isinstance`,
 called at every match of a term, took a quarter of the time of a derivation. A primitive without parameters inherits
 equality and repr (`eq=False, repr=False`), since generating them for each class took a fifth of the import time.
@@ -23,6 +24,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import (
@@ -55,17 +57,30 @@ class Example:
     """An application for the generated test suite; symbolic sizes are drawn.
 
     `domain[k]` bounds the values drawn for operand k (half-open for an integer operand). `diagonal` is added to the
-    diagonal of every operand afterwards: a large one keeps a matrix far from singular.
+    diagonal of every operand afterwards: a large one keeps a matrix far from singular. If it is `graded`, its multiples
+    by 1, 2, 3, … are added, which keep eigenvalues and singular values apart.
     """
 
     primitive: Primitive
     operands: tuple[ArrayType, ...]
     domain: tuple[tuple[float, float], ...] = ()
     diagonal: float = 0.0
+    graded: bool = False
+
+    def with_diagonal(self, x: Array) -> Array:
+        """Return an operand with `diagonal` added, if it holds matrices."""
+        if not self.diagonal or x.ndim < 2:
+            return x
+        steps = 1 + np.arange(x.shape[-1]) if self.graded else 1
+        return np.asarray(x + self.diagonal * steps * np.eye(*x.shape[-2:]), x.dtype)
 
 
 class NotExpandableError(ProgramError):
     """A composite cannot be expanded at this size."""
+
+
+class NeverExpandableError(NotExpandableError):
+    """A composite cannot be expanded at any size."""
 
 
 @dataclass(frozen=True)
@@ -292,6 +307,18 @@ class Several(Composite, abstract=True):
 
     def value(self, *operands: Array) -> Array:
         return self.values(*operands)[self.output]
+
+
+class LinearComposite(Composite, abstract=True):
+    """A composite that is linear in each of the operands in `linear_operands` if all others are constant."""
+
+    @abstractmethod
+    def linear_operands(self, count: int) -> Sequence[int]:
+        """Return in which of `count` operands the map is linear."""
+
+    @abstractmethod
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        """Apply the adjoint of the map from operand number `operand` to the result to `cotangent`."""
 
 
 _N: Dim = SymbolicDim(((("n",), 1),))

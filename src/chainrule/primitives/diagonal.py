@@ -49,6 +49,16 @@ def square_type(name: str, operands: Sequence[ArrayType]) -> ArrayType:
     return operand
 
 
+def matrix_type(name: str, operands: Sequence[ArrayType]) -> ArrayType:
+    """Return the type of the single operand, which must hold matrices of floats on its last two axes."""
+    (operand,) = operands
+    if not operand.dtype.is_float:
+        raise DTypeError(f"{name} takes floats, not {operand.dtype.value}; convert with astype(float)")
+    if operand.ndim < 2:
+        raise ShapeError(f"{name} takes matrices on the last two axes, not shape {shape_text(operand.shape)}")
+    return operand
+
+
 def _square_types() -> tuple[ArrayType, ArrayType]:
     n, m = named_dim("n"), named_dim("m")
     return ArrayType((n, n)), ArrayType((2, m, n, n))

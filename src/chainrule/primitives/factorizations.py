@@ -14,10 +14,10 @@ from typing import final
 
 import numpy as np
 
-from chainrule.ir import ArrayType, Const, DTypeError, Node, ShapeError, named_dim, shape_text
+from chainrule.ir import ArrayType, Const, Node, named_dim
 from chainrule.primitives.base import Array, Composite, Example, NotExpandableError
 from chainrule.primitives.comparison import greater, logical_and, where
-from chainrule.primitives.diagonal import square_type
+from chainrule.primitives.diagonal import matrix_type, square_type
 from chainrule.primitives.exponentials import sqrt
 from chainrule.primitives.layout import swapaxes
 from chainrule.primitives.linear_algebra import EXPANSION_LIMIT, Inverse, by_matrix, is_finite, product
@@ -104,13 +104,7 @@ class Pseudoinverse(Composite):
         return [Example(cls(), (ArrayType(shape),), ((-0.6, 0.6),), diagonal=3.0) for shape in shapes]
 
     def type(self, *operands: ArrayType) -> ArrayType:
-        (operand,) = operands
-        if not operand.dtype.is_float:
-            raise DTypeError(f"the pseudoinverse takes floats, not {operand.dtype.value}; convert with astype(float)")
-        if operand.ndim < 2:
-            raise ShapeError(
-                f"the pseudoinverse takes matrices on the last two axes, not shape {shape_text(operand.shape)}"
-            )
+        operand = matrix_type("the pseudoinverse", operands)
         return operand.with_shape((*operand.shape[:-2], operand.shape[-1], operand.shape[-2]))
 
     def value(self, *operands: Array) -> Array:

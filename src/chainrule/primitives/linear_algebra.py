@@ -376,12 +376,17 @@ def sign_of_det(x: Node) -> Node:
     return SignDeterminant()(as_floats(x))
 
 
-def solve(a: Node, b: Node) -> Node:
-    """`np.linalg.solve`, as A⁻¹ b: b is a vector if it has one dimension, else a matrix of columns."""
+def check_system(a: Node, b: Node) -> None:
+    """Raise ShapeError if b cannot be the right-hand side of a system with the matrix a."""
     if b.type.ndim == 0 or a.type.ndim < 2 or a.type.shape[-1] != b.type.shape[-2 if b.type.ndim > 1 else 0]:
         raise ShapeError(
             f"a system with the matrix of shape {shape_text(a.type.shape)} does not take a right-hand side of shape "
             f"{shape_text(b.type.shape)}"
         )
+
+
+def solve(a: Node, b: Node) -> Node:
+    """`np.linalg.solve`, as A⁻¹ b: b is a vector if it has one dimension, else a matrix of columns."""
+    check_system(a, b)
     dtype = common_dtype([as_floats(a), as_floats(b)])
     return matmul(Inverse()(cast(a, dtype)), cast(b, dtype))

@@ -1,4 +1,4 @@
-"""`np.linalg.norm` of every order that sums and extrema express."""
+"""`np.linalg.norm` of every order, and condition numbers."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ import numpy as np
 
 from chainrule.ir import Node, ShapeError
 from chainrule.primitives import (
+    NuclearNorm,
+    SpectralNorm,
     abs_,
     as_floats,
     cast,
+    expand_dims,
     inverse,
     max_,
     min_,
     norm,
     normalize_axes,
     not_equal,
+    permute,
     power,
     squeeze,
     sum_,
+    svd,
 )
 from chainrule.trace.literals import as_node
 from chainrule.trace.source import refusal
@@ -65,10 +70,9 @@ def _of_matrices(x: Node, ord: Any, axes: Sequence[int], keepdims: bool) -> Node
     if rows == columns:
         raise ShapeError(f"np.linalg.norm of a matrix needs two different axes, not {tuple(axes)}")
     if ord in _SPECTRAL:
-        raise refusal(
-            f"np.linalg.norm of a matrix of order {ord!r} takes singular values, which are not recorded; there are the "
-            "orders 'fro', 1, -1, inf and -inf"
-        )
+        moved = permute(x, [*(axis for axis in range(x.type.ndim) if axis not in (rows, columns)), rows, columns])
+        found = _spectral(moved, ord)
+        return expand_dims(found, sorted((rows, columns))) if keepdims else found
     if ord not in (1, -1, np.inf, -np.inf):
         raise refusal(f"np.linalg.norm of a matrix of order {ord!r} is not in NumPy either; write 'fro', 1 or np.inf")
     summed, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
@@ -77,13 +81,18 @@ def _of_matrices(x: Node, ord: Any, axes: Sequence[int], keepdims: bool) -> Node
     return found if keepdims else squeeze(found, sorted((rows, columns)))
 
 
+def _spectral(x: Node, ord: Any) -> Node:
+    if ord == "nuc":
+        return NuclearNorm()(x)
+    return SpectralNorm()(x) if ord == 2 else min_(svd(x)[1], -1)
+
+
 def _cond(x: object, p: Any = None) -> Node:
-    if p is None or p in _SPECTRAL[:2]:
-        raise refusal(
-            f"np.linalg.cond of order {p!r} takes singular values, which are not recorded; there are the orders 'fro', "
-            "1, -1, inf and -inf"
-        )
     node = as_floats(as_node(x))
+    if p is None or p in _SPECTRAL[:2]:
+        sizes = svd(node)[1]
+        largest, smallest = max_(sizes, -1), min_(sizes, -1)
+        return smallest / largest if p == -2 else largest / smallest
     return _of_matrices(node, p, (-2, -1), False) * _of_matrices(inverse(node), p, (-2, -1), False)
 
 

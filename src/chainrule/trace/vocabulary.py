@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.choices import CHOICES
+from chainrule.trace.decompositions import DECOMPOSITIONS
 from chainrule.trace.elementwise import ELEMENTWISE
 from chainrule.trace.joining import JOINING
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
@@ -36,6 +37,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     **ORDER,
     **SPACING,
     **LINEAR_ALGEBRA,
+    **DECOMPOSITIONS,
     **NORMS,
     np.pad: pad,
 }
@@ -64,7 +66,6 @@ i0 sinc
 nanmedian nanpercentile nanquantile
 fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
 fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
-linalg.eigh linalg.eigvalsh linalg.qr linalg.svd linalg.svdvals
 """
 
 MENDS = {
@@ -85,14 +86,13 @@ MENDS = {
     **dict.fromkeys(("roots", "apply_over_axes"), _THERE_ARE),
     **dict.fromkeys(("item", "tolist"), "it is not a number yet; leave it out, a sum is a scalar as it is"),
     **dict.fromkeys(("linalg.eig", "linalg.eigvals"), _COMPLEX),
-    **dict.fromkeys(("linalg.matrix_rank", "unwrap"), _STEPS),
+    "unwrap": _STEPS,
     **dict.fromkeys(("left_shift", "right_shift"), _STEPS),
     **dict.fromkeys(("nonzero", "flatnonzero"), _INDICES),
     "unique": _SIZES,
     **dict.fromkeys(("allclose", "array_equal", "array_equiv"), _CHECKS),
     ".partition": "it sorts in place; there is np.partition, which gives a new array",
     ".sort": "it sorts in place; there is np.sort, which gives a new array",
-    "linalg.lstsq": "for the solution write np.linalg.pinv(A) @ b",
 }
 """Equivalent expressions for unsupported functions, and reasons; a point begins the name of a method alone."""
 

@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from chainrule.derivation.readback import functions
+from chainrule.derivation.readback import decompositions, functions
 from chainrule.derivation.readback.abstract import NamedFunction
 from chainrule.derivation.readback.text_tokens import text_tokens
-from chainrule.derivation.readback.tokens import Token, Vocabulary, parted
+from chainrule.derivation.readback.tokens import DECOMPOSED, Token, Vocabulary, parted
 from chainrule.derivation.readback.values import (
     Array,
     ChainFactorError,
@@ -420,6 +420,8 @@ class Interpreter:
             return functions.stacked(arguments, axes)
         if name == "concatenate":
             return functions.concatenated(arguments, axes)
+        if name in ("expm", "dexpm"):
+            return decompositions.exponential(name, *arguments)
         if len(arguments) != 1:
             raise ReadingError(f"{name} of {len(arguments)} arguments")
         (x,) = arguments
@@ -446,6 +448,7 @@ class Interpreter:
             "adj": lambda: functions.adjugate(x),
             "chol": lambda: functions.cholesky(x),
             "pinv": lambda: functions.pseudoinverse(x),
+            **{each: partial(decompositions.decomposed, each, x) for each in DECOMPOSED},
             "det": lambda: functions.determinant(x),
             "vec": lambda: functions.vec(x),
             "onehot": lambda: functions.one_hot(x),

@@ -26,6 +26,12 @@ Kind: TypeAlias = Literal[
     "end",
 ]
 
+DECOMPOSED = (
+    *("eigvals", "eigvecs", "svdvals", "leftvecs", "rightvecs", "leftvec", "rightvec"),
+    *("nuclear", "spectral", "polar", "qfactor", "rfactor"),
+)
+"""What decompositions of a matrix give."""
+
 FUNCTIONS = frozenset(
     (
         *ELEMENTWISE,
@@ -48,6 +54,9 @@ FUNCTIONS = frozenset(
         "det",
         "chol",
         "pinv",
+        *DECOMPOSED,
+        "expm",
+        "dexpm",
         "adj",
         "vec",
         "commuted",

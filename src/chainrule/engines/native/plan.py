@@ -72,7 +72,7 @@ def stored_values(nodes: Sequence[Node], outputs: Sequence[Node], storages: Stor
     """Return the nodes in memory: inputs, literals, and stored values. `nodes` are in topological order."""
     stored = {node for node in nodes if not isinstance(node, Apply)}
     stored -= {node for node in stored if isinstance(node, Const) and not isinstance(node.value, np.ndarray)}
-    called = [node for node in nodes if is_called(node)]
+    called = [node for node in nodes if isinstance(node, Apply) and is_called(node)]
     wanted = {*outputs, *called, *(operand for node in called for operand in node.operands)}
     evaluations: dict[Node, int] = dict.fromkeys(nodes, 0)
     for node in reversed(nodes):

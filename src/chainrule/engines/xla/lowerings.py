@@ -16,7 +16,7 @@ from chainrule import primitives as p
 from chainrule.calculus import Scan
 from chainrule.engines.loop import EngineError
 from chainrule.engines.xla.draws import uniform
-from chainrule.engines.xla.library import jnp, lax
+from chainrule.engines.xla.library import jax, jnp, lax
 from chainrule.ir import Apply, Const, Input, Node, ProgramError, concrete, topological_order
 from chainrule.primitives import Comparison, Elementwise, IntegerOperation, MathFunction, NotExpandableError, Primitive
 
@@ -356,6 +356,46 @@ def _cholesky(q: p.Cholesky, x: Any) -> Any:
 def _pseudoinverse(q: p.Pseudoinverse, x: Any) -> Any:
     finite = _finite(x)[..., None, None]
     return jnp.where(finite, jnp.linalg.pinv(jnp.where(finite, x, 0)), math.nan)
+
+
+def _kept(x: Any, value: Any) -> Any:
+    """NaN for a matrix that is not finite."""
+    finite = _finite(x)
+    return jnp.where(finite.reshape((*finite.shape, *[1] * (value.ndim - finite.ndim))), value, math.nan)
+
+
+def _decomposed(function: Callable[[Any], Any]) -> Lowering:
+    """Return the lowering to a function of matrices, which need not be defined where one is not finite."""
+    return lambda q, x: _kept(x, function(jnp.where(_finite(x)[..., None, None], x, 0)))
+
+
+def _svd(x: Any) -> Any:
+    return jnp.linalg.svd(x, full_matrices=False)
+
+
+LOWERINGS |= {
+    p.Eigenvalues: _decomposed(lambda x: jnp.linalg.eigvalsh(x, symmetrize_input=False)),
+    p.Eigenvectors: _decomposed(lambda x: jnp.linalg.eigh(x, symmetrize_input=False)[1]),
+    p.SingularValues: _decomposed(lambda x: _svd(x)[1]),
+    p.LeftVectors: _decomposed(lambda x: _svd(x)[0]),
+    p.RightVectors: _decomposed(lambda x: _svd(x)[2]),
+    p.LeftVector: _decomposed(lambda x: _svd(x)[0][..., 0]),
+    p.RightVector: _decomposed(lambda x: _svd(x)[2][..., 0, :]),
+    p.NuclearNorm: _decomposed(lambda x: _svd(x)[1].sum(-1)),
+    p.SpectralNorm: _decomposed(lambda x: _svd(x)[1][..., 0]),
+    p.PolarFactor: _decomposed(lambda x: jnp.matmul(*_svd(x)[::2], precision=EXACT)),
+    p.OrthogonalFactor: _decomposed(lambda x: jnp.linalg.qr(x)[0]),
+    p.TriangularFactor: _decomposed(lambda x: jnp.linalg.qr(x)[1]),
+    p.MatrixExponential: _decomposed(jax.scipy.linalg.expm),
+}
+
+
+@lowering(p.TriangularSolve)
+def _triangular_solve(q: p.TriangularSolve, x: Any, y: Any) -> Any:
+    triangle = (jnp.triu if q.upper else jnp.tril)(x)
+    regular = (jnp.diagonal(triangle, axis1=-2, axis2=-1) != 0).all(-1) & _finite(triangle)
+    found = lax.linalg.triangular_solve(x, y, left_side=True, lower=not q.upper)
+    return jnp.where(regular[..., None, None], found, math.nan)
 
 
 @lowering(p.Inverse)
