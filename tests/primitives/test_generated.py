@@ -203,7 +203,7 @@ def test_transpose_is_the_adjoint(example: Example, data: st.DataObject) -> None
     """⟨J v, u⟩ = ⟨v, Jᵀ u⟩ for each operand alone."""
     case = draw_case(example, data)
     count = len(case.inputs)
-    linear = range(count)
+    linear: Sequence[int] = range(count)
     if isinstance(case.primitive, Linear | LinearComposite):
         linear = case.primitive.linear_operands(count)
     symbol = Input("u", case.node.type)

@@ -156,7 +156,7 @@ def test_the_exponential_is_that_of_scipy() -> None:
 @pytest.mark.parametrize("unit_diagonal", [False, True])
 def test_triangular_systems_are_solved_as_by_scipy(lower: bool, trans: int, unit_diagonal: bool) -> None:
     linalg = pytest.importorskip("scipy.linalg")
-    options = {"lower": lower, "trans": trans, "unit_diagonal": unit_diagonal}
+    options: dict[str, Any] = {"lower": lower, "trans": trans, "unit_diagonal": unit_diagonal}
     for b in (X[:3, 0], X[:3]):
         found = cr.solve_triangular(S, b, **options)
         np.testing.assert_allclose(found, linalg.solve_triangular(S, b, **options), rtol=1e-12)
