@@ -468,3 +468,92 @@ def test_a_scan_of_no_steps_keeps_the_initial_state() -> None:
     np.testing.assert_array_equal(found[states], np.ones((1, 3)))
     np.testing.assert_array_equal(found[total], np.zeros(3))
     assert found[ys].shape == (0, 3)
+
+
+def steps_of(seed: int) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """A loop with random steps, starts and uses of its states."""
+    rng = np.random.default_rng(seed)
+    count, size = int(rng.choice([4, 5, 7])), 2
+    states = int(rng.integers(1, 4))
+    steps = [
+        [(int(rng.integers(9)), int(rng.integers(states))) for _ in range(rng.integers(1, 4))] for _ in range(states)
+    ]
+    at_once, upwards, start, use = (
+        int(rng.integers(2)),
+        int(rng.integers(2)),
+        int(rng.integers(3)),
+        int(rng.integers(5)),
+    )
+
+    def changed(value: Any, kind: int, other: Any, t: int, X: Any, W: Any, w: Any) -> Any:
+        changes = (
+            lambda: np.sin(value),
+            lambda: value + other,
+            lambda: value * other,
+            lambda: value @ W,
+            lambda: value + X[t],
+            lambda: value + X[count - 1 - t],
+            lambda: value * w * np.exp(-w * w),
+            lambda: value * (0.5 + 0.1 * t),
+            lambda: value * X[t, 1],
+        )
+        return changes[kind]()
+
+    def loss(X: Any, W: Any, w: Any, h: Any) -> Any:
+        first = h if start == 0 else np.zeros(size) if start == 1 else X[0] * 1.0
+        values = [first] * states
+        kept: list[Any] = []
+        total: Any = 0
+        filled = np.zeros((count, size))
+        for t in range(count) if upwards else reversed(range(count)):
+            following = list(values)
+            for place, changes in enumerate(steps):
+                source = values if at_once else following
+                value = source[place]
+                for kind, other in changes:
+                    value = changed(value, kind, source[other], t, X, W, w)
+                following[place] = np.tanh(value)
+            values = following
+            kept = [values[0], *kept] if use == 1 else [*kept, values[0] * values[-1]]
+            filled[t] = values[-1]
+            total = total + np.sum(values[0] ** 2)
+        result: Any = np.sum(values[0])
+        return result + (0, np.sum(np.stack(kept) ** 2), np.sum(np.stack(kept, 1)), np.sum(filled @ W), total)[use]
+
+    return loss, {"X": (count, size), "W": (size, size), "w": (size,), "h": (size,)}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_loops_mean_the_same(seed: int) -> None:
+    function, shapes = steps_of(seed)
+    program = cr.trace(function, **shapes)
+    step = gradients(rolled(program))
+    values = values_for(program, seed)
+    found = evaluate_nodes(step.outputs, values)
+    expected = evaluate_nodes(program.outputs, values)
+    np.testing.assert_allclose(found[step.outputs[0]], expected[program.outputs[0]], rtol=1e-9)
+    rng = np.random.default_rng(seed)
+    direction: dict[Node, Array] = {node: rng.normal(size=node.type.concrete_shape) for node in variables(program)}
+    change = (along(program, values, direction, 1e-5) - along(program, values, direction, -1e-5)) / 2e-5
+    slope = sum(
+        np.sum(found[gradient] * direction[node])
+        for node, gradient in zip(variables(program), step.outputs[1:], strict=True)
+    )
+    np.testing.assert_allclose(slope, change, rtol=1e-5, atol=1e-6)
+
+
+def test_the_search_for_rounds_ends() -> None:
+    """A guess that would leave the program as long as it was is not taken again and again."""
+
+    def loss(X: Any, W: Any, h: Any) -> Any:
+        c: Any = np.zeros(3)
+        before: list[Any] = [c]
+        kept: list[Any] = []
+        for t in reversed(range(9)):
+            c = np.tanh((np.tanh(c) * X[t, 1] + 0.3 * before[-2 if len(before) > 1 else -1]) @ W)
+            before.append(c)
+            kept.append(c)
+        return np.sum(np.stack(kept) ** 2 * np.cos(h))
+
+    program = cr.trace(loss, X="9 3", W="3 3", h="")
+    assert len(loops(rolled(program).nodes)) == 1

@@ -22,6 +22,20 @@ def squares(x: Any, y: Any, slope: Any) -> Any:
     return np.mean((slope * x - y) ** 2)
 
 
+def repeated(x: Any, W: Any) -> Any:
+    h = x
+    for _ in range(12):
+        h = np.exp(h @ W)
+    return np.sum(h**2)
+
+
+@Engines
+def test_the_message_names_the_round_of_a_loop_that_is_not_finite(engine: str) -> None:
+    with pytest.warns(DivergenceWarning, match="h4 is not finite in the very first step"):
+        result = cr.fit(repeated, {"W": np.eye(3)}, {"x": np.ones((4, 3))}, cr.SGD(0.1), epochs=3, engine=engine)
+    assert result.culprit == "h4"
+
+
 def growing_rate(step: Any) -> Any:
     """Small enough at first, so that the run comes near the minimum before it is thrown out."""
     return 1e-3 * 1.05**step

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.loop import Run
-from chainrule.ir import Apply, Const, Input, Node, Program
-from chainrule.primitives import evaluate_nodes
+from chainrule.ir import Apply, Const, Input, Node, Program, topological_order
+from chainrule.primitives import Several, evaluate_nodes
 
 GROWTH = 1e6
 """A run has diverged if its final loss exceeds this multiple of the initial loss, or of 1 if that is larger."""
@@ -74,6 +74,8 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
     spoilt = [node for node in program.nodes if isinstance(node, Apply) and not all_finite([computed[node]])]
     if not spoilt:
         return None
+    if _is_several(spoilt[0]) and (found := _named_elsewhere(program, values, computed)) is not None:
+        return found
     reached: set[Node] = {spoilt[0]}
     for apply in spoilt:
         if apply is spoilt[0] or reached.intersection(apply.operands):
@@ -82,6 +84,26 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
                 name = program.names[apply]
                 return name if apply is spoilt[0] else f"{name}, by {describe(spoilt[0], program)}"
     return describe(spoilt[0], program)
+
+
+def _is_several(node: Node) -> bool:
+    return isinstance(node, Apply) and isinstance(node.primitive, Several)
+
+
+def _named_elsewhere(
+    program: Program, values: Mapping[str, NDArray[Any]], computed: Mapping[Node, object]
+) -> str | None:
+    """Return the name of the first value in the rounds of a loop, which are no part of the program, as `h4`."""
+    named = [node for node in program.names if node not in computed and isinstance(node, Apply)]
+    jointly: set[Node] = set()
+    for node in topological_order(named):
+        if isinstance(node, Apply) and (_is_several(node) or not jointly.isdisjoint(node.operands)):
+            jointly.add(node)
+    rounds = [node for node in named if node not in jointly]
+    inputs = {node for node in topological_order(rounds) if isinstance(node, Input)}
+    if not inputs <= set(program.inputs):
+        return None
+    return first_non_finite(Program(program.inputs, tuple(rounds), program.names), values)
 
 
 def describe(node: Node, program: Program) -> str:

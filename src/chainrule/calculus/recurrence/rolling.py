@@ -49,28 +49,27 @@ class _UnlikeError(Exception):
 
 
 def rolled(program: Program) -> Program:
-    """Return the program with rounds that are alike as recurrences; the same program if there are none."""
-    outputs, found = program.outputs, program
-    names = dict(program.names)
+    """Return the program with rounds that are alike as recurrences; the same program if there are none.
+
+    The values in the rounds keep their names, though they are no part of it: a name tells where a run diverged.
+    """
+    outputs, names = program.outputs, dict(program.names)
     while True:
         made = _one_rolled(outputs)
         if made is None:
             break
         outputs = tuple(made[output] for output in outputs)
         names = {made[node]: name for node, name in names.items() if node in made}
-    if outputs != program.outputs:
-        kept = set(topological_order(outputs))
-        found = Program(
-            program.inputs,
-            outputs,
-            {node: name for node, name in names.items() if node in kept},
-            declared=program.declared,
-        )
-    return found
+    if outputs == program.outputs:
+        return program
+    within = set(topological_order(outputs))
+    named = {node: name for node, name in names.items() if node in within}
+    return Program(program.inputs, outputs, {**program.names, **named}, declared=program.declared)
 
 
 def _one_rolled(outputs: Sequence[Node]) -> dict[Node, Node] | None:
     """Return every node with one recurrence written as such; None if there is none."""
+    size = len(topological_order(outputs))
     for number, guess in enumerate(_guesses(outputs)):
         if number >= _MOST_GUESSES:
             break
@@ -79,16 +78,16 @@ def _one_rolled(outputs: Sequence[Node]) -> dict[Node, Node] | None:
                 continue
             try:
                 comparison = _Comparison(rounds)
-            except _UnlikeError:
+            except (_UnlikeError, RecursionError):  # a round may be nested too deeply to be compared
                 continue
             while (earlier := comparison.earlier()) is not None:
                 try:
                     comparison = _Comparison(earlier)
-                except _UnlikeError:
+                except (_UnlikeError, RecursionError):
                     break
             if comparison.is_worthwhile:
                 made = comparison.written(outputs)
-                if made is not None:
+                if made is not None and len(topological_order([made[output] for output in outputs])) < size:
                     return made
     return None
 
