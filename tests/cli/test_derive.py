@@ -435,7 +435,6 @@ def test_a_hessian_and_a_jacobian(run: Run) -> None:
     [
         (("--hessian", "--jacobian"), "exclude each other"),
         (("--hessian", "--form", "path"), "matrix and index"),
-        (("--hessian", "--notation", "julia"), "leave out --hessian"),
         (("--hessian", "--at", "x=[1,2]"), "worked example"),
         (("--jacobian", "--layout", "rows"), "layout"),
     ],

@@ -176,5 +176,5 @@ def test_a_command_leaves_the_language_of_the_process_alone() -> None:
 
 
 def test_an_error_is_translated_once() -> None:
-    result = CliRunner().invoke(app, ["derive", r"\|Ax - b\|", "--lang", "zh"])
-    assert '--shape "Ax: n"' in result.stderr
+    result = CliRunner().invoke(app, ["derive", "tr(inv(Sw) Sb)", "--lang", "zh"])
+    assert '--shape "Sw: n"' in result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -129,12 +130,75 @@ def test_numpy_runs() -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+Function = Callable[..., Any]
+SECOND: list[tuple[str, str, dict[str, str], Function, str]] = [
+    ("norm(A x - b)^2", "x", {}, lambda A, x, b: np.sum((A @ x - b) ** 2), "H"),
+    ("log(sum(exp(x)))", "x", {}, lambda x: np.log(np.sum(np.exp(x))), "H"),
+    ("sum(log(1 + exp(-y.*(X w))))", "w", {},
+     lambda y, X, w: np.sum(np.log1p(np.exp(-y * (X @ w)))), "H"),
+    ("norm(x)", "x", {}, lambda x: np.sqrt(np.sum(x**2)), "H"),
+    ("x' A x + sum(x.^3)", "x", {}, lambda x, A: x @ A @ x + np.sum(x**3), "H"),
+    ("W x", "W", {}, lambda W, x: W @ x, "J"),
+    ("softmax(A x)", "x", {}, lambda A, x: cr.softmax(A @ x), "J"),
+    ("tanh(W x + b)", "x", {}, lambda W, x, b: np.tanh(W @ x + b), "J"),
+    ("x/norm(x)", "x", {}, lambda x: x / np.sqrt(np.sum(x**2)), "J"),
+    ("A x + x", "x", {}, lambda A, x: A @ x + x, "J"),
+]  # fmt: skip
+
+OF_VECTORS = [entry for entry in SECOND if entry[1] != "W"]
+
+
+def _second(
+    formula: str, wrt: str, shapes: dict[str, str], function: Function, letter: str
+) -> tuple[cr.Derivation, dict[str, Array], Array]:
+    """The derivation of a Hessian or Jacobian, values of the inputs, and the value of the matrix by `transforms`."""
+    order: dict[str, Any] = {"order": 2} if letter == "H" else {"jacobian": True}
+    derivation: cr.Derivation = cr.derive(formula, wrt, **order, **shapes)
+    program = derivation.program
+    inputs = [node for node in program.inputs if not node.name.startswith("∂")]
+    held = _values(
+        Program(tuple(inputs), tuple(inputs)).bind({name: SIZES.get(name, 6) for name in program.dim_names}), 2
+    )
+    names = [node.name for node in inputs]
+    transform = cr.hessian if letter == "H" else cr.jacobian
+    value = np.asarray(transform(function, argnums=names.index(wrt))(*(held[name] for name in names)))
+    if value.ndim > 2:
+        value = value.transpose(*range(value.ndim - 2), -1, -2).reshape(value.shape[0], -1)  # by vec(W)
+    return derivation, held, value
+
+
+@pytest.mark.parametrize("case", SECOND, ids=[f"{entry[4]} of {entry[0]}" for entry in SECOND])
+def test_numpy_runs_hessians_and_jacobians(case: tuple[str, str, dict[str, str], Function, str]) -> None:
+    derivation, held, value = _second(*case)
+    space: dict[str, Any] = {"np": np, **held, **SIZES, "o": 6}
+    exec(derivation.formulas("numpy"), space)
+    np.testing.assert_allclose(space[case[4]], value, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("notation", [notation for notation in DIALECTS if notation != "numpy"])
+@pytest.mark.parametrize("case", OF_VECTORS, ids=[f"{entry[4]} of {entry[0]}" for entry in OF_VECTORS])
+def test_hessians_and_jacobians_read_as_they_are(
+    case: tuple[str, str, dict[str, str], Function, str], notation: str
+) -> None:
+    derivation, held, value = _second(*case)
+    lines = [line for line in derivation.formulas(notation).splitlines() if line[0] not in "#%"]
+    text = "; ".join(line for line in lines if not line.startswith("d"))
+    stated = {node.name: node.type for node in derivation.program.inputs if _uses(text, node.name)}
+    program = cr.trace(text, **stated)
+    sizes = {name: SIZES.get(name, 6) for name in program.dim_names}
+    (found,) = _evaluated(program.bind(sizes), held)
+    np.testing.assert_allclose(found.reshape(value.shape), value, rtol=1e-9, atol=1e-12, err_msg=text)
+
+
 @pytest.mark.parametrize(
     ("formula", "notation", "words"),
     [
         ("x' A x", "mathematica", "there is no notation 'mathematica'; it can be matrixcalculus, julia, matlab, numpy"),
         ("sum(relu(x))", "matrixcalculus", "matrixcalculus.org has no spelling of"),
-        ("sum(softmax(X, axis=1)^2)", "julia", "Julia has no spelling of"),
+        ("sum(relu(x))", "matrixcalculus", "no spelling of 1[x > 0] here; write the derivation as text, or source"),
+        ("sum(diff(x).^2)", "julia", "Julia has no spelling of pad("),
+        ("sum([x; y].^2)", "matlab", "MATLAB has no spelling of (2 concatenate(x, y))[:n] here"),
+        ("sum(gelu(x))", "numpy", "NumPy has no spelling of erfc("),
         ("sum(f(x))", "julia", "f has no definition"),
     ],
 )
@@ -142,3 +206,10 @@ def test_what_a_notation_lacks_is_refused(formula: str, notation: str, words: st
     with pytest.raises(cr.ChainruleError) as caught:
         cr.derive(formula, **({"X": "n d"} if "X" in formula else {})).formulas(notation)
     assert words in str(caught.value)
+
+
+def test_no_name_of_the_package_is_told() -> None:
+    with pytest.raises(cr.ChainruleError, match=r"matrixcalculus.org has no spelling of xᵀ ⊗ I here"):
+        cr.derive("W x", "W", jacobian=True).formulas("matrixcalculus")
+    with pytest.raises(cr.ChainruleError, match="Julia has no spelling of the commutation matrix K_nd here"):
+        cr.derive("X'", X="n d", jacobian=True).formulas("julia")

@@ -66,7 +66,7 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 @click.option(
     "--notation",
     type=click.Choice(list(DIALECTS)),
-    help="Print only the gradients, as statements in the notation of another program.",
+    help="Print only the gradients, and a Hessian or Jacobian, as statements in the notation of another program.",
 )
 @language_option
 @click.option("--format", "markup", type=click.Choice(MARKUPS), default="text", show_default=True, help="As what.")
@@ -121,8 +121,6 @@ def command(
         raise CommandError(
             f"--form {form} writes a backward pass; a Hessian or Jacobian has {' and '.join(FURTHER_FORMS)}"
         )
-    if notation is not None and (hessian or jacobian):
-        raise CommandError("--notation prints a backward pass; leave out --hessian and --jacobian")
     if output is not None:
         check_writable(output)
     at = parse_values(values) if values else None

@@ -342,6 +342,19 @@ class FurtherDerivation(Derivation):
             render_json(self.record, document, form, verification, 1, derivatives=self.derivatives), indent
         )
 
+    def formulas(self, notation: str) -> str:
+        """Return the gradients with the Hessian, or the Jacobians, in the notation of another program.
+
+        They are matrices, as on the page: with respect to a matrix those by vec(X). Raises EmitError as for a backward
+        pass, and where a matrix is not short enough to be printed.
+
+        >>> from chainrule import derive
+        >>> print(derive("norm(A x - b)^2", "x", order=2).formulas("julia"))
+        dx = 2*A'*(A*x - b)
+        H = 2*A'*A
+        """
+        return spelled(self.record, notation, self.derivatives)
+
     @at_callers_line
     @refuses_deep_nesting
     def verify(self, points: int = 3, seed: int = 0) -> Verification:

@@ -1,428 +1,82 @@
-"""Gradients as expressions in the notation of another program, with the names of the forward pass."""
+"""Gradients, Hessians and Jacobians as statements in the notation of another program."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
-from chainrule.calculus import chain_of, is_column, is_row
-from chainrule.derivation import Record, is_upstream, output_name
+from chainrule.derivation import Derivatives, Record, SecondOrder
 from chainrule.emit.dialects import DIALECTS, Dialect
 from chainrule.emit.errors import EmitError
-from chainrule.emit.names import ascii_identifier
-from chainrule.ir import Apply, Const, Dim, Input, Node, SymbolicDim, substitute, topological_order
-from chainrule.primitives import (
-    Abs,
-    Add,
-    Adjugate,
-    Broadcast,
-    Cast,
-    Compare,
-    Contract,
-    Determinant,
-    Diagonal,
-    DiagonalMatrix,
-    Divide,
-    DivideNoNan,
-    Inverse,
-    LessOne,
-    LogDeterminant,
-    LogNoNan,
-    Maximum,
-    Mean,
-    Minimum,
-    Multiply,
-    Negate,
-    Norm,
-    Permute,
-    Power,
-    Relu,
-    Sigmoid,
-    Softmax,
-    Square,
-    Subtract,
-    Sum,
-    Trace,
-    Ufunc,
-    exp,
-    refuse_abstract,
-)
-
-SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
+from chainrule.emit.spelling import Speller
+from chainrule.ir import Input, Node, substitute, topological_order
+from chainrule.primitives import refuse_abstract
 
 
-class Written(NamedTuple):
-    """A text with the precedence of its outermost operator."""
-
-    text: str
-    level: int
-
-
-def spelled(record: Record, notation: str) -> str:
+def spelled(record: Record, notation: str, derivatives: Derivatives | None = None) -> str:
     """Return the gradients as statements `dx = …` in a notation, after those that give the names in them.
 
-    Raises EmitError for a notation that is unknown, or that lacks an operation of a gradient.
+    `derivatives` are written below them, as `H = …` or `J = …`, or `H_x_y = …` for each block; with respect to a matrix
+    X they are those by vec(X). Raises EmitError for a notation that is unknown, or that lacks an operation.
     """
     if notation not in DIALECTS:
         raise EmitError(f"there is no notation {notation!r}; it can be {', '.join(DIALECTS)}")
     refuse_abstract(record.program.nodes)
-    return _Writer(record, DIALECTS[notation]).statements()
+    return _Statements(record, DIALECTS[notation]).written(derivatives)
 
 
-class _OnDemand(dict[str, str]):
-    """The parts of a template, made when it has them."""
-
-    def __init__(self, parts: Mapping[str, Callable[[], str]]) -> None:
-        super().__init__()
-        self._parts = parts
-
-    def __missing__(self, name: str) -> str:
-        return self._parts[name]()
-
-
-class _Writer:
+class _Statements:
     def __init__(self, record: Record, dialect: Dialect) -> None:
         self._record = record
         self._dialect = dialect
-        self._sizes: dict[str, None] = {}
+        self._speller = Speller(record, dialect)
         loss = record.loss
         self._stages = [each for each in record.backward.stages if each.symbol is not loss or not record.is_layer]
 
-    def statements(self) -> str:
+    def written(self, derivatives: Derivatives | None) -> str:
         back = self._record.backward
         named: dict[Node, Node] = {stage.node: stage.symbol for stage in self._stages}
         simplifier = back.facts.simplifier()
-        gradients = [simplifier(gradient) for gradient in substitute(back.gradients, named)]
-        needed = {part for part in topological_order(gradients) if isinstance(part, Input)}
+        asked: dict[str, Node] = {}
+        if derivatives is None or isinstance(derivatives, SecondOrder):
+            gradients = [simplifier(gradient) for gradient in substitute(back.gradients, named)]
+            asked |= {f"d{self._speller.name(s)}": g for s, g in zip(back.wrt, gradients, strict=True)}
+        if derivatives is not None:
+            asked |= dict(self._blocks(derivatives))
+        needed = {part for part in topological_order(list(asked.values())) if isinstance(part, Input)}
         definitions: list[str] = []
         for stage in reversed(self._stages):
             if stage.symbol in needed:
                 needed.update(stage.operands)
-                definitions.append(f"{self._name(stage.symbol)} = {self._text(stage.expression)}")
-        asked = zip(back.wrt, gradients, strict=True)
-        found = [f"d{self._name(symbol)} = {self._text(value)}" for symbol, value in asked]
+                definitions.append(f"{self._speller.name(stage.symbol)} = {self._speller.text(stage.expression)}")
+        found = [f"{name} = {self._speller.text(value)}" for name, value in asked.items()]
         return "\n".join([*self._read_sizes(), *reversed(definitions), *found])
+
+    def _blocks(self, derivatives: Derivatives) -> Iterator[tuple[str, Node]]:
+        """Yield the name and the matrix of each block."""
+        whole: dict[Node, Node] = {}
+        for entry in self._record.abbreviations:
+            (whole[entry.symbol],) = substitute([entry.value], whole)
+        for symbol, value in derivatives.defined.items():
+            (whole[symbol],) = substitute([value], whole)
+        letter = "H" if isinstance(derivatives, SecondOrder) else "J"
+        for block in derivatives.blocks:
+            of = block.symbol if hasattr(block, "symbol") else block.result
+            names = [self._speller.name(each) for each in (of, block.by)]
+            if block.matrix is None:
+                raise EmitError(
+                    f"the derivative of {names[0]} by {names[1]} is no matrix that is short enough; write the "
+                    "derivation as text, or source with emit"
+                )
+            (matrix,) = substitute([block.matrix.right], whole)
+            yield letter if len(derivatives.blocks) == 1 else "_".join((letter, *names)), matrix
 
     def _read_sizes(self) -> Iterable[str]:
         """Yield comments that tell where the sizes are from."""
-        for size in self._sizes:
+        for size in self._speller.sizes:
             for node in self._record.program.inputs if self._dialect.size else ():
                 places = [axis for axis, dim in enumerate(node.type.shape) if str(dim) == size]
                 if places:
-                    place = self._dialect.size.format(x=self._name(node), axis=places[0] + self._dialect.first_axis)
+                    axis = places[0] + self._dialect.first_axis
+                    place = self._dialect.size.format(x=self._speller.name(node), axis=axis)
                     yield f"{self._dialect.comment} {size} = {place}"
                     break
-
-    def _text(self, node: Node) -> str:
-        return self._written(node).text
-
-    def _name(self, node: Input) -> str:
-        name = f"d{output_name(node)}" if is_upstream(node) else node.name
-        return ascii_identifier(name) if self._dialect.is_ascii else name
-
-    # Expressions
-
-    def _written(self, node: Node) -> Written:
-        dialect = self._dialect
-        if isinstance(node, Apply) and node.type.ndim and (number := self._number_of(node)) is not None:
-            return self._filled(number, node.type.shape)
-        match node:
-            case Input():
-                return Written(self._name(node), ATOM)
-            case Const():
-                return self._constant(node)
-            case Apply(Add() as plus, (x, y)) | Apply(Subtract() as plus, (x, y)):
-                return self._sum(isinstance(plus, Add), x, y)
-            case Apply(Negate(), (x,)):
-                return Written(f"-{self._at(x, PRODUCT)}", SIGN)
-            case Apply(Multiply(), (x, y)):
-                return self._product(x, y)
-            case Apply(Divide() | DivideNoNan(), (x, y)):
-                below = self._number_of(y)
-                operator = "/" if below is not None or not node.type.ndim else dialect.over
-                above = self._number_of(x)
-                left = self._bracketed(above or self._written(x), PRODUCT)
-                right = self._bracketed(below or self._written(y), SIGN)
-                return Written(f"{left}{self._spaced(operator)}{right}", PRODUCT)
-            case Apply(Square(), (x,)):
-                return self._power(node, self._at(x, ATOM), Written("2", ATOM))
-            case Apply(Power(), (x, y)):
-                return self._power(node, self._at(x, ATOM), self._number_of(y) or self._written(y))
-            case Apply(Contract(), _):
-                return self._contraction(node)
-            case Apply(Permute((1, 0)), (x,)):
-                return Written(f"{self._at(x, ATOM)}{dialect.transpose}", ATOM)
-            case Apply(Sum(axes), (x,)):
-                return self._reduced(x, axes)
-            case Apply(Mean(axes), (x,)) if len(axes) == x.type.ndim:
-                sizes = [Written(self._size(size), SUM) for size in x.type.shape]
-                count = "*".join(self._bracketed(size, PRODUCT if len(sizes) > 1 else SUM) for size in sizes)
-                divisor = f"({count})" if len(sizes) > 1 else count
-                return Written(f"{self._function('sum', x)}/{divisor}", PRODUCT)
-            case Apply(Norm(mean=False), (x,)) if node.type.ndim == 0:
-                if x.type.ndim == 2 and not dialect.adds_numbers:  # its norms are those of vectors
-                    return Written(f"sqrt({self._of('tr', self._factors([(x, True), (x, False)]))})", ATOM)
-                return Written(self._function("norm", x), ATOM)
-            case Apply(Inverse(), (x,)) if x.type.ndim == 2:
-                return Written(self._function("inv", x), ATOM)
-            case Apply(Determinant(), (x,)) if x.type.ndim == 2:
-                return Written(self._function("det", x), ATOM)
-            case Apply(LogDeterminant(), (x,)) if x.type.ndim == 2:
-                return Written(self._function("logdet", x), ATOM)
-            case Apply(Adjugate(), (x, determinant)) if x.type.ndim == 2:
-                return Written(f"{self._at(determinant, ATOM)}*{self._function('inv', x)}", PRODUCT)
-            case Apply(Trace(), (x,)) if x.type.ndim == 2:
-                return Written(self._function("tr", x), ATOM)
-            case Apply(Diagonal(), (x,)) if x.type.ndim == 2:
-                return Written(self._function("diag", x), ATOM)
-            case Apply(DiagonalMatrix(), (x,)) if x.type.ndim == 1:
-                return self._diagonal_matrix(x)
-            case Apply(Broadcast(), _):
-                return self._repeated(node)
-            case Apply():
-                return self._elementwise(node)
-        raise self._missing(node)
-
-    def _elementwise(self, node: Apply) -> Written:
-        """Write a function, or what stands for it in all notations."""
-        dialect = self._dialect
-        match node:
-            case Apply(LessOne(), (x,)):
-                return self._sum(False, x, Const(1, x.type))
-            case Apply(LogNoNan(), (x,)):
-                return Written(self._call("log", self._text(x), node), ATOM)
-            case Apply(Sigmoid(), (x,)):
-                below = self._sum(True, Const(1, x.type), exp(-x))
-                return Written(f"1{self._spaced(dialect.over if node.type.ndim else '/')}({below.text})", PRODUCT)
-            case Apply(Softmax((0,)), (x,)) if x.type.ndim == 1:
-                inner = self._call("exp", self._text(x), node)
-                return Written(f"{inner}/{self._of('sum', inner)}", PRODUCT)
-            case Apply(Relu(), (x,)) if dialect.above:
-                return self._product_of_texts(self._above_zero(x), self._written(x), node)
-            case Apply(Maximum(), (x, y)):
-                return Written(self._extremum("max", x, y, node), ATOM)
-            case Apply(Minimum(), (x, y)):
-                return Written(self._extremum("min", x, y, node), ATOM)
-            case Apply(Cast(), (Apply(Compare(">"), (x, y)),)) if dialect.above:
-                return self._bracket(self._joined(dialect.above, self._side(x), self._side(y)))
-            case Apply(Abs() | Ufunc() as function, (x,)):
-                name = "abs" if isinstance(function, Abs) else function.name
-                if name in dialect.functions:
-                    return Written(self._call(name, self._text(x), node), ATOM)
-        raise self._missing(node)
-
-    def _extremum(self, name: str, x: Node, y: Node, node: Node) -> str:
-        arguments = f"{self._side(x).text}, {self._side(y).text}"
-        if not self._dialect.has_columns:
-            return f"np.{name}imum({arguments})"
-        if not self._dialect.adds_numbers:
-            raise self._missing(node)
-        return self._dialect.call.format(f=name, x=arguments) if node.type.ndim else f"{name}({arguments})"
-
-    def _above_zero(self, x: Node) -> Written:
-        return self._bracket(self._joined(self._dialect.above, self._side(x), Written("0", ATOM)))
-
-    def _missing(self, node: Node) -> EmitError:
-        name = type(node.primitive).__name__ if isinstance(node, Apply) else "this"
-        return EmitError(
-            f"{self._dialect.title} has no spelling of {name} here; write the derivation as text, or source with emit"
-        )
-
-    # Parts
-
-    def _at(self, node: Node, level: int) -> str:
-        return self._bracketed(self._written(node), level)
-
-    @staticmethod
-    def _bracketed(written: Written, level: int) -> str:
-        return written.text if written.level >= level else f"({written.text})"
-
-    @staticmethod
-    def _bracket(text: str) -> Written:
-        return Written(f"({text})", ATOM)
-
-    @staticmethod
-    def _spaced(operator: str) -> str:
-        return operator if operator in ("*", "/") else f" {operator} "
-
-    def _joined(self, operator: str, x: Written, y: Written) -> str:
-        return f"{self._bracketed(x, SUM)} {operator} {self._bracketed(y, PRODUCT)}"
-
-    def _side(self, node: Node) -> Written:
-        """Write an operand of an elementwise operation; an array that repeats a number is the number."""
-        return self._number_of(node) or self._written(node)
-
-    def _number_of(self, node: Node) -> Written | None:
-        """Write a number, also one that is repeated along an array; None for an array."""
-        match node:
-            case Const() if node.is_filled:
-                return self._number(node)
-            case Apply(Broadcast(axes=()), (x,)):
-                return self._written(x)
-            case Apply(Divide() | Multiply() as operation, (x, y)) if node.type.ndim:
-                first, second = self._number_of(x), self._number_of(y)
-                if first is not None and second is not None:
-                    sign = "/" if isinstance(operation, Divide) else "*"
-                    return Written(f"{self._bracketed(first, PRODUCT)}{sign}{self._bracketed(second, SIGN)}", PRODUCT)
-        return self._written(node) if not node.type.ndim else None
-
-    def _number(self, node: Const) -> Written:
-        value = node.value
-        if isinstance(value, SymbolicDim):
-            return Written(self._size(value), ATOM if len(value.names) < 2 else SUM)
-        assert isinstance(value, bool | int | float)
-        if not math.isfinite(value):
-            raise self._missing(node)
-        text = repr(int(value)) if value == int(value) else repr(float(value))
-        return Written(text, ATOM if value >= 0 else SIGN)
-
-    def _size(self, size: Dim) -> str:
-        if isinstance(size, SymbolicDim):
-            self._sizes |= dict.fromkeys(sorted(size.names))
-        return str(size)
-
-    def _constant(self, node: Const) -> Written:
-        if not node.is_filled:
-            raise self._missing(node)
-        if not node.type.ndim:
-            return self._number(node)
-        ones = self._ones(node.type.shape)
-        return ones if node.filled_with(1) else self._filled(self._number(node), node.type.shape)
-
-    def _ones(self, shape: Sequence[Dim]) -> Written:
-        if not 1 <= len(shape) <= 2:
-            title = self._dialect.title
-            raise EmitError(f"{title} has arrays of one and two axes only here; write the derivation as text")
-        template = self._dialect.ones if len(shape) == 1 else self._dialect.matrix_of_ones
-        return Written(self._with_sizes(template, shape), ATOM)
-
-    def _filled(self, number: Written, shape: Sequence[Dim]) -> Written:
-        if len(shape) == 1 and not self._dialect.adds_numbers:
-            return Written(f"vector({number.text})", ATOM)
-        return Written(f"{self._bracketed(number, PRODUCT)}*{self._ones(shape).text}", PRODUCT)
-
-    def _with_sizes(self, template: str, shape: Sequence[Dim]) -> str:
-        """Fill the sizes `{n}` and `{m}` in, as far as the template has them."""
-        parts = {name: partial(self._size, size) for name, size in zip("nm", shape, strict=False)}
-        return template.format_map(_OnDemand(parts))
-
-    # Operations
-
-    def _sum(self, is_plus: bool, x: Node, y: Node) -> Written:
-        dialect = self._dialect
-        left, right = self._number_of(x), self._number_of(y)
-        mixed = (left is None) != (right is None)
-        if mixed and not dialect.adds_numbers:
-            left, right = (self._written(part) for part in (x, y))
-        sign = (dialect.plus if is_plus else dialect.minus) if mixed else ("+" if is_plus else "-")
-        first, second = left or self._written(x), right or self._written(y)
-        return Written(f"{self._bracketed(first, SUM)} {sign} {self._bracketed(second, PRODUCT)}", SUM)
-
-    def _product(self, x: Node, y: Node) -> Written:
-        first, second = self._number_of(x), self._number_of(y)
-        if first is not None or second is not None:
-            number, other = (first, second or self._written(y)) if first is not None else (second, self._written(x))
-            assert number is not None
-            return Written(f"{self._bracketed(number, PRODUCT)}*{self._bracketed(other, PRODUCT)}", PRODUCT)
-        return self._product_of_texts(self._written(x), self._written(y), x)
-
-    def _product_of_texts(self, x: Written, y: Written, node: Node) -> Written:
-        operator = self._spaced(self._dialect.times) if node.type.ndim else "*"
-        return Written(f"{self._bracketed(x, POWER)}{operator}{self._bracketed(y, POWER)}", PRODUCT)
-
-    def _power(self, node: Node, base: str, exponent: Written) -> Written:
-        sign = self._dialect.power if node.type.ndim else self._dialect.scalar_power
-        return Written(f"{base}{sign}{self._bracketed(exponent, ATOM)}", POWER)
-
-    def _contraction(self, node: Node) -> Written:
-        match node:
-            case Apply(Contract(product=product), operands) if product is not None and not product.batch:
-                left, right = operands[product.left.operand], operands[product.right.operand]
-                if product.kind == "scaling":
-                    return self._product(left, right)
-                if product.kind == "trace" and not product.added:
-                    factors = [(left, product.left.transposed), (right, product.right.transposed)]
-                    return Written(self._of("tr", self._factors(factors)), ATOM)
-                if product.kind == "rows":
-                    inner = self._product_of_texts(self._written(left), self._written(right), left)
-                    return self._row_sums(inner, left)
-                if not product.added:
-                    return self._chain(node)
-        raise self._missing(node)
-
-    def _chain(self, node: Node) -> Written:
-        links = chain_of(node)
-        if len(links) < 2:
-            raise self._missing(node)
-        if not self._dialect.has_columns:
-            for place in range(1, len(links)):
-                if is_column(links[place - 1]) and is_row(links[place]):
-                    parts = (self._factors(links[:place]), self._factors(links[place:]))
-                    return Written(f"np.outer({parts[0]}, {parts[1]})", ATOM)
-        return Written(self._factors(links), PRODUCT)
-
-    def _factors(self, links: Sequence[tuple[Node, bool]]) -> str:
-        """Write a product of matrices; a vector has no transpose in NumPy."""
-        texts: list[str] = []
-        if len(links) == 1 and not self._dialect.has_columns and links[0][0].type.ndim == 1:
-            return self._text(links[0][0])
-        for node, turned in links:
-            marked = turned and (node.type.ndim > 1 or self._dialect.has_columns)
-            texts.append(f"{self._at(node, ATOM)}{self._dialect.transpose}" if marked else self._at(node, POWER))
-        return self._spaced(self._dialect.product).join(texts)
-
-    def _reduced(self, x: Node, axes: tuple[int, ...]) -> Written:
-        if len(axes) == x.type.ndim:
-            return Written(self._function("sum", x), ATOM)
-        if x.type.ndim != 2:
-            raise self._missing(x)
-        if axes == (1,):
-            return self._row_sums(self._written(x), x)
-        text = self._bracketed(self._written(x), ATOM)
-        if not self._dialect.has_columns:
-            return Written(f"np.sum({self._text(x)}, axis=0)", ATOM)
-        ones = self._ones(x.type.shape[:1])
-        return Written(f"{text}{self._dialect.transpose}*{ones.text}", PRODUCT)
-
-    def _row_sums(self, x: Written, node: Node) -> Written:
-        if not self._dialect.has_columns:
-            return Written(f"np.sum({x.text}, axis={node.type.ndim - 1})", ATOM)
-        if node.type.ndim != 2:
-            raise self._missing(node)
-        ones = self._ones(node.type.shape[1:])
-        return Written(f"{self._bracketed(x, POWER)}*{ones.text}", PRODUCT)
-
-    def _repeated(self, node: Node) -> Written:
-        match node:
-            case Apply(Broadcast(axes=()), (x,)):
-                return self._filled(self._written(x), node.type.shape)
-            case Apply(Broadcast(axes=(axis,)), (x,)) if node.type.ndim == 2:
-                ones = self._ones(node.type.shape[1 - axis : 2 - axis]).text
-                first, second = (ones, self._text(x)) if axis == 1 else (self._text(x), ones)
-                if not self._dialect.has_columns:
-                    return Written(f"np.outer({first}, {second})", ATOM)
-                vector = self._at(x, ATOM)
-                turned = f"{vector}{self._dialect.transpose}" if axis == 1 else f"{ones}{self._dialect.transpose}"
-                return Written(f"{ones}*{turned}" if axis == 1 else f"{vector}*{turned}", PRODUCT)
-        raise self._missing(node)
-
-    def _diagonal_matrix(self, x: Node) -> Written:
-        identity = self._dialect.identity
-        match x:
-            case Const() if x.is_filled and x.value == 1:
-                return Written(self._with_sizes(identity, x.type.shape), ATOM)
-        return Written(self._of("matrix", self._text(x)), ATOM)
-
-    # Calls
-
-    def _function(self, name: str, x: Node) -> str:
-        return self._of(name, self._text(x))
-
-    def _of(self, name: str, argument: str) -> str:
-        return self._dialect.matrices[name].format(x=argument)
-
-    def _call(self, name: str, argument: str, node: Node) -> str:
-        function = self._dialect.functions[name]
-        return self._dialect.call.format(f=function, x=argument) if node.type.ndim else f"{function}({argument})"

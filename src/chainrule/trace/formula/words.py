@@ -27,13 +27,14 @@ FUNCTION_NAMES = (
 )  # fmt: skip
 
 _ALIASES = {
-    "Tr": "tr", "abs2": "square", "absolute": "abs", "acos": "arccos", "acosh": "arccosh", "amax": "max", "amin": "min",
-    "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2", "atanh": "arctanh", "average": "mean",
-    "bce": "binary_cross_entropy", "bmm": "matmul", "cat": "concatenate", "concat": "concatenate", "corrcoef": "corr",
-    "crossentropy": "cross_entropy", "determinant": "det", "diagonal": "diag", "fabs": "abs", "hadamard": "multiply",
-    "heaviside": "indicator", "identity": "eye", "inverse": "inv", "layernorm": "layer_norm", "leakyrelu": "leaky_relu",
-    "ln": "log", "log_10": "log10", "log_2": "log2", "log_det": "logdet", "log_e": "log", "log_sum_exp": "logsumexp",
-    "logistic": "sigmoid", "logsigmoid": "log_sigmoid", "logsoftmax": "log_softmax", "lse": "logsumexp", "mm": "matmul",
+    "Diagonal": "diag", "Tr": "tr", "abs2": "square", "absolute": "abs", "acos": "arccos", "acosh": "arccosh",
+    "amax": "max", "amin": "min", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2",
+    "atanh": "arctanh", "average": "mean", "bce": "binary_cross_entropy", "bmm": "matmul", "cat": "concatenate",
+    "concat": "concatenate", "corrcoef": "corr", "crossentropy": "cross_entropy", "determinant": "det",
+    "diagonal": "diag", "fabs": "abs", "hadamard": "multiply", "heaviside": "indicator", "identity": "eye",
+    "inverse": "inv", "layernorm": "layer_norm", "leakyrelu": "leaky_relu", "ln": "log", "log_10": "log10",
+    "log_2": "log2", "log_det": "logdet", "log_e": "log", "log_sum_exp": "logsumexp", "logistic": "sigmoid",
+    "logsigmoid": "log_sigmoid", "logsoftmax": "log_softmax", "lse": "logsumexp", "mm": "matmul",
     "mpower": "matrix_power", "mse": "mean_squared_error", "mse_loss": "mean_squared_error", "mv": "matmul",
     "pow": "power", "reduce_logsumexp": "logsumexp", "reduce_max": "max", "reduce_mean": "mean", "reduce_min": "min",
     "reduce_sum": "sum", "rmsnorm": "rms_norm", "sgn": "sign", "sigma": "sigmoid", "swish": "silu", "tg": "tan",
