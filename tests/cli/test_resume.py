@@ -16,7 +16,8 @@ import pytest
 from click.testing import Result
 from support.subprocesses import identity, wait_for
 
-from chainrule.cli import learning, refitting, trials
+from chainrule.cli import refitting, trials
+from chainrule.learners import learning
 from chainrule.models import inspect_model, load_checkpoint, load_model, save_checkpoint
 from chainrule.networks import TrainingState, train
 from chainrule.training import BlockOrder

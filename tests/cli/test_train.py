@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from chainrule.cli.learning import learners, read_data
-from chainrule.cli.plan import Plan
+from chainrule.learners import Plan, learners, read_data
 from chainrule.models import load_model
 from chainrule.networks import train
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
 
 Check = Callable[[Any], None]
-CHECKS: list[tuple[Any, Check]] = [
-    pair for estimator in (MLPClassifier(), MLPRegressor()) for pair in estimator_checks_generator(estimator)
-]
+FEW: dict[str, Any] = {"hidden_layer_sizes": (8,), "ensemble": 1, "max_epochs": 40, "learning_rate": 0.02}
+"""Settings with which the checks are fast."""
+
+ESTIMATORS = (MLPClassifier(), MLPRegressor(), TabularClassifier(**FEW), TabularRegressor(**FEW))
+CHECKS: list[tuple[Any, Check]] = [pair for each in ESTIMATORS for pair in estimator_checks_generator(each)]
 
 
 def title(part: Any) -> str:

@@ -24,7 +24,7 @@ ROOMS = frozenset(
     {"trace", "ir", "primitives", "functions", "layers", "calculus", "transforms"}
     | {"derivation", "deriving", "emit", "words", "files", "plots", "gallery", "interchange"}
     | {"grading", "cage", "cli", "training", "networks", "engines"}
-    | {"tables", "models", "exports", "estimators", "schema", "explorer"}
+    | {"tables", "models", "exports", "estimators", "learners", "schema", "explorer"}
 )
 """The rooms whose messages all have translations."""
 

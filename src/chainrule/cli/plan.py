@@ -1,133 +1,15 @@
-"""The settings of `chainrule train`: parsed from options, stored in a checkpoint, and read again to resume."""
+"""The options of `chainrule train` as settings."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from itertools import product
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
 
 from chainrule.cli.errors import CommandError
-from chainrule.networks import LOSS_TYPES, LossLike, Quantile, read_loss
-from chainrule.schema import (
-    COUNT,
-    MANY,
-    NOT_BELOW_0,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SHARE,
-    DescriptionError,
-    Schema,
-    checked,
-    one_of,
-    whole,
-)
+from chainrule.learners import NO_LAYERS
+from chainrule.schema import NOT_NEGATIVE, POSITIVE, Schema, checked
 from chainrule.tables import Kind
 
-MOST_COMBINATIONS = 200
-MOST_MEMBERS = 100
-NO_LAYERS = "none"
-SOLVER_NAMES = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lbfgs")
-WIDTH = whole(at_least=1, at_most=2**20 - 1)
 _SCHEMA = Schema(error=CommandError)
-_NUMBERS = re.compile(r"(\w+)\s*\(([-+.\deE,\s]*)\)")
-
-
-class Combination(NamedTuple):
-    """A combination of the settings that a search varies; a `learning_rate` of None is the default of the solver."""
-
-    hidden: tuple[int, ...]
-    learning_rate: float | None
-    alpha: float
-
-    @property
-    def layers(self) -> str:
-        """The widths as text, such as `32,32`."""
-        return layers_text(self.hidden)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All settings that determine the result of training, as plain data."""
-
-    target: str
-    task: Literal["classification", "regression"] | None
-    drop: tuple[str, ...]
-    kinds: tuple[tuple[str, Kind], ...]
-    hidden: Annotated[tuple[tuple[Annotated[int, WIDTH], ...], ...], MANY]
-    learning_rates: Annotated[tuple[Annotated[float, POSITIVE] | None, ...], MANY]
-    alphas: Annotated[tuple[Annotated[float, NOT_NEGATIVE], ...], MANY]
-    activation: str
-    output_activation: str | None
-    loss: str | None
-    dropout: Annotated[float, SHARE]
-    normalization: Literal["layer", "batch"] | None
-    solver: Annotated[str, one_of(*SOLVER_NAMES)]
-    epochs: Annotated[int, whole(at_least=1, at_most=10**9)] | None
-    batch_size: Annotated[int, COUNT] | None
-    patience: Annotated[int, COUNT]
-    class_weight: str | None
-    validation: str | None
-    delimiter: str | None
-    seed: Annotated[int, NOT_BELOW_0]
-    engine: Literal["native", "xla"] | None = None
-    ensemble: Annotated[int, whole(at_least=1, at_most=MOST_MEMBERS)] | None = None
-    refit: bool | None = None
-
-    @property
-    def combinations(self) -> list[Combination]:
-        """All combinations, in the order of the search."""
-        return [Combination(*choice) for choice in product(self.hidden, self.learning_rates, self.alphas)]
-
-    def loss_like(self, task: str) -> LossLike:
-        """Return the given loss, or the default of the task."""
-        if self.loss is None:
-            return "cross_entropy" if task == "classification" else "squared"
-        return parse_loss(self.loss)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """Reconstruct a plan from `to_json`; raise CommandError for anything else.
-
-        Settings that an earlier version lacks are None.
-        """
-        given = {field.name: data.get(field.name) for field in fields(cls)}
-        try:
-            plan: Plan = Schema().instance(cls, given, "plan")
-        except DescriptionError as error:
-            raise CommandError(f"the checkpoint has no valid plan: {error}; train anew") from None
-        plan.check()
-        return plan
-
-    def check(self) -> None:
-        """Raise CommandError for incompatible settings."""
-        if len(self.combinations) > MOST_COMBINATIONS:
-            raise CommandError(
-                f"--hidden, --learning-rate and --alpha make {len(self.combinations)} combinations; give at most "
-                f"{MOST_COMBINATIONS}"
-            )
-        if self.solver == "lbfgs":
-            for option, given in (
-                ("--learning-rate", self.learning_rates != (None,)),
-                ("--batch-size", self.batch_size is not None),
-            ):
-                if given:
-                    raise CommandError(
-                        f"{option} is not for --solver lbfgs, which takes all rows at once; leave it out"
-                    )
-            if self.dropout:
-                raise CommandError("--dropout is not for --solver lbfgs, whose steps need an exact loss; leave it out")
-        if self.task == "regression" and self.class_weight is not None:
-            raise CommandError("--class-weight is for classes; leave it out, or give --task classification")
-        if self.dropout and not any(self.hidden):
-            raise CommandError("--dropout is for hidden layers, and there are none; leave it out")
-        if self.loss is not None:
-            read_loss(parse_loss(self.loss))
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
@@ -140,30 +22,6 @@ def parse_widths(text: str) -> tuple[int, ...]:
             f"--hidden is {text!r}; give the widths of the hidden layers, 1 or more each, as in 32,32, or none"
         )
     return tuple(int(part) for part in parts)
-
-
-def layers_text(hidden: Sequence[int]) -> str:
-    """Format widths as the option takes them."""
-    return ",".join(map(str, hidden)) or NO_LAYERS
-
-
-def parse_loss(text: str) -> LossLike:
-    """Parse a name, a name with parameters such as `huber(2)` or `quantile(0.1, 0.9)`, or a formula in p and y."""
-    match = _NUMBERS.fullmatch(text.strip())
-    if match is None or match[1] not in LOSS_TYPES:
-        return text.strip()
-    try:
-        numbers = [float(part) for part in match[2].split(",") if part.strip()]
-    except ValueError:
-        raise CommandError(f"--loss is {text!r}; give numbers in the brackets, as in huber(2)") from None
-    kind = LOSS_TYPES[match[1]]
-    if kind is Quantile:
-        return Quantile(tuple(numbers))
-    names = [field.name for field in fields(kind)]
-    if len(numbers) > len(names):
-        takes = f"{len(names)} number{'s' if len(names) != 1 else ''} ({', '.join(names)})" if names else "no numbers"
-        raise CommandError(f"--loss is {text!r}; {match[1]} takes {takes}")
-    return {"name": match[1], **dict(zip(names, numbers, strict=False))}
 
 
 def parse_kinds(texts: Iterable[str]) -> tuple[tuple[str, Kind], ...]:
@@ -197,25 +55,3 @@ def parse_learning_rates(learning_rates: Sequence[float]) -> tuple[float | None,
 def parse_alphas(alphas: Sequence[float], default: float) -> tuple[float, ...]:
     """Return the penalties without duplicates."""
     return tuple(dict.fromkeys(checked("--alpha", alpha, NOT_NEGATIVE, CommandError) for alpha in alphas)) or (default,)
-
-
-def parse_class_weight(text: str | None, classes: Sequence[str]) -> dict[str, float] | None:
-    """Parse weights by class such as `"yes=5,no=1"`; None for `balanced`, whose weights depend on the rows."""
-    if text is None or text == "balanced":
-        return None
-    weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, equal, number = part.rpartition("=")
-        try:
-            weights[name.strip()] = checked(
-                f"--class-weight of {name.strip()!r}", float(number), POSITIVE, CommandError
-            )
-        except ValueError:
-            equal = ""
-        if not equal or not name.strip():
-            raise CommandError(f"--class-weight is {text!r}; give balanced, or a weight for classes, as in yes=5,no=1")
-        if classes and name.strip() not in classes:
-            raise CommandError(
-                f"--class-weight names {name.strip()!r}, which is not a class; there are {', '.join(classes[:20])}"
-            )
-    return weights

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chainrule
-from chainrule.cli.learning import BATCH, DTYPE, TOLERANCE, Data, Learner, parameter_count
-from chainrule.cli.plan import Plan
 from chainrule.cli.scoring import Scorer
 from chainrule.cli.trials import Standing
+from chainrule.learners import BATCH, DTYPE, TOLERANCE, Data, Learner, Plan, parameter_count
 from chainrule.networks import (
     Architecture,
     Huber,

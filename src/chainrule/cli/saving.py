@@ -11,10 +11,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.learning import Data, Learner
-from chainrule.cli.plan import Plan
 from chainrule.cli.trials import Standing
 from chainrule.interrupts import deferred
+from chainrule.learners import Data, Learner, Plan
 from chainrule.models import Checkpoint, Model, ModelError, load_checkpoint, save_checkpoint, save_model
 from chainrule.networks import Architecture, TrainingState
 from chainrule.reports import Report, Trial

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.cli.learning import Data
+from chainrule.learners import Data
 from chainrule.networks import CrossEntropy, Gamma, Huber, LogCosh, Loss, Quantile, Squared, Tweedie
 from chainrule.reports import MEDIAN, class_scores, number_scores
 from chainrule.tables import ClassTarget

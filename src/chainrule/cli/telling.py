@@ -8,11 +8,10 @@ from typing import Any
 import click
 
 from chainrule import reports
-from chainrule.cli.learning import Data, Learner
 from chainrule.cli.output import duration, page_width, say_line
-from chainrule.cli.plan import Plan
 from chainrule.cli.reporting import columns_of
 from chainrule.cli.sentences import say
+from chainrule.learners import Data, Learner, Plan
 from chainrule.reports import (
     Report,
     advice,

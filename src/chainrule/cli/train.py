@@ -14,27 +14,24 @@ import click
 from chainrule.cli import saving
 from chainrule.cli.errors import CommandError, check_outputs
 from chainrule.cli.help import Command
-from chainrule.cli.learning import Learner, learners, read_data
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
 from chainrule.cli.paths import check_page, limits_of, table_path, unlimited_option
 from chainrule.cli.plan import (
-    MOST_MEMBERS,
-    SOLVER_NAMES,
-    Plan,
     parse_alphas,
     parse_drop,
     parse_kinds,
     parse_learning_rates,
     parse_widths,
 )
-from chainrule.cli.refitting import refit, refits
+from chainrule.cli.refitting import refit
 from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
+from chainrule.learners import MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
 from chainrule.models import Checkpoint
 from chainrule.networks import network_derivation, one_member
 from chainrule.reports import Report, render_page
@@ -43,7 +40,7 @@ from chainrule.tables import Limits
 from chainrule.words import ChainruleError, Language
 
 HIDDEN = "100"
-ALPHA = 1.0
+ALPHA = 3.0
 PATIENCE = 20
 CHECKPOINT_SECONDS = 30.0
 

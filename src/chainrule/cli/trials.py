@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.learning import Data, Learner
 from chainrule.cli.live import Live
 from chainrule.cli.scoring import Scorer
 from chainrule.interrupts import deferred
+from chainrule.learners import Data, Learner
 from chainrule.networks import FormulaLoss, TrainingState, Validation, predict_rows, train
 from chainrule.reports import Run, Trial
 from chainrule.training import DivergenceWarning

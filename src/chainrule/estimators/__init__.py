@@ -3,5 +3,13 @@
 from chainrule.estimators.classifier import MLPClassifier
 from chainrule.estimators.errors import DivergenceError, ParameterError
 from chainrule.estimators.regressor import MLPRegressor
+from chainrule.estimators.tabular import TabularClassifier, TabularRegressor
 
-__all__ = ["DivergenceError", "MLPClassifier", "MLPRegressor", "ParameterError"]
+__all__ = [
+    "DivergenceError",
+    "MLPClassifier",
+    "MLPRegressor",
+    "ParameterError",
+    "TabularClassifier",
+    "TabularRegressor",
+]

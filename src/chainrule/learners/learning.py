@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.cli.errors import CommandError
-from chainrule.cli.plan import Combination, Plan, parse_class_weight
+from chainrule.learners.errors import LearnerError
+from chainrule.learners.plan import Combination, Plan, parse_class_weight
 from chainrule.networks import (
     Architecture,
     FormulaLoss,
@@ -26,7 +26,7 @@ from chainrule.networks import (
     Tweedie,
     read_loss,
 )
-from chainrule.tables import ClassTarget, Limits, NumberTarget, Prepared, Target, joined, open_table, prepare
+from chainrule.tables import ClassTarget, Limits, NumberTarget, Prepared, Source, Target, joined, open_table, prepare
 from chainrule.training import LBFGS, Adam, AdamW, BlockOrder, NAdam, Optimizer, RMSprop
 
 Array: TypeAlias = NDArray[Any]
@@ -132,6 +132,21 @@ def read_data(
     held = HELD_OUT_LARGE if os.path.getsize(path) > LARGE_FILE else HELD_OUT + CHOOSING
     if validation is not None:
         held *= CHOOSING_SHARE
+    return table_data(source, plan, held, report, validation)
+
+
+def table_data(
+    source: Source,
+    plan: Plan,
+    held: float,
+    report: Callable[[str, int], None] | None = None,
+    validation: Source | None = None,
+    scored: bool = True,
+) -> Data:
+    """Encode a table, and divide its rows; `held` is the fraction that is not trained on.
+
+    If it is not `scored`, all of these rows are for stopping.
+    """
     task: Any = plan.task
     kinds: Any = dict(plan.kinds)
     prepared = prepare(
@@ -145,13 +160,13 @@ def read_data(
         seed=plan.seed,
         report=report,
     )
-    return _parted(prepared, plan)
+    return parted(prepared, plan, scored)
 
 
-def _parted(prepared: Prepared, plan: Plan) -> Data:
+def parted(prepared: Prepared, plan: Plan, scored: bool = True) -> Data:
     """Divide held-out rows into those for stopping and those for the report (a validation table's, if given)."""
     held = np.arange(len(prepared.y_held))
-    whole = prepared.X_validation is not None
+    whole = prepared.X_validation is not None or not scored
     choosing = held if whole else _stratified(prepared, CHOOSING_SHARE, plan.seed)
     if len(choosing) < FEWEST_CHOOSING and len(plan.combinations) == 1:
         if len(choosing):
@@ -168,8 +183,8 @@ def _parted(prepared: Prepared, plan: Plan) -> Data:
     X_held, y_held = prepared.X_validation, prepared.y_validation
     if X_held is None or y_held is None:
         X_held, y_held = prepared.X_held[held], prepared.y_held[held]
-    if not len(y_held):
-        raise CommandError("no row is left to report on; give more rows, or --validation FILE")
+    if scored and not len(y_held):
+        raise LearnerError("no row is left to report on; give more rows, or --validation FILE")
     if whole:
         choosing = np.random.default_rng([plan.seed, 2]).permutation(choosing)
     choosing = choosing[:MOST_CHOOSING]
@@ -208,7 +223,7 @@ def _target(prepared: Prepared, plan: Plan) -> tuple[Target, Callable[[Array], A
     if isinstance(target, ClassTarget):
         return _class_target(target, loss)
     if loss.kind != "values":
-        raise CommandError(
+        raise LearnerError(
             f"--loss {loss.name} is for classes, and {target.name!r} is learnt as a number; give squared, huber or "
             "another, or --task classification"
         )
@@ -231,7 +246,7 @@ def _class_target(target: ClassTarget, loss: Loss) -> tuple[Target, Callable[[Ar
     if isinstance(loss, FormulaLoss):
         count = len(target.classes)
         return target, lambda y: np.eye(count, dtype=DTYPE)[y]
-    raise CommandError(
+    raise LearnerError(
         f"--loss {loss.name} is for numbers, and {target.name!r} is learnt as classes; give cross_entropy, focal or a "
         "formula, or --task regression"
     )
@@ -250,7 +265,7 @@ def _class_weights(prepared: Prepared, plan: Plan) -> Array | None:
         return None
     target = prepared.target
     if not isinstance(target, ClassTarget):
-        raise CommandError("--class-weight is for classes, and the target is a number; leave it out")
+        raise LearnerError("--class-weight is for classes, and the target is a number; leave it out")
     given = parse_class_weight(plan.class_weight, target.classes)
     counts = np.bincount(prepared.y, minlength=len(target.classes))
     if given is None:

@@ -1,0 +1,60 @@
+"""From a table to networks: rows divided, the architecture and the settings of training, and training on all rows."""
+
+from chainrule.learners.errors import LearnerError
+from chainrule.learners.learning import (
+    BATCH,
+    CHOOSING,
+    DTYPE,
+    TOLERANCE,
+    Data,
+    Learner,
+    default_members,
+    learners,
+    levels_of,
+    order_for,
+    parameter_count,
+    parted,
+    read_data,
+    standardized,
+    table_data,
+)
+from chainrule.learners.plan import (
+    MOST_MEMBERS,
+    NO_LAYERS,
+    SOLVER_NAMES,
+    Combination,
+    Plan,
+    layers_text,
+    parse_class_weight,
+    parse_loss,
+)
+from chainrule.learners.whole import refits, whole_learner
+
+__all__ = [
+    "BATCH",
+    "CHOOSING",
+    "DTYPE",
+    "MOST_MEMBERS",
+    "NO_LAYERS",
+    "SOLVER_NAMES",
+    "TOLERANCE",
+    "Combination",
+    "Data",
+    "Learner",
+    "LearnerError",
+    "Plan",
+    "default_members",
+    "layers_text",
+    "learners",
+    "levels_of",
+    "order_for",
+    "parameter_count",
+    "parse_class_weight",
+    "parse_loss",
+    "parted",
+    "read_data",
+    "refits",
+    "standardized",
+    "table_data",
+    "whole_learner",
+]
