@@ -17,6 +17,7 @@ from chainrule.estimators.scikit import (
     ConvergenceWarning,
     Estimator,
     Regressor,
+    check_array,
     check_is_fitted,
     check_random_state,
     column_or_1d,
@@ -345,8 +346,7 @@ class TabularClassifier(Classifier, TabularNetwork):
             return np.asarray(np.log(self.predict_proba(X)))
 
     def _targets(self, y: Any, rows: int) -> tuple[Any, ClassTarget | None]:
-        labels = column_or_1d(y, warn=True)
-        _check_rows(labels, rows)
+        labels = _column(y, rows)
         kind = type_of_target(labels, input_name="y", raise_unknown=True)
         if kind not in ("binary", "multiclass"):
             raise ValueError(f"Unknown label type: {kind}; give classes, or use TabularRegressor for numbers")
@@ -404,20 +404,25 @@ class TabularRegressor(Regressor, TabularNetwork):
         return np.asarray(self._outputs(X).predictions, float)
 
     def _targets(self, y: Any, rows: int) -> tuple[Any, ClassTarget | None]:
-        values = np.asarray(column_or_1d(y, warn=True))
-        _check_rows(values, rows)
         try:
-            numbers = values.astype(float)
-        except (TypeError, ValueError):
+            numbers = _column(y, rows).astype(float)
+        except (TypeError, ValueError) as error:
+            if "convert" not in str(error):
+                raise
             raise ValueError("y holds texts; give numbers, or use TabularClassifier for classes") from None
-        if not np.isfinite(numbers).all():
-            raise ValueError("y contains NaN or infinity; remove these rows")
         return numbers, None
 
 
-def _check_rows(y: Array, rows: int) -> None:
-    if len(y) != rows:
-        raise ValueError(f"X has {rows} rows and y has {len(y)}; inconsistent numbers of samples")
+def _column(y: Any, rows: int) -> Array:
+    """Return the target (rows,); raise ValueError for another shape and for numbers that are not finite."""
+    values = np.asarray(column_or_1d(y, warn=True))
+    if len(values) != rows:
+        raise ValueError(f"X has {rows} rows and y has {len(values)}; inconsistent numbers of samples")
+    return (
+        np.asarray(check_array(values, ensure_2d=False, dtype=None, input_name="y"))
+        if values.dtype.kind == "f"
+        else values
+    )
 
 
 def _free_name(name: str, taken: Any) -> str:
