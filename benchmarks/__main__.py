@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, coldstart, cycles, estimators, javascript, machine, page, scaling, training
+from benchmarks import chart, coldstart, cycles, estimators, javascript, machine, page, scaling, tables, training
 from benchmarks.grading import mutants
 from benchmarks.jobs import JOBS
 from benchmarks.measure import BenchmarkError
@@ -53,6 +53,7 @@ BENCHMARKS = {
     **{name: Benchmark(partial(training.run, job), training.text) for name, job in JOBS.items()},
     "coldstart": Benchmark(coldstart.run, coldstart.text),
     "estimators": Benchmark(estimators.run, estimators.text),
+    "tables": Benchmark(tables.run, tables.text),
     "scaling": Benchmark(scaling.run, scaling.text),
     "javascript": Benchmark(javascript.run, javascript.text),
     "cycles": Benchmark(cycles.run, cycles.text),

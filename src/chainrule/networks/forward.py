@@ -57,14 +57,18 @@ def activated(architecture: Architecture, k: int, z: Any, parameters: Mapping[st
         if architecture.normalization == "layer":
             normal = layer_norm(z, gain, shift, NORM_EPS)
         elif training:
-            several = architecture.members > 1
-            centred = z - np.mean(z, axis=-2, keepdims=several)
-            normal = centred / np.sqrt(np.mean(centred**2, axis=-2, keepdims=several) + NORM_EPS) * gain + shift
+            centred = z - _mean_of_rows(architecture, z)
+            normal = centred / np.sqrt(_mean_of_rows(architecture, centred**2) + NORM_EPS) * gain + shift
         else:
             scale = gain / np.sqrt(parameters[f"variance{k}"] + NORM_EPS)
             normal = (z - parameters[f"mean{k}"]) * scale + shift
         z = named(f"n{k}", normal)
     return named(f"a{k}", each_member(architecture, architecture.layers[k - 1], z))
+
+
+def _mean_of_rows(architecture: Architecture, z: Any) -> Any:
+    """The mean over the rows of a batch, of each member."""
+    return np.mean(z, axis=0) if architecture.members == 1 else np.mean(z, axis=-2, keepdims=True)
 
 
 def each_member(architecture: Architecture, activation: Activation, z: Any) -> Any:
