@@ -12,7 +12,7 @@ from support.browsing import WIDTHS, launched, reach, visiting
 import chainrule as cr
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Position
 
 TABLE = "length,width,kind\n" + "\n".join(
     f"{4 + k % 5 / 4},{k % 3 + k % 7 / 9:.2f},{('oak', 'elm', 'ash')[k % 3]}" for k in range(30)
@@ -38,7 +38,7 @@ def points(page: Page) -> list[list[float]]:
     return [[*values[0][2 * k : 2 * k + 2], each] for k, each in enumerate(values[1])]
 
 
-def in_plane(page: Page, x: float, y: float) -> dict[str, float]:
+def in_plane(page: Page, x: float, y: float) -> Position:
     plane = page.locator(".plane")
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()

@@ -142,6 +142,7 @@ def test_a_page_sends_what_is_typed_and_opens_what_comes(server: Server) -> None
 def test_the_command_serves_until_ctrl_c_and_names_a_port_that_is_taken() -> None:
     command = [sys.executable, "-m", "chainrule", "explore", "sum(x^2)", "--shape", "x: n", "--serve"]
     with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         said = process.stdout.readline()
         port = int(said.split("127.0.0.1:")[1].split("/")[0])
         connection = HTTPConnection("127.0.0.1", port, timeout=HANG)

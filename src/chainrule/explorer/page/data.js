@@ -1,7 +1,7 @@
 // Data of the reader's own: points drawn in the plane, and tables that are pasted, dropped or chosen.
 
 import { button, choice, html } from "./dom.js";
-import { frameOf, hasPlane, symbol } from "./boundary.js";
+import { frameOf, hasPlane, picture, symbol } from "./boundary.js";
 import { short } from "./numbers.js";
 import { dataOf, mostClasses, placesOf, pointData, pointsOf, tableOf, titleOf } from "./table.js";
 
@@ -98,8 +98,10 @@ export function dataPanel(app, plane) {
     const [x, y] = from(frameOf(app), ...app.cross);
     app.tell(app.say("cross at", short(x), short(y)));
   });
-  plane.addEventListener("focus", () => app.refresh({ light: true }));
-  plane.addEventListener("blur", () => app.refresh({ light: true }));
+  // Nothing else is redrawn, lest a button move away that is being pressed.
+  const redraw = () => isPlane() && plane.replaceChildren(picture(app));
+  plane.addEventListener("focus", redraw);
+  plane.addEventListener("blur", redraw);
 
   const choose = (tool) => {
     app.tool = tool;

@@ -174,7 +174,8 @@ function targetOf(column, at, { kind, outputs, isBounded }) {
     return { values: number, outputs: Math.max(count, 2), classes };
   }
   if (count <= 2 && (kind === "vector" || limit === 1 || limit === Infinity)) return { values: number, outputs: 1, classes };
-  if (kind === "vector" || count > limit) throw new TableError((say) => say("many classes", count, kind === "vector" || limit === 1 ? 2 : limit));
+  const most = kind === "vector" || limit === 1 ? 2 : limit;
+  if (count > most) throw new TableError((say) => say("many classes", count, most));
   const width = limit === Infinity ? count : limit;
   return { values: number.flatMap((own) => Array.from({ length: width }, (_, k) => Number(k === own))), outputs: width, classes };
 }
