@@ -394,6 +394,22 @@ def test_training_gives_the_same_bits_on_any_number_of_threads_and_agrees_with_t
         np.testing.assert_allclose(value, reference.params[name], rtol=1e-9)
 
 
+def embedded(labels: Any, E: Any, W: Any) -> Any:
+    h = np.zeros((labels.shape[0], 4))
+    for t in range(5):
+        h = np.tanh(E[labels[:, t]] + h @ W)
+    return np.sum(h)
+
+
+@pytest.mark.parametrize("label", [7, -8])
+def test_an_index_out_of_range_in_a_round_is_refused(label: int) -> None:
+    params, labels = {"E": np.ones((7, 4)), "W": np.eye(4)}, np.zeros((9, 5), int)
+    assert np.isfinite(cr.fit(embedded, params, {"labels": labels - 7 * (labels + 1)}, epochs=1).history["loss"]).all()
+    labels[3, 2] = label
+    with pytest.raises(ProgramError, match=f"an index is out of range: index {label} .*labels holds"):
+        cr.fit(embedded, params, {"labels": labels}, epochs=1)
+
+
 def test_memory_is_linear_in_the_length() -> None:
     sizes = []
     for count in (100, 200, 400):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import Apply, Const, DType, Input, Node, Program, ProgramError
+from chainrule.calculus import Scan
+from chainrule.ir import Apply, Const, DType, Input, Node, Program, ProgramError, topological_order
 from chainrule.primitives import RandomUniform, evaluate_nodes
 
 
@@ -29,9 +30,26 @@ def check_indices(program: Program, values: Mapping[str, NDArray[Any]]) -> None:
         known: dict[Node, NDArray[Any]] = {
             node: np.full(node.type.concrete_shape, extreme(value), np.int64) for node, value in named.items()
         }
-        for node in program.nodes:
-            if isinstance(node, Apply) and _chooses(node, known):
-                known[node] = _tried(node, known, named)
+        _try_all(program.nodes, known, named)
+
+
+def _try_all(nodes: Sequence[Node], known: dict[Node, NDArray[Any]], named: Mapping[Input, NDArray[Any]]) -> None:
+    """Try the nodes that depend on known integers, and enter their values; of a loop, those of one step."""
+    loops: set[object] = set()
+    for node in nodes:
+        if not isinstance(node, Apply) or not _chooses(node, known):
+            continue
+        if not isinstance(node.primitive, Scan):
+            known[node] = _tried(node, known, named)
+        elif (loop := (node.primitive.together, node.operands)) not in loops:
+            loops.add(loop)
+            for extreme in (np.min, np.max):
+                within: dict[Node, NDArray[Any]] = {
+                    symbol: np.full(symbol.type.concrete_shape, extreme(known[operand]), symbol.type.dtype.numpy)
+                    for symbol, operand in zip(node.primitive.inputs, node.operands, strict=True)
+                    if operand in known and known[operand].size
+                }
+                _try_all(topological_order(node.primitive.outputs), within, named)
 
 
 def _chooses(node: Apply, known: Mapping[Node, object]) -> bool:
