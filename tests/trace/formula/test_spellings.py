@@ -73,6 +73,8 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
      lambda x, X: np.mean(x) + np.mean(X) + X.size),
     # tensor and inner products
     ("x ⊗ y", {}, lambda x, y: np.outer(x, y)),
+    ("norm(kron(A, X))^2", {}, lambda A, X: np.sum(np.kron(A, X) ** 2)),
+    ("tr(kron(A, X)) + det(B)", {}, lambda A, X, B: np.trace(A) * np.trace(X) + np.linalg.det(B)),
     ("(A ⊗ B) x", {"A": "n 3", "B": "d 2", "x": "6"}, lambda A, B, x: np.kron(A, B) @ x),
     ("kron(A, B)*vec(X)", {"A": "n n", "B": "d d", "X": "d n"}, lambda A, B, X: (B @ X @ A.T).flatten("F")),
     ("⟨A x, y⟩", {}, lambda A, x, y: y @ A @ x),
@@ -114,6 +116,8 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
     ("tr(inv(Sw) Sb)", {"Sw": "n n", "Sb": "n n"}, lambda Sw, Sb: np.trace(np.linalg.inv(Sw) @ Sb)),
     ("Wx x + Wh h", {}, lambda Wx, x, Wh, h: Wx @ x + Wh @ h),
     ("XT X", {}, lambda X: X.T @ X),
+    ("norm(W2 tanh(W1x + b1) + b2)^2", {},
+     lambda W1, W2, x, b1, b2: np.sum((W2 @ np.tanh(W1 @ x + b1) + b2) ** 2)),
     (r"\lambda(\|U\|^2+\|V\|^2)", {}, lambda U, V, **rest: rest["lambda"] * (np.sum(U**2) + np.sum(V**2))),
     # sums over indices
     ("sum_i x_i^2 + ∑_{i} x_i", {}, lambda x: np.sum(x**2) + np.sum(x)),

@@ -27,6 +27,9 @@ _WORDS = frozenset({
     "on", "or", "pi", "to", "wd", "xs", "ys", "KL", "CE", "MSE", "NLL", "MAE", "SSE", "eps", "lam", "tol", "reg",
 })  # fmt: skip
 """Names of two or three letters that are not products, unless they have to be."""
+_NUMBERED = re.compile(r"[A-Z]\d+[a-z]\d*")
+_PARTS = re.compile(r"[A-Za-z]\d*")
+"""A name with its number; `W1x` is the product of two."""
 _COORDINATES = "xyzt"
 
 Letter: TypeAlias = tuple[str, str]
@@ -70,6 +73,8 @@ class Runs:
             return marked
         if name == "T" and self._stands_between(place) and "T" not in self._known:
             return [("transpose", "T")]
+        if self._on_paper and _NUMBERED.fullmatch(name) and not self._is_call(place):
+            return [("name", part) for part in _PARTS.findall(name)]
         if not _is_run(name) or self._is_call(place):
             return self._before_call(place) if _is_run(name) else None
         for reading in (self._of_known, self._transposed, self._greek, self._capitals, self._small):
@@ -208,5 +213,8 @@ def _product(letters: str) -> list[Letter]:
 
 def _tokens_of(token: Token, letters: Sequence[Letter]) -> list[Token]:
     """Return a token for each letter, at its place."""
-    start = token.span.start
-    return [Token(kind, text, Span(start + place, start + place + 1)) for place, (kind, text) in enumerate(letters)]
+    start, found = token.span.start, []
+    for kind, text in letters:
+        found.append(Token(kind, text, Span(start, start + len(text))))
+        start += len(text)
+    return found

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from chainrule.ir import ArrayType, Declaration, Program, SymbolicDim
 from chainrule.trace.formula.elaboration import elaborate
 from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.inference import settle
-from chainrule.trace.formula.parser import parse
+from chainrule.trace.formula.parser import Formula, parse
 from chainrule.trace.formula.questions import question_of
-from chainrule.trace.formula.typing import Subject
+from chainrule.trace.formula.syntax import Call, Name, Syntax, parts
+from chainrule.trace.formula.typing import OF_MATRICES, Subject
 from chainrule.trace.formula.words import canonical_name
 from chainrule.trace.specification import properties_of, type_of
 from chainrule.words import ChainruleError
+
+_SIZES = ("n", "m", "p", "q", "k", "l", "r", "s", "u", "v", "g", "h", "t", "w", "a", "b", "c", "d", "o", "e")
 
 
 def trace_formula(
@@ -48,6 +51,8 @@ def trace_formula(
     sizes = {
         name for type_ in given.values() for dim in type_.shape if isinstance(dim, SymbolicDim) for name in dim.names
     }
+    declared_names = {each.name for each in declarations}
+    given |= {name: _type(name, shape) for name, shape in _of_kronecker(formula, given.keys() | declared_names)}
     subject = Subject(formula, list(given), sorted(sizes))
     types: dict[str, ArrayType] = {}
     for name, type_ in given.items():
@@ -64,6 +69,32 @@ def trace_formula(
             each.check(types[canonical_name(each.name)])
     shaping = {canonical_name(each.name): each.property for each in declared if each.property.rank is not None}
     return elaborate(subject, settle(subject, types, shaping)).declare(declared)
+
+
+def _of_kronecker(formula: Formula, known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield shapes for the factors of Kronecker products that stand nowhere else, so that nothing settles them.
+
+    They are square where a function of square matrices is in the formula.
+    """
+    nodes = [node for statement in formula.statements for node in _nodes(statement.value)]
+    names = [node.name for node in nodes if isinstance(node, Name)]
+    square = any(isinstance(node, Call) and node.function in OF_MATRICES for node in nodes)
+    letters = iter([each for each in _SIZES if each not in names])
+    for node in nodes:
+        if isinstance(node, Call) and node.function == "kron":
+            factors = [factor for factor in node.arguments if isinstance(factor, Name) and factor.name[:1].isupper()]
+            for factor in factors:
+                if names.count(factor.name) == 1 and factor.name not in known:
+                    first, second = next(letters, ""), "" if square else next(letters, "")
+                    yield factor.name, f"{first} {second or first}"
+
+
+def _nodes(root: Syntax) -> Iterator[Syntax]:
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(parts(node)))
 
 
 def _by_variable(subject: Subject, declarations: Sequence[Declaration]) -> list[Declaration]:

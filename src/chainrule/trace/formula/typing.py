@@ -35,7 +35,7 @@ _NUMBER = Kind(())
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 _BARS = ("|", "∣", "\\")
 _LINEAR = (" ", "*", "@", "·", "+", "-")
-_OF_MATRICES = frozenset({"tr", "det", "logdet", "inv", "solve"})
+OF_MATRICES = frozenset({"tr", "det", "logdet", "inv", "solve"})
 IDENTITIES = ("I", "eye")
 """The identity matrix, of the size that fits, unless a variable has this name."""
 
@@ -130,7 +130,7 @@ class Subject:
             return "" if has_at and has_dot else "@" if has_at else ".*"
         on_paper = not operators.isdisjoint(("'", " ", "inverse", "^-1"))
         calls = {node.function for node in self.order if isinstance(node, Call)}
-        return ".*" if on_paper or not calls.isdisjoint(_OF_MATRICES) else ""
+        return ".*" if on_paper or not calls.isdisjoint(OF_MATRICES) else ""
 
     @cached_property
     def labels(self) -> dict[str, DType]:
@@ -154,7 +154,7 @@ class Subject:
 def _matrix_powers(nodes: Sequence[Syntax]) -> Iterator[Binary]:
     """Yield whole powers within functions of matrices and in products side by side, as in `tr(X^3)` and `A^2 x`."""
     for node in nodes:
-        of_matrix = isinstance(node, Call) and node.function in _OF_MATRICES
+        of_matrix = isinstance(node, Call) and node.function in OF_MATRICES
         stack = list(parts(node)) if of_matrix or (isinstance(node, Binary) and node.operator == " ") else []
         while stack:
             part = stack.pop()
