@@ -33,6 +33,57 @@ def softmax(z: Array) -> Array:
 
 # For each loss of one parameter the printed Hessian, and the same written down in NumPy.
 HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
+    "sum(abs(x)^3)": ("x", {"x": "n"}, "6 diag(|x|)", lambda x: 6 * np.diag(np.abs(x))),
+    "sum(sqrt(1 + x^2))": (
+        "x",
+        {"x": "n"},
+        "diag((1 − x² / (1 + x²)) / s)",
+        lambda x: np.diag((1 + x**2) ** -1.5),
+    ),
+    "sum(log(cosh(X @ w - y)))": (
+        "w",
+        {"X": "n d", "y": "n", "w": "d"},
+        "Xᵀ diag(1 − tanh(X w − y)²) X",
+        lambda X, w, y: X.T @ np.diag(1 - np.tanh(X @ w - y) ** 2) @ X,
+    ),
+    "norm(x)^3": (
+        "x",
+        {"x": "n"},
+        "3 (‖x‖ · I + x xᵀ / ‖x‖)",
+        lambda x: 3 * (np.linalg.norm(x) * np.eye(len(x)) + np.outer(x, x) / np.linalg.norm(x)),
+    ),
+    "log(1 + norm(x)^2)": (
+        "x",
+        {"x": "n"},
+        "2 (I − 2 x xᵀ / u) / u",
+        lambda x: 2 * np.eye(len(x)) / (1 + x @ x) - 4 * np.outer(x, x) / (1 + x @ x) ** 2,
+    ),
+    "sum(y*exp(-X @ w) + X @ w)": (
+        "w",
+        {"X": "n d", "y": "n", "w": "d"},
+        "Xᵀ diag(u) X",
+        lambda X, w, y: X.T @ np.diag(y * np.exp(-X @ w)) @ X,
+    ),
+    "0.5*(x - m)' @ inv(S) @ (x - m)": (
+        "x",
+        {"x": "n", "m": "n", "S": "n n", "assume": "S symmetric"},
+        "S⁻¹",
+        lambda x, m, S: np.linalg.inv(S),
+    ),
+    "sigmoid(a' @ x)": (
+        "x",
+        {"a": "n", "x": "n"},
+        "(1 − 2 L) · L · (1 − L) · a aᵀ",
+        lambda a, x: (p := sigmoid(a @ x)) * (1 - p) * (1 - 2 * p) * np.outer(a, a),
+    ),
+    "x^4/4 - x^2/2": ("x", {"x": ""}, "3 x² − 1", lambda x: 3 * x**2 - 1),
+    "4*((1/r)^12 - (1/r)^6)": ("r", {"r": ""}, "624 / r¹⁴ − 168 / r⁸", lambda r: 624 / r**14 - 168 / r**8),
+    "x' @ A @ x + (b' @ x)^4": (
+        "x",
+        {"A": "n n", "b": "n", "assume": "A symmetric"},
+        "2 (A + 6 (bᵀ x)² · b bᵀ)",
+        lambda x, A, b: 2 * A + 12 * (b @ x) ** 2 * np.outer(b, b),
+    ),
     "0.5*norm(X @ w - y)^2": ("w", {"X": "n d", "y": "n"}, "Xᵀ X", lambda X, y, w: X.T @ X),
     "sum((X @ w - y)^2)/(2*n)": (
         "w",

@@ -178,11 +178,14 @@ def _merge_scales(node: Apply) -> Node | None:
 
 @rule("reduce a fraction of sizes", Divide, examples=lambda: [
     filled(2) / (2 * named_dim("n")),
+    filled(2) / (filled(2) * size("n")),
     filled(3) / (6 * named_dim("n")),
     filled(0.5) / named_dim("n"),
 ])  # fmt: skip
 def _reduce_fraction(node: Apply) -> Node | None:
     match node:
+        case Apply(Divide(), (Const(float(c)), Apply(Multiply(), (Const(float(d)), n)))) if d and is_scale(n):
+            return Const(c / d, node.type) / n
         case Apply(Divide(), (Const(float(c)), divisor)) if c > 1 and c % 1 == 0:
             rest = _reduced(divisor, int(c))
             return None if rest is None else 1 / Const(rest, node.type)
@@ -203,10 +206,13 @@ def _divide_by_size(node: Apply) -> Node | None:
     -(some_x() * (some_x() - some_y())),
     -(some_x() * (some_x() - some_y()) / Exp()(some_y())),
     -(2 * (some_x() * (some_x() - some_y()))),
+    -((some_x() - 1) * some_y()),
 ])  # fmt: skip
 def _turn_difference(node: Apply) -> Node | None:
     """Absorb the sign into a difference of variables; 1 − y remains unchanged."""
     match node:
+        case Apply(Negate(), (Apply(Multiply(), (Apply(Subtract(), (a, Const() as c)), x)),)) if is_scale(c):
+            return None if isinstance(a, Const) or _has_factor(x, a - c) else (c - a) * x
         case Apply(Negate(), (Apply(Multiply(), (x, Apply(Subtract(), (a, b)))),)):
             return None if isinstance(a, Const) or isinstance(b, Const) or _has_factor(x, a - b) else x * (b - a)
         case Apply(Negate(), (Apply(Multiply(), (c, Apply(Multiply()) as product)),)) if is_scale(c):

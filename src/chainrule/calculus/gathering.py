@@ -16,10 +16,10 @@ from chainrule.calculus.chains import Chain, Link, chain_of, is_row, product_of_
 from chainrule.calculus.collect import Term, factors, operation_count, product_of, sum_of_terms
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
-from chainrule.calculus.rules import Rule, rule, with_operand
+from chainrule.calculus.rules import Rule, both_orders, rule, with_operand
 from chainrule.calculus.symmetry import upright
 from chainrule.ir import Apply, ArrayType, Const, DType, Node, applies, named_dim, parse_shape
-from chainrule.primitives import Add, Broadcast, Contract, Negate, OneHot, Permute, ScatterAdd, Subtract
+from chainrule.primitives import Add, Broadcast, Contract, Exp, Multiply, Negate, OneHot, Permute, ScatterAdd, Subtract
 
 _TERM_LIMIT = 24
 
@@ -162,6 +162,25 @@ def _key(factor: Node, symmetric: Container[Node]) -> Key:
         return factor
     links = chain_of(factor)
     return factor if len(links) < 2 else upright(links, symmetric)
+
+
+@rule("a + b·(1 − a) → b + a·(1 − b)", Add, examples=lambda: [
+    Exp()(some_x() + some_y()) + some_y() * (1 - Exp()(some_x() + some_y())),
+    (1 - Exp()(some_x())) * some_y() + Exp()(some_x()),
+])  # fmt: skip
+def _complement_of_shorter(node: Apply) -> Node | None:
+    """Write the complement of what is shorter to read."""
+    for a, product in both_orders(node):
+        match product:
+            case Apply(Multiply(), (b, Apply(Subtract(), (Const(1) as one, c)))):
+                pass
+            case Apply(Multiply(), (Apply(Subtract(), (Const(1) as one, c)), b)):
+                pass
+            case _:
+                continue
+        if c is a and reading_cost(b) < reading_cost(a):
+            return b + a * (one - b)
+    return None
 
 
 def signed_terms(node: Node) -> Iterator[tuple[int, Node]]:

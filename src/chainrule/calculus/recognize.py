@@ -89,6 +89,7 @@ def _column(x: Node) -> Node:
 @rule("1/(1 + e⁻ˣ) → σ(x)", Divide, examples=lambda: [
     1 / (1 + Exp()(-some_x())),
     1 / (Exp()(-some_x()) + 1),
+    some_y() / (1 + Exp()(-some_x())),
     Exp()(some_x()) / (1 + Exp()(some_x())),
     1 / (1 + Exp()((-some_x("n m")) @ some("w", "m"))),
 ])  # fmt: skip
@@ -98,6 +99,8 @@ def _sigmoid(node: Apply) -> Node | None:
             return Sigmoid()(_negative(x))
         case Apply(Divide(), (Apply(Exp(), (x,)) as above, Apply(Add(), (Const(1), e) | (e, Const(1))))) if above is e:
             return Sigmoid()(x)
+        case Apply(Divide(), (c, Apply(Add(), (Const(1), Apply(Exp(), (x,))) | (Apply(Exp(), (x,)), Const(1))))):
+            return c * Sigmoid()(_negative(x)) if isinstance(beneath_arrangement(c), Input) else None
     return None
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from support.problems import cookbook, courses, gallery, losses, networks, questions, regression, statistics, vectors
+from support.problems import (
+    cookbook,
+    courses,
+    gallery,
+    losses,
+    networks,
+    papers,
+    questions,
+    regression,
+    statistics,
+    vectors,
+)
 from support.problems.problem import Problem
 
 CHAPTERS = {
     module.__name__.rpartition(".")[2]: module.CHAPTER
-    for module in (cookbook, vectors, regression, statistics, networks, courses, losses, gallery, questions)
+    for module in (cookbook, vectors, regression, statistics, networks, courses, losses, gallery, questions, papers)
 }
 PROBLEMS: dict[str, Problem] = {}
 for chapter in CHAPTERS.values():

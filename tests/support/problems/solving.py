@@ -24,9 +24,11 @@ WIDE = 2_000
 STEP = 2.0**-12
 NUMPY = {
     **{name: getattr(np, name) for name in ("sum", "mean", "abs", "exp", "log", "sqrt", "sin", "cosh", "max", "diag")},
+    **{name: getattr(np, name) for name in ("std", "outer")},
     **{name: getattr(np.linalg, name) for name in ("norm", "inv", "det")},
-    **{name: getattr(cr, name) for name in ("sigmoid", "logsumexp")},
+    **{name: getattr(cr, name) for name in ("sigmoid", "logsumexp", "log_sigmoid")},
     "tr": np.trace,
+    "pi": np.pi,
     "eye": lambda size: np.eye(int(size)),
     "max": lambda x, y: np.maximum(x, y),
     "logdet": lambda X: np.linalg.slogdet(X)[1],
