@@ -74,7 +74,11 @@ def into_matrix(page: Page, key: str) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_it_opens_quietly_and_is_accessible(browser: Browser, network: Path, width: int, scheme: Scheme) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    for fragment in ("", f"#line={GRADIENT}W1&entry={GRADIENT}W1:1.2&train=40%400.5"):
+    for fragment in (
+        "",
+        f"#line={GRADIENT}W1&entry={GRADIENT}W1:1.2&train=40%400.5",
+        f"#line={GRADIENT}W1&hidden={GRADIENT}W1,{GRADIENT}b1",
+    ):
         with visiting(browser, network, fragment, width, scheme) as visit:
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
             found = axe.run(visit.page).response["violations"]
@@ -346,4 +350,73 @@ def test_the_derivation_is_taken_away_by_keys(browser: Browser, network: Path, w
         page.locator(".export .copy").press("Enter")
         reach(page, "/clipboard/.test(document.querySelector('.told').textContent)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert visit.is_quiet(), (visit.requests, visit.complaints)
+
+
+def reply(page: Page) -> str:
+    return page.locator(".reply").inner_text()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_hidden_line_is_found_by_keys(browser: Browser, network: Path, width: int) -> None:
+    with visiting(browser, network, width=width) as visit:
+        page = visit.page
+        page.locator(".quizzes").press("Enter")
+        assert opened(page) == "∂L/∂a2=?"
+        page.keyboard.type("y - a2")
+        page.keyboard.press("Enter")
+        assert "The sign is wrong: y − a2 should be a2 − y." in reply(page)
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("a2 - y")
+        page.keyboard.press("Enter")
+        assert opened(page).startswith("∂L∂a2=a2−y")
+        assert page.locator(".quizbar").first.inner_text().startswith("1 of 8 lines found")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        page.keyboard.type("a1 δ2")
+        page.keyboard.press("Enter")
+        assert reply(page).endswith("Transposed: a1 stands where a1ᵀ belongs.")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert visit.is_quiet(), (visit.requests, visit.complaints)
+
+
+def test_a_line_is_put_together_from_tiles_with_hints(browser: Browser, network: Path) -> None:
+    with visiting(browser, network, f"#line={GRADIENT}W1&hidden={GRADIENT}W1", 390) as visit:
+        page = visit.page
+        assert opened(page) == "∂L/∂W1=?"
+        for step in range(3):
+            page.get_by_role("button", name="Hint").press("Enter")
+            assert page.locator(".hints > *").count() == step + 1
+        tiles = page.locator(".tiles")
+        tiles.get_by_role("button", name="X", exact=True).press("Enter")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft")
+        assert opened(page) == "∂L/∂W1=?"
+        tiles.get_by_role("button", name="ᵀ").press("Enter")
+        tiles.get_by_role("button", name="δ2").click()
+        page.locator(".check").press("Enter")
+        assert "The shapes" in reply(page) or "operand" in reply(page)
+        page.locator(".tiles button").last.press("Enter")
+        tiles.get_by_role("button", name="δ1").press("Enter")
+        assert page.locator(".answer").input_value() == "Xᵀ δ1"
+        page.locator(".check").press("Enter")
+        assert opened(page).startswith("∂L∂W1=X")
+        assert "all lines are found" in page.locator(".told").inner_text()
+        assert visit.is_quiet(), (visit.requests, visit.complaints)
+
+
+def test_a_single_line_is_hidden_and_shown_and_the_address_keeps_it(browser: Browser, network: Path) -> None:
+    with visiting(browser, network, f"#line={GRADIENT}b1") as visit:
+        page = visit.page
+        page.locator(".line.open .hide").press("Enter")
+        assert opened(page) == "∂L/∂b1=?"
+        reach(page, "location.hash.includes('hidden=%E2%88%82%20b1')")
+        page.locator(".language").click()
+        assert page.locator(".check").inner_text() == "检查"
+        page.locator(".answer").fill("2 1ᵀ δ1")
+        page.locator(".check").press("Enter")
+        assert "系数有误：所得的值是正确值的 2 倍。" in reply(page)
+        page.locator(".reveal").press("Enter")
+        assert opened(page).startswith("∂L∂b1=1")
         assert visit.is_quiet(), (visit.requests, visit.complaints)

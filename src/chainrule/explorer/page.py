@@ -33,6 +33,10 @@ MODULES = (
     "table.js",
     "state.js",
     "exporting.js",
+    "language.js",
+    "evaluate.js",
+    "mending.js",
+    "judge.js",
     "words.js",
     "dom.js",
     "formula.js",
@@ -43,6 +47,7 @@ MODULES = (
     "data.js",
     "training.js",
     "download.js",
+    "quiz.js",
     "panel.js",
     "ask.js",
     "main.js",
@@ -110,7 +115,7 @@ def _joined(module: str) -> str:
 
 
 def _bare(module: str) -> str:
-    return re.sub(r"^export (?=const |(?:async )?function |class )", "", module, flags=re.MULTILINE)
+    return re.sub(r"^export (?=const |(?:async )?function\*? |class )", "", module, flags=re.MULTILINE)
 
 
 def _shared(scripts: Sequence[str]) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from chainrule.emit import live_module
 from chainrule.explorer.exported import Exports
 from chainrule.explorer.lines import Line, lines_of
 from chainrule.explorer.network import Network, network_of
+from chainrule.explorer.quiz import Arrays, asked, mistakes
 from chainrule.explorer.start import limits
 from chainrule.explorer.training import training_code
 from chainrule.ir import Dim, bind_dim, concrete
@@ -39,6 +40,7 @@ class Payload:
         self.modules: list[str] = []
         self._structures: list[Json] = []
         self._exports = Exports()
+        self._arrays = Arrays()
 
     def add(self, structure: Structure) -> None:
         """Add a structure, with the module that computes its lines."""
@@ -60,7 +62,8 @@ class Payload:
                 "inputs": self._inputs(record, structure.point, structure.sizes),
                 "names": self._names(record),
                 "network": _network(network_of(record)),
-                "lines": [self._line(line, numbers) for line in lines],
+                "lines": [self._line(record, line, numbers) for line in lines],
+                "quiz": self._arrays.quiz(record),
                 "exported": self._exports.of(structure.derivation, structure.point.sizes),
             }
         )
@@ -72,13 +75,15 @@ class Payload:
             **others,
             "markup": list(self._markup),
             "exportedLines": list(self._exports.lines),
+            "arrays": self._arrays.all,
+            "mistakes": mistakes(),
             "structures": self._structures,
         }
 
     def _number(self, markup: str) -> int:
         return self._markup.setdefault(markup, len(self._markup))
 
-    def _line(self, line: Line, numbers: Mapping[int, int]) -> Json:
+    def _line(self, record: Record, line: Line, numbers: Mapping[int, int]) -> Json:
         picture = line.picture
         factors: dict[str, Json] = {}
         for side, factor in (("left", picture.left), ("right", picture.right)):
@@ -90,6 +95,7 @@ class Payload:
             "of": line.of,
             "number": numbers[id(line.claim)],
             "shape": line.shape,
+            "asked": asked(record, line),
             "forms": {form: self._number(markup) for form, markup in line.forms.items()},
             "reasons": {language: [self._number(each) for each in line.reasons[language]] for language in LANGUAGES},
             "remarks": {language: [self._number(each) for each in line.remarks[language]] for language in LANGUAGES},

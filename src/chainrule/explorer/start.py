@@ -19,15 +19,22 @@ _TARGETS = frozenset({"y", "t", "target", "targets"})
 
 
 def starting_values(
-    record: Record, given: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None
+    record: Record,
+    given: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    seed: int = 0,
+    *,
+    spread_out: bool = False,
 ) -> Valuation:
     """Return a point of the record: at the values `given` by name, or at random ones of the `sizes`.
+
+    Values that are `spread_out` are not those of an example: targets are no zeros and ones.
 
     Raises ValuesError for values that do not fit the function, and if no finite point is found.
     """
     if given is not None:
         return Valuation(record, given)
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     bound = {**small_sizes(record.program), **(sizes or {})}
     failure: ValuesError | None = None
     for spread in _SPREADS:
@@ -35,7 +42,10 @@ def starting_values(
             try:
                 point = Valuation(
                     record,
-                    {given_name(node): _drawn(record, node, spread, bound, random) for node in record.program.inputs},
+                    {
+                        given_name(node): _drawn(record, node, spread, bound, random, spread_out)
+                        for node in record.program.inputs
+                    },
                 )
             except ValuesError as error:
                 failure = error
@@ -46,14 +56,14 @@ def starting_values(
 
 
 def _drawn(
-    record: Record, node: Input, spread: str, sizes: Mapping[str, int], random: np.random.Generator
+    record: Record, node: Input, spread: str, sizes: Mapping[str, int], random: np.random.Generator, spread_out: bool
 ) -> NDArray[Any]:
     type_ = node.type.bind(sizes)
     limit = limits(record).get(node)
     declared = record.program.properties(node)
     if not type_.shape and type_.dtype.is_float and not declared:
         spread = "positive"
-    if node.name.lower() in _TARGETS and type_.dtype.is_float and type_.shape and not declared:
+    if not spread_out and node.name.lower() in _TARGETS and type_.dtype.is_float and type_.shape and not declared:
         return random.integers(0, 2, type_.concrete_shape).astype(float)
     values = drawn(type_, spread, random, None if limit is None else bind_dim(limit, sizes), declared=declared)
     return np.round(values, _DECIMALS) if type_.dtype.is_float and not declared else values

@@ -2,11 +2,15 @@
 
 from chainrule.grading.cohorts import Cohort, Submission, grade_folder
 from chainrule.grading.diagnosis import Diagnosis
+from chainrule.grading.edits import PRIORITY
 from chainrule.grading.grades import Grade, Line
 from chainrule.grading.grading import AnswerFile, grade
 from chainrule.grading.instruments import GradeError
+from chainrule.grading.references import batch_size
+from chainrule.grading.words import mistake_sentences
 
 __all__ = [
+    "PRIORITY",
     "AnswerFile",
     "Cohort",
     "Diagnosis",
@@ -14,6 +18,8 @@ __all__ = [
     "GradeError",
     "Line",
     "Submission",
+    "batch_size",
     "grade",
     "grade_folder",
+    "mistake_sentences",
 ]

@@ -233,6 +233,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 say = Sentences(_SENTENCES)
+_FIRST_MISTAKE = "updated"
+_LAST_MISTAKE = "other"
+
+
+def mistake_sentences() -> dict[str, tuple[str, str]]:
+    """Return the sentences on mistakes, in English and Chinese, by their keys."""
+    keys = list(_SENTENCES)
+    return {key: _SENTENCES[key] for key in keys[keys.index(_FIRST_MISTAKE) : keys.index(_LAST_MISTAKE) + 1]}
 
 
 _TITLES: dict[str, tuple[str, str]] = {

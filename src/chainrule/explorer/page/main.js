@@ -9,6 +9,7 @@ import { graph, markEntry, samples } from "./graph.js";
 import { edit, onGridKey, paint } from "./matrix.js";
 import { exact } from "./numbers.js";
 import { panel, show, turned } from "./panel.js";
+import { askable, quizBar } from "./quiz.js";
 import { newState } from "./state.js";
 import { trainingPanel } from "./training.js";
 import { flatOf, largest } from "./values.js";
@@ -41,6 +42,7 @@ export function start(root, payload, provided, runs) {
   };
   app.markup = (number) => payload.markup[number];
   app.text = (key) => state.structure.names[key]?.text ?? key;
+  app.module = () => modules[state.structure.module]();
   app.evaluate = (sizes, inputs) => modules[state.structure.module]().evaluate(sizes, inputs);
 
   app.named = (key, transposed = false) => {
@@ -137,6 +139,32 @@ export function start(root, payload, provided, runs) {
     root.querySelector(".line.open .turn")?.focus();
   };
 
+  // ---- the quiz ---------------------------------------------------------------------------------------------------
+
+  // Hides the lines of these gradients, and no others.
+  app.hide = (keys) => {
+    state.hidden = new Set(keys);
+    const lines = state.structure.lines;
+    const next = state.hidden.has(current().key) ? state.line : lines.findIndex((line) => state.hidden.has(line.key));
+    if (next >= 0) state.line = next;
+    state.entry = null;
+    drawLines();
+    drawFigure();
+    show(app, current(), null);
+    remember();
+    (root.querySelector(".line.open .answer") ?? root.querySelector(".quizzes"))?.focus();
+  };
+  // A hidden line is found by its answer, or shown without one.
+  app.found = (line, answer) => {
+    state.hidden.delete(line.key);
+    drawLines();
+    drawFigure();
+    show(app, current(), null);
+    remember();
+    app.focusLine();
+    app.tell(answer === null ? "" : app.say(state.hidden.size ? "right" : "all right"));
+  };
+
   // ---- changing --------------------------------------------------------------------------------------------------
 
   app.change = (name, index, value) => {
@@ -177,6 +205,7 @@ export function start(root, payload, provided, runs) {
     state.choose(structure, sizes);
     state.line = Math.min(state.line, structure.lines.length - 1);
     app.turned.clear();
+    if (state.hidden.size) state.hidden = new Set(askable(app).map((line) => line.key));
     drawAll();
     remember();
   };
@@ -261,14 +290,16 @@ export function start(root, payload, provided, runs) {
     let kind = null;
     state.structure.lines.forEach((line, number) => {
       const section = line.kind === "abbreviation" ? (kind ?? "forward") : line.kind;
-      if (section !== kind) items.push(html("li", { class: "section" }, html("h2", {}, app.say((kind = section)))));
+      if (section !== kind) items.push(html("li", { class: "section" }, html("h2", {}, app.say((kind = section))), kind === "gradient" ? quizBar(app) : null));
       const open = number === state.line;
       const form = open ? (line.forms[state.form] ?? line.forms.matrix) : line.forms.matrix;
       const head = html(
         "button",
         { type: "button", class: "head", "aria-expanded": String(open), on: { click: () => app.select(number) } },
-        html("span", { class: "formula", markup: app.markup(form) }),
-        html("span", { class: "shape" }, line.shape),
+        state.hidden.has(line.key)
+          ? html("span", { class: "formula" }, app.named(line.key), " = ?")
+          : html("span", { class: "formula", markup: app.markup(form) }),
+        html("span", { class: "shape" }, state.hidden.has(line.key) ? line.shape.replace(/^.*= /, "") : line.shape),
       );
       items.push(html("li", { class: open ? "line open" : "line" }, html("h3", {}, head), open ? panel(app, line) : null));
     });
@@ -393,7 +424,7 @@ export function start(root, payload, provided, runs) {
     if (event.key === "Enter" && event.target.matches?.(".line.open .head")) {
       event.preventDefault();
       const own = root.querySelector(`.line.open .grid .cell[data-key="${CSS.escape(current().key)}"]`);
-      own?.focus();
+      (own ?? root.querySelector(".line.open .answer"))?.focus();
     }
   });
   root.addEventListener("dragover", (event) => app.drop && event.preventDefault());

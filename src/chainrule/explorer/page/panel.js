@@ -5,11 +5,13 @@ import { checked, sources, uses } from "./explain.js";
 import { mark, writtenOut } from "./formula.js";
 import { matrix, ones, turnButton } from "./matrix.js";
 import { exact, spoken } from "./numbers.js";
+import { hideButton, quizPanel } from "./quiz.js";
 import { flatOf } from "./values.js";
 
 const FORMS = ["matrix", "path", "index"];
 
 export function panel(app, line) {
+  if (app.state.hidden.has(line.key)) return quizPanel(app, line);
   const body = html("div", { class: "panel" });
   const forms = FORMS.filter((form) => line.forms[form] !== undefined);
   const distinct = new Set(forms.map((form) => line.forms[form]));
@@ -31,6 +33,8 @@ export function panel(app, line) {
     body.append(html("p", { class: "why differential" }, app.say("differential"), " ", html("span", { markup: app.markup(line.differential) })));
   body.append(arrangement(app, line));
   body.append(html("div", { class: "sentence", "aria-live": "polite" }));
+  const hide = hideButton(app, line);
+  if (hide) body.append(html("p", { class: "quizbar" }, hide));
   return body;
 }
 

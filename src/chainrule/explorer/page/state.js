@@ -20,6 +20,7 @@ export function newState(payload, modules) {
     line: 0,
     entry: null,
     form: "matrix",
+    hidden: new Set(),
     sample: 0,
     seed: 0,
     sizes: {},
@@ -199,6 +200,7 @@ export function newState(payload, modules) {
     const parts = [["line", state.structure.lines[state.line].key]];
     if (state.entry) parts.push(["entry", `${state.entry.name}:${state.entry.index.join(".")}`]);
     if (state.form !== "matrix") parts.push(["form", state.form]);
+    if (state.hidden.size) parts.push(["hidden", [...state.hidden].join(",")]);
     if (structure.network) parts.push(["sample", state.sample + 1]);
     parts.push(["seed", state.seed]);
     if (state.optimizer !== "sgd") parts.push(["optimizer", state.optimizer]);
@@ -246,6 +248,8 @@ export function newState(payload, modules) {
     state.rate = Number(one("rate")) > 0 ? Number(one("rate")) : 0.5;
     state.form = ["matrix", "path", "index"].includes(one("form")) ? one("form") : "matrix";
     state.choose(structure, sizes);
+    const asked = structure.quiz ? structure.lines.filter((line) => line.asked).map((line) => line.key) : [];
+    state.hidden = new Set((one("hidden") ?? "").split(",").filter((key) => asked.includes(key)));
     const acts = [];
     for (const [key, value = ""] of parts) {
       if (key === "train") {
