@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -41,6 +42,7 @@ from chainrule.reports import (
     Rows,
     ScoreSummary,
     Settings,
+    alone,
     decisive,
     permutation_importance,
 )
@@ -54,6 +56,10 @@ Predict: TypeAlias = Callable[[Array], Array]
 LINEAR_ROWS: Final = 20_000
 LINEAR_EPOCHS: Final = 100
 LINEAR_RATE: Final = 0.01
+LINEAR_ALPHAS: Final = (0.3, 3.0, 30.0)
+RIDGES: Final = (1e-8, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
+"""Penalties of the linear model, in the units of `--alpha`, and those of its least squares."""
+
 TRAINING_ROWS: Final = 5_000
 DEEP: Final = 3
 """From this number of hidden layers on, or for a page, the gradient flow is analysed."""
@@ -116,6 +122,7 @@ def make_report(
             residuals=None if isinstance(target, ClassTarget) else _residuals(scorer, target, data.y_held, p),
             levels=() if isinstance(target, ClassTarget) else _levels(scorer, target, data.y_held, p, constant),
             importances=_importances(data, predict, scorer),
+            alone=_alone(data, scorer),
             divisor=scorer.divisor if isinstance(scorer.loss, Huber | LogCosh) else None,
         ),
         version=f"chainrule {chainrule.__version__}",
@@ -168,22 +175,16 @@ def _trivial(data: Data, scorer: Scorer) -> tuple[Array, str]:
 
 
 def _linear(data: Data, architecture: Architecture, scorer: Scorer) -> dict[str, float]:
-    """Return the scores of a linear model with the same loss; empty if the network is one."""
+    """Return the scores of a linear model with the same loss; empty if the network is one.
+
+    Its penalty is chosen: for the squared error by cross-validation, for other losses by the rows for stopping.
+    """
     if not architecture.hidden:
         return {}
     rows = _spread(len(data.y), LINEAR_ROWS)
     X, y = np.asarray(data.X[rows]), data.y[rows]
     if isinstance(architecture.loss, Squared) and architecture.output_activation == "linear":
-        return scorer(_least_squares(X, y, data.X_held), data.y_held)
-    model = Architecture(
-        architecture.inputs,
-        (),
-        architecture.outputs,
-        output_activation=architecture.output_activation,
-        loss=architecture.loss,
-        alpha=min(architecture.alpha, 0.01),
-        dtype=DTYPE,
-    )
+        return scorer(ridge(X, y, data.X_held), data.y_held)
     stopping = bool(len(data.y_choosing))
     validation = Validation(data.X_choosing, data.y_choosing) if stopping else None
     settings = TrainingSettings(
@@ -196,19 +197,47 @@ def _linear(data: Data, architecture: Architecture, scorer: Scorer) -> dict[str,
         restore_best=stopping,
     )
     weights = None if data.weights is None else data.weights[rows]
+    models = [
+        Architecture(
+            architecture.inputs,
+            (),
+            architecture.outputs,
+            output_activation=architecture.output_activation,
+            loss=architecture.loss,
+            alpha=alpha,
+            penalty_rows=len(y),
+            dtype=DTYPE,
+        )
+        for alpha in (LINEAR_ALPHAS if stopping else LINEAR_ALPHAS[:1])
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        state = train(model, model.initial(0), X, y, weights, settings, validation)
-    return scorer(predict_rows(model, state.learnt, data.X_held), data.y_held)
+        states = [train(model, model.initial(0), X, y, weights, settings, validation) for model in models]
+    losses = [math.inf if state.best is None or math.isnan(state.best) else state.best for state in states]
+    chosen = int(np.argmin(losses))
+    return scorer(predict_rows(models[chosen], states[chosen].learnt, data.X_held), data.y_held)
 
 
-def _least_squares(X: Array, y: Array, X_held: Array) -> Array:
-    """Return least-squares predictions; for collinear columns, with the smallest norm."""
-    rows = np.column_stack([np.ones(len(X)), X]).astype(float)
-    gram = rows.T @ rows
-    weights = np.linalg.lstsq(gram + 1e-8 * np.trace(gram) / len(gram) * np.eye(len(gram)), rows.T @ y, rcond=None)[0]
-    held = np.asarray(X_held, float) @ weights[1:] + weights[0]
-    return np.asarray(held)
+def ridge(X: Array, y: Array, X_held: Array) -> Array:
+    """Return the predictions (held rows, outputs) of a ridge regression on `X` (rows, width) and `y` (rows, outputs).
+
+    Of `RIDGES`, in units of the mean eigenvalue of the covariance, the penalty with the least generalized
+    cross-validation error is taken (Golub, Heath and Wahba 1979, equation 1.4).
+    """
+    X, y = np.asarray(X, float), np.asarray(y, float)
+    mean, middle = X.mean(axis=0), y.mean(axis=0)
+    centred = X - mean
+    sizes, directions = np.linalg.eigh(centred.T @ centred)
+    sizes = np.maximum(sizes, 0.0)
+    moments = directions.T @ (centred.T @ (y - middle))
+    best, weights = math.inf, np.zeros((X.shape[1], y.shape[1]))
+    for penalty in np.multiply(RIDGES, max(float(sizes.mean()), 1e-12)):
+        found = directions @ (moments / (sizes + penalty)[:, None])
+        freedom = len(X) - 1 - float((sizes / (sizes + penalty)).sum())
+        error = float(((y - middle - centred @ found) ** 2).sum()) / max(freedom, 1e-9) ** 2
+        if error < best:
+            best, weights = error, found
+    return np.asarray((np.asarray(X_held, float) - mean) @ weights + middle)
 
 
 def columns_of(data: Data, plan: Plan) -> tuple[Column, ...]:
@@ -250,6 +279,18 @@ def _importances(data: Data, predict: Predict, scorer: Scorer) -> tuple[Importan
         return decisive(scorer(predict(X), y))
 
     return permutation_importance(score, data.X_held, data.y_held, data.prepared.preprocessing.groups)
+
+
+def _alone(data: Data, scorer: Scorer) -> tuple[str, ...]:
+    """Return the columns that alone predict the target almost perfectly."""
+    seen, held = _spread(len(data.y), TRAINING_ROWS), _spread(len(data.y_held), TRAINING_ROWS)
+    y, y_held = data.y[seen], data.y_held[held]
+    if isinstance(data.target, ClassTarget):
+        y, y_held = scorer.labels(y), scorer.labels(y_held)
+    else:
+        y, y_held = y[:, 0], y_held[:, 0]
+    groups = data.prepared.preprocessing.groups
+    return alone(np.asarray(data.X[seen]), y, data.X_held[held], y_held, groups)
 
 
 def _gradients(

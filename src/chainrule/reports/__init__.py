@@ -1,6 +1,7 @@
 """Reports on trained networks: scores, mistakes, importance, advice; as text, JSON and a web page."""
 
 from chainrule.reports.advice import advice
+from chainrule.reports.alone import alone
 from chainrule.reports.importance import Importance, permutation_importance
 from chainrule.reports.mistakes import Confusion, Level, Residuals
 from chainrule.reports.page import render_page
@@ -46,6 +47,7 @@ __all__ = [
     "Trial",
     "advice",
     "ahead",
+    "alone",
     "better",
     "class_scores",
     "columns_text",

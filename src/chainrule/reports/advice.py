@@ -154,8 +154,11 @@ def _about_columns(report: Report, lang: Language) -> Iterator[str]:
     perfect = scores.network.get(name if name in LARGER_IS_BETTER else "auc", 0.0) > _PERFECT
     if len(found) > 2 and 0 < gained < math.inf and perfect:
         first, second = found[0].drop / gained, found[1].drop / gained
-        if first > _CARRIES and second < 1 - _CARRIES:
+        if first > _CARRIES and second < 1 - _CARRIES and found[0].name not in scores.alone:
             yield say(lang, "advice leak", name=repr(found[0].name))
+    if scores.alone:
+        names = listed_in(lang, map(repr, scores.alone[:LISTED])) + (", …" if len(scores.alone) > LISTED else "")
+        yield say(lang, "advice alone", names=names, option=_shell(",".join(scores.alone[:LISTED])))
     useless = [each.name for each in found if each.drop + 2 * each.deviation <= 1e-12]
     if gained > 0 and 0 < len(useless) < len(found) and report.data.rows.held >= _FEWEST:
         names = listed_in(lang, map(repr, useless[:LISTED])) + (", …" if len(useless) > LISTED else "")

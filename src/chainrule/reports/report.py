@@ -157,6 +157,8 @@ class ScoreSummary:
         of the network on training rows. The first score of the network decides.
     levels
         The evaluation of each predicted quantile.
+    alone
+        The columns from each of which alone the target is predicted almost perfectly.
     divisor
         The divisor of the target in the loss among the scores; None if the loss can be given exactly in the units of
         the target.
@@ -172,6 +174,7 @@ class ScoreSummary:
     residuals: Residuals | None = None
     levels: tuple[Level, ...] = ()
     importances: tuple[Importance, ...] = ()
+    alone: tuple[str, ...] = ()
     divisor: float | None = None
 
     @property

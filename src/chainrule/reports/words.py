@@ -215,6 +215,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{name} alone carries nearly everything: make sure that it is known when a prediction is wanted.",
         "几乎全部信息都来自 {name}：请确认在需要预测时它确实已知。",
     ),
+    "advice alone": (
+        "A column that alone predicts the target almost perfectly: {names}. If it is known only together with the "
+        "target, leave it out: --drop {option}.",
+        "以下每一列单独就能几乎完美地预测目标：{names}。若它只有在目标已知时才知道，应去掉：--drop {option}。",
+    ),
     "advice few rows": (
         "With {rows} rows held out, the accuracy is known to about ±{margin} only: more rows, or several seeds, would "
         "tell more.",
@@ -226,9 +231,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "逐列打乱 {names} 没有损失：可试 --drop {option}，看更简单的模型是否同样好。",
     ),
     "advice search": (
-        "Try several settings at once, as in --hidden 32 --hidden 64,64 --alpha 0 --alpha 0.1; the best on validation "
+        "Try several settings at once, as in --hidden 32 --hidden 64,64 --alpha 0.3 --alpha 30; the best on validation "
         "is kept.",
-        "可一次尝试多组设置，例如 --hidden 32 --hidden 64,64 --alpha 0 --alpha 0.1；保留验证得分最好的一组。",
+        "可一次尝试多组设置，例如 --hidden 32 --hidden 64,64 --alpha 0.3 --alpha 30；保留验证得分最好的一组。",
     ),
     "advice interrupted": (
         "Training was interrupted: chainrule train {data} --resume {path} goes on.",
