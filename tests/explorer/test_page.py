@@ -184,3 +184,7 @@ def test_every_line_of_the_gallery_is_linked_to_its_forms(name: str) -> None:
         assert f'data-s="{line.key}"' in line.forms["index"]
     for language in LANGUAGES:
         assert sum(len(line.remarks[language]) for line in lines) == len(record.observations)
+
+
+def test_a_block_of_html_in_markdown_has_no_empty_line(network: str) -> None:
+    assert all(line.strip() for line in network.splitlines())

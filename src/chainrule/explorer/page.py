@@ -78,7 +78,7 @@ def page(
 
     One that `asks` may send what is typed to the server that it comes from.
     """
-    style = _file("style.css").replace("MATH_FONTS", MATH_FONTS)
+    style = _without_empty_lines(_file("style.css").replace("MATH_FONTS", MATH_FONTS))
     scripts = [_lines(number, text) for number, text in enumerate(modules)]
     *parts, opening = (_joined(_file(name)) for name in MODULES)
     program = "\n".join(["globalThis.chainruleStart = (() => {", *parts, "return start;", "})();"])
@@ -111,7 +111,12 @@ def _lines(number: int, module: str) -> str:
 def _joined(module: str) -> str:
     """Return a module of the page as a part of one script: without comments that are lines of their own."""
     text = re.sub(r"^import [^;]*;\n", "", module, flags=re.MULTILINE)
-    return re.sub(r"^ *//.*\n", "", _bare(text), flags=re.MULTILINE)
+    return _without_empty_lines(re.sub(r"^ *//.*\n", "", _bare(text), flags=re.MULTILINE))
+
+
+def _without_empty_lines(text: str) -> str:
+    """Leave out lines at which Markdown would end a block of HTML, so that a site has what the policy admits."""
+    return re.sub(r"^\s*\n", "", text, flags=re.MULTILINE)
 
 
 def _bare(module: str) -> str:
