@@ -497,6 +497,7 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: of_a_regular_matrix(kind, graded=True) for kind in DECOMPOSITIONS},
     p.ExponentialDerivative: of_a_regular_matrix(lambda: lambda x: p.ExponentialDerivative()(0.1 * x, x)),
     p.MatrixExponential: of_a_regular_matrix(lambda: lambda x: p.MatrixExponential()(0.1 * x)),
+    p.SpecialFunction: lambda b: p.SpecialFunction("iv", 1)(b.real()),
     p.TriangularSolve: of_a_regular_matrix(lambda: lambda x: p.TriangularSolve(True)(x, x)),
     p.Triangle: lambda b: p.Triangle(bool(b.rng.random() < 0.5), int(b.rng.integers(-2, 3)))(b.real(2)),
     p.Vec: lambda b: p.Vec()(matrix_of(b)),

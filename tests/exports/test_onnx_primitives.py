@@ -51,6 +51,7 @@ LACKING = {
     "RightVector",
     "RightVectors",
     "SingularValues",
+    "SpecialFunction",
     "SpectralNorm",
     "TriangularFactor",
     "TriangularSolve",

@@ -11,6 +11,7 @@ from chainrule.emit.decompositions import IN_JAX, polar_factor_source, solved_in
 from chainrule.emit.expressions import Expr
 from chainrule.emit.library import adjugate_source, overlap_add_source, pad, window_parts
 from chainrule.emit.numpy_writer import NumPyWriter
+from chainrule.emit.special_functions import SPECIAL_IN_JAX
 from chainrule.primitives import (
     Elu,
     Erf,
@@ -23,6 +24,7 @@ from chainrule.primitives import (
     Sigmoid,
     Softmax,
     Softplus,
+    SpecialFunction,
     TriangularSolve,
     Where,
     Windows,
@@ -79,6 +81,7 @@ JaxWriter.table = {
     Sigmoid: "jax.nn.sigmoid({})",
     Softmax: "jax.nn.softmax({}, axis={axes})",
     Softplus: "jax.nn.softplus({})",
+    SpecialFunction: SPECIAL_IN_JAX,
     TriangularSolve: solved_in_jax,
     Where: "{np}.where({}, {}, {})",  # numbers are weakly typed and adopt the dtype of other operands
     Windows: _windows,

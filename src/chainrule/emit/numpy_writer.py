@@ -22,6 +22,7 @@ from chainrule.emit.library import (
     triangle,
     window_parts,
 )
+from chainrule.emit.special_functions import SPECIAL_IN_NUMPY
 from chainrule.ir import DType, Shape
 from chainrule.primitives import (
     AddAlong,
@@ -44,6 +45,7 @@ from chainrule.primitives import (
     Sigmoid,
     Softmax,
     Softplus,
+    SpecialFunction,
     TakeAlong,
     Trace,
     Triangle,
@@ -60,6 +62,7 @@ class NumPyWriter(ArrayWriter):
     module: ClassVar[str] = "np"
     imported: ClassVar[Mapping[str, str]] = {
         "np": "import numpy as np",
+        "scipy": "import scipy.special",
         "sliding_window_view": "from numpy.lib.stride_tricks import sliding_window_view",
     }
 
@@ -193,6 +196,7 @@ NumPyWriter.table = {
     TakeAlong: "{np}.take_along_axis({}, {}, {axis})",
     Trace: on_matrices("trace", "axis1", "axis2"),
     Triangle: triangle("k"),
+    SpecialFunction: SPECIAL_IN_NUMPY,
     TriangularSolve: solved_in_numpy,
     Where: _where,
     Windows: _windows,

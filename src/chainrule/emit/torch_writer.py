@@ -20,6 +20,7 @@ from chainrule.emit.library import (
     triangle,
     window_parts,
 )
+from chainrule.emit.special_functions import SPECIAL_IN_TORCH
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
     AddAlong,
@@ -49,6 +50,7 @@ from chainrule.primitives import (
     Silu,
     Softmax,
     Softplus,
+    SpecialFunction,
     TakeAlong,
     Trace,
     Triangle,
@@ -263,6 +265,7 @@ TorchWriter.table = {
     TakeAlong: "torch.take_along_dim({}, {}, {axis})",
     Trace: _trace,
     Triangle: triangle("diagonal"),
+    SpecialFunction: SPECIAL_IN_TORCH,
     TriangularSolve: solved_in_torch,
     Where: _where,
     Windows: _windows,

@@ -319,6 +319,7 @@ from chainrule.primitives.special import (
     erf,
     erfc,
 )
+from chainrule.primitives.special_functions import SpecialFunction, betaln, special_function
 from chainrule.primitives.spectral import (
     Eigenvalues,
     Eigenvectors,
@@ -510,6 +511,7 @@ __all__ = [
     "Slice",
     "Softmax",
     "Softplus",
+    "SpecialFunction",
     "SpectralNorm",
     "Sqrt",
     "Square",
@@ -535,6 +537,7 @@ __all__ = [
     "as_condition",
     "as_floats",
     "as_node",
+    "betaln",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
@@ -645,6 +648,7 @@ __all__ = [
     "solve",
     "solve_triangular",
     "sort",
+    "special_function",
     "sqrt",
     "square",
     "squeeze",

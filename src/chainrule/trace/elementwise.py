@@ -19,6 +19,7 @@ from chainrule.primitives import (
     logical_or,
     not_equal,
     round_,
+    special_function,
     where,
 )
 from chainrule.trace.literals import as_node, as_operand
@@ -38,6 +39,10 @@ def _round(a: object, decimals: int = 0, out: None = None) -> Node:
 
 def _fix(x: object) -> Node:
     return Trunc.of(as_operand(x))
+
+
+def _i0(x: object) -> Node:
+    return special_function("iv", 0)(as_node(x))
 
 
 def _isposinf(x: object) -> Node:
@@ -72,6 +77,7 @@ def _isclose(a: object, b: object, rtol: object = 1e-05, atol: object = 1e-08, e
 ELEMENTWISE: dict[Callable[..., Any], Callable[..., Any]] = {
     np.around: _round,
     np.fix: _fix,
+    np.i0: _i0,
     np.isclose: _isclose,
     np.isneginf: _isneginf,
     np.isposinf: _isposinf,

@@ -16,6 +16,7 @@ from chainrule.primitives import (
     are_integers,
     as_condition,
     as_floats,
+    betaln,
     bitwise_and,
     bitwise_or,
     bitwise_xor,
@@ -25,6 +26,7 @@ from chainrule.primitives import (
     cumsum,
     divide,
     equal,
+    exp,
     expand_dims,
     greater,
     greater_equal,
@@ -50,6 +52,7 @@ from chainrule.primitives import (
     not_equal,
     power,
     sin,
+    special_function,
     square,
     subtract,
     sum_,
@@ -341,6 +344,13 @@ UFUNC_CALLS: dict[str, Handler] = {
 }
 """Keyed by the ufunc's name."""
 
+_SPECIAL = {
+    **{name: (name, 0) for name in ("gamma", "gammaln", "digamma", "erfinv", "ndtri", "log_ndtr")},
+    **{name: (f"{name[0]}v{name[2:]}", int(name[1])) for name in ("i0", "i1", "i0e", "i1e", "j0", "j1", "y0", "y1")},
+    "psi": ("digamma", 0),
+}
+"""Functions that SciPy computes, with their orders."""
+
 CALLS: dict[str, Handler] = {
     **UFUNC_CALLS,
     "expit": _unary(primitives.sigmoid),
@@ -352,6 +362,9 @@ CALLS: dict[str, Handler] = {
     "xlogy": _binary(_xlogy),
     "xlog1py": _binary(_xlog1py),
     "entr": _unary(_entr),
+    **{name: _unary(special_function(*function)) for name, function in _SPECIAL.items()},
+    "betaln": _binary(betaln),
+    "beta": _binary(lambda a, b: exp(betaln(a, b))),
 }
 """With those of `scipy.special`."""
 

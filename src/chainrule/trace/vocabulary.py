@@ -62,7 +62,7 @@ _MEMORY = "it concerns the memory of an array, and this value has none yet; use 
 _POLYNOMIALS = "compute the coefficients outside of the function and pass them as an argument"
 
 _NOT_RECORDED = """
-i0 sinc
+sinc
 nanmedian nanpercentile nanquantile
 fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
 fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn

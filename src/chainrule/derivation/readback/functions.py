@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,28 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "cbrt": np.cbrt,
 }
 """Elementwise functions of one array; parameters are subscripts of the name."""
+
+SPECIAL = {
+    **{name: (name, 0) for name in ("gammaln", "digamma", "erfinv", "ndtri", "log_ndtr")},
+    "Gamma": ("gamma", 0),
+    "polygamma": ("polygamma", 1),
+    "besselJ": ("jv", 1),
+    "besselY": ("yv", 1),
+    "besselI": ("iv", 1),
+    "besselIe": ("ive", 1),
+}
+"""Functions that SciPy computes, by their names in notation, and the number of their orders."""
+
+
+def _special(name: str, count: int, x: Array, *orders: float) -> Array:
+    from scipy import special
+
+    if len(orders) != count:
+        raise ReadingError(f"{name} of {len(orders)} orders")
+    return np.asarray(getattr(special, name)(*map(int, orders), x))
+
+
+ELEMENTWISE |= {name: partial(_special, *function) for name, function in SPECIAL.items()}
 
 BINARY: dict[str, Callable[..., Any]] = {
     "max": np.maximum,

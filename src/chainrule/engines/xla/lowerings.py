@@ -390,6 +390,12 @@ LOWERINGS |= {
 }
 
 
+@lowering(p.SpecialFunction)
+def _special_function(q: p.SpecialFunction, x: Any) -> Any:
+    """By SciPy itself, since JAX has few of them."""
+    return jax.pure_callback(lambda x: q.value(np.asarray(x)), jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+
+
 @lowering(p.TriangularSolve)
 def _triangular_solve(q: p.TriangularSolve, x: Any, y: Any) -> Any:
     triangle = (jnp.triu if q.upper else jnp.tril)(x)
