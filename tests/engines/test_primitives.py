@@ -13,6 +13,7 @@ from support.examples import EXTREME, SPECIAL, example_program, names_in, values
 
 from chainrule.engines.native import NotUnrollableError
 from chainrule.engines.native.compilation import CompiledProgram
+from chainrule.engines.native.definitions import is_called
 from chainrule.engines.native.prepare import prepare
 from chainrule.ir import DType, Node, Program, applies
 from chainrule.primitives import (
@@ -56,7 +57,8 @@ def unrolling_may_be_refused(program: Program) -> bool:
     )  # more instructions than are worth writing without loops
     integers = any(node.type.dtype is DType.INT64 and node.type.ndim < 3 for node in program.inputs)
     chooses = any(applies(node, TakeAlong, Quantile) for node in (*program.nodes, *prepare(program).nodes))
-    return 0 in sizes or max(sizes) > 64 or integers or is_long or chooses
+    called = any(map(is_called, prepare(program).nodes))
+    return 0 in sizes or max(sizes) > 64 or integers or is_long or chooses or called
 
 
 @Examples

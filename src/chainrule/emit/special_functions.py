@@ -23,12 +23,12 @@ def _spelled(primitive: SpecialFunction, names: Mapping[tuple[str, int], str], p
 
 
 def _writer(
-    library: str, module: str, spelled: Callable[[SpecialFunction], str | None]
+    library: str, root: str, module: str, spelled: Callable[[SpecialFunction], str | None]
 ) -> Callable[[ArrayWriter, Expr, Sequence[Code]], Code]:
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         primitive = primitive_of(x)
         assert isinstance(primitive, SpecialFunction)
-        writer.use(module.partition(".")[0])
+        writer.use(root)
         name = spelled(primitive)
         if name is not None:
             return call(f"{module}.{name}", *operands)
@@ -40,6 +40,6 @@ def _writer(
     return write
 
 
-SPECIAL_IN_NUMPY = _writer("SciPy", "scipy.special", lambda f: None if f.has_order else f.name)
-SPECIAL_IN_JAX = _writer("JAX", "jax.scipy.special", lambda f: _spelled(f, _BESSEL, (*_PLAIN, "gamma")))
-SPECIAL_IN_TORCH = _writer("PyTorch", "torch.special", lambda f: _spelled(f, _IN_TORCH, _PLAIN))
+SPECIAL_IN_NUMPY = _writer("SciPy", "scipy", "scipy.special", lambda f: None if f.has_order else f.name)
+SPECIAL_IN_JAX = _writer("JAX", "jax", "jax.scipy.special", lambda f: _spelled(f, _BESSEL, (*_PLAIN, "gamma")))
+SPECIAL_IN_TORCH = _writer("PyTorch", "torch", "torch.special", lambda f: _spelled(f, _IN_TORCH, _PLAIN))
