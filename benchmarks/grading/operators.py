@@ -314,7 +314,7 @@ def _of_operation(node: ast.BinOp) -> Iterator[Change]:
                 elif text.replace(".", "").isdigit() or text in _NUMBERS:
                     yield "number dropped", SCALE, kept
                 elif "@" not in text and ".T" not in text and ".dot" not in text:
-                    kinds = f"{SCALE} missing_derivative derivative elementwise missing_term"
+                    kinds = f"{SCALE} missing_derivative derivative elementwise missing_term shape"
                     yield "factor dropped", kinds, kept
         case ast.Div():
             yield "divisor dropped", SCALE, left
@@ -329,7 +329,7 @@ def _of_operation(node: ast.BinOp) -> Iterator[Change]:
                     (right if isinstance(node.op, ast.Add) else ast.UnaryOp(ast.USub(), right)),
                 )
         case ast.Pow():
-            yield "power dropped", "power missing_operand extra_operand", left
+            yield "power dropped", "power missing_operand extra_operand derivative", left
     if _is_derivative(node) and isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
         inner = ast.unparse(right.left)
         yield "derivative at a", "derivative", ast.parse(f"1 - np.tanh({inner})**2", mode="eval").body

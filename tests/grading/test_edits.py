@@ -14,8 +14,8 @@ from chainrule.grading.changes import OTHER, Scope
 from chainrule.grading.edits import edits
 from chainrule.grading.instruments import with_name
 
-VALUES: Mapping[str, Any] = {"x": np.arange(1.0, 5).reshape(2, 2), "y": np.full((2, 2), 3.0), "__factor_0": 0.25}
-SCOPE = Scope(["x", "y"], [], {"1/4": "__factor_0"}, None, False)
+VALUES: Mapping[str, Any] = {"x": np.arange(1.0, 5).reshape(2, 2), "y": np.full((2, 2), 3.0), "_factor__0": 0.25}
+SCOPE = Scope(["x", "y"], [], {"1/4": "_factor__0"}, None, False)
 
 
 def code_of(statement: ast.stmt) -> CodeType:
@@ -35,7 +35,7 @@ def value(code: CodeType) -> Any:
 def test_a_name_put_into_the_code_of_a_pattern_is_the_changed_statement() -> None:
     (statement,) = ast.parse("z = x @ (y + x * 2)").body
     named = [edit for edit in edits(statement, SCOPE) if edit.name]
-    assert {edit.name for edit in named} == {"x", "y", "__factor_0"}
+    assert {edit.name for edit in named} == {"x", "y", "_factor__0"}
     more = dataclasses.replace(SCOPE, variables=["x", "y", "u", "v", "w"])
     assert len({edit.pattern for edit in edits(statement, more)}) == len({e.pattern for e in edits(statement, SCOPE)})
     for edit in named:

@@ -40,6 +40,31 @@ def test_heads_of_loops_and_conditions_are_named_and_mended(name: str, before: s
     assert first.diagnosis.code.endswith(":")
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after", "kind"),
+    [
+        ("two_layer__grads", "hidden.T, dscores", "hidden, dscores", "transposed"),
+        ("small__Net", "self.a1.T @ dout", "self.a1 @ dout", "transposed"),
+        ("script__updates", "l1.T.dot(l2_delta)", "l1.dot(l2_delta)", "transposed"),
+        ("softmaxed__vectorized", "X.T.dot(dscores)", "-X.T.dot(dscores)", "sign"),
+        ("hinge__loops", "2 * reg * W", "W", "missing operand"),
+    ],
+)
+def test_lines_that_fail_or_add_are_named(name: str, before: str, after: str, kind: str) -> None:
+    grade, line = changed(name, before, after)
+    first = first_of(grade)
+    assert first.diagnosis is not None
+    assert (first.source, first.diagnosis.kind) == (line, kind)
+    assert "missing" not in grade.gradients.values()
+
+
+def test_a_derivative_left_out_in_the_method_of_a_layer_is_named_there() -> None:
+    text = book_of("small__layers").text.replace("dx = dout * (1 - self.y ** 2)", "dx = dout")
+    first = first_of(graded("small__layers", text))
+    assert first.diagnosis is not None
+    assert (first.source, first.diagnosis.kind) == ("dx = dout", "missing derivative")
+
+
 def test_summands_entries_and_sums_of_loops_are_confirmed() -> None:
     found = {line.source: line.meaning for line in graded("hinge__loops", book_of("hinge__loops").text).lines}
     assert found["margin = scores[j] - correct_class_score + 1"] == "(scores − correct + 1)ᵢⱼ"

@@ -241,7 +241,7 @@ class Executor:
         if top is not None and top >= len(run.snapshots):
             return [[], []]
         namespace = run.namespace if top is None else run.snapshots[top].namespace
-        own = {k: v for k, v in namespace.items() if k[:2] != "__" and self._runner.names.get(k) is not v}
+        own = {k: v for k, v in namespace.items() if "__" not in k and self._runner.names.get(k) is not v}
         numbers = [name for name, value in own.items() if isinstance(value, np.ndarray | np.generic | float | int)]
         return [numbers, [name for name, value in own.items() if isinstance(value, list | dict)]]
 

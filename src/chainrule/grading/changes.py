@@ -48,8 +48,9 @@ Path: TypeAlias = tuple[tuple[str, int | None], ...]
 OTHER = "__other__"
 """The placeholder in the pattern of many changes for the variable that each of them introduces."""
 _ACTIVATIONS = frozenset({"maximum", "relu", "ReLU", "tanh", "sigmoid", "sigma", "clip"})
-DERIVATIVE = "__derivative_"
-FACTOR = "__factor_"
+DERIVATIVE = "_derivative__"
+FACTOR = "_factor__"
+"""Not `__name`, which a method would read as a private name of its class."""
 MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
 
 

@@ -90,7 +90,7 @@ class Diagnostician:
         self, attempt: Attempt, mend: Mend, found: Sequence[Any] | None, needed: Sequence[Any] | None
     ) -> tuple[Kind, dict[str, str]]:
         if mend.edit is None:
-            return self._compared(found, needed)
+            return self._compared(*self._summand(attempt, mend.unit, found, needed))
         edit = mend.edit
         values = {"before": self._shown(edit.before), "after": self._shown(edit.after)}
         if edit.kind == "updated":
@@ -250,12 +250,48 @@ class Diagnostician:
 
     # Lines that no single change corrects
 
+    def _of_number(self, ratios: Sequence[float]) -> str | None:
+        """Return the number of the forward pass, perhaps with a factor, that is missing in values with these ratios."""
+        for quantity in self._truth.quantities:
+            if (
+                quantity.kind == "input"
+                and quantity.values[0].ndim == 0
+                and all(value != 0 for value in quantity.values)
+            ):
+                needed = [1 / (ratio * float(x)) for ratio, x in zip(ratios, quantity.values, strict=True)]
+                factor = self._truth.factor(needed)
+                if factor is not None:
+                    return f"{factor} {quantity.label}".strip()
+        return None
+
+    def _summand(
+        self, attempt: Attempt, unit: Unit, found: Sequence[Any] | None, needed: Sequence[Any] | None
+    ) -> tuple[Sequence[Any] | None, Sequence[Any] | None]:
+        """Return what a statement such as `dW += reg * W` adds, and what it should add; of others, the values."""
+        statement = unit.statement
+        if (
+            unit.top is None
+            or unit.nested
+            or not isinstance(statement, ast.AugAssign)
+            or found is None
+            or needed is None
+        ):
+            return found, needed
+        added = self._mender.value_of(attempt, unit.top, statement.value)
+        parts = [None if values is None else as_arrays(values) for values in (added, found, needed)]
+        if not isinstance(statement.op, ast.Add) or any(part is None for part in parts):
+            return found, needed
+        a, total, true = ([np.asarray(x) for x in part] for part in parts if part is not None)
+        if any(x.shape != y.shape or y.shape != z.shape for x, y, z in zip(a, total, true, strict=True)):
+            return found, needed
+        return a, [z - (y - x) for x, y, z in zip(a, total, true, strict=True)]
+
     def of_gradient(self, attempt: Attempt, unit: Unit, symbol: str) -> Diagnosis:
         """Diagnose a unit that assigns the gradient by `symbol`, by comparison with the correct one."""
         found, true = columns(attempt.runs, unit.number), self._truth.gradient(symbol)
         if true is None:
             return Diagnosis("other", self.misfit(attempt, unit))
-        kind, values = self._compared(found[0] if found else None, true.values)
+        kind, values = self._compared(*self._summand(attempt, unit, found[0] if found else None, true.values))
         if kind == "other" and found:
             kind, values = self._term(found[0], symbol, values)
         label, formula = self._needed(Match(true))
@@ -271,6 +307,9 @@ class Diagnostician:
             factor = None if ratios is None else self._factor(ratios)
             if factor is not None:
                 return ("sign" if factor == "−" else "factor"), {"factor": factor, "before": "", "after": ""}
+            named = None if ratios is None else self._of_number(ratios)
+            if named is not None:
+                return "missing operand", {"after": named, "before": ""}
             for d in self._truth.derivatives():
                 if d.values[0].shape == a[0].shape:
                     if agree([x * s for x, s in zip(a, d.values, strict=True)], b):

@@ -314,7 +314,9 @@ class Finder:
     def _is_updated(self, leaf: _Leaf, symbol: str) -> bool:
         values = as_arrays([row[0] for row in self._look([leaf.place])])
         true = self._truth.gradient(symbol)
-        if values is None or true is None or agree(values, true.values):
+        if values is None:  # the statement that assigns it fails
+            return any(_updates_itself(top, leaf.label) for top in self._answer.body)
+        if true is None or agree(values, true.values):
             return False
         steps = [
             (point.values[symbol], gradient) for point, gradient in zip(self._truth.points, true.values, strict=True)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from chainrule.cage import OUT
 from chainrule.derivation import is_upstream
 from chainrule.grading.answers import Answer, Unit, attributes_of
 from chainrule.grading.arguments import Binder, Binding
@@ -94,7 +95,10 @@ class Grader:
         overview = runs[0].overview
         assert overview is not None
         self._refuse_failures(runs[0])
-        self.outcomes = Outcomes(answer, binding, truth, truths.wrt, overview, session.places, truths.unfinished)
+        failed = [top for top, problem in runs[0].problems.items() if not problem.caused]
+        self.outcomes = Outcomes(
+            answer, binding, truth, truths.wrt, overview, session.places, truths.unfinished, failed
+        )
         places = session.places(self.outcomes.places)
         for run, found in zip(runs, places, strict=True):
             run.places = found
@@ -307,11 +311,10 @@ class Grader:
     def _last_setting(self, final: Final) -> int | None:
         """Return the last unit that assigns a gradient, or the variable that is returned as such."""
         units = [u for u in self._answer.units if u.helper is None]
+        final = self.outcomes.in_variable(final)
         for unit in units:
             match unit.statement:
-                case ast.Assign([ast.Name(id=root)], ast.Name(id=name)) if root == final.place.root and unit.hidden:
-                    final = replace(final, place=replace(final.place, root=name))
-                case ast.Assign([ast.Name(id=root)]) if root == final.place.root:
+                case ast.Assign([ast.Name(id=root)]) if root == final.place.root and root.startswith(OUT):
                     return unit.number
         setting = [u.number for u in units if final.is_set_by(u) and not u.hidden]
         return setting[-1] if setting else None

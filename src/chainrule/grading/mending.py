@@ -163,6 +163,8 @@ class Mender:
         scope, cost = self._scope(attempt, unit), self.cost(attempt, unit)
         multiple = unit.top is not None and self.identities.of(attempt, unit).trust == 1
         changes = (e for e in edits(unit.statement, scope) if not multiple or e.kind in _OF_MULTIPLES)
+        if unit.helper is not None:  # what a helper returns may be a derivative: which one is no finding
+            changes = (e for e in changes if e.kind != "derivative")
         for batch in _batches(self._changed(attempt, unit, changes)):
             if self._is_late():
                 return mends
@@ -193,6 +195,8 @@ class Mender:
         """
         statement = unit.statement
         if unit.top is None or unit.nested or not isinstance(statement, ast.Assign):
+            return True
+        if unit.top in attempt.runs[0].problems:
             return True
         scaled = ast.BinOp(ast.Constant(1.83), ast.Mult(), statement.value)
         others = (
@@ -324,7 +328,8 @@ class Mender:
             names = [argument.arg for argument in helper.args.args]
             names += sorted(name for statement in helper.body for name in names_stored(statement))
             own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
-            return Scope(own, (), self._names, None, False)
+            once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
+            return Scope(own, derivatives if once else (), self._names, None, False)
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
         rate = self._binding.rate or ("η" if final else None)
@@ -347,7 +352,7 @@ class Mender:
         """Return the parameters that statements before a unit have updated."""
         before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
         finals = [self.outcomes.updated_by(u) for u in before]
-        return frozenset(final.place.root for final in finals if final is not None)
+        return frozenset(self.outcomes.in_variable(final).place.root for final in finals if final is not None)
 
 
 def _is_last(answer: Answer, unit: Unit) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from chainrule.cage import RATES, Place
+from chainrule.cage import OUT, RATES, Place, called
 from chainrule.grading.answers import Answer
 from chainrule.grading.arguments import Binding
 from chainrule.grading.comparison import TOLERANCE, Array, as_arrays, equal, same_shape_and_values
@@ -16,11 +17,16 @@ from chainrule.grading.epsilon import MOST_BY_EPSILON, difference
 from chainrule.grading.execution import Overview, kind_of
 from chainrule.grading.finals import Final, Finder, Look
 from chainrule.grading.instruments import GradeError
+from chainrule.grading.names import gradient_of
 from chainrule.grading.truth import Quantity, Truth
+from chainrule.trace import flatten
 
 
 class Outcomes:
-    """The gradients of an answer, located in its first run, and those that are missing of `wrt`."""
+    """The gradients of an answer, located in its first run, and those that are missing of `wrt`.
+
+    An entry or attribute that one of the statements `failed` would assign is a gradient too.
+    """
 
     def __init__(
         self,
@@ -31,11 +37,15 @@ class Outcomes:
         overview: Overview,
         look: Look,
         unfinished: bool = False,
+        failed: Collection[int] = (),
     ) -> None:
         self._answer = answer
         self._binding = binding
         self.wrt = list(wrt)
+        trees = truth.vocabulary.forward.arguments.values()
+        self._lists = [[getattr(n, "name", "") for n in flatten(t)[0]] for t in trees if isinstance(t, list | tuple)]
         self.finals = Finder(answer, binding, truth, wrt, overview, look).finals(unfinished)
+        self.finals += self._failed(failed)
         self.missing = [name for name in self.wrt if name not in {final.symbol for final in self.finals}]
         self.rates = [point.rate for point in truth.points]
         self._expected: dict[tuple[str, Truth], list[Array]] = {}
@@ -52,7 +62,46 @@ class Outcomes:
 
     def updated_by(self, unit: Any) -> Final | None:
         """Return the parameter that a unit updates, or None."""
-        return next((final for final in self.finals if final.is_update and final.is_set_by(unit)), None)
+        return next((f for f in self.finals if f.is_update and self.in_variable(f).is_set_by(unit)), None)
+
+    def in_variable(self, final: Final) -> Final:
+        """Return a gradient with the place of the variable, if it is one that is returned unchanged."""
+        for unit in self._answer.units if final.place.root.startswith(OUT) else ():
+            match unit.statement:
+                case ast.Assign([ast.Name(id=root)], ast.Name(id=name)) if root == final.place.root and unit.hidden:
+                    return replace(final, place=replace(final.place, root=name))
+        return final
+
+    def _failed(self, failed: Collection[int]) -> list[Final]:
+        """Return the gradients that failed statements would have put into a dict or an attribute."""
+        found: list[Final] = []
+        known = {self.in_variable(final).place.root: final for final in self.finals if final.place.path}
+        names = [name for name in self.wrt if name not in {final.symbol for final in self.finals}]
+        for unit in self._answer.units if names else ():
+            if unit.helper is not None or unit.top not in failed:
+                continue
+            for target in unit.names:
+                match ast.parse(target, mode="eval").body:
+                    case ast.Subscript(ast.Name(id=root), ast.Constant(value=str() as key)):
+                        pass
+                    case ast.Attribute(ast.Name(id=root), key):
+                        pass
+                    case _:
+                        continue
+                symbol = called(key, names) or gradient_of(key, names)
+                if symbol is not None and root in known:
+                    place = known[root].place
+                    found.append(Final(symbol, replace(place, path=(*place.path[:-1], key)), target))
+                    names.remove(symbol)
+        for final in self.finals if failed else ():
+            *above, index = final.place.path or ("",)
+            for tree in self._lists:
+                if final.symbol in tree and tree.index(final.symbol) == index:
+                    for name in [name for name in names if name in tree]:
+                        place = replace(final.place, path=(*above, tree.index(name)))
+                        found.append(Final(name, place, name))
+                        names.remove(name)
+        return found
 
     def check_numbers(self, places: Sequence[Sequence[Any]]) -> None:
         """Raise GradeError for a gradient that is not an array of finite numbers."""

@@ -181,6 +181,7 @@ class Search:
 
     def _chosen(self, attempt: Attempt, mends: Sequence[Mend]) -> Mend | None:
         """Return the mend of the first mistake."""
+        mends = self._unsettled(attempt, mends)
         if not mends:
             return None
         trusts = {mend.unit.number: self._trust(attempt, mend.unit) for mend in mends}
@@ -207,6 +208,29 @@ class Search:
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self._outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)
+
+    def _unsettled(self, attempt: Attempt, mends: Sequence[Mend]) -> Sequence[Mend]:
+        """Return the mends without those of values that a later statement makes right, if others do as much."""
+        identities, units = self._mender.identities, attempt.answer.units
+        right = {
+            (u.helper, u.names[0].partition("[")[0]): u.order
+            for u in units
+            if u.names and not u.hidden
+            if isinstance(u.statement, ast.AugAssign) or "[" in u.names[0]
+            if identities.of(attempt, u).trust == 3
+        }
+        kept = []
+        for mend in mends:
+            unit = mend.unit
+            scales = mend.edit is not None and mend.edit.kind in ("sign", "factor")
+            if scales and isinstance(getattr(unit.statement, "value", None), ast.Compare):  # a mask has no sign
+                continue
+            name = unit.names[0].partition("[")[0] if unit.names else ""
+            settled = right.get((unit.helper, name), unit.order) > unit.order
+            others = (m for m in mends if m.unit.order > right.get((unit.helper, name), unit.order))
+            if not settled or not any(m.gain >= mend.gain and m.edit is not None for m in others):
+                kept.append(mend)
+        return kept
 
     def _is_scale_of_later(self, attempt: Attempt, mend: Mend, doubted: Sequence[Mend]) -> bool:
         """Whether a mend only scales a part of the reference, and later lines explain as much.
