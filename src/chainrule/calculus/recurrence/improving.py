@@ -293,7 +293,7 @@ def _without_unused(outputs: Sequence[Node]) -> tuple[Node, ...]:
 def _needed(recurrence: Recurrence, results: set[int]) -> tuple[list[int], list[int], list[int]]:
     """Return the numbers of the carries, ys and terms that some results need."""
     outputs, count = recurrence.outputs, len(recurrence.carries)
-    symbols = {each.symbol: number for number, each in enumerate(recurrence.carries)}
+    symbols: dict[Node, int] = {each.symbol: number for number, each in enumerate(recurrence.carries)}
     found: set[int] = set()
     pending = list(results)
     while pending:
