@@ -399,7 +399,7 @@ def test_a_line_is_put_together_from_tiles_with_hints(browser: Browser, network:
         assert "The shapes" in reply(page) or "operand" in reply(page)
         page.locator(".tiles button").last.press("Enter")
         tiles.get_by_role("button", name="δ1").press("Enter")
-        assert page.locator(".answer").input_value() == "Xᵀ δ1"
+        assert page.locator(".typed").input_value() == "Xᵀ δ1"
         page.locator(".check").press("Enter")
         assert opened(page).startswith("∂L∂W1=X")
         assert "all lines are found" in page.locator(".told").inner_text()
@@ -414,7 +414,7 @@ def test_a_single_line_is_hidden_and_shown_and_the_address_keeps_it(browser: Bro
         reach(page, "location.hash.includes('hidden=%E2%88%82%20b1')")
         page.locator(".language").click()
         assert page.locator(".check").inner_text() == "检查"
-        page.locator(".answer").fill("2 1ᵀ δ1")
+        page.locator(".typed").fill("2 1ᵀ δ1")
         page.locator(".check").press("Enter")
         assert "系数有误：所得的值是正确值的 2 倍。" in reply(page)
         page.locator(".reveal").press("Enter")

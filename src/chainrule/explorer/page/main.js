@@ -152,7 +152,7 @@ export function start(root, payload, provided, runs) {
     drawFigure();
     show(app, current(), null);
     remember();
-    (root.querySelector(".line.open .answer") ?? root.querySelector(".quizzes"))?.focus();
+    (root.querySelector(".line.open .typed") ?? root.querySelector(".quizzes"))?.focus();
   };
   // A hidden line is found by its answer, or shown without one.
   app.found = (line, answer) => {
@@ -424,7 +424,7 @@ export function start(root, payload, provided, runs) {
     if (event.key === "Enter" && event.target.matches?.(".line.open .head")) {
       event.preventDefault();
       const own = root.querySelector(`.line.open .grid .cell[data-key="${CSS.escape(current().key)}"]`);
-      (own ?? root.querySelector(".line.open .answer"))?.focus();
+      (own ?? root.querySelector(".line.open .typed"))?.focus();
     }
   });
   root.addEventListener("dragover", (event) => app.drop && event.preventDefault());

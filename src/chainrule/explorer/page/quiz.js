@@ -104,7 +104,7 @@ export function answerText(app, question, found) {
 export function quizPanel(app, line) {
   const question = questionOf(app, line);
   const { quiz } = question;
-  const input = html("input", { class: "answer", type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-label": app.say("answer", app.text(line.key)) });
+  const input = html("input", { class: "typed", type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-label": app.say("answer", app.text(line.key)) });
   input.value = app.answers?.get(line.key) ?? "";
   const reading = html("p", { class: "reading" });
   const reply = html("div", { class: "reply", role: "status" });
