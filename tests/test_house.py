@@ -73,6 +73,8 @@ OPTIONAL = {
     "onnxruntime",
     "scipy",
     "IPython",
+    "anywidget",
+    "traitlets",
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -31,7 +31,7 @@ def test_an_optimizer_as_equations() -> None:
         "share2 = 1 − β2",
         "next_W_mean_square = β2 · W_mean_square + share2 · (clip_factor · ∂L/∂W)²",
         "corrected_ε = ε · √(1 − β2^(step + 1))",
-        "next_W = W − corrected_learning_rate · (next_W_mean / (√next_W_mean_square + corrected_ε))",
+        "next_W = W − corrected_learning_rate · next_W_mean / (√next_W_mean_square + corrected_ε)",
     ]
 
 

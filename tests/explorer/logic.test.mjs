@@ -11,6 +11,7 @@ const { checked, failing, readers, sources, uses } = await load("explain");
 const { enginesOf } = await load("engine");
 const { newHistory, OPTIMIZERS } = await load("run");
 const { newState } = await load("state");
+const { teller } = await load("embedded");
 const { dataOf, placesOf, pointData, pointsOf, TableError, tableOf } = await load("table");
 const { columnsOf } = await load("graph");
 const { WORDS } = await load("words");
@@ -95,6 +96,22 @@ test("numbers are short, with a proper minus sign", () => {
 test("what is typed is read with a comma, a minus sign of print, or as a fraction", () => {
   assert.deepEqual(["1,5", "−2", " 3e-2 ", "1/4", "-.5"].map(parsed), [1.5, -2, 0.03, 0.25, -0.5]);
   for (const text of ["", "abc", "1/", "--2"]) assert.ok(Number.isNaN(parsed(text)), text);
+});
+
+test("a frame is told the values of the inputs at first, and then once for each change", () => {
+  const state = opened();
+  const sent = [];
+  const tell = teller(state, { postMessage: (message, origin) => sent.push({ message, origin }) });
+  tell();
+  tell();
+  assert.equal(sent.length, 1);
+  const [name] = Object.keys(state.structure.inputs);
+  const { shape, data } = state.point.value(name);
+  assert.deepEqual(sent[0].message.chainrule[name], { shape, data: [...data] });
+  state.set(name, shape.map(() => 0), data[0] + 2);
+  tell();
+  assert.equal(sent.length, 2);
+  assert.equal(sent[1].message.chainrule[name].data[0], data[0] + 2);
 });
 
 test("positions and indices are inverse", () => {

@@ -11,12 +11,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.derivation import Json, Verification
 from chainrule.deriving import Derivation
 from chainrule.explorer.page import page
 from chainrule.explorer.payload import Payload, Structure
 from chainrule.explorer.pictures import has_columns
 from chainrule.explorer.structures import CHOICES, TITLE, networks, of_function, title_of
+from chainrule.explorer.widget import widget_of
 from chainrule.files import replacing
 from chainrule.ir import Program, cached_property
 from chainrule.words import LANGUAGES, ChainruleError, Language, at_callers_line, used_language
@@ -71,10 +74,11 @@ class Explorer:
             payload.add(part)
         return payload
 
-    def html(self, lang: Language | None = None, *, asks: bool = False) -> str:
+    def html(self, lang: Language | None = None, *, asks: bool = False, tells: bool = False) -> str:
         """Return the page, which opens in `lang`; it can be switched there.
 
         With `asks` it is a page of a server, as of `chainrule explore --serve`, on which other functions can be typed.
+        One that `tells` sends its values to the frame around it when they change, as `widget` needs.
         """
         language = used_language(lang)
         data = self._payload.data(
@@ -84,6 +88,7 @@ class Explorer:
             columns=has_columns(self.derivation.record),
             choices=self._choices,
             asks=asks,
+            tells=tells,
         )
         return page(data, self._payload.modules, self._title[language], language, asks)
 
@@ -107,6 +112,16 @@ class Explorer:
         path = self.save_temporarily(lang)
         open_in_browser(path)
         return path
+
+    def widget(self, lang: Language | None = None) -> Any:
+        """Return the page as a widget for notebooks, whose `values` are the inputs as they are on the page.
+
+        They follow edits, own data and training there: a dictionary of float64 arrays by name. The attribute can be
+        observed, as of every widget. Raises MissingDependencyError without anywidget, the extra `chainrule[widget]`.
+        """
+        record, point = self.derivation.record, self._parts[0].point
+        values = {node.name: np.array(point(node), dtype=np.float64) for node in record.program.inputs}
+        return widget_of(self.html(lang, tells=True), self._title[used_language(lang)], _FRAME_HEIGHT, values)
 
     def _repr_html_(self) -> str:
         return (

@@ -32,6 +32,7 @@ MODULES = (
     "engine.js",
     "table.js",
     "state.js",
+    "embedded.js",
     "exporting.js",
     "language.js",
     "evaluate.js",

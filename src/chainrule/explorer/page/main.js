@@ -3,6 +3,7 @@
 import { askPanel } from "./ask.js";
 import { button, html, math } from "./dom.js";
 import { exportPanel } from "./download.js";
+import { teller } from "./embedded.js";
 import { enginesOf } from "./engine.js";
 import { failing, readers } from "./explain.js";
 import { graph, markEntry, samples } from "./graph.js";
@@ -212,9 +213,11 @@ export function start(root, payload, provided, runs) {
 
   // The address follows a little later: browsers limit how often it changes.
   let remembering = 0;
+  const tellWidget = payload.tells ? teller(state, parent) : () => {};
   const remember = () => {
     clearTimeout(remembering);
     remembering = setTimeout(() => {
+      tellWidget();
       try {
         history.replaceState(null, "", `#${state.fragment()}`);
       } catch {
@@ -440,6 +443,7 @@ export function start(root, payload, provided, runs) {
 
   state.restore(location.hash);
   drawAll();
+  tellWidget();
   if (state.entry) app.point(state.entry.name, state.entry.index);
   if (state.line) root.querySelector(".line.open").scrollIntoView({ block: "center" });
   return app;
