@@ -99,6 +99,7 @@ function units(app, line, backward) {
     for (let unit = 0; unit < shown[number]; unit++) {
       const index = place(app, key, unit);
       const value = data[flatOf(shape, index)];
+      const written = brief(value);
       const disc = svg("circle", { cx: x(number), cy: y(number, unit), r: RADIUS });
       disc.style.setProperty("--tint", `${Math.round(40 * Math.sqrt(Math.abs(value) / most))}%`);
       const classes = ["unit", value < 0 ? "negative" : "positive", isResult ? "chosen" : isOperand ? "used" : ""];
@@ -107,7 +108,7 @@ function units(app, line, backward) {
           "g",
           { class: classes.join(" "), data: { entries: entries(own, index) }, on: { click: () => app.selectKey(key, index) } },
           disc,
-          svg("text", { x: x(number), y: y(number, unit) + 4 }, brief(value)),
+          svg("text", { x: x(number), y: y(number, unit) + 4, class: written.length > 4 ? "long" : "" }, written),
         ),
       );
     }
