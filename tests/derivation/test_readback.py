@@ -681,7 +681,7 @@ def test_a_stack_along_another_axis_is_another(line: str) -> None:
         (
             lambda a, b: a @ b / (np.linalg.norm(a) * np.linalg.norm(b)),
             {"a": "n", "b": "n"},
-            "∂L/∂a = (b / ‖b‖ − L · (a / ‖a‖)) / ‖a‖",
+            "∂L/∂a = (b / ‖b‖ − L · a / ‖a‖) / ‖a‖",
         ),
     ],
 )

@@ -256,7 +256,7 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_factors_in_brackets, {"r": "k 1 n", "z": "1 n"}, "z", "∂L/∂x ⊙ (z ⊙ r)"),
     (_lone_entry_beside_columns, {"W": "m 1 1"}, "W", "Σ₀₂(W) 1ᵀ"),
     (_sums_of_what_is_padded, {"C": "n m"}, "C", "reverse_cumsum₀(pad("),
-    (_coefficient_as_a_factor, {"W": "3 m", "c": ""}, "c", "= −(m / (m · m)) ((Σ W) / (1 + c²))"),
+    (_coefficient_as_a_factor, {"W": "3 m", "c": ""}, "c", "= −(1 / (m · m)) (m · (Σ W) + 2 (Σ C) · c) / (1 + c²)"),
     (_number_of_terms, {"W": "n 3"}, "W", "L = Σ repeat[n×2](sin(W 1 1ᵀ))"),
     (_padded_along_a_repeated_axis, {"T": "k 2 k"}, "T", "pad(reshape[1×1×k]("),
     (
