@@ -48,7 +48,7 @@ def test_a_classifier_of_a_data_frame(tmp_path: Path) -> None:
         assert same.predict_proba(TABLE).tobytes() == shares.tobytes()
     assert model.predict_proba(pl.from_pandas(TABLE)).tobytes() == shares.tobytes()
     model.save(tmp_path / "model")
-    assert load_model(tmp_path / "model").predict(TABLE).tolist() == model.predict(TABLE).tolist()
+    assert list(load_model(tmp_path / "model").predict(TABLE)) == list(model.predict(TABLE))
     path, _ = model.export("numpy", tmp_path / "net.py")
     cells = {name: pl.from_pandas(TABLE)[name].cast(pl.String).to_list() for name in TABLE.columns}
     np.testing.assert_allclose(load(Path(path)).probabilities(cells), shares, atol=1e-5)
@@ -60,7 +60,9 @@ def test_a_regressor_of_a_data_frame_predicts_in_the_units_of_the_target() -> No
     assert model.score(TABLE, price) > 0.9
     assert model.columns_["on"] == "category"
     without = TabularRegressor(**FEW, random_state=0, refit=False, drop=["text"]).fit(TABLE, price)
-    assert "text" not in without.to_model().preprocessing.groups
+    preprocessing = without.to_model().preprocessing
+    assert preprocessing is not None
+    assert "text" not in preprocessing.groups
     assert without.to_model().architecture["penalty_rows"] < ROWS
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, final
 
 import numpy as np
 
-from chainrule.ir import ArrayType, Node, named_dim
+from chainrule.ir import ArrayType, Node, Operand, named_dim
 from chainrule.primitives.base import Array, Composite, Example, NeverExpandableError, same_type
 from chainrule.primitives.exponentials import exp
 from chainrule.primitives.notation import Call, Notation, Number
@@ -126,8 +126,8 @@ def special_function(name: str, order: int = 0) -> Callable[[Node], Node]:
     return lambda x: SpecialFunction(name, order)(as_floats(x))
 
 
-def betaln(a: Node, b: Node) -> Node:
+def betaln(a: Operand, b: Operand) -> Node:
     """Ln B(a, b) of positive numbers, as floats."""
-    a, b = broadcast_together(a, b, floats=True)
+    first, second = broadcast_together(a, b, floats=True)
     function = SpecialFunction("gammaln")
-    return function(a) + function(b) - function(a + b)
+    return function(first) + function(second) - function(first + second)

@@ -356,7 +356,7 @@ class LeftVector(_LeadingVector):
         return operand.with_shape(operand.shape[:-1])
 
     def value(self, *operands: Array) -> Array:
-        return by_matrix(lambda a: _reduced(a)[0][:, 0], operands[0], math.nan, operands[0].shape[-2:-1])
+        return by_matrix(lambda a: _first(_reduced(a)[0].T), operands[0], math.nan, operands[0].shape[-2:-1])
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         (x,), (tangent,) = operands, tangents
@@ -376,11 +376,16 @@ class RightVector(_LeadingVector):
         return operand.with_shape((*operand.shape[:-2], operand.shape[-1]))
 
     def value(self, *operands: Array) -> Array:
-        return by_matrix(lambda a: _reduced(a)[2][0], operands[0], math.nan, operands[0].shape[-1:])
+        return by_matrix(lambda a: _first(_reduced(a)[2]), operands[0], math.nan, operands[0].shape[-1:])
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         (x,), (tangent,) = operands, tangents
         return None if tangent is None else self.change(turned(x), turned(tangent), result, SpectralNorm()(x))
+
+
+def _first(rows: Array) -> Array:
+    """Return the first row; NaN where a matrix without entries has none."""
+    return rows[0] if len(rows) else np.full(rows.shape[1:], math.nan)
 
 
 def _inner(x: Node, y: Node) -> Node:
