@@ -344,11 +344,15 @@ def _triangle(q: p.Triangle, x: Any) -> Any:
     return (jnp.triu if q.upper else jnp.tril)(x, q.offset)
 
 
+def _symmetric(x: Any) -> Any:
+    """The symmetric matrix of which `x` has the lower triangle; the other is not read."""
+    return jnp.tril(x) + jnp.swapaxes(jnp.tril(x, -1), -2, -1)
+
+
 @lowering(p.Cholesky)
 def _cholesky(q: p.Cholesky, x: Any) -> Any:
-    lower = jnp.tril(x)
-    factor = jnp.linalg.cholesky(lower + jnp.swapaxes(jnp.tril(x, -1), -2, -1))
-    regular = _finite(lower) & jnp.all(jnp.isfinite(factor), axis=(-2, -1))
+    factor = jnp.linalg.cholesky(_symmetric(x))
+    regular = _finite(jnp.tril(x)) & jnp.all(jnp.isfinite(factor), axis=(-2, -1))
     return jnp.where(regular[..., None, None], factor, math.nan)
 
 
@@ -369,13 +373,18 @@ def _decomposed(function: Callable[[Any], Any]) -> Lowering:
     return lambda q, x: _kept(x, function(jnp.where(_finite(x)[..., None, None], x, 0)))
 
 
+def _of_symmetric(function: Callable[[Any], Any]) -> Lowering:
+    decomposed = _decomposed(function)
+    return lambda q, x: decomposed(q, _symmetric(x))
+
+
 def _svd(x: Any) -> Any:
     return jnp.linalg.svd(x, full_matrices=False)
 
 
 LOWERINGS |= {
-    p.Eigenvalues: _decomposed(lambda x: jnp.linalg.eigvalsh(x, symmetrize_input=False)),
-    p.Eigenvectors: _decomposed(lambda x: jnp.linalg.eigh(x, symmetrize_input=False)[1]),
+    p.Eigenvalues: _of_symmetric(lambda x: jnp.linalg.eigvalsh(x, symmetrize_input=False)),
+    p.Eigenvectors: _of_symmetric(lambda x: jnp.linalg.eigh(x, symmetrize_input=False)[1]),
     p.SingularValues: _decomposed(lambda x: _svd(x)[1]),
     p.LeftVectors: _decomposed(lambda x: _svd(x)[0]),
     p.RightVectors: _decomposed(lambda x: _svd(x)[2]),
