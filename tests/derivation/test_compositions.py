@@ -67,14 +67,14 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
     "sin(x)*exp(x^2)": (
         {},
         ["u = x²", "L = sin(x) · exp(u)"],
-        ["(∂L/∂x)[direct] = exp(u) · cos(x)", "∂L/∂u = sin(x) · exp(u)", "∂u/∂x = 2 x"],
-        ["∂L/∂u · ∂u/∂x = L · (2 x) = 2 L · x", "∂L/∂x = exp(u) · (cos(x) + 2 sin(x) · x)"],
+        ["(∂L/∂x)[direct] = exp(u) · cos(x)", "∂L/∂u = L", "∂u/∂x = 2 x"],
+        ["∂L/∂u · ∂u/∂x = L · (2 x) = 2 L · x", "∂L/∂x = exp(u) · cos(x) + 2 L · x"],
     ),
     "log(x^2 + y^2)": (
         {"wrt": ["x", "y"]},
         ["u = x² + y²"],
         ["∂L/∂u = 1/u", "∂u/∂x = 2 x", "∂u/∂y = 2 y"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) · 2 x = 2 (x / u)", "∂L/∂y = ∂L/∂u · ∂u/∂y = (1/u) · 2 y = 2 (y / u)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) · 2 x = 2 x / u", "∂L/∂y = ∂L/∂u · ∂u/∂y = (1/u) · 2 y = 2 y / u"],
     ),
     "exp(x*y)": (
         {"wrt": ["x", "y"]},
@@ -156,7 +156,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {"x": "n"},
         ["v = exp(x)", "u = 1 + v²", "L = Σ ln(u)"],
         ["∂L/∂u = 1/u", "∂u/∂v = 2 v", "∂v/∂x = v"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = (1/u) ⊙ (2 v) ⊙ v = 2 (v² / u)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = (1/u) ⊙ (2 v) ⊙ v = 2 v² / u"],
     ),
     "sum(f(A @ x))": (
         {"wrt": "x"},
