@@ -186,8 +186,12 @@ def _facts(stages: Sequence[Stage], program: Program) -> Facts:
         simplifier = Simplifier([*declared, *RULES])
         values = {symbol: simplifier(definition) for symbol, definition in definitions.items()}
         constants = {symbol: value for symbol, value in values.items() if isinstance(value, Const)}
-    late = (named_products(inner, Simplifier([*RULES, *rules])),)
+    late = (named_products(inner, Simplifier([*RULES, *rules]), _is_cotangent),)
     return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules), constants, late)
+
+
+def _is_cotangent(node: Node) -> bool:
+    return isinstance(node, Input) and node.name.startswith(COTANGENT)
 
 
 def split_stages(program: Program) -> tuple[Stage, ...]:

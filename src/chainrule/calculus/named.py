@@ -6,7 +6,7 @@ definition is written by its name. In a product of matrices a part of the chain 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.chains import Chain, Link, chain_of, number_within, product_of_chain, transposed_chain
@@ -72,8 +72,12 @@ def _names(definitions: Mapping[Node, Node], symmetric: Container[Node], simplif
     return _Names(values, chains)
 
 
-def named_products(definitions: Mapping[Node, Node], simplifier: Simplifier) -> Rule:
+def named_products(
+    definitions: Mapping[Node, Node], simplifier: Simplifier, is_cotangent: Callable[[Node], bool] = lambda node: False
+) -> Rule:
     """Return the rule that writes the factors of a product that are a definition by its name: x²·y is x·L for L = x·y.
+
+    A product of which a factor `is_cotangent` stays as it is.
 
     Where a definition divides by a root √v, a product divides by v as by its square: x/v is x̂/√v for x̂ = x/√v.
     """
@@ -84,6 +88,8 @@ def named_products(definitions: Mapping[Node, Node], simplifier: Simplifier) -> 
 
     def within(node: Apply) -> Node | None:
         term = factors(node)
+        if any(is_cotangent(beneath_arrangement(factor)) for factor, _ in term.powers):
+            return None  # ∂L/∂o ⊙ σ′(z) is read as a chain, and a name across its links hides them
         for symbol, product in products if len(term.powers) > 1 else ():
             rest = _with_name(term, product, symbol, node.type)
             result = None if rest is None else product_of(rest, node.type)

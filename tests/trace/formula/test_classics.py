@@ -99,7 +99,6 @@ CLASSICS: list[tuple[str, str, dict[str, str], str]] = [
 
 IN_OTHER_FORM = {
     ("x'*A*x/(x'*x)", "x"),
-    ("norm(A*x-b)", "x"),
     ("det(X)", "X"),
 }
 """Right, and written otherwise than in the tables: the gradient of det(X) is adj(X)ᵀ, also where X has no inverse."""
