@@ -46,7 +46,7 @@ def tanh_layer(x: Any) -> Any:
     "x: n",
     STEPS,
     s="∂L/∂y ⊙ x",
-    x=("∂L/∂y ⊙ (s + y ⊙ (1 − s))", "s ⊙ ∂L/∂y ⊙ (1 + x − y)"),
+    x=("∂L/∂y ⊙ (s + y ⊙ (1 − s))", "s ⊙ (∂L/∂y + ∂L/∂s ⊙ (1 − s))", "s ⊙ (∂L/∂y + ∂L/∂s − ∂L/∂s ⊙ s)"),
 )
 def swish_layer(x: Any) -> Any:
     s = cr.sigmoid(x)
@@ -60,7 +60,7 @@ def swish_layer(x: Any) -> Any:
     STEPS,
     X="∂L/∂Y ⊙ G",
     G="∂L/∂Y ⊙ X",
-    Z=("∂L/∂Y ⊙ X ⊙ G ⊙ (1 − G)", "∂L/∂Y ⊙ Y ⊙ (1 − G)"),
+    Z=("∂L/∂Y ⊙ X ⊙ G ⊙ (1 − G)", "∂L/∂G ⊙ G ⊙ (1 − G)"),
 )
 def gated_linear_unit(X: Any, Z: Any) -> Any:
     G = cr.sigmoid(Z)
