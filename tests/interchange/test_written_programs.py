@@ -419,7 +419,9 @@ def test_axes_that_repeat_or_are_not_there_have_no_type() -> None:
         operands = tuple(Input(f"x{k}", type_.bind({"n": 2, "m": 3})) for k, type_ in enumerate(example.operands))
         primitive = example.primitive.bind({"n": 2, "m": 3}, None)
         for name in {spec.name for spec in dataclasses.fields(primitive)} & {"axes", "order"}:
-            axes: tuple[int, ...] = getattr(primitive, name)
+            axes = getattr(primitive, name)
+            if not isinstance(axes, tuple):  # as the order of a derivative
+                continue
             for wrong in [axes + (axes[:1] or (9,)), (*axes, 9), (-1, *axes[1:])]:
                 with pytest.raises((ChainruleError, ValueError, IndexError)):
                     Apply(dataclasses.replace(primitive, **{name: wrong}), operands)
