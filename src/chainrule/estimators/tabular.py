@@ -298,8 +298,8 @@ class TabularClassifier(Classifier, TabularNetwork):
     >>> import pandas as pd
     >>> from chainrule.estimators import TabularClassifier
     >>> table = pd.DataFrame({"size": [1.5, 7.2, None, 6.8] * 20, "colour": ["red", "blue", "red", "blue"] * 20})
-    >>> model = TabularClassifier((8,), ensemble=2, max_epochs=30, learning_rate=0.05, random_state=0)
-    >>> model.fit(table, ["a", "b"] * 40).predict(pd.DataFrame({"colour": ["blue"], "size": [7.0]}))
+    >>> model = TabularClassifier((8,), ensemble=2, max_epochs=400, learning_rate=0.05, random_state=0)
+    >>> model.fit(table, ["a", "b"] * 40).predict(pd.DataFrame({"size": [7.0], "colour": ["blue"]}))
     array(['b'], dtype='<U1')
 
     """
