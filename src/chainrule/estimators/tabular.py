@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.estimators.as_model import class_target
 from chainrule.estimators.errors import DivergenceError, ParameterError
+from chainrule.estimators.inputs import with_names
 from chainrule.estimators.scikit import (
     Classifier,
     ConvergenceWarning,
@@ -161,7 +162,7 @@ class TabularNetwork(Named, Estimator):
         if type(X) is dict:  # not a sparse array that is one
             raise ParameterError("X is a dict; give a table of pandas, polars or Arrow, or an array of numbers")
         if hasattr(X, "columns") or hasattr(X, "schema"):
-            validate_data(self, X, reset=fitting, skip_check_array=True)
+            validate_data(self, with_names(X), reset=fitting, skip_check_array=True)
             frame = as_frame(X)
             if fitting and frame.height < FEWEST_ROWS:
                 raise ValueError(f"X has n_samples={frame.height} rows; give at least {FEWEST_ROWS}")
