@@ -111,8 +111,8 @@ def _of_statement(book: Book, name: str, statement: ast.stmt) -> Iterator[Mutant
         return
     if isinstance(statement, ast.If):
         if isinstance(statement.test, ast.Compare) and isinstance(statement.test.ops[0], ast.Gt):
-            turned = copy.deepcopy(statement)
-            turned.test.ops = [ast.Lt()]  # type: ignore[attr-defined]
+            test = ast.Compare(statement.test.left, [ast.Lt()], statement.test.comparators)
+            turned = ast.copy_location(ast.If(test, statement.body, statement.orelse), statement)
             yield _mutant(book, name, statement, "condition", "mask rounds", turned)
         return
     if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return) or statement.value is None:

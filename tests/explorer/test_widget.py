@@ -58,6 +58,7 @@ def test_an_edit_on_the_page_reaches_the_frame_around_it(tmp_path: Path) -> None
         page = visit.page
         page.wait_for_function("told.length === 1")
         assert page.evaluate("told[0].m.data") == [1, 2]
+        page.evaluate("postMessage({ chainrule: { m: { shape: [], data: [9] } } }, '*')")  # from another window
         frame = next(each for each in page.frames if each is not page.main_frame)
         frame.evaluate("explorer.change('m', [0], 7.5)")
         page.wait_for_function("told.length === 2")

@@ -57,6 +57,9 @@ def command(
     where it goes. Change a weight or a datum, and everything follows. The page is one HTML file that works without a
     network, and can be sent, or put on a web site. On a machine without a browser give --output.
 
+    Its lines can be hidden and answered as a quiz, own points or a table trained on, and the whole taken away as source
+    code, LaTeX or a notebook.
+
     With --serve other formulas and functions can be typed on the page; Ctrl-C ends it.
     """
     if site is not None:
