@@ -81,7 +81,7 @@ def test_activations_of_ones_own(shown: Shown) -> None:
     text = shown("custom_activation")
     for name in ("relu", "formula", "function", "one a layer"):
         assert column(text, name) > 0.8
-    assert "⊙ (u − 2 a1 ⊙ z1)" in text
+    assert "∂L/∂z1 = ∂L/∂a1 ⊙ u ⊙ (1 − 2 z1²)" in text
     assert "every line verified: True" in text
 
 
