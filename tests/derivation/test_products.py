@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 import chainrule as cr
@@ -47,3 +50,33 @@ def test_every_matrix_of_a_stack_meets_the_vector() -> None:
     derivation = cr.derive("sum((A@v - y)**2)", wrt="A", A="b h n k", v="k", y="b h n")
     assert derivation.verify().ok
     assert "Σ (A v − y)²" in derivation.text(detail="brief")
+
+
+def tangent(x: Any) -> Any:
+    r = np.tan(x)
+    return np.sum(r * np.array([0.3, 0.2]))
+
+
+def divided_by_root_and_number(v: Any, x: Any) -> Any:
+    r = x / np.sqrt(v)
+    return np.sum(r * x) / v
+
+
+def correlations(t: Any) -> Any:
+    c = t / 4
+    r = c / np.sqrt(np.diagonal(c))[:, None] / np.sqrt(np.diagonal(c))
+    return np.sum(r * np.array([[1.0, 2.0], [3.0, -4.0]]))
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "differential"),
+    [
+        (tangent, {"x": "2"}, "dr = dx + r² ⊙ dx"),
+        (divided_by_root_and_number, {"v": "", "x": "2"}, "dr = −½ dv · r / v"),
+        (correlations, {"t": "2 2"}, "− ½ r ⊙ ("),
+    ],
+)
+def test_a_product_that_has_a_name_is_taken_out_once(function: Any, shapes: dict[str, str], differential: str) -> None:
+    derivation = cr.derive(function, **shapes)
+    assert derivation.verify().ok
+    assert differential in derivation.text()

@@ -15,7 +15,7 @@ from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, is_scale
 from chainrule.calculus.simplify import Simplifier
 from chainrule.calculus.symmetry import upright
-from chainrule.ir import Apply, ArrayType, Node, applies
+from chainrule.ir import Apply, ArrayType, Node, applies, substitute
 from chainrule.primitives import (
     Broadcast,
     Cast,
@@ -120,26 +120,29 @@ def _with_name(term: Term, product: Term, symbol: Node, type_: ArrayType) -> Ter
     if not all(_holds(found.get(factor, 0), exponent) for factor, exponent in powers):
         return None
     wanted = dict(powers)
-    rest: list[tuple[Node, int]] = []
+    rest: dict[Node, int] = {}
     for factor, exponent in found.items():
         if factor is powers[0][0]:
-            rest.append((name, 1))
-        if exponent != wanted.get(factor, 0):
-            rest.append((factor, exponent - wanted.get(factor, 0)))
-    return Term(term.number / product.number, tuple(rest))
+            rest[name] = rest.get(name, 0) + 1
+        rest[factor] = rest.get(factor, 0) + exponent - wanted.get(factor, 0)
+    remaining = tuple((factor, exponent) for factor, exponent in rest.items() if exponent)
+    return Term(term.number / product.number, remaining)
 
 
 def _with_roots(term: Term, wanted: Mapping[Node, int]) -> Term:
     """Return a product with (√v)⁻² for each v⁻¹ of which the root is `wanted`."""
-    roots = {beneath_arrangement(each): each for each in wanted if applies(beneath_arrangement(each), Sqrt)}
-    powers: list[tuple[Node, int]] = []
+    roots: dict[Node, Node] = {}
+    for each in wanted:
+        match beneath_arrangement(each):
+            case Apply(Sqrt(), (v,)) as bare:
+                (arranged,) = substitute([each], {bare: v})
+                roots[arranged] = each
+    result = Term(term.number, ())
     for factor, exponent in term.powers:
-        root = roots.get(Sqrt()(beneath_arrangement(factor)))
-        if root is None or exponent != -1:
-            powers.append((factor, exponent))
-        else:
-            powers.append((root, -2))
-    return Term(term.number, tuple(powers))
+        root = roots.get(factor)
+        power = (factor, exponent) if root is None or exponent != -1 else (root, -2)
+        result = result.times(Term(1, (power,)))
+    return result
 
 
 def _holds(exponent: int, part: int) -> bool:

@@ -41,9 +41,11 @@ def ratio_of(number: float) -> Notation | None:
 
 def root_of(number: float) -> Notation | None:
     """Return √k or 1/√k for a nonsquare whole k up to 4096, if it equals `number` to the last digits."""
-    for power, make in ((number**2, _root), (number**-2 if number else 0.0, lambda k: Fraction(Number(1), _root(k)))):
+    if not 1 / 64 < number < 65:
+        return None
+    for power, make in ((number**2, _root), (number**-2, lambda k: Fraction(Number(1), _root(k)))):
         k = round(power) if 1 < power <= 4096 else 0
-        if number > 0 and k and abs(power - k) <= 1e-14 * k and math.isqrt(k) ** 2 != k:
+        if k and abs(power - k) <= 1e-14 * k and math.isqrt(k) ** 2 != k:
             return make(k)
     return None
 

@@ -299,6 +299,8 @@ class ArrayWriter(ABC):
 
     def dims_for_reshape(self, shape: Shape) -> list[Code]:
         """Write sizes for `reshape`: -1 for one that the others determine."""
+        if not shape:
+            return [atom("()")]
         named = [k for k, dim in enumerate(shape) if isinstance(dim, SymbolicDim)]
         free = None
         if len(shape) == 1:
