@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule.calculus import RULES, Rule, Simplifier
-from chainrule.derivation.record import StageDerivative, StageDifferential
+from chainrule.derivation.claims import StageDerivative, StageDifferential
 from chainrule.derivation.verify import Verifier
 from chainrule.deriving import Derivation
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Program, topological_order

@@ -14,7 +14,7 @@ import pytest
 from support.gallery_samples import derived
 
 import chainrule as cr
-from chainrule.derivation.record import Expression
+from chainrule.derivation.claims import Expression
 from chainrule.gallery import GALLERY
 from chainrule.interchange import NodeTable, program_from_json, type_as_json
 from chainrule.ir import ArrayType, Input, Node, named_dim, topological_order

@@ -1,6 +1,11 @@
 """Differentiation: linearization, transposition and their composition; simplification as a table of rewrite rules."""
 
 import chainrule.calculus.arithmetic
+import chainrule.calculus.axes
+import chainrule.calculus.collect
+import chainrule.calculus.norms
+
+# isort: split
 import chainrule.calculus.choices
 import chainrule.calculus.clipping
 import chainrule.calculus.convolutions
@@ -17,19 +22,10 @@ import chainrule.calculus.scalars
 import chainrule.calculus.sums
 import chainrule.calculus.symmetry
 import chainrule.calculus.transposes  # noqa: F401 - these enter their rules into the table
-from chainrule.calculus.backward import (
-    COTANGENT,
-    TANGENT,
-    Accumulation,
-    Backward,
-    Contribution,
-    Stage,
-    backward,
-    split_stages,
-)
+from chainrule.calculus.backward import Accumulation, Backward, Contribution, backward
 from chainrule.calculus.chain_sums import as_chain, number_apart
 from chainrule.calculus.chains import chain_of, is_column, is_row
-from chainrule.calculus.collect import expanded, with_powers, without_factor
+from chainrule.calculus.collect import expanded
 from chainrule.calculus.jacobian import jacobian_matrix, jacobian_tensor, transposed_matrix
 from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
@@ -40,7 +36,9 @@ from chainrule.calculus.recurrence import Recurrence, Scan, improved, rolled, wr
 from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, counts_up, is_scale
 from chainrule.calculus.settling import RELU, SHARED, SIDED
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
+from chainrule.calculus.stages import COTANGENT, TANGENT, Stage, split_stages
 from chainrule.calculus.symmetry import is_symmetric
+from chainrule.calculus.terms import with_powers, without_factor
 from chainrule.calculus.transpose import transpose
 
 __all__ = [

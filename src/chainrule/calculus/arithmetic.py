@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from chainrule.calculus.examples import filled, size, some_x, some_y
 from chainrule.calculus.rules import (
@@ -12,6 +12,7 @@ from chainrule.calculus.rules import (
     is_filled,
     is_scale,
     is_scaling,
+    reduced,
     refilled,
     rule,
     with_operand,
@@ -19,13 +20,9 @@ from chainrule.calculus.rules import (
 from chainrule.ir import (
     Apply,
     Const,
-    Dim,
     Node,
-    Shape,
     SymbolicDim,
     applies,
-    dim_product,
-    dim_quotient,
     named_dim,
     parse_shape,
 )
@@ -46,7 +43,6 @@ from chainrule.primitives import (
     OverlapAdd,
     Permute,
     Reshape,
-    Slice,
     Sqrt,
     Square,
     Subtract,
@@ -54,8 +50,6 @@ from chainrule.primitives import (
     Trace,
     Triangle,
     Windows,
-    permute,
-    reshape,
 )
 
 _FOLDS: dict[type, Callable[..., float]] = {
@@ -187,7 +181,7 @@ def _reduce_fraction(node: Apply) -> Node | None:
         case Apply(Divide(), (Const(float(c)), Apply(Multiply(), (Const(float(d)), n)))) if d and is_scale(n):
             return Const(c / d, node.type) / n
         case Apply(Divide(), (Const(float(c)), divisor)) if c > 1 and c % 1 == 0:
-            rest = _reduced(divisor, int(c))
+            rest = reduced(divisor, int(c))
             return None if rest is None else 1 / Const(rest, node.type)
         case Apply(Divide(), (Const(float(c)), Const(SymbolicDim() as n))) if 0 < c < 1 and (1 / c) % 1 == 0:
             return 1 / Const(int(1 / c) * n, node.type)
@@ -339,154 +333,6 @@ def _number_outwards(node: Apply) -> Node | None:
             case Apply(Multiply(), (c, x)) if is_scaling(c, x):
                 if not isinstance(node.primitive, Broadcast) or not is_coefficient(operand):
                     return refilled(c, node.type) * with_operand(node, k, x)
-    return None
-
-
-@rule("(Aᵀ)ᵀ → A", Permute, examples=lambda: [
-    Permute((1, 0))(Permute((1, 0))(some_x())),
-    Permute((2, 0, 1))(Permute((2, 0, 1))(some_x("n m k"))),
-])  # fmt: skip
-def _double_transpose(node: Apply) -> Node | None:
-    match node:
-        case Apply(Permute(outer), (Apply(Permute(inner), (x,)),)):
-            return permute(x, [inner[axis] for axis in outer])
-    return None
-
-
-@rule("transpose of what is repeated", Permute, examples=lambda: [
-    Permute((1, 0))(Reshape(parse_shape("n 1"))(some_x("n"))),
-    Permute((1, 0))(Broadcast(parse_shape("n m"), (0,))(some_x("n"))),
-    Permute((2, 0, 1))(Broadcast(parse_shape("n m k"), (0, 1))(some_x("n m"))),
-])  # fmt: skip
-def _transpose_of_repeated(node: Apply) -> Node | None:
-    """Broadcast along the permuted axes, or to the axes of size 1 that are needed."""
-    match node:
-        case Apply(Permute(order), (Apply(Broadcast(axes=axes), (x,)),)):
-            places = tuple(order.index(axis) for axis in axes)
-            return Broadcast(node.type.shape, places)(x) if places == tuple(sorted(places)) else None
-        case Apply(Permute(order), (Apply(Reshape()) as made,)):
-            others = [axis for axis in order if made.type.shape[axis] != 1]
-            return Reshape(node.type.shape)(made) if others == sorted(others) else None
-    return None
-
-
-@rule("compose sums and broadcasts", Sum, Broadcast, Reshape, examples=lambda: [
-    Sum((0,))(Sum((1,))(some_x())),
-    Broadcast(parse_shape("k n m"), (1, 2))(Broadcast(parse_shape("n m"), (1,))(some_x("m"))),
-    Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(some_x("n 1"))),
-    Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(some_x("n"))),
-    Broadcast(parse_shape("n m"), (0, 1))(some_x("n m")),
-    Reshape(parse_shape("n"))(Broadcast(parse_shape("n 1"), (0,))(some_x("n"))),
-    Reshape(parse_shape("n m 1"))(Broadcast(parse_shape("n 1 m"), (2,))(some_x("m"))),
-    Broadcast(parse_shape("1 m"), (1,))(Reshape(parse_shape("m"))(some_x("1 m"))),
-    Broadcast(parse_shape("k 1 m"), (1, 2))(Reshape(parse_shape("1 m"))(some_x("m"))),
-])  # fmt: skip
-def _compose(node: Apply) -> Node | None:
-    match node:
-        case Apply(Broadcast(shape) | Reshape(shape), (x,)) if x.type.shape == shape:
-            return x
-        case Apply(Broadcast(shape, axes), (Apply(Broadcast(axes=inner), (x,)),)):
-            return Broadcast(shape, tuple(axes[axis] for axis in inner))(x)
-        case Apply(Broadcast(shape, axes), (Apply(Reshape(between), (x,)),)):
-            return x if x.type == node.type else _repeated_again(shape, axes, between, x)
-        case Apply(Reshape(shape), (Apply(Reshape(), (x,)),)):
-            return Reshape(shape)(x)
-        case Apply(Reshape(shape), (Apply(Broadcast(between, axes), (x,)),)):
-            return _reshaped_repetition(shape, between, axes, x)
-        case Apply(Sum(axes), (Apply(Sum(inner), (x,)),)):
-            remaining = [axis for axis in range(x.type.ndim) if axis not in inner]
-            return Sum(tuple(sorted((*inner, *(remaining[axis] for axis in axes)))))(x)
-    return None
-
-
-def _repeated_again(shape: Shape, axes: tuple[int, ...], between: Shape, x: Node) -> Node | None:
-    """Broadcast directly if axes of size 1 are only removed or inserted in between."""
-    kept = tuple(axis for axis, dim in zip(axes, between, strict=True) if dim != 1)
-    return Broadcast(shape, kept)(x) if tuple(shape[axis] for axis in kept) == x.type.shape else None
-
-
-def _reshaped_repetition(shape: Shape, between: Shape, axes: tuple[int, ...], x: Node) -> Node | None:
-    """Absorb a reshape that removes or inserts axes of size 1 into the broadcast."""
-    if x.type.size == dim_product(between):
-        return Reshape(shape)(x)
-    before = [axis for axis, dim in enumerate(between) if dim != 1]
-    after = [axis for axis, dim in enumerate(shape) if dim != 1]
-    if 1 in x.type.shape or [between[axis] for axis in before] != [shape[axis] for axis in after]:
-        return None
-    return Broadcast(shape, tuple(after[before.index(axis)] for axis in axes))(x)
-
-
-@rule("terms back to the axes that they had", Reshape, examples=lambda: [
-    Reshape(parse_shape("1 m"))(Reshape(parse_shape("m"))(some_x("1 m")) + some_y("m")),
-    Reshape(parse_shape("1 m"))((some_y("m") + Reshape(parse_shape("m"))(some_x("1 m"))) - some_y("m")),
-])  # fmt: skip
-def _terms_back(node: Apply) -> Node | None:
-    match node:
-        case Apply(Reshape() as back, (Apply((Add() | Subtract()) as plus, (x, y)) as total,)) if total.type.ndim:
-            sources = [term.operands[0] for term in _terms(total) if applies(term, Reshape)]
-            return plus(back(x), back(y)) if any(source.type == node.type for source in sources) else None
-    return None
-
-
-def _terms(total: Node) -> Iterator[Apply]:
-    """Yield the terms of a sum, except inputs and constants."""
-    pending = [total]
-    while pending:
-        match pending.pop():
-            case Apply(Add() | Subtract(), terms):
-                pending += terms
-            case Apply() as term:
-                yield term
-
-
-@rule("sum of one term → the term", Sum, Mean, CumulativeSum, examples=lambda: [
-    Sum((0,))(some_x("1 m")),
-    Mean((1,))(some_x("n 1")),
-    CumulativeSum(0, reverse=True)(some_x("1 m")),
-])  # fmt: skip
-def _sum_of_one_term(node: Apply) -> Node | None:
-    match node:
-        case Apply(Sum(axes) | Mean(axes), (x,)) if all(x.type.shape[axis] == 1 for axis in axes):
-            return reshape(x, node.type.shape)
-        case Apply(CumulativeSum(axis), (x,)) if x.type.shape[axis] == 1:
-            return x
-    return None
-
-
-@rule("repeat a literal", Broadcast, Reshape, Permute, Windows, Slice, examples=lambda: [
-    Broadcast(parse_shape("n m"), (1,))(filled(2, "m")),
-    Slice((1,), (1,), (1,))(filled(2, "3")),
-])  # fmt: skip
-def _repeat_literal(node: Apply) -> Node | None:
-    (c,) = node.operands
-    return refilled(c, node.type) if is_scale(c) else None
-
-
-@rule("sum of equal terms", Sum, examples=lambda: [
-    Sum((0, 1))(filled(2)), Sum((0,))(filled(2, "3 m")),
-    Sum((0,))(filled(2) / size("n")), Sum((0, 1))(filled(2) / size("m")),
-])  # fmt: skip
-def _sum_of_equal_terms(node: Apply) -> Node | None:
-    match node:
-        case Apply(Sum(axes), (term,)) if is_scale(term):
-            count = dim_product(term.type.shape[axis] for axis in axes)
-        case _:
-            return None
-    match refilled(term, node.type):
-        case Apply(Divide(), (above, below)):
-            rest = _reduced(below, count)
-            if rest is None:
-                return (above * count) / below
-            return above if rest == 1 else above / rest
-        case repeated:
-            return repeated * count
-
-
-def _reduced(divisor: Node, count: Dim) -> Dim | None:
-    """Return the remaining denominator after a numerator `count` is cancelled, or None."""
-    match divisor:
-        case Const(int() | SymbolicDim() as whole):
-            return dim_quotient(whole, count)
     return None
 
 

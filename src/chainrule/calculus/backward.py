@@ -12,21 +12,15 @@ from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chainrule.calculus.closed_form import closed_form, is_cheap
-from chainrule.calculus.collect import operation_count
-from chainrule.calculus.declared import declared_rules, declared_symmetric
-from chainrule.calculus.gathering import like_terms_of_symmetric
-from chainrule.calculus.labels import BESIDE_LABELS, MULTIPLIED_OUT, picking_rules
+from chainrule.calculus.facts import Facts, facts_of
+from chainrule.calculus.labels import BESIDE_LABELS, MULTIPLIED_OUT
 from chainrule.calculus.linearize import linearize
-from chainrule.calculus.matrices import sums_with_identity
-from chainrule.calculus.named import named_products, named_values
-from chainrule.calculus.orientation import oriented
-from chainrule.calculus.pairs import positive_parts
-from chainrule.calculus.products import orders_of_products
+from chainrule.calculus.named import named_products
 from chainrule.calculus.repeated import Form, form
-from chainrule.calculus.rules import RULES, Rule, is_scale
-from chainrule.calculus.simplify import Rewrite, RuleTable, Simplifier, by_primitive
-from chainrule.calculus.sums import known_sums
-from chainrule.calculus.symmetry import known_symmetric, symmetric_rules
+from chainrule.calculus.rules import is_scale
+from chainrule.calculus.simplify import Rewrite, Simplifier
+from chainrule.calculus.stages import COTANGENT, TANGENT, Stage, split_stages
+from chainrule.calculus.terms import operation_count
 from chainrule.calculus.transpose import transpose
 from chainrule.ir import (
     Apply,
@@ -35,8 +29,6 @@ from chainrule.ir import (
     Node,
     Program,
     ProgramError,
-    cached_property,
-    rebuild,
     refuses_deep_nesting,
     shape_text,
     substitute,
@@ -58,32 +50,12 @@ from chainrule.primitives import (
     zeros,
 )
 
-TANGENT = "d "
-COTANGENT = "∂ "
-
 _MERGE_DEPTH = 4
 """The number of later cotangents in a row that are substituted in a chain."""
 _ROOT_LIMIT = 9
 """The root up to which powers of x are written by it: x^(−¾) as 1/L³ for L = x^¼."""
 _MERGE_LIMIT = 60
 """The number of operations up to which a chain is simplified with cotangents substituted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One equation of the forward pass, `symbol = expression`, over the symbols `operands`.
-
-    `node` is the same value as an expression over the inputs of the program.
-    """
-
-    symbol: Input
-    node: Node
-    expression: Node
-    operands: tuple[Input, ...]
-
-    @property
-    def name(self) -> str:
-        return self.symbol.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,29 +94,6 @@ class Accumulation:
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
-    """What is known of the symbols of a forward pass: their definitions, which are symmetric, and rules that follow."""
-
-    definitions: Mapping[Node, Node]
-    symmetric: frozenset[Node]
-    rules: tuple[Rule, ...]
-    constants: Mapping[Node, Node]
-    """The symbols that are a number where the declarations hold, as the sum of probabilities."""
-    late: tuple[Rule, ...]
-    """The rules that are tried after those of the table."""
-
-    def simplifier(self) -> Simplifier:
-        """Return a simplifier with the table of rules and those that hold for these symbols."""
-        return Simplifier(self._table)
-
-    @cached_property
-    def _table(self) -> RuleTable:
-        """The rules; those of the same name in the table know less of the symbols."""
-        names = {rule.name for rule in self.rules}
-        return by_primitive([*self.rules, *(rule for rule in RULES if rule.name not in names), *self.late])
-
-
-@dataclass(frozen=True, eq=False)
 class Backward:
     """A backward pass: the stages of the forward pass, their cotangents in order of computation, composed gradients."""
 
@@ -158,73 +107,6 @@ class Backward:
     def gradient_program(self) -> Program:
         """Return the program with the gradients as further outputs."""
         return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
-
-
-def _facts(stages: Sequence[Stage], program: Program) -> Facts:
-    """Return the facts that follow from the definitions of names, and from declared properties of inputs.
-
-    The name of a result, such as the loss, stands for it only in its own gradients.
-    """
-    definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
-    properties = {node: found for node in program.inputs if (found := program.properties(node))}
-    symmetric = known_symmetric(definitions, declared_symmetric(properties))
-    declared = declared_rules(properties)
-    rules = (
-        *declared,
-        known_sums(definitions),
-        positive_parts(definitions),
-        oriented(definitions),
-        *orders_of_products(definitions),
-        sums_with_identity(definitions),
-        *symmetric_rules(symmetric),
-        like_terms_of_symmetric(symmetric),
-        *picking_rules(definitions),
-    )
-    inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in program.outputs}
-    constants: dict[Node, Node] = {}
-    if properties:
-        simplifier = Simplifier([*declared, *RULES])
-        values = {symbol: simplifier(definition) for symbol, definition in definitions.items()}
-        constants = {symbol: value for symbol, value in values.items() if isinstance(value, Const)}
-    late = (named_products(inner, Simplifier([*RULES, *rules]), _is_cotangent),)
-    return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules), constants, late)
-
-
-def _is_cotangent(node: Node) -> bool:
-    return isinstance(node, Input) and node.name.startswith(COTANGENT)
-
-
-def split_stages(program: Program) -> tuple[Stage, ...]:
-    """Split the program into equations between named values; an output without a name becomes `L`, `L2`, …"""
-    taken = {node.name for node in program.inputs} | set(program.names.values())
-    names = dict(program.names)
-    results = [node for node in program.nodes if isinstance(node, Apply) and isinstance(node.primitive, Several)]
-    for node in (*program.outputs, *results):  # several results have their gradients together, each by its name
-        if node not in names:
-            names[node] = _fresh("L" if node in program.outputs else "s", taken)
-            taken.add(names[node])
-    symbols: dict[Node, Node] = {}
-    stages: list[Stage] = []
-    for node in program.nodes:
-        if node not in names or (isinstance(node, Input) and node not in program.outputs):
-            continue
-
-        def stand_in(part: Node, defined: Node = node) -> Node | None:
-            return None if part is defined else symbols.get(part)
-
-        (expression,) = rebuild([node], stand_in)
-        operands = tuple(part for part in topological_order([expression]) if isinstance(part, Input))
-        symbol = Input(names[node], node.type)
-        symbols[node] = symbol
-        stages.append(Stage(symbol, node, expression, operands))
-    return tuple(stages)
-
-
-def _fresh(stem: str, taken: set[str]) -> str:
-    name, number = stem, 2
-    while name in taken:
-        name, number = f"{stem}{number}", number + 1
-    return name
 
 
 @refuses_deep_nesting
@@ -260,7 +142,7 @@ def backward(
     for output, seed in zip(program.outputs, seeds, strict=True):
         outputs.setdefault(symbols[output], []).append(seed)
     active = _active(stages, wrt)
-    facts = _facts(stages, program)
+    facts = facts_of(stages, program)
     bars = {symbol: Input(COTANGENT + symbol.name, symbol.type) for symbol in active}
     order = _reading_order(stages)
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}

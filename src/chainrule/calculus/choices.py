@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.calculus.collect import Term, factors, product_of
 from chainrule.calculus.examples import filled, some_x, some_y
 from chainrule.calculus.rules import both_orders, is_filled, is_scale, rule, scalar_of
+from chainrule.calculus.terms import Term, factors, product_of
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, parse_shape
 from chainrule.primitives import Add, Broadcast, Mean, Multiply, Subtract, Sum, Where
 

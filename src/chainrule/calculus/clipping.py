@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chainrule.calculus.collect import Term, factors
 from chainrule.calculus.rules import both_orders, rule
+from chainrule.calculus.terms import Term, factors
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape
 from chainrule.primitives import Cast, Compare, Maximum, Minimum, Where
 

@@ -11,9 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.calculus.collect import Term, operation_count, sum_of_terms, terms_of, with_common_factor
 from chainrule.calculus.rules import beneath_arrangement, is_scale
 from chainrule.calculus.simplify import Simplifier
+from chainrule.calculus.terms import Term, operation_count, sum_of_terms, terms_of, with_common_factor
 from chainrule.ir import (
     Apply,
     Const,

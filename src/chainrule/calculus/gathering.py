@@ -13,11 +13,11 @@ from typing import TypeAlias
 import numpy as np
 
 from chainrule.calculus.chains import Chain, Link, chain_of, is_row, product_of_chain
-from chainrule.calculus.collect import Term, factors, operation_count, product_of, sum_of_terms
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.rules import Rule, both_orders, rule, with_operand
 from chainrule.calculus.symmetry import upright
+from chainrule.calculus.terms import Term, factors, operation_count, product_of, sum_of_terms
 from chainrule.ir import Apply, ArrayType, Const, DType, Node, applies, named_dim, parse_shape
 from chainrule.primitives import Add, Broadcast, Contract, Exp, Multiply, Negate, OneHot, Permute, ScatterAdd, Subtract
 

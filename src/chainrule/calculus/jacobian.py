@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from chainrule.calculus.chain_sums import Weighted, as_chain, number_apart, with_common_factors
 from chainrule.calculus.chains import product_of_chain
-from chainrule.calculus.collect import Term, common_factor, expanded, factors, product_of, with_powers
+from chainrule.calculus.collect import expanded
 from chainrule.calculus.matrices import MULTIPLY_OUT
 from chainrule.calculus.networks import Labels, LinearTerm, NoClosedFormError, linear_terms
 from chainrule.calculus.rules import RULES
 from chainrule.calculus.simplify import Simplifier, simplify
 from chainrule.calculus.symmetry import symmetric_rules
+from chainrule.calculus.terms import Term, common_factor, factors, product_of, with_powers
 from chainrule.ir import ArrayType, Const, Dim, Input, Node, dim_product, substitute
 from chainrule.primitives import (
     Add,

@@ -13,16 +13,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from chainrule.calculus.collect import (
-    Term,
-    factors,
-    like_terms,
-    operation_count,
-    product_of,
-    sum_of_terms,
-    terms_of,
-    with_common_factor,
-)
 from chainrule.calculus.examples import filled, some_x, some_y
 from chainrule.calculus.rules import (
     Rule,
@@ -35,6 +25,16 @@ from chainrule.calculus.rules import (
     rule,
 )
 from chainrule.calculus.simplify import simplify
+from chainrule.calculus.terms import (
+    Term,
+    factors,
+    like_terms,
+    operation_count,
+    product_of,
+    sum_of_terms,
+    terms_of,
+    with_common_factor,
+)
 from chainrule.ir import (
     Apply,
     ArrayType,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 from chainrule.calculus.chains import chain_of, is_column, is_row, product_of_chain
-from chainrule.calculus.collect import Term, factors, product_of
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import Rule, both_orders, is_scale, number_of, rule, with_operand
 from chainrule.calculus.simplify import simplify
+from chainrule.calculus.terms import Term, factors, product_of
 from chainrule.ir import Apply, Const, Node, applies, named_dim, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Add,

@@ -10,11 +10,11 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.chains import Chain, Link, chain_of, number_within, product_of_chain, transposed_chain
-from chainrule.calculus.collect import Term, divides_anew, factors, operation_count, product_of
 from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, is_scale
 from chainrule.calculus.simplify import Simplifier
 from chainrule.calculus.symmetry import upright
+from chainrule.calculus.terms import Term, divides_anew, factors, operation_count, product_of
 from chainrule.ir import Apply, ArrayType, Node, applies, substitute
 from chainrule.primitives import (
     Broadcast,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 from chainrule.calculus.chains import chain_of
-from chainrule.calculus.collect import Term, factors, product_of
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.gathering import signed_terms, sum_of_signed
 from chainrule.calculus.rules import Rule, rule
+from chainrule.calculus.terms import Term, factors, product_of
 from chainrule.ir import Apply, Const, Node, applies, substitute, topological_order
 from chainrule.primitives import Add, Broadcast, Contract, Divide, Multiply, Negate, Permute, Square, Subtract
 

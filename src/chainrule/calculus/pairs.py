@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.calculus.collect import Term, divides_anew, factors, product_of
 from chainrule.calculus.examples import some_x, some_y
 from chainrule.calculus.rules import Rule, rule
+from chainrule.calculus.terms import Term, divides_anew, factors, product_of
 from chainrule.ir import Apply, Node, applies
 from chainrule.primitives import Abs, Cosh, Divide, Multiply, Relu, Sign, Sinh, Tanh, greater, indicator
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.calculus.collect import Term, divides_anew, factors, like_terms, product_of, terms_of
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import is_coefficient, rule
+from chainrule.calculus.terms import Term, divides_anew, factors, like_terms, product_of, terms_of
 from chainrule.ir import Apply, Const, Node, applies, parse_shape
 from chainrule.primitives import Add, Broadcast, Divide, DivideNoNan, Exp, Multiply, Norm, Subtract
 

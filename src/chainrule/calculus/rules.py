@@ -11,7 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, topological_order
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    Const,
+    Dim,
+    Input,
+    Node,
+    SymbolicDim,
+    applies,
+    dim_quotient,
+    topological_order,
+)
 from chainrule.primitives import Add, Broadcast, CumulativeSum, Divide, Multiply, Reshape, Sqrt, Subtract
 
 Pattern = Callable[[Apply], Node | None]
@@ -137,3 +148,11 @@ def counts_up(node: Node) -> bool:
         case Apply(Add() | Subtract(), (counted, Const(float(shift)))):
             return shift % 1 == 0 and counts_up(counted)
     return False
+
+
+def reduced(divisor: Node, count: Dim) -> Dim | None:
+    """Return the remaining denominator after a numerator `count` is cancelled, or None."""
+    match divisor:
+        case Const(int() | SymbolicDim() as whole):
+            return dim_quotient(whole, count)
+    return None

@@ -6,9 +6,9 @@ It is kept as a scalar, which is broadcast last.
 
 from __future__ import annotations
 
-from chainrule.calculus.collect import Term, divides_anew, factors, operation_count, power_of
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
+from chainrule.calculus.terms import Term, divides_anew, factors, operation_count, power_of
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, parse_shape
 from chainrule.primitives import (
     Broadcast,

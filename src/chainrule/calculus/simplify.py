@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from chainrule.calculus.collect import operation_count
 from chainrule.calculus.rules import RULES, Rule
+from chainrule.calculus.terms import operation_count
 from chainrule.ir import Apply, Node, ProgramError, topological_order
 from chainrule.primitives import Compare
 

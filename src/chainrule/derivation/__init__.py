@@ -1,5 +1,13 @@
 """The record of a backward pass as checked claims, its forms, its sentences and its renderers."""
 
+from chainrule.derivation.claims import (
+    Claim,
+    Expression,
+    LossDerivative,
+    StageDerivative,
+    StageDifferential,
+    StageValue,
+)
 from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Remark, Words
 from chainrule.derivation.forms import FORMS, Form, write_document
 from chainrule.derivation.html import render_html, sentence_html
@@ -11,15 +19,7 @@ from chainrule.derivation.marked import MarkedWriter, keys_of
 from chainrule.derivation.mathml import math_of, parted
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
-from chainrule.derivation.record import (
-    Claim,
-    Expression,
-    LossDerivative,
-    Record,
-    StageDerivative,
-    StageDifferential,
-    StageValue,
-)
+from chainrule.derivation.record import Record
 from chainrule.derivation.second.further import (
     FURTHER_FORMS,
     Derivatives,
@@ -34,7 +34,8 @@ from chainrule.derivation.style import MATH_FONTS
 from chainrule.derivation.text import render_text, text_of
 from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
 from chainrule.derivation.valuation import Valuation, ValuesError, given_name
-from chainrule.derivation.verify import PRINTED, Failure, Verification, Verifier
+from chainrule.derivation.verification import Failure, Verification
+from chainrule.derivation.verify import PRINTED, Verifier
 
 __all__ = [
     "DETAILS",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chainrule.calculus import Contribution
+from chainrule.derivation.claims import GradientRecord, StageRecord, StepRecord
 from chainrule.derivation.document import Block, Equation, Heading, Words
 from chainrule.derivation.element_sections import ElementSections
 from chainrule.derivation.properties import sums_away
-from chainrule.derivation.record import GradientRecord, StageRecord, StepRecord
 from chainrule.ir import Const, Input, Node
 from chainrule.primitives import BigOperator, Infix, Notation, Symbol, indexed
 

@@ -17,20 +17,20 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Remark
-from chainrule.derivation.latex import latex_of
-from chainrule.derivation.notator import Notator
-from chainrule.derivation.record import (
+from chainrule.derivation.claims import (
     Claim,
     Expression,
     LossDerivative,
     PathDerivative,
     Quantity,
-    Record,
     StageDerivative,
     StageDifferential,
     StageValue,
 )
+from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Remark
+from chainrule.derivation.latex import latex_of
+from chainrule.derivation.notator import Notator
+from chainrule.derivation.record import Record
 from chainrule.derivation.second.further import Derivatives, derivatives_notator, quantity_notation
 from chainrule.derivation.second.quantities import (
     CotangentDifferential,
@@ -41,7 +41,7 @@ from chainrule.derivation.second.quantities import (
 )
 from chainrule.derivation.text import plain, text_of
 from chainrule.derivation.upstream import is_upstream
-from chainrule.derivation.verify import Verification
+from chainrule.derivation.verification import Verification
 from chainrule.derivation.words import say
 from chainrule.interchange import NodeTable, type_as_json
 from chainrule.ir import Apply, Input, Node, topological_order

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chainrule.calculus import TANGENT
+from chainrule.derivation.claims import StepRecord
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph
 from chainrule.derivation.properties import operation_total
-from chainrule.derivation.record import StepRecord
 from chainrule.derivation.sections import DERIVATIVE_LIMIT, Sections
 from chainrule.ir import Input
 from chainrule.primitives import Infix, Notation, Pairing, Partial, Symbol

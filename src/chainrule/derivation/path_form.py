@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from chainrule.calculus import Accumulation, Contribution, simplify, with_powers
 from chainrule.derivation.brackets import is_one
+from chainrule.derivation.claims import Claim, GradientRecord, StageRecord
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
 from chainrule.derivation.naming import is_activation
 from chainrule.derivation.properties import operation_total
-from chainrule.derivation.record import Claim, GradientRecord, StageRecord
 from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
 from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Input, Node, applies, substitute, topological_order

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.calculus import RELU, RULES, SHARED, SIDED, Accumulation, Contribution
+from chainrule.derivation.claims import GradientRecord, StageRecord, StepRecord
 from chainrule.derivation.document import Block, Detail, Document, Equation, Frame, Heading, Paragraph, Remark, Words
 from chainrule.derivation.legend import constants_legend, legend, repetition_legend
 from chainrule.derivation.notator import SOFTMAX, Notator, operands_of, product_shapes, shape_of
 from chainrule.derivation.properties import one_hot_remark, operation_total, product_shapes_of_stage
 from chainrule.derivation.reasons import Reasons
-from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
+from chainrule.derivation.record import Record
 from chainrule.derivation.remarks import Observation
 from chainrule.derivation.spelling import distinguished
 from chainrule.derivation.upstream import is_upstream, output_name

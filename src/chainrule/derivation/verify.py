@@ -9,30 +9,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from chainrule.calculus import TANGENT
-from chainrule.charts import escape
-from chainrule.derivation.elements import element_value
-from chainrule.derivation.forms import Form
-from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values, bind_nodes
-from chainrule.derivation.proofreading import Misreading, Proofreader, Reading, Script
-from chainrule.derivation.record import (
+from chainrule.derivation.claims import (
     Claim,
     Expression,
     LossDerivative,
     PathDerivative,
-    Record,
     StageDerivative,
     StageDifferential,
     StageValue,
 )
+from chainrule.derivation.differences import (
+    DIFFERENCE_TOLERANCE,
+    SAFETY,
+    apart,
+    derivative_at_zero,
+    drowned,
+    is_smooth,
+)
+from chainrule.derivation.elements import element_value
+from chainrule.derivation.forms import Form
+from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values, bind_nodes
+from chainrule.derivation.proofreading import Proofreader, Reading, Script
+from chainrule.derivation.record import Record
 from chainrule.derivation.small_sizes import small_sizes
 from chainrule.derivation.ties import TIE_TOLERANCE, Ties
-from chainrule.derivation.words import say
+from chainrule.derivation.verification import Failure, Verification
 from chainrule.ir import (
     Apply,
     Input,
@@ -40,39 +47,22 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.words import Language, used_language
 
 EXACT_TOLERANCE = 1e-9
-DIFFERENCE_TOLERANCE = 1e-6
 REDRAWS = 20
 """The number of points next to a kink or a pole that are replaced in one verification."""
 PATIENCE = 10
 """The number of such points for one line."""
-STEPS = (2.0**-6, 2.0**-10, 2.0**-16, 2.0**-2, 2.0**-24, 2.0**-32)
-"""The steps of extrapolated differences, tried in this order until one suits the function."""
 TINY = 1e-3
 """The size relative to the gradients below which a value counts as 0."""
 SAMPLES = 4
 """The number of evaluations with randomized rounding of a claim that exceeds its tolerance."""
-SAFETY = 16
-"""The ratio of an error to their spread up to which it counts as a rounding error."""
-DROWNED = 2.0**-43
-"""The derivative that is hidden by the rounding of a value of 1."""
 RESOLUTION = 1e-3
 """The relative rounding error above which a point is not informative."""
 PRINTED: tuple[tuple[Form, Script], ...] = (("matrix", "text"), ("matrix", "latex"))
 """The printed pages that a verification reads back."""
 ELEMENTS = 3
 """The number of elements of each index form that are evaluated at each point."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A claim that does not hold."""
-
-    line: int
-    claim: Claim
-    relative_error: float
 
 
 @dataclass(frozen=True)
@@ -86,94 +76,6 @@ class Outcome:
     error: float
     tolerance: float
     vanishes: bool = False
-
-
-@dataclass(frozen=True, repr=False)
-class Verification:
-    """The result of `verify`: the numbers of lines and points, and the largest relative errors.
-
-    Examples
-    --------
-    >>> import chainrule as cr
-    >>> verification = cr.derive("sum(sin(x))", x="n").verify()
-    >>> verification.ok, verification.lines_checked == verification.lines, verification.failures
-    (True, True, ())
-    >>> verification.finite_difference_error < 1e-6
-    True
-
-    """
-
-    lines: int
-    lines_checked: int
-    points: int
-    worst_relative_error: float
-    finite_difference_error: float
-    failures: tuple[Failure, ...]
-    unchecked: tuple[int, ...] = ()
-    """The lines that could not be decided at any point."""
-    lines_read: int = 0
-    """The number of printed lines that were read back, in text and in LaTeX."""
-    misreadings: tuple[Misreading, ...] = ()
-    """The printed lines that read as something else, or cannot be read."""
-    unread: tuple[str, ...] = ()
-    """The printed lines in a notation that is not read back, such as that of sliding windows."""
-    further: bool = False
-    """Whether the lines are those of a Hessian or of Jacobians, with the backward pass behind them."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether every line holds at every point, regardless of how it is printed."""
-        return not self.failures and self.lines_checked == self.lines
-
-    @property
-    def ok(self) -> bool:
-        """Whether every line holds at every point, and reads as its claim."""
-        return self.holds and not self.misreadings
-
-    def joined(self, other: Verification) -> Verification:
-        """Combine the result with that of further lines."""
-        return Verification(
-            self.lines + other.lines,
-            self.lines_checked + other.lines_checked,
-            self.points,
-            max(self.worst_relative_error, other.worst_relative_error),
-            max(self.finite_difference_error, other.finite_difference_error),
-            self.failures + tuple(replace(each, line=self.lines + each.line) for each in other.failures),
-            self.unchecked + tuple(self.lines + line for line in other.unchecked),
-            self.lines_read + other.lines_read,
-            self.misreadings + other.misreadings,
-            self.unread + other.unread,
-            self.further or other.further,
-        )
-
-    def text(self, lang: Language | None = None) -> str:
-        """Return the result as a sentence, in English or Chinese."""
-        lang = used_language(lang)
-        if self.failures:
-            first = self.failures[0]
-            words = say(lang, "refuted", str(first.line), f"{first.relative_error:.1e}")
-        elif self.misreadings:
-            misread = self.misreadings[0]
-            words = say(lang, "misread", misread.line, misread.reason)
-        elif len(self.unchecked) == self.lines and self.lines:
-            words = say(lang, "no point")
-        elif self.unchecked:
-            words = say(lang, "unchecked", str(self.unchecked[0]))
-        else:
-            errors = (f"{self.worst_relative_error:.1e}", f"{self.finite_difference_error:.1e}")
-            words = say(
-                lang, "verified further" if self.further else "verified", str(self.lines), str(self.points), *errors
-            )
-        return "".join(map(str, words))
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return f"<Verification: {self.text('en')}>"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{'✓' if self.ok else '✗'} {escape(self.text())}</p>"
 
 
 class Verifier:
@@ -317,7 +219,7 @@ class Verifier:
                 self._evaluate.rounding = None
             for k, node in enumerate(wanted if shaken is not None else ()):
                 assert shaken is not None
-                change = np.abs(_minus(self._value(node, shaken), found[k]))
+                change = np.abs(apart(self._value(node, shaken), found[k]))
                 spreads[k] = np.maximum(spreads[k], change)
         return values, found, [SAFETY * spread for spread in spreads]
 
@@ -340,7 +242,7 @@ class Verifier:
         found, stated, scale, tolerance = self._sides(claim, values)
         if found.shape != stated.shape:
             return Outcome(False, math.inf, tolerance)
-        difference = np.abs(_minus(found, stated))
+        difference = np.abs(apart(found, stated))
         size = self._size(found, stated, scale)
         error = float(np.max(difference, initial=0.0)) / size
         if error <= tolerance:
@@ -348,7 +250,7 @@ class Verifier:
         if not np.all(np.isfinite(stated)):
             return Outcome(None, error, tolerance)
         differences = list(self._differences)
-        rounding = SAFETY * self._spread(claim, values, found, stated, state) + _drowned(found, differences)
+        rounding = SAFETY * self._spread(claim, values, found, stated, state) + drowned(found, differences)
         told = np.isfinite(difference) & (rounding <= RESOLUTION * size)
         if not np.any(told):
             noise = float(np.max(difference + rounding)) / self._size_of_symbols(claim, values)
@@ -356,12 +258,12 @@ class Verifier:
         error = float(np.max(difference[told])) / size
         if np.all(difference[told] <= tolerance * size + rounding[told]):
             return Outcome(True, error, tolerance)
-        return Outcome(False if all(_is_smooth(*each) for each in differences) else None, error, tolerance)
+        return Outcome(False if all(is_smooth(*each) for each in differences) else None, error, tolerance)
 
     def _spread(self, claim: Claim, values: Values, found: Array, stated: Array, state: Any) -> Array:
         """Return the spread of the difference of the sides under randomized rounding, with the same random numbers."""
         after = self._random.bit_generator.state
-        spread = np.zeros_like(_minus(found, stated))
+        spread = np.zeros_like(apart(found, stated))
         for sample in range(SAMPLES):
             self._evaluate.rounding = np.random.default_rng(sample)
             try:
@@ -373,7 +275,7 @@ class Verifier:
             finally:
                 self._evaluate.rounding = None
                 self._random.bit_generator.state = after
-            change = np.abs(_minus(_minus(other_found, other_stated), _minus(found, stated)))
+            change = np.abs(apart(apart(other_found, other_stated), apart(found, stated)))
             spread = np.maximum(spread, np.where(np.isnan(change), math.inf, change))
         return spread
 
@@ -485,7 +387,7 @@ class Verifier:
         """Return the derivative of `along` at 0 in the arrays `moved`; it is recorded for checks of smoothness."""
         sizes = [float(np.max(np.abs(x), where=np.isfinite(x), initial=0.0)) for x in moved]
         with np.errstate(all="ignore"):
-            found, error = _ridders(along, max(sizes, default=1.0))
+            found, error = derivative_at_zero(along, max(sizes, default=1.0))
         self._differences.append((along, found, error))
         return found
 
@@ -539,78 +441,3 @@ def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int])
         roots.update(dict.fromkeys((abbreviation.symbol, whole[abbreviation.symbol])))
     roots.update(dict.fromkeys(record.program.inputs))
     return bind_nodes(list(roots), sizes)
-
-
-def _drowned(found: Array, differences: Sequence[tuple[Callable[[float], Array], Array, float]]) -> Array:
-    """Return the error of a derivative due to the rounding of the function's values."""
-    hidden = [DROWNED * np.abs(np.asarray(along(0.0), float)) for along, _, _ in differences]
-    if len(hidden) == 1 and hidden[0].shape == found.shape:
-        return np.where(np.isfinite(hidden[0]), hidden[0], math.inf)
-    total = 0.0  # summed over the factors of a chain
-    for noise, (_, change, _) in zip(hidden, differences, strict=True):
-        largest = float(np.max(np.abs(change), initial=0.0))
-        total += SAFETY * float(np.max(noise, initial=0.0)) / largest if largest else math.inf
-    return np.full(found.shape, total * float(np.max(np.abs(found), initial=0.0)) if total else 0.0)
-
-
-def _minus(left: Array, right: Array) -> Array:
-    """Return `left - right`, 0 if both are the same infinity; conditions count as 0 and 1."""
-    left, right = np.asarray(left, float), np.asarray(right, float)
-    with np.errstate(invalid="ignore"):
-        return np.where(left == right, 0.0, left - right)
-
-
-def _is_smooth(along: Callable[[float], Array], derivative: Array, error: float) -> bool:
-    """Whether the extrapolation converged, and `along` has no kink at 0: a bend that does not shrink with the step."""
-    size = max(float(np.max(np.abs(derivative), where=np.isfinite(derivative), initial=0.0)), 1e-3)
-    base = np.asarray(along(0.0), float)
-    largest = float(np.max(np.abs(base), where=np.isfinite(base), initial=0.0))
-    bends = []
-    for step in (2.0**-20, 2.0**-24):
-        with np.errstate(all="ignore"):
-            bend = _bend(along, step) / step
-        bends.append(max(float(np.max(bend, initial=0.0)) - 2.0**-48 * largest / step, 0.0))
-    settled = error <= DIFFERENCE_TOLERANCE * size + DROWNED * largest
-    return settled and (bends[0] <= 1e-4 * size or bends[1] <= bends[0] / 4)
-
-
-def _bend(along: Callable[[float], Array], step: float) -> Array:
-    """Return twice the distance from the mean of both sides to the middle, where it is finite."""
-    base = np.asarray(along(0.0), float)
-    return np.where(np.isfinite(base), np.abs(along(step) - 2 * base + along(-step)), 0.0)
-
-
-def _ridders(along: Callable[[float], Array], size: float = 1.0) -> tuple[Array, float]:
-    """Return the derivative of `along` at 0 by extrapolated central differences, and an estimate of its error.
-
-    The step is reduced near a possible kink, and increased if rounding dominates the difference; `size` is that of the
-    moved values.
-    """
-    best, least = np.asarray(np.nan), math.inf
-    values = np.abs(np.asarray(along(0.0), float))
-    finite = np.isfinite(values)
-    rounding = 2.0**-52 * float(np.max(values, where=finite, initial=0.0))
-    # Steps far larger than the values lead to where a function may be flat, as one of directions alone is.
-    for start in (*((2.0**-6 * size, 2.0**-16 * size) if 0 < size < 2.0**-6 else ()), *STEPS):
-        columns: list[Array] = []
-        for level in range(4):
-            step = start / 2**level
-            after, before = along(step), along(-step)
-            lost = finite & ~(np.isfinite(after) & np.isfinite(before))
-            row = [np.where(lost, math.nan, _minus(after, before) / (2 * step))]
-            for order, previous in enumerate(columns, start=1):
-                row.append(row[-1] + (row[-1] - previous) / (4.0**order - 1))
-            change = math.inf if level == 0 else float(np.max(np.abs(row[-1] - columns[-1]), initial=0.0))
-            error = max(change, rounding / step)
-            if not np.any(row[-1]):  # equal on both sides, also if a step leads to another basin of attraction
-                error = max(error, float(np.max(_bend(along, step), initial=0.0)) / (2 * step))
-            if error < least:
-                best, least = row[-1], error
-            columns = row
-            largest = float(np.max(np.abs(best), initial=0.0))
-            if level and least <= 1e-9 * largest:
-                break
-        noise = 8 * rounding / step
-        if least <= 1e-9 * largest or (change <= noise and least <= max(1e-7 * largest, 0.0 if largest else noise)):
-            break
-    return best, least

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chainrule.calculus import NoClosedFormError, backward, jacobian_matrix, linearize, number_apart, simplify
+from chainrule.derivation.claims import Claim, Expression
 from chainrule.derivation.properties import operation_total
-from chainrule.derivation.record import Claim, Expression, Record
+from chainrule.derivation.record import Record
 from chainrule.derivation.second.differentials import Differentials
 from chainrule.derivation.second.quantities import StageJacobian
 from chainrule.ir import Apply, Input, Node, Program, substitute, topological_order

@@ -24,9 +24,10 @@ from chainrule.calculus import (
     simplify,
     transposed_matrix,
 )
+from chainrule.derivation.claims import Claim, Expression
 from chainrule.derivation.points import Array, NoPointError
 from chainrule.derivation.properties import operation_total
-from chainrule.derivation.record import Claim, Expression, Record, inner
+from chainrule.derivation.record import Record, inner
 from chainrule.derivation.second.differentials import CLOSED_LIMIT, Changes
 from chainrule.derivation.second.gauss_newton import GaussNewton, gauss_newton
 from chainrule.derivation.second.quantities import CotangentDifferential, GradientDifferential, SecondDerivative

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from chainrule.derivation.claims import Claim, Expression
 from chainrule.derivation.document import Block, Detail, Equation, Heading, Paragraph, Remark, Words
-from chainrule.derivation.record import Claim, Expression
 from chainrule.derivation.second.curvature import Curvature
 from chainrule.derivation.second.hessian import BlockRecord, SecondOrder, stacked
 from chainrule.derivation.second.names import SecondNotator, stacked_notation

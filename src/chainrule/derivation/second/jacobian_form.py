@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chainrule.derivation.claims import Claim
 from chainrule.derivation.document import Block, Detail, Equation, Heading, Paragraph, Words
 from chainrule.derivation.notator import Notator
-from chainrule.derivation.record import Claim
 from chainrule.derivation.second.hessian import stacked
 from chainrule.derivation.second.jacobians import JacobianRecord, Jacobians
 from chainrule.derivation.second.names import free_name, stacked_notation

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chainrule.calculus import NoClosedFormError, jacobian_matrix, jacobian_tensor
+from chainrule.derivation.claims import Claim, Expression
 from chainrule.derivation.properties import operation_total
-from chainrule.derivation.record import Claim, Expression, Record
+from chainrule.derivation.record import Record
 from chainrule.derivation.second.differentials import CLOSED_LIMIT, Changes
 from chainrule.derivation.second.hessian import Layout, stacked, transposed
 from chainrule.derivation.second.quantities import StageChange, StageJacobian

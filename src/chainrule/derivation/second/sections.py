@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chainrule.derivation.claims import StageRecord
 from chainrule.derivation.document import Block, Detail, Equation, Frame, Words
 from chainrule.derivation.element_sections import ElementSections
-from chainrule.derivation.record import Record, StageRecord
+from chainrule.derivation.record import Record
 from chainrule.ir import Input, Node
 from chainrule.primitives import Call, Infix, Notation, Number, Postfix, Symbol, zeros
 from chainrule.words import Language

@@ -7,9 +7,11 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 
+from chainrule.derivation.claims import Claim, Expression
+from chainrule.derivation.differences import DIFFERENCE_TOLERANCE
 from chainrule.derivation.points import Array, Values, bind_nodes
 from chainrule.derivation.proofreading import Proofreader
-from chainrule.derivation.record import Claim, Expression, Record
+from chainrule.derivation.record import Record
 from chainrule.derivation.second.quantities import (
     CotangentDifferential,
     GradientDifferential,
@@ -17,7 +19,7 @@ from chainrule.derivation.second.quantities import (
     StageChange,
     StageJacobian,
 )
-from chainrule.derivation.verify import DIFFERENCE_TOLERANCE, EXACT_TOLERANCE, Outcome, Verifier
+from chainrule.derivation.verify import EXACT_TOLERANCE, Outcome, Verifier
 from chainrule.ir import Input, Node, substitute, topological_order
 
 Solve: TypeAlias = Callable[[Callable[[Node], Array]], Mapping[Input, Array]]
