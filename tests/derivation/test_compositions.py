@@ -27,6 +27,22 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         ["∂L/∂u = cos(u)", "∂u/∂v = 2 v", "∂v/∂x = v"],
         ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = cos(u) · (2 v) · v = 2 cos(u) · v² = 2 cos(u) · u"],
     ),
+    "sum(p*log(p/q))": (
+        {},
+        ["u = p / q", "v = ln(u)", "L = Σ (p ⊙ v)"],
+        ["(∂L/∂p)[direct] = v", "∂L/∂u = p / u", "∂u/∂p = 1/q", "∂u/∂q = −u / q"],
+        [
+            "∂L/∂u · ∂u/∂p = (p / u) ⊙ (1/q) = p / (u ⊙ q) = 1",
+            "∂L/∂p = v + 1",
+            "∂L/∂q = ∂L/∂u · ∂u/∂q = (p / u) ⊙ (−u / q) = −p / q = −u",
+        ],
+    ),
+    "log(N(x; mu, Sigma))": (
+        {"wrt": "mu"},
+        ["z = exp(u) / √((2 π)^n · det(Σ))", "L = ln(z)"],
+        ["∂L/∂z = 1/z", "∂z/∂u = z", "∂L/∂u = ∂L/∂z · ∂z/∂u = 1", "∂u/∂μ = ½ (Σ⁻¹ + Σ⁻ᵀ) (x − μ)"],
+        ["∂L/∂μ = ∂L/∂z · ∂z/∂u · ∂u/∂μ = ½ (Σ⁻¹ + Σ⁻ᵀ) (x − μ)"],
+    ),
     "exp(-x^2)": ({}, ["u = −x²"], ["∂L/∂u = L", "∂u/∂x = −2 x"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = L · (−2 x) = −2 L · x"]),
     "log(cos(x))": (
         {},

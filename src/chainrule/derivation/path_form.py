@@ -339,7 +339,7 @@ class PathForm(Sections):
         by_name = bool(names) or not self._is_of_numbers
         values = [self._value_of_factor(contribution, by_name) for contribution in contributions]
         factors = [each for each in values if each is not None and not is_one(self.notator.of(each))]
-        if None in values or not 1 < len(factors) <= FACTORS_LIMIT:
+        if None in values or not 1 < len(factors) <= FACTORS_LIMIT or len({each.type.shape for each in factors}) > 1:
             return []
         if any(applies(part, Broadcast, Contract, Permute) for part in topological_order(factors)):
             return []

@@ -124,6 +124,23 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
     (r"\frac{1}{n}\sum_{i=1}^n (y_i - w^\top x_i)^2", {}, lambda X, w, y: np.mean((y - X @ w) ** 2)),
     (r"\sum_{i=1}^{n} \log(1 + \exp(-y_i x_i^T w))", {}, lambda X, w, y: np.sum(np.log(1 + np.exp(-y * (X @ w))))),
     (r"\sum_i (y_i - a x_i - b)^2", {}, lambda x, y, a, b: np.sum((y - a * x - b) ** 2)),
+    ("-Σ_i y_i log p_i + ∑ᵢ₌₁ⁿ yᵢ²", {}, lambda y, p: np.sum(y**2) - np.sum(y * np.log(p))),
+    ("Σ_i ‖x_i − c‖", {}, lambda X, c: np.sum(np.linalg.norm(X - c, axis=1))),
+    ("Σ_i a_i ‖x_i − c‖²", {}, lambda a, X, c: a @ np.sum((X - c) ** 2, axis=1)),
+    (r"\frac{1}{n}\sum_{i=1}^n \|y_i - W x_i\|_2^2", {}, lambda Y, X, W: np.sum((Y - X @ W.T) ** 2) / len(Y)),
+    ("sum_i norm(x_i - 2 c)^2", {}, lambda X, c: np.sum((X - 2 * c) ** 2)),
+    (r"\sum_i \|x_i - c\|_1", {}, lambda X, c: np.sum(np.abs(X - c))),
+    ("(x - μ)' Σ_k^-1 (x - μ)", {}, lambda x, μ, Σ_k: (x - μ) @ np.linalg.solve(Σ_k, x - μ)),
+    # functions without parentheses
+    ("sin x cos x + log det(X)", {"x": ""}, lambda x, X: np.sin(x) * np.cos(x) + np.log(np.linalg.det(X))),
+    ("sin² x + tan^-1 x + sin⁻¹(x) + exp x", {"x": ""},
+     lambda x: np.sin(x) ** 2 + np.arctan(x) + np.arcsin(x) + np.exp(x)),
+    ("log N(x; 0, s^2) + log x - 1", {"x": "", "s": ""},
+     lambda x, s: -np.log(2 * np.pi * s**2) / 2 - x**2 / (2 * s**2) + np.log(x) - 1),
+    ("|a||b| + |x|_1 + ‖x‖_∞", {"a": "", "b": "", "x": "n"},
+     lambda a, b, x: np.abs(a * b) + np.sum(np.abs(x)) + np.max(np.abs(x))),
+    ("z₁/zₜ + ifelse(zₜ > 0, 1, z₁)", {"z1": "", "z_t": ""}, lambda z1, z_t: z1 / z_t + np.where(z_t > 0, 1, z1)),
+    ("3x^2y", {"x": "", "y": ""}, lambda x, y: 3 * x**2 * y),
     (r"-\sum_i y_i \log p_i", {}, lambda y, p: -np.sum(y * np.log(p))),
     (r"\sum_{i,j} A_{ij} x_i y_j", {}, lambda A, x, y: x @ A @ y),
     (r"\sum_{i,j} A_{ji} x_i y_j", {}, lambda A, x, y: y @ A @ x),
@@ -207,6 +224,19 @@ def test_a_spelling_computes_what_it_says(text: str, shapes: dict[str, str], mea
 def test_shapes_are_inferred_as_they_are_meant(text: str, ranks: str) -> None:
     found = ", ".join(f"{node.name}: {len(node.type.shape)}" for node in cr.trace(text).inputs)
     assert found == ranks
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("einsum('bhqd,bhkd->bhqk', Q, K)", "(b, h, q, d) (b, h, k, d)"),
+        ("einsum('ab,ac->abc', T, M)", "(a, b) (a, c)"),
+        ("einsum('ij,j', A, x)", "(i, j) (j,)"),
+    ],
+)
+def test_the_axes_that_einsum_names_have_these_names(text: str, shapes: str) -> None:
+    program = cr.trace(text)
+    assert " ".join(str(node.type.shape) for node in program.inputs) == shapes
 
 
 def test_side_by_side_is_never_element_by_element() -> None:

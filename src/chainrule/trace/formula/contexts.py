@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.trace.formula.cursor import Cursor
-from chainrule.trace.formula.errors import meant, shown
+from chainrule.trace.formula.errors import Span, meant, shown
 from chainrule.trace.formula.lexer import Token
 from chainrule.trace.formula.runs import Runs
 from chainrule.trace.formula.syntax import Name, Syntax
@@ -19,7 +19,7 @@ _TIMES = frozenset({"t", "s", "τ", "tau"})
 """Arguments beside which any letter is a function, as in x(t)."""
 _NUMBERS = frozenset(GREEK.values()) - set("φψσΓΦΨ")
 """Greek letters that are factors of the expression in the parenthesis after them."""
-_ELSEWHERE = frozenset({"chol", "expm", "logm", "sqrtm", "rank", "null"})
+_ELSEWHERE = frozenset({"chol", "expm", "logm", "sqrtm", "rank", "null", "if"})
 
 
 class Context(Cursor):
@@ -68,7 +68,8 @@ class Context(Cursor):
         """Whether an operand begins here, right after another one."""
         token = self._token
         if token.kind in ("|", "||"):
-            return not self._bars_open or self._bars_open[-1] != token.kind
+            innermost = self._bars_open[-1] if self._bars_open else ""
+            return innermost != token.kind and not (innermost == "|" and self._is_odd())
         if token.kind == "number":
             transposed = self._tokens[self._place + 1].kind in ("'", "transpose", "^")
             return token.text == "1" and (self._previous.kind != "number" or transposed)
@@ -80,13 +81,6 @@ class Context(Cursor):
         if token.kind != "name" or token.text in self._assigned | self._given:
             return False
         return token.text == "T"
-
-    def _is_powered(self, name: Token) -> bool:
-        """Whether the power here is that of a function, as in sin^2(x)."""
-        if name.text in self._given | self._assigned or canonical_function(name.text) in (None, "sigmoid"):
-            return False
-        kinds = [token.kind for token in self._tokens[self._place : self._place + 6] if token.kind != "-"]
-        return kinds[:3] == ["^", "number", "("] or kinds[:5] == ["^", "{", "number", "}", "("]
 
     def _is_abstract(self, name: str) -> bool:
         """Whether a call implies that `name` is a function without a definition."""
@@ -141,6 +135,18 @@ class Context(Cursor):
             if depth <= 0 or (depth == 1 and token.kind == ","):
                 return depth == 1
         return False
+
+    def _is_odd(self) -> bool:
+        """Whether the double bars from here on do not form pairs, so that these are two single ones."""
+        return sum(token.kind == "||" for token in self._tokens[self._place :]) % 2 == 1
+
+    def _divide_bars(self) -> None:
+        """Read the two bars here as the end of an absolute value and the beginning of another, as in |x||y|."""
+        bars = self._token
+        middle = bars.span.start + 1
+        if bars.span.end - bars.span.start == 2:
+            parts = (Span(bars.span.start, middle), Span(middle, bars.span.end))
+            self._tokens[self._place : self._place + 1] = [Token("|", "|", span) for span in parts]
 
     def _check_beside(self, name: Token) -> None:
         """Raise FormulaError for a name that may be a function of the operand beside it."""

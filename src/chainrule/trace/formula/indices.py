@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from chainrule.trace.formula.contexts import Context
 from chainrule.trace.formula.errors import Span
 from chainrule.trace.formula.lexer import Token
-from chainrule.trace.formula.syntax import Binary, Call, Name, Option, Syntax, Unary, parts
+from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Option, Syntax, Unary, parts
 
 _OF_ARRAYS = frozenset({
     "sum", "mean", "max", "min", "norm", "std", "var", "softmax", "log_softmax", "logsumexp", "dot", "inner", "tr",
@@ -42,6 +43,8 @@ class Indices(Context):
         if product is not None:
             return product
         outer = len(self._indices) - len(own)
+        if not outer and _is_sum_of_rows(body):
+            return replace(body, options={}, span=span)
         if not outer:
             return self._call("sum", (body,), {}, mark.span, span)
         axes = tuple(range(-len(own), 0))
@@ -84,6 +87,11 @@ class Indices(Context):
                 return self._binary(".*", left, right, mark)
         if not a or not b:
             self._numbers.update(_names(right if a else left))
+        if operator in ("^", "**", ".^") and isinstance(right, Number) and right.value == 2 and _is_length(left):
+            squares = self._binary(".^", left.arguments[0], right, mark)
+            found = self._call("sum", (squares,), {"axis": (1, mark)}, mark, left.span.to(right.span))
+            self._rows[found] = self._rows[left]
+            return found
         return self._binary(_ELEMENTWISE.get(operator, operator), left, right, mark)
 
     def _letters(self, node: Syntax) -> dict[str, None]:
@@ -103,6 +111,51 @@ class Indices(Context):
                 "whole arrays, as in norm(Y - X*W)^2",
                 span,
             )
+
+    def _norm_of_rows(
+        self, inner: Syntax, mark: Span, span: Span, options: dict[str, tuple[Option, Span]]
+    ) -> Syntax | None:
+        """Return the norms of the rows of a matrix, for ‖x_i − c‖ below a sum, whose x_i must be a vector.
+
+        None if nothing in the norm has an index.
+        """
+        letters = self._letters(inner)
+        if not letters:
+            return None
+        rows = self._with_rows(inner) if len(letters) == 1 else None
+        if rows is None:
+            self._check_numbers("norm", (inner,), span)
+        assert rows is not None
+        (letter,) = letters
+        found = self._call("norm", (rows,), {**options, "axis": (1, mark)}, mark, span)
+        self._rows[found] = letter
+        return found
+
+    def _with_rows(self, node: Syntax) -> Syntax | None:
+        """Return sums of vectors x_i, c, W x_i and numbers times these with a row for each i; None for others."""
+        match node:
+            case Call("indexed", (Name() as name,)) if len(self._letters(node)) == 1:
+                matrix = self._made(replace(name, name=name.name.upper()))
+                self._axes[next(iter(self._letters(node)))] = (name.name.upper(), 0)
+                return matrix
+            case Binary("+" | "-", left, right):
+                first, second = (self._with_rows(x) if self._letters(x) else x for x in (left, right))
+                for term in (left, right):
+                    if not self._letters(term):  # a vector, beside others, where it has been taken for a number
+                        self._numbers.difference_update(_names(term))
+                return None if first is None or second is None else replace(node, left=first, right=second)
+            case Binary(".*" | " " | "*" | "@" | "·", Name() as factor, right) if not self._letters(factor):
+                rows = self._with_rows(right)
+                if rows is None:
+                    return None
+                self._numbers.discard(factor.name)
+                if factor.name[:1].isupper():
+                    return self._binary("@", rows, self._unary("'", factor, factor.span), node.mark)
+                return self._binary("*", factor, rows, node.mark)
+            case Unary("-", operand):
+                inner = self._with_rows(operand)
+                return None if inner is None else replace(node, operand=inner)
+        return None
 
     def _with_sizes(self, node: Syntax) -> Syntax:
         """Return an expression in which the last value of an index, n in a sum up to n, is a size."""
@@ -165,6 +218,16 @@ class Indices(Context):
             self._rows[found] = first if own == second else second
             return found
         return None
+
+
+def _is_length(node: Syntax) -> TypeGuard[Call]:
+    """Whether an expression is the Euclidean norm of each row of a matrix."""
+    order = node.options.get("ord", ("2", None))[0] if isinstance(node, Call) and node.function == "norm" else None
+    return str(order) == "2" and isinstance(node, Call) and "axis" in node.options
+
+
+def _is_sum_of_rows(node: Syntax) -> TypeGuard[Call]:
+    return isinstance(node, Call) and node.function == "sum" and node.options.get("axis", (None,))[0] == 1
 
 
 def _is_row(node: Syntax) -> bool:

@@ -17,7 +17,7 @@ from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.letters import Letters
 from chainrule.trace.formula.products import BOTH_FIT, MisfitError
 from chainrule.trace.formula.sizes import Kind, Sizes, Unknown, equal
-from chainrule.trace.formula.syntax import Binary, Name, Number
+from chainrule.trace.formula.syntax import Binary, Call, Name, Number
 from chainrule.trace.formula.typing import Subject, Typing
 from chainrule.trace.formula.words import GREEK, canonical_name
 
@@ -81,6 +81,7 @@ class _Search:
         self._given = given
         self._declared = declared
         self._unknown = [name for name in subject.variables if name not in given]
+        self._labels = dict(_labels(subject))
         self._visits = 0
         self._exhausted = False
 
@@ -196,6 +197,8 @@ class _Search:
         if self._subject.variables[name].name in self._formula.numbers:
             return (0,)
         rank = self._declared[name].rank if name in self._declared else None
+        if rank is None and name in self._labels:
+            rank = len(self._labels[name])
         return (0, 1, 2) if rank is None else (rank,)
 
     # Conventions
@@ -330,9 +333,8 @@ class _Search:
         for type_ in self._given.values():
             for dim in type_.shape:
                 taken |= dim.names if isinstance(dim, SymbolicDim) else frozenset()
-        return Letters(
-            {self._name(name): axes for name, axes in zip(self._unknown, interpretation.sizes, strict=True)}, taken
-        )
+        variables = {self._name(name): axes for name, axes in zip(self._unknown, interpretation.sizes, strict=True)}
+        return Letters(variables, taken, {self._name(name): letters for name, letters in self._labels.items()})
 
     def _as_settled(self, interpretation: Interpretation) -> Settled:
         letters = self._letters(interpretation)
@@ -343,8 +345,20 @@ class _Search:
         return Settled(types, interpretation.typing, tuple(self._unknown), letters)
 
 
+def _labels(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Yield the variables of which einsum names the axes, with these names."""
+    for node in subject.order:
+        if isinstance(node, Call) and node.function == "einsum":
+            subscripts = str(next((value for value, _ in node.options.values()), "")).replace(" ", "")
+            for argument, term in zip(node.arguments, subscripts.partition("->")[0].split(","), strict=False):
+                if isinstance(argument, Name) and term.isalpha():
+                    yield canonical_name(argument.name), term
+
+
 def _cost(name: str, rank: int) -> float:
     """Return how unusual it is for a variable of this name to be a number, a vector or a matrix."""
+    if rank > 2:
+        return 0.0
     head = name.rstrip("0123456789_")
     if head in _COUNTS:
         return _COUNTS[head][rank]

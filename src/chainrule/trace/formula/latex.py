@@ -35,9 +35,12 @@ NOTHING = frozenset({
 _OF_DERIVATIVES = frozenset({"partial", "nabla"})
 _EVIDENCE = re.compile(r"[{}]|\\[|,;!]|(?:^|[^\w)'’ᵀ²⁻¹\\])\s*\\[A-Za-z]|\^\s*\\")
 _GROUP = re.compile(r"\s*(?:\{\s*(?P<group>\\?[^\s{}\\]+)\s*\}|(?P<single>\\[A-Za-z]+|\w))")
+_LETTERS_BELOW = dict(zip("ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "aehijklmnoprstuvx", strict=True))
+_BELOW = "".join(_LETTERS_BELOW)
 _INDICES = re.compile(
+    rf"\s*(?P<below>[{_BELOW}]+)(?:₌[₀-₉]+)?(?P<above>ⁿ)?|"
     r"\s*_\s*(?:\{\s*(?P<group>[a-z](?:\s*,?\s*[a-z])*)\s*(?:=[^{}]*|\\in\b[^{}]*)?\}|(?P<single>[a-z])(?!\w))"
-    r"(?:\s*\^\s*(?:\{\s*(?:(?P<bound>[A-Za-z])|[^{}]*)\s*\}|(?P<letter>[A-Za-z])|\d))?"
+    r"(?:\s*\^\s*(?!\{?\s*-)(?:\{\s*(?:(?P<bound>[A-Za-z])|[^{}]*)\s*\}|(?P<letter>[A-Za-z])|\d))?"
 )
 _ROOT = re.compile(r"\s*\[\s*(?P<degree>[2-9]|1\d)\s*\]")
 _SUBSCRIPT = re.compile(r"_(?:\{\s*(?P<group>\\?[^\W_]+|[a-z](?:\s*,\s*[a-z])+)\s*\}|(?P<single>\\infty|[^\W_]\w*))")
@@ -81,7 +84,33 @@ def indices(text: str, place: int) -> tuple[str, str, int] | None:
     match = _INDICES.match(text, place)
     if match is None:
         return None
+    if match["below"]:
+        return "".join(map(_LETTERS_BELOW.__getitem__, match["below"])), "n" if match["above"] else "", match.end()
     return re.sub(r"[,\s]", "", match["group"] or match["single"]), match["bound"] or match["letter"] or "", match.end()
+
+
+def has_index(text: str, letter: str) -> bool:
+    """Whether a name in `text` has a letter in its subscript.
+
+    >>> has_index("x_i^2", "i"), has_index("xᵢ²", "i"), has_index("A_{ij}", "j"), has_index("x_1 i", "i")
+    (True, True, True, False)
+    """
+    subscripts = _SUBSCRIPT.finditer(plain_subscript(text))
+    return any(letter in (match["group"] or match["single"]) for match in subscripts)
+
+
+def plain_subscript(name: str) -> str:
+    """Return text with letters below the line after the mark of a subscript: xᵢ is x_i.
+
+    >>> plain_subscript("xᵢⱼ"), plain_subscript("W₁")
+    ('x_ij', 'W₁')
+    """
+    return "".join(_LETTERS_BELOW.get(each, each) for each in _with_marks(name))
+
+
+def _with_marks(text: str) -> str:
+    """Put _ before letters below the line."""
+    return re.sub(rf"(?<=[^\s_{_BELOW}])(?=[{_BELOW}])", "_", text)
 
 
 def root(text: str, place: int) -> tuple[float, int] | None:

@@ -18,18 +18,21 @@ _LAYER_ORDER = "hokmpqrstuvgd"
 
 
 class Letters:
-    """A name for each unknown size among `variables`, except those in `taken`."""
+    """A name for each unknown size among `variables`, except those in `taken`; `labels` are names that axes have."""
 
-    def __init__(self, variables: Mapping[str, Sizes], taken: Container[str]) -> None:
+    def __init__(
+        self, variables: Mapping[str, Sizes], taken: Container[str], labels: Mapping[str, str] | None = None
+    ) -> None:
+        labels = labels or {}
         layered = any(name[:1] in _WEIGHTS and len(axes) == 2 for name, axes in variables.items())
         hints: dict[Unknown, list[str]] = {}
         # A matrix names its axes before a vector does.
-        for rank in (2, 1):
+        for rank in sorted({len(axes) for axes in variables.values()}, reverse=True):
             for name, axes in variables.items():
                 if len(axes) == rank:
                     for axis, size in enumerate(map(found, axes)):
                         if isinstance(size, Unknown):
-                            usual = _usual(name, rank, layered)
+                            usual = labels.get(name) or _usual(name, rank, layered)
                             hints.setdefault(size, []).extend(usual[axis : axis + 1])
         used: set[str] = set()
         self._names: dict[Unknown, str] = {}

@@ -42,6 +42,7 @@ _DERIVATIVE = (
     "a derivative is asked for in front of the whole formula, as in ∂/∂x (x' A x); within one write its value, or "
     "derive with order=2"
 )
+PRODUCT = "a product over elements is not in the language; write exp(sum(log(x))) where they are positive"
 _MEANT = {
     ":": "a colon has no meaning in a formula; shapes are given beside it, as in --shape \"X: n d\" or X=\"n d\"",
     "]": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
@@ -51,6 +52,7 @@ _MEANT = {
     "?": "write where(condition, a, b) for a choice",
     "~": "write logical_not(a) instead of ~a",
     "÷": "write / for a quotient",
+    "∏": PRODUCT,
     "∂": _DERIVATIVE,
     "∇": _DERIVATIVE,
 }  # fmt: skip
@@ -213,6 +215,8 @@ class Lexer:
             self._place = end + 1 if point else end
         elif word in ("partial", "nabla"):
             raise self._error(_DERIVATIVE, self._place, end)
+        elif word == "prod":
+            raise self._error(PRODUCT, self._place, end)
         elif word == "sum" and (indices := latex.indices(self._clean, end)) is not None:
             self._sum_over(*indices)
         elif word == "sum" and self._clean[end:].lstrip().startswith("_"):
@@ -258,7 +262,7 @@ class Lexer:
     def _subscript(self) -> None:
         """Read the order of a norm, as in `‖x‖₁`; within a name, a subscript is part of the name."""
         end = self._place + 1
-        if not self._tokens or self._tokens[-1].kind != "||":
+        if not self._tokens or self._tokens[-1].kind not in ("||", "|"):
             raise self._error("a subscript stands in a name, as in W₁, or gives the order of a norm", self._place, end)
         self._add("name", "_" + unicodedata.normalize("NFKC", self._clean[self._place]), end)
 
@@ -272,6 +276,15 @@ class Lexer:
         if name.startswith("sum_") and (indices := latex.indices(text, self._place + 3)) is not None:
             self._sum_over(*indices)
             return
+        if name.startswith("prod_") and latex.indices(text, self._place + 4) is not None:
+            raise self._error(PRODUCT, self._place, end)
+        if name[0] == "Σ" and (indices := latex.indices(text, self._place + 1)) is not None and self._sums(*indices):
+            self._sum_over(*indices)
+            return
+        if name == "_" and text[end : end + 1] == "∞":
+            self._add("name", "_inf", end + 1)
+            return
+        name = latex.plain_subscript(name)
         if name.endswith("_") and (found := latex.subscript(text, end - 1)) is not None:
             name, end = name + found[0], found[1]
         elif name.endswith("_") and text[end : end + 1] == "{":
@@ -280,6 +293,12 @@ class Lexer:
         if not name.isidentifier():
             raise self._error(f"{shown(name)!r} cannot be a name; write letters, digits and _", self._place, end)
         self._add("name", name, end)
+
+    def _sums(self, letters: str, bound: str, end: int) -> bool:
+        """Whether Σ with indices is a sum, of what follows it and has these indices, and not a matrix Σ_k."""
+        before, rest = self._tokens[-1].kind if self._tokens else "", self._clean[end:].lstrip()
+        begins = rest[:1].isidentifier() or rest[:1] in tuple("0123456789(|‖√\\∑½¼")
+        return begins and before not in ("'", "transpose") and all(latex.has_index(rest, each) for each in letters)
 
     def _quote(self, mark: str) -> None:
         """Read `'`: a transpose after an operand, a quoted word elsewhere."""

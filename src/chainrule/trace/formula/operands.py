@@ -10,7 +10,7 @@ from chainrule.trace.formula.contexts import not_called
 from chainrule.trace.formula.cursor import ENDS, OPENING
 from chainrule.trace.formula.errors import Span, meant, shown
 from chainrule.trace.formula.indices import MOST_INDICES, Indices
-from chainrule.trace.formula.lexer import Token
+from chainrule.trace.formula.lexer import PRODUCT, Token
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Option, Syntax, Unary, parts
 from chainrule.trace.formula.words import FUNCTION_NAMES, GREEK, canonical_function
 
@@ -23,7 +23,16 @@ _MAPPED = ("sum", "mean", "max", "min")
 """Functions that take a function first in Julia, as in `sum(abs2, x)`."""
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm", "std", "var")
 """Functions that give the same of all elements of a matrix as of its columns in one vector."""
+_WITHOUT_BRACKETS = frozenset({
+    "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "log", "log2", "log10", "exp", "det",
+    "logdet", "tr",
+})  # fmt: skip
+"""Functions whose argument may follow without parentheses, as on paper."""
+_ENDLESS = ("*", "/", "./")
+"""Operators after which the argument of a function without parentheses may go on."""
 _INSTEAD = {
+    "prod": PRODUCT,
+    "if": "write where(condition, a, b) for a choice",
     "cov": "cov divides by n or by n − 1; write (x - mean(x))' (y - mean(y)) / n, or with n − 1",
 }
 """What to write instead of a function that is not one thing."""
@@ -176,13 +185,7 @@ class Operands(Indices, ABC):
     def _applied(self) -> Syntax:
         """Parse a function of LaTeX, of what stands in brackets or, without them, of the next operand."""
         token = self._take()
-        kinds = [each.kind for each in self._tokens[self._place : self._place + 5] if each.kind != "-"]
-        if kinds[:2] == ["^", "number"] or kinds[:4] == ["^", "{", "number", "}"]:
-            operator, exponent = self._take(), self._plain_exponent()
-            if exponent.value < 0:
-                return self._applied_to(self._inverse_of(token, exponent))
-            return self._binary("^", self._applied_to(token), self._made(exponent), operator.span)
-        return self._applied_to(token)
+        return self._powered(token) if self._has_plain_exponent() else self._applied_to(token)
 
     def _inverse_of(self, token: Token, exponent: Number) -> Token:
         """Return the inverse function that `sin^{-1}` is; others have none that could be written so."""
@@ -197,20 +200,45 @@ class Operands(Indices, ABC):
         return replace(token, text=inverse)
 
     def _applied_to(self, token: Token) -> Syntax:
+        """Parse the argument of a function: what stands in parentheses, or the next operand."""
         if self._token.kind == "(":
             return self._function(token)
         self._enter()
         operand = self._power()
         self._nesting -= 1
-        if self._has_operand_beside() and self._previous.kind not in (")", "}"):
-            raise self._error(
-                f"{shown(token.text)} without parentheses does not tell where its argument ends; write "
-                f"{shown(token.text)}(…)",
-                token.span,
-            )
+        self._check_end_of(token, operand)
         function = canonical_function(token.text)
         assert function is not None
         return self._call(function, (operand,), {}, token.span, token.span.to(operand.span))
+
+    def _check_end_of(self, function: Token, argument: Syntax) -> None:
+        """Raise FormulaError where the argument of a function without parentheses may go on after its first operand.
+
+        It ends before the name of a function: `sin x cos x` is a product.
+        """
+        operator, following = self._token.kind, None
+        if operator in _ENDLESS or (isinstance(argument, Number) and operator in ("+", "-")):
+            self._take()
+            following = self._power()
+        elif self._has_operand_beside() and self._previous.kind not in (")", "}") and not self._begins_function():
+            following, operator = self._power(), " "
+        if following is None:
+            return
+        name, inside = shown(function.text), self._written(argument)
+        more = self._text[argument.span.start : following.span.end]
+        more = shown(more if operator != " " or len(more) > 3 else f"{inside} {self._written(following)}")
+        sign = "*" if operator == " " else operator
+        raise self._error(
+            f"{name} {more} may be {name}({more}) or {name}({inside}) {sign} {self._written(following)}; write one of "
+            "the two",
+            function.span.to(following.span),
+        )
+
+    def _begins_function(self) -> bool:
+        """Whether a function stands here, with an argument in parentheses or without."""
+        name = self._token
+        known = name.kind == "name" and name.text not in self._given | self._assigned
+        return name.kind == "function" or (known and canonical_function(name.text) is not None)
 
     def _inner_product(self) -> Syntax:
         """Parse `⟨x, y⟩`, the sum of the elementwise product."""
@@ -226,6 +254,8 @@ class Operands(Indices, ABC):
         """Parse `|x|`, the absolute value, or a norm `‖x‖` or `||x||`, optionally with its order: `‖x‖_1`."""
         opening = self._take()
         inner = self._within(opening)
+        if opening.kind == "|" and self._token.kind == "||":
+            self._divide_bars()
         if self._token.kind != opening.kind:
             if self._token.kind in OPENING:
                 raise self._error(self._missing_operator(self._token), self._token.span)
@@ -235,15 +265,17 @@ class Operands(Indices, ABC):
             )
         closing = self._take()
         span = opening.span.to(closing.span)
-        if opening.kind == "|":
+        has_order = self._token.kind == "name" and self._token.text.startswith("_")
+        has_order = has_order and self._token.span.start == span.end
+        if opening.kind == "|" and not has_order:
             return self._call("abs", (inner,), {}, opening.span, span)
-        self._check_numbers("norm", (inner,), span)
         options: dict[str, tuple[Option, Span]] = {}
-        if self._token.kind == "name" and self._token.text.startswith("_") and self._token.span.start == span.end:
+        if has_order:
             order = self._take()
             options["ord"] = (order.text.lstrip("_"), order.span)
             span = span.to(order.span)
-        return self._call("norm", (inner,), options, opening.span, span)
+        rows = self._norm_of_rows(inner, opening.span, span, options)
+        return self._call("norm", (inner,), options, opening.span, span) if rows is None else rows
 
     def _name(self) -> Syntax:
         token = self._take()
@@ -260,23 +292,56 @@ class Operands(Indices, ABC):
             self._take()
             if token.text in _OF_TWO:
                 token = replace(token, text=_OF_TWO[token.text])
-        if self._token.kind == "^" and self._is_powered(token):
+        if self._is_powered(token):
             return self._powered(token)
         if self._token.kind == "(" and not self._follows_variable():
             return self._function(token)
+        if self._is_applied(token):
+            return self._applied_to(token)
         self._check_beside(token)
         indexed = self._indexed(token)
         return self._made(Name(token.text, token.span)) if indexed is None else indexed
 
     def _powered(self, name: Token) -> Syntax:
         """Parse sin^2(x), the square of sin(x)."""
-        operator, exponent = self._take(), self._plain_exponent()
+        operator = self._token.span
+        exponent = self._plain_exponent()
         if exponent.value < 0:
-            return self._function(self._inverse_of(name, exponent))
-        return self._binary("^", self._function(name), self._made(exponent), operator.span)
+            return self._applied_to(self._inverse_of(name, exponent))
+        return self._binary("^", self._applied_to(name), self._made(exponent), operator)
+
+    def _is_powered(self, name: Token) -> bool:
+        """Whether the power here is that of a function, as in sin^2(x) and sin² x."""
+        if name.text in self._given | self._assigned or canonical_function(name.text) in (None, "sigmoid"):
+            return False
+        if not self._has_plain_exponent():
+            return False
+        start = self._place
+        self._plain_exponent()
+        begins = self._token.kind == "(" or (
+            canonical_function(name.text) in _WITHOUT_BRACKETS and self._token.kind in (*OPENING, "function", "||", "|")
+        )
+        self._place = start
+        return begins
+
+    def _is_applied(self, name: Token) -> bool:
+        """Whether a function stands before its argument without parentheses, as in sin x and log det(X)."""
+        if self._juxtaposed or name.text in self._given | self._assigned:
+            return False
+        is_function = canonical_function(name.text) in _WITHOUT_BRACKETS
+        return is_function and (self._has_operand_beside() or self._token.kind == "number")
+
+    def _has_plain_exponent(self) -> bool:
+        """Whether the power here is a number, with a sign or in braces."""
+        if self._token.kind == "superscript":
+            return True
+        kinds = [each.kind for each in self._tokens[self._place : self._place + 5] if each.kind != "-"]
+        return kinds[:2] == ["^", "number"] or kinds[:4] == ["^", "{", "number", "}"]
 
     def _plain_exponent(self) -> Number:
-        """Take a number, with a sign or in braces."""
+        """Take the power that a number is, with a sign or in braces, or raised."""
+        if self._take().kind == "superscript":
+            return Number(self._previous.value, self._previous.span)
         braced = self._token.kind == "{"
         self._place += braced
         minus = self._token.kind == "-"
@@ -348,15 +413,21 @@ class Operands(Indices, ABC):
         self._in_abstract -= is_abstract
         closing = self._close_call(opening)
         if self._indices and len(arguments) == 1:
+            span = token.span.to(closing.span)
+            rows = self._norm_of_rows(arguments[0], token.span, span, options) if function == "norm" else None
+            if rows is not None:
+                return rows
             self._check_numbers(function, arguments, token.span)
         if function in _REDUCTIONS and len(arguments) == 1 and not options and _is_of_columns(arguments[0]):
             arguments = [_without_columns(arguments[0])]
         if function == "concatenate" and len(arguments) == 1 and isinstance(arguments[0], Call):
             return arguments[0]
         if function in ("std", "var") and len(arguments) > 1:
+            second = self._written(arguments[1])
+            divisor, ddof = ("n", 0) if second == "1" else ("n − 1", 1)
             raise self._error(
-                f"{function}(x, 0) is along axis 0 in NumPy, and divides by n − 1 in MATLAB; write "
-                f"{function}(x, axis=0) or {function}(x, ddof=1)",
+                f"{function}(x, {second}) is along axis {second} in NumPy, and divides by {divisor} in MATLAB; write "
+                f"{function}(x, axis={second}) or {function}(x, ddof={ddof})",
                 arguments[1].span,
             )
         if function == "ones" and len(arguments) == 2 and not in_shape:

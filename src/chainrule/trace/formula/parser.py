@@ -16,7 +16,7 @@ from chainrule.trace.formula.cursor import COMPARISONS, ENDS, OPENING
 from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.lexer import Token
 from chainrule.trace.formula.operands import Operands
-from chainrule.trace.formula.syntax import Binary, Name, Number, Statement, Syntax, Unary
+from chainrule.trace.formula.syntax import Name, Number, Statement, Syntax, Unary
 from chainrule.trace.formula.words import canonical_function
 
 _SUMS = ("+", "-")
@@ -182,7 +182,24 @@ class _Parser(Operands):
         self._nesting -= 1
         if isinstance(exponent, Unary) and exponent.operator in ("'", ".T") and exponent_start.kind != "(":
             raise self._error("write (A^k)' for the transpose of a power", exponent.span)
+        self._check_end_of_power(base, exponent, exponent_start)
         return self._operation(operator.kind, base, exponent, operator.span)
+
+    def _check_end_of_power(self, base: Syntax, exponent: Syntax, start: Token) -> None:
+        """Raise FormulaError for a letter right after an exponent, as in e^2x and 2^xy; x^2 y is usual, as x^2y is."""
+        token, before = self._token, self._previous
+        adjacent = token.kind == "name" and token.span.start == before.span.end and before.kind in ("name", "number")
+        is_usual = before.kind == "number" and not (
+            isinstance(base, Number) or (isinstance(base, Name) and base.name == "e")
+        )
+        if not adjacent or is_usual or self._juxtaposed:
+            return
+        last = self._text[start.span.start : token.span.end]
+        a, b = self._written(base), self._written(exponent)
+        c = shown(token.text)
+        raise self._error(
+            f"{a}^{last} may be {a}^({b} {c}) or {a}^{b} * {c}; write one of the two", base.span.to(token.span)
+        )
 
     def _power_of(self, base: Syntax) -> Syntax:
         """Parse an optional power after a transpose `^T`."""
@@ -225,7 +242,7 @@ class _Parser(Operands):
                     operand = self._unary("inverse", operand, span)
                 else:
                     exponent = self._made(Number(token.value, token.span))
-                    operand = self._made(Binary("^", operand, exponent, token.span, span, operand.depth + 1))
+                    operand = self._operation("^", operand, exponent, token.span)
             elif token.kind == ".":
                 operand = self._attribute(operand)
             elif token.kind == "(" and isinstance(operand, Name) and not self._has_operand_beside():

@@ -11,7 +11,7 @@ from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.inference import settle
 from chainrule.trace.formula.parser import Formula, parse
 from chainrule.trace.formula.questions import question_of
-from chainrule.trace.formula.syntax import Call, Name, Syntax, parts
+from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, parts
 from chainrule.trace.formula.typing import OF_MATRICES, Subject
 from chainrule.trace.formula.words import canonical_name
 from chainrule.trace.specification import properties_of, type_of
@@ -63,6 +63,7 @@ def trace_formula(
             raise FormulaError(f"{shown(name)} is given two shapes, one by the letter and one by its name")
         types[key] = type_
     stated = [Declaration(name, each) for name, shape in shapes.items() for each in properties_of(shape)]
+    _check_pi(formula, subject)
     declared = _by_variable(subject, (*stated, *declarations))
     for each in declared:
         if canonical_name(each.name) in types:
@@ -87,6 +88,27 @@ def _of_kronecker(formula: Formula, known: Collection[str]) -> Iterator[tuple[st
                 if names.count(factor.name) == 1 and factor.name not in known:
                     first, second = next(letters, ""), "" if square else next(letters, "")
                     yield factor.name, f"{first} {second or first}"
+
+
+def _check_pi(formula: Formula, subject: Subject) -> None:
+    """Raise FormulaError for √(2π) or log(2π) where π is a variable, as the weights of a mixture are."""
+    if "π" not in subject.variables and not any(canonical_name(each.name or "") == "π" for each in formula.statements):
+        return
+    for node in subject.order:
+        if isinstance(node, Call) and node.function in ("sqrt", "log"):
+            for part in _nodes(node):
+                if isinstance(part, Binary) and _is_two(part.left) and isinstance(part.right, Name):
+                    written = formula.text[part.span.start : part.span.end]
+                    if canonical_name(part.right.name) == "π":
+                        raise formula.error(
+                            f"{shown(written)} has the variable {part.right.name} here; write 6.283185307179586 for "
+                            "twice the number π, or give the variable another name",
+                            part.span,
+                        )
+
+
+def _is_two(node: Syntax) -> bool:
+    return isinstance(node, Number) and node.value == 2
 
 
 def _nodes(root: Syntax) -> Iterator[Syntax]:
