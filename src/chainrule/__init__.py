@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from chainrule import gallery as gallery
     from chainrule.derivation import ValuesError, Verification, equations
     from chainrule.deriving import Derivation, DerivationError, derive
-    from chainrule.engines import EngineError
+    from chainrule.engines import EngineError, ProcessError, join_processes
     from chainrule.explorer import ExploreError, Explorer, explore
     from chainrule.grading import Grade, GradeError, grade, grade_folder
     from chainrule.models import Model, ModelError, load_model, save_model
@@ -94,7 +94,7 @@ _HOME = {
         "DerivationError",
         "derive",
     ),
-    "chainrule.engines": ("EngineError",),
+    "chainrule.engines": ("EngineError", "ProcessError", "join_processes"),
     "chainrule.explorer": (
         "ExploreError",
         "Explorer",
@@ -243,6 +243,7 @@ __all__ = [
     "NeuralNetwork",
     "Optimizer",
     "PlotError",
+    "ProcessError",
     "Program",
     "ProgramError",
     "RMSprop",
@@ -279,6 +280,7 @@ __all__ = [
     "gradient_report",
     "hessian",
     "jacobian",
+    "join_processes",
     "jvp",
     "layer_norm",
     "leaky_relu",

@@ -56,6 +56,13 @@ class Live:
         click.echo(line, err=True)
 
 
+class Nothing(Live):
+    """Writes nothing at all, not even warnings."""
+
+    def _say(self, line: str) -> None:
+        pass
+
+
 class Terminal(Live):
     """Shows a status line that is updated in place and cleared at the end."""
 
@@ -114,8 +121,11 @@ class Terminal(Live):
 
 
 @contextmanager
-def showing(lang: Language, wanted: bool = True) -> Iterator[Live]:
-    """Return a live display if standard error is a terminal."""
+def showing(lang: Language, wanted: bool = True, leads: bool = True) -> Iterator[Live]:
+    """Return a live display if standard error is a terminal; one without any words unless this process `leads`."""
+    if not leads:
+        yield Nothing()
+        return
     seen = wanted and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     with Terminal(lang) if seen else Live() as live:
         yield live

@@ -29,6 +29,7 @@ from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
+from chainrule.engines import Processes, get_engine
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
 from chainrule.learners import MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
@@ -131,10 +132,11 @@ def command(
     options on how to run, save and report may change; the others may be omitted or repeated.
 
     A formula for --loss is a function of the prediction p and the target y, in the target's units.
+
+    With --engine xla, processes that srun, mpirun, torchrun or a Kubernetes Indexed Job starts train together; the
+    first one prints and writes.
     """
     every = _seconds(checkpoint_every, save or resume)
-    check_outputs({"--save": save, "--report": page}, [path, options["validation"]])
-    check_page(page)
     if resume is None:
         plan, standing, checkpoint = _plan(options), None, None
     else:
@@ -144,7 +146,12 @@ def command(
         save = save or resume
     if threads is not None and plan.engine == "xla":
         raise CommandError("--threads is not for --engine xla, which uses all processors; leave it out")
-    return _Job(path, plan, threads, save, page, lang, as_json, checkpoint, limits_of(unlimited)).run(standing, every)
+    processes = get_engine(plan.engine or "native").processes
+    if processes.leads:
+        check_outputs({"--save": save, "--report": page}, [path, options["validation"]])
+        check_page(page)
+    job = _Job(path, plan, threads, save, page, lang, as_json, checkpoint, limits_of(unlimited), processes)
+    return job.run(standing, every)
 
 
 CHANGEABLE = frozenset(
@@ -235,24 +242,30 @@ class _Job:
     as_json: bool
     checkpoint: Checkpoint | None
     limits: Limits | None
+    processes: Processes
 
     def run(self, standing: Standing | None, every: float) -> int:
         started = time.perf_counter()
-        with showing(self.lang) as live:
+        leads = self.processes.leads
+        with self.processes.together(), showing(self.lang, leads=leads) as live:
             data = read_data(self.path, self.plan, live.rows, self.limits)
             candidates = learners(self.plan, data)
             if self.checkpoint is not None:
                 self.checkpoint.check_data(data.prepared.fingerprint, self.path)
                 saving.check_learner(candidates[(standing and standing.best) or 0], self.checkpoint)
             live.close()
-            if not self.as_json:
+            if leads and not self.as_json:
                 print_task(self.path, self.plan, data, candidates, self.lang)
-            keeper = None if self.save is None else saving.Keeper(self.save, self.plan, data, candidates, live.warn)
+            keeper = None
+            if leads and self.save is not None:
+                keeper = saving.Keeper(self.save, self.plan, data, candidates, live.warn)
             keep = None if keeper is None else keeper.checkpoint
             standing = run_trials(candidates, data, live, self.threads, standing, keep, every)
             if self.save is not None and not standing.interrupted and refits(self.plan, data):
                 refit(standing, candidates, data, live, self.threads, keep)
         interrupted = standing.interrupted
+        if not leads:
+            return INTERRUPTED if interrupted else 0
         if interrupted:
             adopt_interrupted(standing, candidates, data)
         best = candidates[standing.best or 0]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from chainrule.cli.errors import CommandError
 from chainrule.cli.live import Live
 from chainrule.cli.scoring import Scorer
+from chainrule.engines import get_engine
 from chainrule.interrupts import deferred
 from chainrule.learners import Data, Learner
 from chainrule.networks import FormulaLoss, TrainingState, Validation, predict_rows, train
@@ -183,7 +184,8 @@ class _Search:
             self.failure = f"training diverged: {state.reason}; {_remedy(learner)}"
         standing.trials.append(trial)
         best = None if standing.best is None else standing.trials[standing.best]
-        if state.status != "diverged" and (best is None or _order(trial) > _order(best)):
+        better = state.status != "diverged" and (best is None or _order(trial) > _order(best))
+        if get_engine(learner.settings.engine).processes.agreed("the better trial", better)[0]:
             standing.keep(len(standing.trials) - 1, state)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 from functools import cache
 
 from chainrule.engines.divergence import GROWTH, exploded, first_loss, first_non_finite
 from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position, Run
+from chainrule.engines.processes import ProcessError, Processes
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.session import Engine, Session
 from chainrule.engines.shuffle import permutation
@@ -33,6 +35,32 @@ def get_engine(name: str) -> Engine:
     return engine
 
 
+def join_processes(address: str, count: int, number: int) -> Processes:
+    """Make this process number `number` of `count` that train together with engine="xla"; return them.
+
+    It is for processes that no launcher has told their place, such as the workers of Dask and Ray. `address` is
+    HOST:PORT, a free port of the host of process 0, and the same in all of them. This sets JAX_COORDINATOR_ADDRESS,
+    JAX_NUM_PROCESSES and JAX_PROCESS_ID in the environment of this process. Used as a context, the processes part at
+    the end of the block, when all are as far.
+
+    Raises EngineError if JAX has been used in this process before, or for a number that is not below the count,
+    MissingDependencyError without JAX.
+
+    >>> import chainrule as cr
+    >>> with cr.join_processes("127.0.0.1:29400", count=1, number=0) as processes:
+    ...     processes.leads
+    True
+    """
+    os.environ["JAX_COORDINATOR_ADDRESS"] = address
+    os.environ.update(JAX_NUM_PROCESSES=str(count), JAX_PROCESS_ID=str(number))
+    processes = get_engine("xla").processes
+    if processes.count != count:
+        raise EngineError(
+            f'engine="xla" has been used in this process, before it joins {count - 1} others; join them first'
+        )
+    return processes
+
+
 def available_threads() -> int:
     """Return the maximum number of threads of a run: the available processors, limited by CHAINRULE_NUM_THREADS."""
     count: int = importlib.import_module("chainrule.engines.native").available()
@@ -53,6 +81,8 @@ __all__ = [
     "Loop",
     "Outcome",
     "Position",
+    "ProcessError",
+    "Processes",
     "Run",
     "Session",
     "available_threads",
@@ -63,6 +93,7 @@ __all__ = [
     "first_loss",
     "first_non_finite",
     "get_engine",
+    "join_processes",
     "permutation",
     "wasm_module",
 ]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.loop import LATEST, Array, EngineError, Outcome, Position, Report, Run, Status
+from chainrule.engines.processes import ALONE, Processes
 from chainrule.engines.trail import Mark, Trail
 from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program, ProgramError, ShapeError
@@ -31,9 +32,12 @@ class Session(ABC):
 
     The result is bitwise independent of how the run is divided: by calls of `advance`, by interrupts, or by a new
     session that begins at the `position` of an old one. Calls are serialized between threads.
+
+    Several `processes` may execute it together, by the same calls in the same order; the outcomes are then the same.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, processes: Processes = ALONE) -> None:
+        self.processes = processes
         self.loop, self.seed, self._data, self._position = run.loop, run.seed, dict(run.data), run.position
         self._lock = threading.RLock()
         self._busy = False
@@ -65,7 +69,7 @@ class Session(ABC):
         Raises EngineError for an `order` if the rows are not shuffled, or when called from a `report`; ShapeError and
         ProgramError for an `order` that does not fit.
         """
-        with self._alone() as interrupt:
+        with self.processes.together(), self._alone() as interrupt:
             last = self._position.epoch + epochs
             if epochs < 0 or last >= LATEST:
                 raise ProgramError(f"a run cannot advance by {epochs} epochs")
@@ -77,7 +81,7 @@ class Session(ABC):
     ) -> Outcome:
         """Divide the run into calls of `_advance` short enough that repeating a part of one is cheap."""
         start, losses, begun, before = self._position, np.empty(epochs), time.monotonic(), interrupt.presses
-        length, going = epochs if report is None else 1, True
+        length, going = int(self.processes.agreed("the first piece", epochs if report is None else 1)[0]), True
         while going:
             done = self._position.epoch - start.epoch
             rest = None if order is None else order[done:]
@@ -85,10 +89,13 @@ class Session(ABC):
             self._trail.begin(Mark(self._read(), self._position, self._data, rest))
             outcome = self._advance(min(length, epochs - done), listener, rest, losses[done:])
             self._trail.note(outcome.losses)
-            going = (outcome.status == "finished" or listener.long) and not listener.stopped
-            going = going and self._position.epoch - start.epoch < epochs and interrupt.presses == before
-            length = 2 * length if time.monotonic() < begun + FIRST_REPORT else epochs
-        if interrupt.answer() and outcome.status in ("finished", "stopped"):
+            going = outcome.status == "finished" or self.processes.anywhere("a long piece", listener.long)
+            going = going and self._position.epoch - start.epoch < epochs
+            ended = listener.stopped or interrupt.presses > before
+            going = not self.processes.anywhere("the end of a piece", ended) and going
+            wanted = 2 * length if time.monotonic() < begun + FIRST_REPORT else epochs
+            length = int(self.processes.agreed("the length of a piece", wanted)[0])
+        if self.processes.anywhere("an interrupt", interrupt.answer()) and outcome.status in ("finished", "stopped"):
             outcome = replace(outcome, status="interrupted")
         return self._whole(start, losses, outcome)
 
@@ -237,6 +244,7 @@ class Engine(ABC):
     """The interface of engines."""
 
     name: str
+    processes: Processes = ALONE
 
     @abstractmethod
     def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:

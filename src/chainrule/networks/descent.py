@@ -53,8 +53,11 @@ class Descent:
     def run(self) -> None:
         """Train to the end, or until stopped."""
         progress, state = self.progress, self.progress.state
+        anywhere = progress.processes.anywhere
         with deferred() as interrupt:
-            while progress.running and state.epoch < progress.settings.epochs and not interrupt.pressed:
+            while progress.running and state.epoch < progress.settings.epochs:
+                if anywhere("Ctrl-C between pieces", interrupt.pressed):
+                    break
                 self._piece()
                 progress.clock()
                 if not progress.running or state.epoch >= progress.settings.epochs:
@@ -62,7 +65,7 @@ class Descent:
                 if progress.due():
                     self._take()
                     progress.tell()
-            if interrupt.answer():
+            if anywhere("Ctrl-C after the last piece", interrupt.answer()):
                 progress.interrupted()
             progress.end("finished", f"all {state.epoch} epochs are done")
             if state.status == "stopped":
@@ -83,7 +86,7 @@ class Descent:
         """Run some epochs, up to the next one after which a check is due."""
         state = self.progress.state
         begun, place = self.session.state, self.session.position
-        count = self._length()
+        count = int(self.progress.processes.agreed("the number of epochs", self._length())[0])
         orders = self.orders.next(count)
         first = state.epoch
         clock = time.perf_counter()

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engines import Processes
 from chainrule.interrupts import interruptible
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError
@@ -38,11 +39,13 @@ class Progress:
         on_epoch: OnEpoch | None,
         every: int,
         seconds: float | None,
+        processes: Processes,
     ) -> None:
         if validation is None and settings.monitor != "loss":
             raise NetworkError(f"monitor is {settings.monitor!r}, and there is no validation; give one")
         self.architecture, self.X, self.settings, self.state = architecture, X, settings, state
         self.on_epoch, self.every, self.seconds = on_epoch, every, seconds
+        self.processes = processes
         self.validator = None if validation is None else Validator(architecture, validation)
         self.watch = watch_of(settings, state)
         self._losses = Curve(state.loss_curve)
@@ -76,7 +79,8 @@ class Progress:
         if self.validator is not None:
             assert params is not None
             self.take(params)
-            found, score = self.validator(state.params)
+            found, score = self.validator(state.params) if self.processes.leads else (0.0, 0.0)
+            found, score = self.processes.agreed("the validation", found, score)
             self._validation_losses.append(found)
             self._scores.append(score)
             state.validation_losses, state.validation_scores = self._validation_losses.values, self._scores.values
@@ -118,7 +122,10 @@ class Progress:
         self.state.seconds = self._before + self.elapsed
 
     def due(self) -> bool:
-        """Whether `on_epoch` is to be called now."""
+        """Whether `on_epoch` is to be called now, in any process."""
+        return self.processes.anywhere("whether to report", self._due())
+
+    def _due(self) -> bool:
         if self.on_epoch is None:
             return False
         state = self.state
@@ -130,8 +137,9 @@ class Progress:
 
     def tell(self) -> None:
         """Call `on_epoch` with a copy of the state."""
+        stop = False
+        self._reported = time.perf_counter()
         if self.on_epoch is not None:
-            self._reported = time.perf_counter()
             try:
                 stop = is_false(interruptible(partial(self.on_epoch, copied(self.state))))
             except StopIteration:
@@ -139,8 +147,8 @@ class Progress:
             except Exception as error:
                 carrying(error, copied(self.state))
                 raise
-            if stop:
-                self.end("stopped", f"stopped from outside after {self.state.epoch} epochs")
+        if self.processes.anywhere("a report", stop):
+            self.end("stopped", f"stopped from outside after {self.state.epoch} epochs")
 
 
 def initial_state(

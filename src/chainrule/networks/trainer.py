@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from chainrule.engines import Processes, get_engine
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.descent import Descent
 from chainrule.networks.errors import NetworkError
@@ -86,6 +87,40 @@ def train(
 
     """
     settings = TrainingSettings() if settings is None else settings
+    processes = get_engine(settings.engine).processes
+    with processes.together():
+        return _trained(
+            architecture,
+            params,
+            X,
+            y,
+            weights,
+            settings,
+            validation,
+            resume,
+            on_epoch,
+            threads,
+            every,
+            seconds,
+            processes,
+        )
+
+
+def _trained(
+    architecture: Architecture,
+    params: Mapping[str, Array] | None,
+    X: Any,
+    y: Any,
+    weights: Any,
+    settings: TrainingSettings,
+    validation: Validation | None,
+    resume: TrainingState | None,
+    on_epoch: OnEpoch | None,
+    threads: int | None,
+    every: int,
+    seconds: float | None,
+    processes: Processes,
+) -> TrainingState:
     if settings.weight_decay and architecture.members > 1:
         raise NetworkError("weight_decay is for a single network; give the architecture an alpha, or members=1")
     rows = architecture.checked_input(X)
@@ -99,7 +134,7 @@ def train(
         data["weights"] = checked_weights(weights, len(rows), architecture.dtype)
     state = initial_state(architecture, params, settings) if resume is None else copied(resume)
     every = checked("every", every, COUNT, TrainingError)
-    progress = Progress(architecture, rows, settings, validation, state, on_epoch, every, seconds)
+    progress = Progress(architecture, rows, settings, validation, state, on_epoch, every, seconds, processes)
     whole = isinstance(settings.solver, LBFGS)
     names = architecture.params
     session = open_session(

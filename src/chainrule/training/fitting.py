@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import GROWTH, START, Outcome
+from chainrule.engines import GROWTH, START, Outcome, get_engine
 from chainrule.ir import Program
 from chainrule.schema import COUNT, NOT_BELOW_0, checked
 from chainrule.training.choosing import optimizer_of
@@ -174,18 +174,22 @@ def fit(
         batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
         optimizer_state=optimizer_state, start=start,
     )  # fmt: skip
-    held_out = None if validation is None else validation_loss(loss, params, validation, constants, batch_size, engine)
-    monitor = None if held_out is None and patience is None else Monitor(held_out, patience)
-    with showing(progress, epochs) as show:
+    processes = get_engine(engine).processes
+    progress = progress if processes.leads else False
+    with processes.together(), showing(progress, epochs) as show:
+        held_out = None
+        if validation is not None:
+            held_out = validation_loss(loss, params, validation, constants, batch_size, engine)
+        monitor = None if held_out is None and patience is None else Monitor(held_out, patience)
         listener = _Listener(callback, lambda done, losses: show(done, lambda: _said(losses, monitor)))
         report = listener if callback is not None or is_shown(progress) else None
         if monitor is None:
             outcome, exhausted = session.advance(epochs, report), False
         else:
             outcome, exhausted = monitored(session, epochs, monitor, report)
-    if isinstance(session, TrainingSession):
-        outcome = session.judged(outcome)
-    if outcome.status == "diverged":
+        if isinstance(session, TrainingSession):
+            outcome = session.judged(outcome)
+    if outcome.status == "diverged" and processes.leads:
         warn_caller(_divergence(outcome, start, optimizer), DivergenceWarning)
     state = outcome.state if monitor is None or outcome.status == "diverged" else monitor.kept(outcome.state)
     names = session.parameter_names

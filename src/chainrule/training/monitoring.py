@@ -52,12 +52,17 @@ class ValidationLoss:
         with without_dropout():
             sizes = {stop - start for start, stop in self._bounds}
             self._compiled = {each: engine.compile(prepared_loss(arguments, each)) for each in sizes}
+        self._processes = engine.processes
         self._rows = {name: np.require(array, requirements="C") for name, array in arguments.rows.items()}
         self._fixed = {**arguments.constants, **{name: np.asarray(0) for name in IMPLICIT}}
         self._count = count
 
     def __call__(self, params: Mapping[str, Array]) -> float:
-        """Return the loss at `params`, given by name."""
+        """Return the loss at `params`, given by name; of several processes, the leader computes it."""
+        loss = self._mean(params) if self._processes.leads else 0.0
+        return self._processes.agreed("the validation loss", loss)[0]
+
+    def _mean(self, params: Mapping[str, Array]) -> float:
         total = 0.0
         for start, stop in self._bounds:
             batch = {name: array[start:stop] for name, array in self._rows.items()}
@@ -125,6 +130,7 @@ def _minimized(session: LBFGSSession, epochs: int, monitor: Monitor, report: Rep
 
 def _trained(session: TrainingSession, epochs: int, monitor: Monitor, report: Report | None) -> tuple[Outcome, bool]:
     curve, told = Curve(np.empty(0)), _Reports(report)
+    anywhere = session.processes.anywhere
     steps = 0
     exhausted = False
     with deferred() as interrupt:
@@ -139,11 +145,12 @@ def _trained(session: TrainingSession, epochs: int, monitor: Monitor, report: Re
             steps += outcome.steps_done
             going = outcome.status == "finished" and not exhausted and curve.count < epochs
             told.after(curve.values, last=not going)
-            if not going or told.stopped or interrupt.pressed:
+            stopped = anywhere("the end of a report", told.stopped)
+            if not going or stopped or anywhere("Ctrl-C in training", interrupt.pressed):
                 break
-        if interrupt.answer() and outcome.status in ("finished", "stopped"):
+        if anywhere("Ctrl-C at the end of training", interrupt.answer()) and outcome.status in ("finished", "stopped"):
             outcome = replace(outcome, status="interrupted")
-    if told.stopped and outcome.status == "finished" and curve.count < epochs and not exhausted:
+    if stopped and outcome.status == "finished" and curve.count < epochs and not exhausted:
         outcome = replace(outcome, status="stopped")
     whole = replace(outcome, losses=curve.values, epochs_done=curve.count, steps_done=steps)
     return whole, exhausted and outcome.status == "finished"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import backward, improved, recognize, rolled
-from chainrule.engines import START, Loop, Run, bind_sizes, get_engine
+from chainrule.engines import START, Engine, Loop, Run, bind_sizes, get_engine
 from chainrule.ir import (
     ArrayType,
     DType,
@@ -69,10 +69,36 @@ def open_session(
         threads = checked("threads", threads, COUNT, TrainingError)
     seed = checked("seed", seed, NOT_BELOW_0, TrainingError)
     runner = get_engine(engine)
+    with runner.processes.together():
+        return _opened(
+            loss, params, data, optimizer, batch_size, seed, shuffle, threads, runner, constants, optimizer_state, start
+        )
+
+
+def _opened(
+    loss: Loss,
+    params: Any,
+    data: Any,
+    optimizer: Optimizer | LBFGS,
+    batch_size: int | None,
+    seed: int,
+    shuffle: bool,
+    threads: int | None,
+    runner: Engine,
+    constants: Mapping[str, Any] | None,
+    optimizer_state: Mapping[str, Any] | None,
+    start: Sequence[float],
+) -> TrainingSession | LBFGSSession:
+    """Create the run on an engine."""
     arguments = read_arguments(loss, params, data, constants or {})
     loss = arguments.loss
     session: TrainingSession | LBFGSSession
     if isinstance(optimizer, LBFGS):
+        if runner.processes.count > 1:
+            raise TrainingError(
+                f"LBFGS is not for {runner.processes.count} processes; train in one, or give another optimizer, such "
+                "as Adam()"
+            )
         program, doubt = whole_program(arguments)
         fixed = {**arguments.rows, **arguments.constants}
         session = LBFGSSession(program, optimizer, arguments.params, fixed, seed, runner, arguments.tree)

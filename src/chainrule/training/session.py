@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import EngineError, Outcome, Position, Run, Session, exploded, first_loss
+from chainrule.engines import EngineError, Outcome, Position, Processes, Run, Session, exploded, first_loss
 from chainrule.ir import ProgramError, ShapeError, cached_property
 from chainrule.schema import FINITE, checked
 from chainrule.training.errors import TrainingError
@@ -56,6 +56,11 @@ class TrainingSession:
     def position(self) -> Position:
         """The progress since the first epoch; the `start` from which a new run continues."""
         return self._session.position
+
+    @property
+    def processes(self) -> Processes:
+        """The processes that execute the run together."""
+        return self._session.processes
 
     @property
     def state(self) -> dict[str, Array]:
@@ -122,7 +127,7 @@ class TrainingSession:
 
     def exploded(self, losses: NDArray[np.float64]) -> bool:
         """Whether a run with these epoch losses ended far above its initial loss."""
-        return exploded(losses, lambda: first_loss(self.run))
+        return self.processes.anywhere("a divergence", exploded(losses, lambda: first_loss(self.run)))
 
     def retreat(self) -> Position:
         """Return to the beginning of the epoch with the lowest loss since the session began or was restored."""

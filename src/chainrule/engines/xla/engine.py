@@ -10,10 +10,13 @@ import numpy as np
 from chainrule.engines.indices import check_indices
 from chainrule.engines.loop import Array, EngineError, Run
 from chainrule.engines.session import Engine
+from chainrule.engines.xla.agreement import Agreement
+from chainrule.engines.xla.joining import connected, join
 from chainrule.engines.xla.library import jax, wide
 from chainrule.engines.xla.loop import compiled_run
 from chainrule.engines.xla.lowerings import evaluated
 from chainrule.engines.xla.placement import Placement, read
+from chainrule.engines.xla.sameness import check_same
 from chainrule.engines.xla.session import XlaSession
 from chainrule.ir import Memo, Program
 
@@ -21,7 +24,7 @@ CACHE_SIZE = 64
 
 
 class XlaEngine(Engine):
-    """XLA, through JAX, on `devices`: by default all that JAX knows.
+    """XLA, through JAX, on `devices`: by default all that JAX knows, of all processes that were launched together.
 
     The rows of each batch are divided among the devices if their number is a multiple of that of the devices; the state
     is kept on all of them.
@@ -30,7 +33,9 @@ class XlaEngine(Engine):
     name = "xla"
 
     def __init__(self, devices: Any = None) -> None:
+        joined = join()
         self._placement = Placement(devices)
+        self.processes: Agreement = connected(self._placement, joined)
         self._programs: Memo[object, Callable[..., Any]] = Memo(CACHE_SIZE)
         self._loops: Memo[object, Callable[..., Any]] = Memo(CACHE_SIZE)
 
@@ -58,4 +63,6 @@ class XlaEngine(Engine):
         steps = tuple((size, loop.steps[size].inputs, loop.steps[size].outputs) for size in loop.batch_sizes)
         key = steps, loop.state, loop.rows, loop.constants, loop.row_count, loop.shuffles
         execute = self._loops.made(key, lambda: compiled_run(loop, self._placement))
-        return XlaSession(execute, checked, self._placement)
+        with self.processes.together():
+            check_same(self.processes, checked)
+            return XlaSession(execute, checked, self._placement, self.processes)

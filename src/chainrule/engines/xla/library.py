@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
+from chainrule.engines.xla.launching import is_one_of_several
 from chainrule.words import MissingDependencyError
+
+if is_one_of_several(os.environ):
+    # If another process ends, JAX writes some 20 lines and aborts; `ending` writes one. Read when JAX is imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "4")
 
 try:
     import jax

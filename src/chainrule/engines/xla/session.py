@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.divergence import all_finite, first_non_finite
-from chainrule.engines.loop import Array, Outcome, Position, Report, Run
+from chainrule.engines.loop import Array, Outcome, Position, Report, Run, Status
 from chainrule.engines.native import permutations
 from chainrule.engines.session import Session
+from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.library import wide
 from chainrule.engines.xla.loop import MOST_STEPS, Arrays, Progress
 from chainrule.engines.xla.placement import Placement, read
@@ -41,9 +42,14 @@ class XlaSession(Session):
     """A session that calls the executable of a loop on arrays that stay on the devices."""
 
     def __init__(
-        self, execute: Callable[[tuple[Any, ...], Arrays, Any, Any], Progress], run: Run, placement: Placement
+        self,
+        execute: Callable[[tuple[Any, ...], Arrays, Any, Any], Progress],
+        run: Run,
+        placement: Placement,
+        processes: Agreement,
     ) -> None:
-        super().__init__(run)
+        super().__init__(run, processes)
+        self._agreement = processes
         self._execute, self._placement = execute, placement
         with wide():
             self._state = tuple(placement.copied(run.state[name]) for name in run.loop.state)
@@ -70,12 +76,21 @@ class XlaSession(Session):
                 if not self._call(ahead, losses, start.epoch):
                     return self._diverged(start, losses, order)
                 done = self._position.epoch - start.epoch
-                if self._interrupt.presses > presses:
-                    return self._outcome("interrupted", start, losses)
                 reports = report is not None and self._position.epoch > before
-                if reports and report is not None and report(done, losses[:done]) is False and done < epochs:
-                    return self._outcome("stopped", start, losses)
+                stopped = reports and report is not None and report(done, losses[:done]) is False and done < epochs
+                why = self._ending(self._interrupt.presses > presses, stopped)
+                if why is not None:
+                    return self._outcome(why, start, losses)
         return self._outcome("finished", start, losses)
+
+    def _ending(self, interrupted: bool, stopped: bool) -> Status | None:
+        """Return why all processes end the run now, and agree on the length of the next call."""
+        wanted = float(self._length)
+        if self._agreement.count > 1:
+            rows = self._agreement.rows("the next call", [self._length, interrupted, stopped])
+            wanted, interrupted, stopped = rows[0][0], any(row[1] for row in rows), any(row[2] for row in rows)
+        self._length = int(wanted)
+        return "interrupted" if interrupted else "stopped" if stopped else None
 
     def _ahead(self, end: int, begun: int, order: NDArray[np.int64] | None) -> _Ahead:
         """Return the epochs from the current one on for which an order is sent at a time."""
@@ -113,8 +128,10 @@ class XlaSession(Session):
         return finite
 
     def _executed(self, arrays: Arrays, first: int, last: int) -> Progress:
-        with wide():
-            return self._execute(self._state, arrays, np.int64(first), np.int64(last))
+        with wide(), self._placement.calling():
+            progress = self._execute(self._state, arrays, np.int64(first), np.int64(last))
+            progress.finite.block_until_ready()
+        return progress
 
     def _last_finite(self, arrays: Arrays, first: int, spoilt: int) -> tuple[Progress, int]:
         """Return the last finite state, found by repeating steps, which gives the same bits; a call of no steps is."""

@@ -1,0 +1,122 @@
+"""Which process of how many this one is, as its launcher says in environment variables."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chainrule.engines.loop import EngineError
+
+LAUNCHERS = {
+    "the environment": ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID", None),
+    "a Kubernetes Indexed Job": ("JAX_NUM_PROCESSES", "JOB_COMPLETION_INDEX", None),
+    "srun": ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"),
+    "Open MPI": ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"),
+    "MPICH": ("PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"),
+    "torchrun": ("WORLD_SIZE", "RANK", "LOCAL_RANK"),
+}
+"""For each launcher the variables with the number of processes, with that of this one, and with that on its host.
+
+The first launcher whose variables are there counts.
+"""
+
+ADDRESS = "JAX_COORDINATOR_ADDRESS"
+"""The variable with HOST:PORT of the first process, which every launcher may be given."""
+
+LOCAL = {"Open MPI": ("OMPI_COMM_WORLD_LOCAL_SIZE", "PMIX_NAMESPACE"), "MPICH": ("MPI_LOCALNRANKS", "PMI_ID")}
+"""For launchers that name no host: the variables with the number of processes of this host, and with the job."""
+
+PORTS = range(61440, 65536)
+"""From these, the port is chosen by the number of the job."""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """One of `count` processes, which meet at `address`, HOST:PORT of the first.
+
+    `devices` are the numbers of the GPUs that it uses; None for all that it sees.
+    """
+
+    address: str
+    count: int
+    number: int
+    devices: list[int] | None = None
+
+
+def is_one_of_several(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher seems to have started several processes."""
+    return any(environment.get(many, "1") != "1" for many, _, _ in LAUNCHERS.values())
+
+
+def launched(environment: Mapping[str, str]) -> Launched | None:
+    """Return what the launcher says; None if it started one process only, or there is none.
+
+    Raises EngineError for variables that are incomplete or no numbers.
+    """
+    for launcher, (many, which, local) in LAUNCHERS.items():
+        if many not in environment or which not in environment:
+            continue
+        count, number = _number(environment, many), _number(environment, which)
+        if count == 1:
+            return None
+        if not 0 <= number < count:
+            raise EngineError(f"{which} is {number} and {many} is {count}; processes are numbered 0 to {count - 1}")
+        address = environment.get(ADDRESS) or _address(environment, launcher, count)
+        if address is None:
+            raise EngineError(
+                f"{launcher} started {count} processes and does not say where they meet; set {ADDRESS} to HOST:PORT, "
+                "a free port of the host of the first"
+            )
+        return Launched(address, count, number, _devices(environment, local))
+    if ADDRESS in environment:
+        raise EngineError(
+            f"{ADDRESS} is set, and the number of processes is not; set JAX_NUM_PROCESSES, and JAX_PROCESS_ID in each"
+        )
+    return None
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    try:
+        return int(environment[name])
+    except ValueError:
+        raise EngineError(f"{name} is {environment[name]!r}; it should be a whole number") from None
+
+
+def _devices(environment: Mapping[str, str], local: str | None) -> list[int] | None:
+    """Return the GPU of this process among those of its host, unless the launcher has already chosen."""
+    if local is None or local not in environment or "CUDA_VISIBLE_DEVICES" in environment:
+        return None
+    return [_number(environment, local)]
+
+
+def _address(environment: Mapping[str, str], launcher: str, count: int) -> str | None:
+    match launcher:
+        case "torchrun" if "MASTER_ADDR" in environment and "MASTER_PORT" in environment:
+            # At MASTER_PORT torchrun itself listens.
+            return f"{environment['MASTER_ADDR']}:{_number(environment, 'MASTER_PORT') + 1}"
+        case "srun" if "SLURM_STEP_NODELIST" in environment:
+            return f"{first_host(environment['SLURM_STEP_NODELIST'])}:{_port(environment.get('SLURM_JOB_ID', ''))}"
+        case "Open MPI" | "MPICH":
+            here, job = LOCAL[launcher]
+            if environment.get(here) == str(count):
+                return f"127.0.0.1:{_port(environment.get(job, environment.get('OMPI_MCA_ess_base_jobid', '')))}"
+    return None
+
+
+def _port(job: str) -> int:
+    """Return a port that the processes of a job have in common, and those of another hardly."""
+    return PORTS[zlib.crc32(job.encode()) % len(PORTS)]
+
+
+def first_host(hosts: str) -> str:
+    """Return the first host of a list as SLURM writes it.
+
+    >>> first_host("node[007-015,020],login"), first_host("a1,b2"), first_host("rack[3,5]n")
+    ('node007', 'a1', 'rack3n')
+    """
+    head, bracket, rest = hosts.partition("[")
+    if not bracket or "," in head:
+        return head.split(",")[0]
+    numbers, _, tail = rest.partition("]")
+    return head + numbers.replace(",", "-").split("-")[0] + tail.split(",")[0]

@@ -1,0 +1,62 @@
+"""What processes must have in common to execute a run together: compared by checksums before the first step."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+
+from chainrule.engines.loop import Array, Run
+from chainrule.engines.processes import ProcessError
+from chainrule.engines.xla.agreement import Agreement
+from chainrule.ir import Apply
+
+COMPARED = (
+    ("program", "let all execute the same code"),
+    ("settings or position", "give all the same batch_size, seed and start"),
+    ("parameters or optimizer state", "draw them from the same seed, or read them from the same file"),
+    ("rows", "give all the same, or each its own by OwnRows"),
+    ("constants", "give all the same"),
+)
+
+
+def check_same(processes: Agreement, run: Run) -> None:
+    """Raise ProcessError, in every process, if they were given different runs."""
+    if processes.count == 1:
+        return
+    loop = run.loop
+    whole = [] if run.parts else loop.rows
+    kinds = [f"{node.name} {node.type}" for node in loop.step.inputs]
+    program = [type(node.primitive).__name__ for node in loop.step.nodes if isinstance(node, Apply)]
+    settings = loop.batch_size, loop.shuffles, run.seed, *run.position
+    sums = [
+        _checksum([" ".join([*kinds, *program]).encode()]),
+        _checksum([repr(settings).encode()]),
+        _checksum(_bytes(run.state, loop.state)),
+        _checksum(_bytes(run.data, whole)),
+        _checksum(_bytes(run.data, loop.constants)),
+    ]
+    rows = processes.rows("the beginning of a run", [loop.row_count, *sums])
+    for number, row in enumerate(rows):
+        if row[0] != rows[0][0]:
+            raise ProcessError(
+                f"process {number} has {row[0]:.0f} rows, and process 0 has {rows[0][0]:.0f}; give all the same rows, "
+                "or each its own by OwnRows"
+            )
+        for (what, mend), here, there in zip(COMPARED, row[1:], rows[0][1:], strict=True):
+            if here != there:
+                raise ProcessError(f"process {number} has other {what} than process 0; {mend}")
+
+
+def _bytes(arrays: Mapping[str, Array], names: Iterable[str]) -> Iterable[bytes]:
+    """Yield the elements of arrays in pieces, in row-major order."""
+    for name in names:
+        array = arrays[name]
+        for piece in array if array.ndim > 1 else [array]:
+            yield piece.tobytes()
+
+
+def _checksum(pieces: Iterable[bytes]) -> float:
+    total = 0
+    for piece in pieces:
+        total = zlib.crc32(piece, total)
+    return float(total)

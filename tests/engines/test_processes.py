@@ -1,0 +1,141 @@
+"""Several processes that train together: what launchers say, the same bits in all, and the ends of one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from support import training_together
+from support.processes import outputs, several
+from support.subprocesses import HANG, identity, wait_for
+
+from chainrule.engines import EngineError
+from chainrule.engines.xla.launching import Launched, is_one_of_several, launched
+from chainrule.models import load_checkpoint
+
+LAUNCHED = {
+    "plain": (
+        {"JAX_COORDINATOR_ADDRESS": "h:1", "JAX_NUM_PROCESSES": "3", "JAX_PROCESS_ID": "2"},
+        Launched("h:1", 3, 2),
+    ),
+    "indexed job": (
+        {"JAX_COORDINATOR_ADDRESS": "job-0.s:1", "JAX_NUM_PROCESSES": "3", "JOB_COMPLETION_INDEX": "1"},
+        Launched("job-0.s:1", 3, 1),
+    ),
+    "srun": (
+        {
+            "SLURM_JOB_ID": "77", "SLURM_STEP_NODELIST": "node[07-09]", "SLURM_STEP_NUM_TASKS": "6",
+            "SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_NTASKS": "6",
+        },
+        Launched("node07:63133", 6, 5, [1]),
+    ),
+    "GPUs chosen by srun": (
+        {
+            "SLURM_JOB_ID": "77", "SLURM_STEP_NODELIST": "a1", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1",
+            "SLURM_LOCALID": "1", "CUDA_VISIBLE_DEVICES": "3",
+        },
+        Launched("a1:63133", 2, 1),
+    ),
+    "torchrun": (
+        {"MASTER_ADDR": "m", "MASTER_PORT": "29500", "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "0"},
+        Launched("m:29501", 2, 1, [0]),
+    ),
+    "mpirun on one host": (
+        {
+            "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_LOCAL_RANK": "1",
+            "OMPI_COMM_WORLD_LOCAL_SIZE": "2", "PMIX_NAMESPACE": "77",
+        },
+        Launched("127.0.0.1:63133", 2, 1, [1]),
+    ),
+    "MPICH on several hosts": (
+        {"PMI_SIZE": "2", "PMI_RANK": "0", "MPI_LOCALNRANKS": "1", "JAX_COORDINATOR_ADDRESS": "h:2"},
+        Launched("h:2", 2, 0),
+    ),
+    "one task of srun": ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0", "SLURM_STEP_NODELIST": "a"}, None),
+    "a batch script of SLURM": ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_ID": "7"}, None),
+    "nothing": ({}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("variables", "expected"), LAUNCHED.values(), ids=LAUNCHED)
+def test_a_process_knows_its_place_by_the_variables_of_its_launcher(
+    variables: dict[str, str], expected: Launched | None
+) -> None:
+    found = launched(variables)
+    assert found == expected
+    assert is_one_of_several(variables) is (expected is not None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}, "set JAX_COORDINATOR_ADDRESS to HOST:PORT"),
+        ({"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "2"}, "numbered 0 to 1"),
+        ({"JAX_NUM_PROCESSES": "two", "JAX_PROCESS_ID": "2"}, "JAX_NUM_PROCESSES is 'two'; it should be a whole"),
+        ({"JAX_COORDINATOR_ADDRESS": "h:1"}, "the number of processes is not; set JAX_NUM_PROCESSES"),
+    ],
+)
+def test_incomplete_variables_are_refused(variables: dict[str, str], message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        launched(variables)
+
+
+def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> None:
+    """Cut, skewed clocks, a validation, Ctrl-C, errors and other arguments in one: see `support.training_together`."""
+    first, second = outputs(2, [sys.executable, training_together.__file__], tmp_path)
+    assert "whole" in first
+    alike = ("whole", "patience", "stopped", "interrupted", "diverged", "other", "LBFGS")
+    lines = [[line for line in text.splitlines() if line.startswith(alike)] for text in (first, second)]
+    assert len(lines[0]) == 9
+    assert lines[0] == lines[1]
+    assert "interrupted interrupted" in first
+    assert "stopped stopped" in first
+    assert "diverged diverged" in first
+    for message in (
+        "NaN in one's rows ProcessError process 1 of 2 has ended the run by an error or interrupt, which it shows",
+        "a callback stopped",
+        "other seeds ProcessError process 1 has other settings or position than process 0",
+        "other parameters ProcessError process 1 has other parameters",
+        "other rows ProcessError process 1 has 202 rows, and process 0 has 203; give all the same rows",
+        "LBFGS TrainingError LBFGS is not for 2 processes; train in one",
+        "ended ProcessError process 1 of 2 has ended, and this run has not; start all again",
+    ):
+        assert message in first
+    assert "X[5, 0] is nan" in second
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=lambda sent: sent.name)
+def test_when_one_process_is_gone_the_others_end_in_a_line_and_the_checkpoint_resumes(
+    sent: signal.Signals, tmp_path: Path, run: Callable[..., Result]
+) -> None:
+    rng = np.random.default_rng()
+    victim, epoch = int(rng.integers(2)), int(rng.integers(3))
+    X = rng.normal(size=(200, 2))
+    rows = "\n".join(f"{a:.3f},{b:.3f},{a - 2 * b:.3f}" for a, b in X)
+    table, model = tmp_path / "data.csv", tmp_path / "model"
+    table.write_text(f"a,b,y\n{rows}\n", encoding="utf-8")
+    given = ["train", str(table), "--target", "y", "--engine", "xla", "--patience", "1000000000", "--ensemble", "1"]
+    given += ["--save", str(model), "--checkpoint-every", "0", "--hidden", "3", "--no-refit"]
+    command = [sys.executable, "-m", "chainrule", *given, "--epochs", "1000000000"]
+    with several(2, command, tmp_path) as processes:
+        for _ in range(epoch + 1):
+            before = identity(model)
+            wait_for(processes[0], lambda before=before: identity(model) not in (None, before))
+        processes[victim].send_signal(sent)
+        other = processes[1 - victim]
+        assert other.wait(HANG) == 1
+        error = (tmp_path / f"err.{1 - victim}").read_text()
+    line = f"process {1 - victim} of 2 ends, because another one has ended or cannot be reached; train again, from a "
+    assert error == f"{line}checkpoint if there is one\n", (victim, epoch)
+    assert (tmp_path / "out.1").read_text() == ""
+    reached = load_checkpoint(model).state.epoch
+    assert reached > epoch
+    resumed = run("train", str(table), "--resume", str(model), "--epochs", str(reached + 2), "--json")
+    assert resumed.exit_code == 0, resumed.output
+    assert len(json.loads(resumed.stdout)["loss_curve"]) == reached + 2

@@ -1,0 +1,132 @@
+"""A program of several processes: every run prints a line, the same in all of them, or fails."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import chainrule as cr
+from chainrule.engines import ProcessError, get_engine
+
+ROWS, BATCH = 203, 24
+rng = np.random.default_rng(0)
+DATA = {"X": rng.normal(size=(ROWS, 7)), "y": rng.integers(0, 4, ROWS)}
+PARAMS = {"W1": rng.normal(size=(7, 12)) / 3, "b1": np.zeros(12), "W2": rng.normal(size=(12, 4)) / 3, "b2": np.zeros(4)}
+
+
+def loss(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    """A batch-normalized layer with dropout, so that the batch as a whole counts, and each draw."""
+    z1 = X @ W1
+    a1 = np.maximum((z1 - z1.mean(axis=0)) / np.sqrt(z1.var(axis=0) + 1e-5) + b1, 0)
+    return cr.cross_entropy(cr.dropout(a1, 0.2) @ W2 + b2, y)
+
+
+def fitted(engine: str = "xla", **changed: Any) -> cr.FitResult:
+    given = {"epochs": 6, "batch_size": BATCH, "seed": 3, "optimizer": cr.Adam(0.01, clip_norm=1.0)}
+    return cr.fit(loss, PARAMS, DATA, engine=engine, **{**given, **changed})
+
+
+def bits(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()[:16]
+
+
+def said(what: str, *values: object) -> None:
+    sys.stdout.write(f"{what} {' '.join(map(str, values))}\n")
+    sys.stdout.flush()
+
+
+def near(found: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]) -> None:
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-10, atol=1e-12)
+
+
+def refused(what: str, call: Callable[[], object], *errors: type[Exception]) -> None:
+    try:
+        call()
+    except errors as error:
+        said(what, type(error).__name__, error)
+    else:
+        raise AssertionError(f"{what} was not refused")
+
+
+def skewed() -> None:
+    """Let the clocks of this process run faster than others, from another time on."""
+    for name in ("perf_counter", "monotonic"):
+        clock = getattr(time, name)
+        setattr(time, name, lambda clock=clock: 1e6 + 5 * clock())
+
+
+def main() -> None:
+    processes = get_engine("xla").processes
+    last = processes.number == processes.count - 1
+    native = fitted("native")
+    whole = fitted()
+    near(whole.params, native.params)
+    np.testing.assert_allclose(whole.history["loss"], native.history["loss"], rtol=1e-12)
+    said("whole", bits(whole.params), bits(whole.optimizer_state))
+
+    if last:
+        skewed()
+    part = fitted(epochs=2, callback=lambda done, _: None)
+    rest = cr.fit(
+        loss, part.params, DATA, cr.Adam(0.01, clip_norm=1.0), 4, BATCH, 3, engine="xla",
+        optimizer_state=part.optimizer_state, start=part.position,
+    )  # fmt: skip
+    assert bits(rest.params) == bits(whole.params)
+
+    held = {name: array[:40] for name, array in DATA.items()}
+    watched = fitted(epochs=30, validation=held, patience=3)
+    said("patience", watched.status, watched.history["validation_loss"].tolist())
+
+    long = fitted(epochs=10**7, callback=lambda done, _: not (last and done > 20))
+    said("stopped", long.status, *long.position)
+
+    def press(done: int, _: object) -> None:
+        if last and done > 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pressed = fitted(epochs=10**7, callback=press)
+    said("interrupted", pressed.status, *pressed.position)
+
+    spoilt = {**DATA, "X": np.where(np.arange(ROWS)[:, None] == (5 if last else -1), np.nan, DATA["X"])}
+    kind = cr.TrainingError if last else ProcessError
+    refused(f"NaN in one's rows{' (mine)' * last}", lambda: cr.fit(loss, PARAMS, spoilt, engine="xla"), kind)
+    near(fitted().params, native.params)
+
+    def broken(done: int, _: object) -> None:
+        if last and done > 2:
+            raise LookupError("of the callback")
+
+    if last:
+        refused("a callback (mine)", lambda: fitted(callback=broken), LookupError)
+    else:
+        said("a callback", fitted(callback=broken).status)
+    refused("other seeds", lambda: fitted(seed=processes.number), ProcessError)
+    other = {name: value + processes.number for name, value in PARAMS.items()}
+    refused("other parameters", lambda: cr.fit(loss, other, DATA, engine="xla"), ProcessError)
+    fewer = {name: value[processes.number :] for name, value in DATA.items()}
+    refused("other rows", lambda: cr.fit(loss, PARAMS, fewer, engine="xla"), ProcessError)
+    refused("LBFGS", lambda: cr.fit(loss, PARAMS, DATA, cr.LBFGS(), engine="xla"), cr.TrainingError)
+    diverging = fitted(optimizer=cr.SGD(1e200), epochs=9)
+    said("diverged", diverging.status, *diverging.position, bits(diverging.params))
+    if last:
+        sys.exit()
+    refused("ended", fitted, ProcessError)
+
+
+if __name__ == "__main__":
+    import warnings
+
+    warnings.simplefilter("ignore", cr.DivergenceWarning)
+    main()
