@@ -33,14 +33,14 @@ LAUNCHED = {
             "SLURM_JOB_ID": "77", "SLURM_STEP_NODELIST": "node[07-09]", "SLURM_STEP_NUM_TASKS": "6",
             "SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_NTASKS": "6",
         },
-        Launched("node07:63133", 6, 5, [1]),
+        Launched("node07:63428", 6, 5, [1]),
     ),
     "GPUs chosen by srun": (
         {
             "SLURM_JOB_ID": "77", "SLURM_STEP_NODELIST": "a1", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1",
             "SLURM_LOCALID": "1", "CUDA_VISIBLE_DEVICES": "3",
         },
-        Launched("a1:63133", 2, 1),
+        Launched("a1:63428", 2, 1),
     ),
     "torchrun": (
         {"MASTER_ADDR": "m", "MASTER_PORT": "29500", "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "0"},
@@ -51,7 +51,7 @@ LAUNCHED = {
             "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_LOCAL_RANK": "1",
             "OMPI_COMM_WORLD_LOCAL_SIZE": "2", "PMIX_NAMESPACE": "77",
         },
-        Launched("127.0.0.1:63133", 2, 1, [1]),
+        Launched("127.0.0.1:63428", 2, 1, [1]),
     ),
     "MPICH on several hosts": (
         {"PMI_SIZE": "2", "PMI_RANK": "0", "MPI_LOCALNRANKS": "1", "JAX_COORDINATOR_ADDRESS": "h:2"},

@@ -201,8 +201,7 @@ class Run:
     """A loop with its arrays: the initial `state`, and `data`, the arrays named in `rows` and `constants`.
 
     `position` is where an earlier run stopped that left this `state`. The results are then bitwise equal to those of an
-    uninterrupted run. With `parts`, the numbers of rows that each process has, the rows in `data` are those of this
-    process alone.
+    uninterrupted run.
     """
 
     loop: Loop
@@ -210,7 +209,6 @@ class Run:
     data: Mapping[str, Array]
     seed: int
     position: Position = START
-    parts: tuple[int, ...] | None = None
 
     def checked(self) -> Run:
         """Return this run with `state` copied and checked, and `data` converted only if necessary.

@@ -3,6 +3,9 @@
 `library`    imports JAX, which is optional; 64-bit types are enabled around calls and nowhere else
 `lowerings`  what each primitive is in JAX: one entry, or else its `expand()`, or its rule for scalars
 `draws`      random numbers with the same bits as in the other engines
+`launching`  which of how many processes this is, by the variables of its launcher
+`joining`    their connections; `ending`, of this process when another one is gone
+`agreement`  numbers that they exchange; `sameness` compares what they were given
 `placement`  on which devices arrays are kept
 `loop`       a run as one executable, for any number of steps
 `session`    calls of that executable, and their outcomes

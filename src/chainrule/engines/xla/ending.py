@@ -25,7 +25,7 @@ _once = threading.Lock()
 _kept: list[Any] = []
 
 
-def end(message: str) -> NoReturn:
+def end_process(message: str) -> NoReturn:
     """Write one line to standard error and end the process, without any handlers; the first of several calls counts."""
     if not _once.acquire(blocking=False):
         while True:  # until the other call has ended the process
@@ -48,7 +48,7 @@ def end_if_aborted(message: Callable[[], str]) -> None:
     if os.name != "posix":
         return
     # A handler of Python's own would only be noted, to run later in the main thread.
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: end(message()))
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: end_process(message()))
     _kept.append(handler)
     c_signal = ctypes.CDLL(None).signal
     c_signal.argtypes, c_signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p

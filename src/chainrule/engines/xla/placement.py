@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engines.loop import Array, EngineError
-from chainrule.engines.xla.ending import end
+from chainrule.engines.xla.ending import end_process
 from chainrule.engines.xla.library import jax
 
 ROWS = "rows"
@@ -68,7 +68,7 @@ class Placement:
             if self.processes == 1:
                 raise
             first = (str(error).splitlines() or [""])[0]
-            end(str(_failure(self.process, self.processes, first)))
+            end_process(str(_failure(self.process, self.processes, first)))
 
 
 def _failure(number: int, count: int, what: str) -> EngineError:
