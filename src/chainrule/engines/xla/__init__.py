@@ -1,6 +1,6 @@
 """The XLA engine: the same programs on GPUs, TPUs and CPUs, through JAX.
 
-`library`    imports JAX, which is optional; 64-bit types are enabled around calls and nowhere else
+`dependency` imports JAX, which is optional; 64-bit types are enabled around calls and nowhere else
 `lowerings`  what each primitive is in JAX: one entry, or else its `expand()`, or its rule for scalars
 `draws`      random numbers with the same bits as in the other engines
 `launching`  which of how many processes this is, by the variables of its launcher

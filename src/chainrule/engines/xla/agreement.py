@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.processes import ProcessError, Processes
-from chainrule.engines.xla.library import jax, wide
+from chainrule.engines.xla.dependency import jax, wide
 from chainrule.engines.xla.placement import Placement, read
 
 WIDTH = 8

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engines.xla.library import jnp, lax
+from chainrule.engines.xla.dependency import jnp, lax
 from chainrule.ir import DType
 from chainrule.primitives import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_ROUNDS, UNIFORM_BITS
 

@@ -11,8 +11,8 @@ from chainrule.engines.indices import check_indices
 from chainrule.engines.loop import Array, EngineError, Run
 from chainrule.engines.session import Engine
 from chainrule.engines.xla.agreement import Agreement
+from chainrule.engines.xla.dependency import jax, wide
 from chainrule.engines.xla.joining import connected, join
-from chainrule.engines.xla.library import jax, wide
 from chainrule.engines.xla.loop import compiled_run
 from chainrule.engines.xla.lowerings import evaluated
 from chainrule.engines.xla.placement import Placement, read

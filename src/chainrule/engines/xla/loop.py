@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from chainrule.engines.loop import Loop
-from chainrule.engines.xla.library import jax, jnp, lax
+from chainrule.engines.xla.dependency import jax, jnp, lax
 from chainrule.engines.xla.lowerings import evaluated
 from chainrule.engines.xla.placement import Placement
 from chainrule.ir import Program

@@ -15,8 +15,8 @@ import numpy as np
 from chainrule import primitives as p
 from chainrule.calculus import Scan
 from chainrule.engines.loop import EngineError
+from chainrule.engines.xla.dependency import jax, jnp, lax
 from chainrule.engines.xla.draws import uniform
-from chainrule.engines.xla.library import jax, jnp, lax
 from chainrule.ir import Apply, Const, Input, Node, ProgramError, concrete, topological_order
 from chainrule.primitives import Comparison, Elementwise, IntegerOperation, MathFunction, NotExpandableError, Primitive
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.engines.loop import Array, EngineError
+from chainrule.engines.xla.dependency import jax
 from chainrule.engines.xla.ending import end_process
-from chainrule.engines.xla.library import jax
 
 ROWS = "rows"
 

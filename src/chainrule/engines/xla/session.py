@@ -15,7 +15,7 @@ from chainrule.engines.loop import Array, Outcome, Position, Report, Run, Status
 from chainrule.engines.native import permutations
 from chainrule.engines.session import Session
 from chainrule.engines.xla.agreement import Agreement
-from chainrule.engines.xla.library import wide
+from chainrule.engines.xla.dependency import wide
 from chainrule.engines.xla.loop import MOST_STEPS, Arrays, Progress
 from chainrule.engines.xla.placement import Placement, read
 
