@@ -487,6 +487,8 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     p.OneHot: make_one_hot,
     p.RandomUniform: make_random_uniform,
     p.CumulativeSum: make_cumulative_sum,
+    p.RealFourier: lambda b: p.real_fourier(b.real(1)),
+    p.ImaginaryFourier: lambda b: p.imaginary_fourier(b.real(1)),
     p.Windows: make_windows,
     p.OverlapAdd: make_overlap_add,
     p.DiagonalMatrix: lambda b: p.DiagonalMatrix()(b.real(1)),

@@ -21,6 +21,7 @@ from chainrule.primitives import (
     Eigenvalues,
     Eigenvectors,
     ExponentialDerivative,
+    ImaginaryFourier,
     Infix,
     LeftVector,
     LeftVectors,
@@ -35,6 +36,7 @@ from chainrule.primitives import (
     Postfix,
     PowerNotation,
     Primitive,
+    RealFourier,
     Relu,
     Reshape,
     RightVector,
@@ -328,6 +330,7 @@ _DEFINED: Final[Mapping[str, tuple[type[Primitive], ...]]] = {
     "singular values": (LeftVector, LeftVectors, PolarFactor, RightVector, RightVectors),
     "triangular factor": (OrthogonalFactor, TriangularFactor),
     "exponential": (ExponentialDerivative,),
+    "Fourier": (ImaginaryFourier, RealFourier),
 }
 """What a sentence defines, by its key."""
 

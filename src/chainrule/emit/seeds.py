@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from chainrule.ir import Apply, Const, Input, Node, topological_order
-from chainrule.primitives import Broadcast, Contract, Divide, Linear, Multiply
+from chainrule.primitives import Broadcast, Contract, Divide, Linear, LinearComposite, Multiply
 
 
 def seeded(node: Node, cotangents: Collection[Input], seed: Input) -> Node:
@@ -25,7 +25,7 @@ def seeded(node: Node, cotangents: Collection[Input], seed: Input) -> Node:
     elif isinstance(primitive, Divide):
         places = {0}
     else:
-        assert isinstance(primitive, Multiply | Contract)
+        assert isinstance(primitive, Multiply | Contract | LinearComposite)
         holds = [any(part in cotangents for part in topological_order([operand])) for operand in operands]
         places = {holds.index(True)}
     changed = [seeded(x, cotangents, seed) if k in places else x for k, x in enumerate(operands)]

@@ -141,6 +141,7 @@ from chainrule.primitives.exponentials import (
     sqrt,
 )
 from chainrule.primitives.factorizations import Cholesky, Pseudoinverse, cholesky, pseudoinverse
+from chainrule.primitives.fourier import ImaginaryFourier, RealFourier, imaginary_fourier, real_fourier
 from chainrule.primitives.hyperbolic import (
     Arccosh,
     Arcsinh,
@@ -427,6 +428,7 @@ __all__ = [
     "Gelu",
     "GeluTanh",
     "Hypot",
+    "ImaginaryFourier",
     "IndexKey",
     "IndexPart",
     "Indexed",
@@ -490,6 +492,7 @@ __all__ = [
     "Quantile",
     "RandomUniform",
     "Ranks",
+    "RealFourier",
     "ReductionKind",
     "Relu",
     "Remainder",
@@ -577,6 +580,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "identity",
+    "imaginary_fourier",
     "index_bounds",
     "indexed",
     "indicator",
@@ -630,6 +634,7 @@ __all__ = [
     "qr",
     "random_normal",
     "random_uniform",
+    "real_fourier",
     "refuse_abstract",
     "relu",
     "reshape",

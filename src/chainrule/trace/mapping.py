@@ -103,5 +103,7 @@ def _is_pointwise(value: Any, arguments: Sequence[Any]) -> bool:
 
 CALLING: Final[dict[Callable[..., Any], Callable[..., Any]]] = {
     np.apply_along_axis: _apply_along_axis,
+    np.iscomplexobj: lambda x: False,
+    np.isrealobj: lambda x: True,
     np.piecewise: _piecewise,
 }

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chainrule.trace.complex_values import TRANSFORMS
 from chainrule.trace.constructors import CONSTRUCTORS, CONVERSIONS
 from chainrule.trace.mapping import CALLING
 from chainrule.trace.methods import METHODS
@@ -38,7 +39,7 @@ _CONSTRUCTORS = (
     "kaiser mask_indices ones tri tril_indices triu_indices zeros"
 )
 _TYPES = (
-    "broadcast_shapes can_cast common_type find_common_type get_include info isdtype isfortran iscomplexobj isrealobj "
+    "broadcast_shapes can_cast common_type find_common_type get_include info isdtype isfortran "
     "isscalar issubdtype issubclass_ issubsctype iterable maximum_sctype may_share_memory min_scalar_type mintypecode "
     "obj2sctype promote_types result_type sctype2char shares_memory typename einsum_path frompyfunc nested_iters "
     "diag_indices_from tril_indices_from triu_indices_from"
@@ -96,7 +97,7 @@ def standing(namespace: str, name: str) -> tuple[Standing, str] | None:
 def _is_traced(found: Any) -> bool:
     if isinstance(found, np.ufunc):
         return found.__name__ in UFUNC_CALLS
-    known = {**FUNCTIONS, **WRITERS, **CALLING}
+    known = {**FUNCTIONS, **WRITERS, **CALLING, **TRANSFORMS}
     return not isinstance(found, type) and isinstance(found, Hashable) and found in known
 
 

@@ -31,6 +31,8 @@ from chainrule.ir import (
 )
 from chainrule.trace import arrangement, indexing
 from chainrule.trace.buffers import Buffer
+from chainrule.trace.complex_values import ComplexValue, complex_function, complex_ufunc, holds_complex
+from chainrule.trace.fourier import TRANSFORMS
 from chainrule.trace.literals import as_operand
 from chainrule.trace.mapping import CALLING
 from chainrule.trace.memory import Memory, View
@@ -174,6 +176,8 @@ def _needs_number(use: str) -> Callable[..., NoReturn]:
 
 def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Trace a NumPy ufunc; raise TraceError if it is not supported."""
+    if holds_complex(inputs):
+        return complex_ufunc(ufunc, method, inputs, kwargs)
     if kwargs.get("out") is not None:
         out, chosen = kwargs.pop("out"), kwargs.pop("where", None)
         compute = partial(getattr(ufunc, method), *inputs, **kwargs)
@@ -231,7 +235,9 @@ class _NumPyProtocols(NumberOperators):
         self, function: Callable[..., Any], types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         name = name_of(function)
-        calling = CALLING.get(function)
+        calling = CALLING.get(function, TRANSFORMS.get(function))
+        if holds_complex(args) or holds_complex(kwargs.values()):
+            return complex_function(function, args, kwargs)
         if calling is not None:
             return checked_call(calling, name, *args, **kwargs)
         handler = FUNCTIONS.get(function)
@@ -439,6 +445,8 @@ class Traced(ArrayOperators, _NumPyProtocols):
         return np.transpose(self, order or None)
 
     def astype(self, dtype: Any, *args: Any, **options: Any) -> Any:
+        if np.dtype(dtype).kind == "c":
+            return ComplexValue(self.astype(np.float64), None)
         return build(checked_call, (arrangement.astype, "ndarray.astype", self, dtype, *args), options)
 
     def copy(self, *args: Any, **options: Any) -> Any:

@@ -16,6 +16,7 @@ from chainrule.functions import RNG_SEED, RNG_STEP, RandomSource, collected_dema
 from chainrule.ir import Apply, ArrayType, Demand, DType, Input, Node, Program, topological_order
 from chainrule.trace import pytree
 from chainrule.trace.buffers import Buffer, content_of
+from chainrule.trace.complex_values import is_complex
 from chainrule.trace.constructors import Recorder, recorded_constructors
 from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
@@ -273,6 +274,10 @@ def _result_node(subject: Subject, leaf: Any) -> Node:
     leaf = content_of(leaf)
     if isinstance(leaf, Traced | Size | bool | int | float | np.generic | np.ndarray):
         return as_node(released(leaf))
+    if is_complex(leaf):
+        raise TraceError(
+            f"{subject.place}{subject.name} returns a complex value; return a real one, such as np.abs(z) or z.real"
+        )
     raise TraceError(
         f"{subject.place}{subject.name} returns a {type(leaf).__name__}; return arrays or numbers, "
         "or dicts, lists and tuples of them"

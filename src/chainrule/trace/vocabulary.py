@@ -64,8 +64,6 @@ _POLYNOMIALS = "compute the coefficients outside of the function and pass them a
 _NOT_RECORDED = """
 sinc
 nanmedian nanpercentile nanquantile
-fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
-fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
 """
 
 MENDS = {

@@ -209,6 +209,19 @@ def cumulative(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
     return Value(np.flip(np.cumsum(np.flip(data, axis), axis), axis), value.letters)
 
 
+def transformed(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
+    """Return the real or the imaginary part of the discrete Fourier transform, by its sum."""
+    if isinstance(x, Open):
+        return x.then(lambda each: known(transformed(name, each, axes)))
+    if not axes and x.ndim != 1:
+        raise ReadingError(f"{name} along which axis?")
+    axis = (axes[0] if axes else 0) + x.letters
+    places = np.arange(x.data.shape[axis])
+    angles = 2 * np.pi * np.outer(places, places) / max(len(places), 1)
+    matrix = np.cos(angles) if name == "refft" else -np.sin(angles)
+    return Value(np.moveaxis(np.tensordot(x.data, matrix, (axis, 0)), -1, axis), x.letters)
+
+
 ORDERS: dict[str, Callable[..., Any]] = {
     "argmax": np.argmax,
     "argmin": np.argmin,

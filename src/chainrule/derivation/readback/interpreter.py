@@ -436,6 +436,8 @@ class Interpreter:
             "log_softmax": lambda: functions.softmax(name, x, axes),
             "cumsum": lambda: functions.cumulative(name, x, axes),
             "reverse_cumsum": lambda: functions.cumulative(name, x, axes),
+            "refft": lambda: functions.transformed(name, x, axes),
+            "imfft": lambda: functions.transformed(name, x, axes),
             "median": lambda: functions.quantile(x, 0.5, axes),
             "quantile": lambda: functions.quantile(x, parameters[0], axes[1:]),
             **{each: partial(functions.order, each, x, axes) for each in functions.ORDERS},

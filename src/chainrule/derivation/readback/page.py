@@ -162,11 +162,17 @@ def _read(line: str, page: Page, expected: Array | None) -> Outcome:
         )
     if shape is None:
         raise ReadingError("no size is determined")
-    arrays = [_settled(meaning, literal, shape) for meaning, literal in meanings]
+    arrays = []
+    for meaning, literal in meanings:
+        try:
+            arrays.append(_settled(meaning, literal, shape))
+        except UnknownNotationError:
+            left_out += 1
+    read_sides = len(arrays)
     if expected is not None:
         count = len(around.letters)
         arrays.insert(0, expected.reshape((1,) * count + expected.shape))
-    return Outcome(len(meanings), max((_difference(arrays[0], each) for each in arrays[1:]), default=0.0), left_out)
+    return Outcome(read_sides, max((_difference(arrays[0], each) for each in arrays[1:]), default=0.0), left_out)
 
 
 def _settled(meaning: Meaning, literal: bool, shape: Shape) -> Array:

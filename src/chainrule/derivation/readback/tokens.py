@@ -47,6 +47,8 @@ FUNCTIONS = frozenset(
         "log_softmax",
         "cumsum",
         "reverse_cumsum",
+        "refft",
+        "imfft",
         "diag",
         "tr",
         "tril",

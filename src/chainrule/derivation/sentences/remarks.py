@@ -83,6 +83,11 @@ REMARKS: dict[str, tuple[str, str]] = {
         "exponential of the matrix with the blocks A, E above 0, A.",
         "dexpm(A, E) 是 expm 在 A 处沿方向 E 的 Fréchet 导数，即分块矩阵（上为 A、E，下为 0、A）的指数的右上块。",
     ),
+    "remark Fourier": (
+        "refft(x) and imfft(x) are the real and the imaginary part of the discrete Fourier transform; their matrices "
+        "are symmetric, so that each is its own transpose.",
+        "refft(x) 和 imfft(x) 是离散傅里叶变换的实部和虚部；它们的矩阵对称，因此各自的转置就是自身。",
+    ),
     "remark relu gate": (
         "relu′ is 1 or 0: a gradient passes unchanged where the argument is positive, and stops elsewhere.",
         "relu′ 非 1 即 0：自变量为正处梯度原样通过，其余各处梯度被截断。",

@@ -133,6 +133,8 @@ LOWERINGS: dict[type[Primitive], Lowering] = {
     p.Mean: lambda q, x: jnp.sum(x, axis=q.axes, dtype=x.dtype) / math.prod(x.shape[axis] for axis in q.axes),
     p.Max: lambda q, x: jnp.max(x, axis=q.axes),
     p.Min: lambda q, x: jnp.min(x, axis=q.axes),
+    p.RealFourier: lambda q, x: jnp.fft.fft(x, axis=q.axis).real.astype(x.dtype),
+    p.ImaginaryFourier: lambda q, x: jnp.fft.fft(x, axis=q.axis).imag.astype(x.dtype),
     p.CumulativeSum: lambda q, x: lax.cumsum(x, q.axis, q.reverse),
     p.TakeAlong: lambda q, x, places: jnp.take_along_axis(x, _places(places, x.shape[q.axis]), q.axis, mode="clip"),
     p.RandomUniform: lambda q, seed, step: uniform(seed, q.stream, step, q.shape, q.dtype),
