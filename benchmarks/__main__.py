@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import chart, coldstart, cycles, estimators, javascript, machine, page, scaling, tables, training
-from benchmarks.grading import mutants
+from benchmarks.grading import mutants, variants
 from benchmarks.jobs import JOBS
 from benchmarks.measure import BenchmarkError
 from benchmarks.peers import AbsentError, optional
@@ -47,7 +47,10 @@ def accuracy(settings: Settings) -> Report:
     return {**report, "table": module.table(found), "functions": functions}
 
 
-GRADING = {"mutants": Benchmark(mutants.run, mutants.text)}
+GRADING = {
+    "mutants": Benchmark(mutants.run, mutants.text),
+    "variants": Benchmark(variants.run, variants.text),
+}
 """What is measured is not speed: `all` leaves these out."""
 BENCHMARKS = {
     **{name: Benchmark(partial(training.run, job), training.text) for name, job in JOBS.items()},

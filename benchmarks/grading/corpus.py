@@ -76,14 +76,16 @@ def loaded(source: str, filename: str) -> dict[str, Any]:
 
 
 def graded(name: str, source: str, answer: str | None = None) -> Grade:
-    """Grade the answer `name`, or the one that is called `answer`, in `source`."""
+    """Grade the answer `name`, or the function or method that is called `answer`, in `source`."""
     called = answer or name
     found: Callable[..., Any] | AnswerFile
     if _is_class(source, called):
+        called = f"{called}.backward"
+    if "." in called:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "answer.py"
             path.write_text(source, encoding="utf-8")
-            found = AnswerFile(str(path), f"{called}.backward")
+            found = AnswerFile(str(path), called)
             return grade_against(found, truths_of(name), "it", Limits())
     found = loaded(source, f"answer {hash(source)}.py")[called]
     return grade_against(found, truths_of(name), "it", Limits())

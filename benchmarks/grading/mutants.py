@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
-from benchmarks.grading.corpus import NAMES, book_of, graded
+import chainrule
+from benchmarks.grading.corpus import DATA, NAMES, book_of, graded
 from benchmarks.grading.operators import Mutant, sampled
 from benchmarks.settings import Settings, say
+from chainrule.files import replacing
 from chainrule.grading import Grade, GradeError
 
 EACH = 15
@@ -132,13 +136,36 @@ def _put(line: str, code: str) -> str | None:
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """Grade mutants of every answer."""
+    """Grade mutants of every answer; an interrupted run of the same program goes on where it was."""
     total = Tally()
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for name, each in zip(NAMES, pool.map(tally, NAMES, [2 if settings.quick else EACH] * len(NAMES)), strict=True):
-            say(f"mutants: {name}: {each.found} of {each.mutants}")
-            total.add(each)
+    count = 2 if settings.quick else EACH
+    kept = Path(tempfile.gettempdir()) / f"chainrule-mutants-{_fingerprint()}-{count}"
+    kept.mkdir(exist_ok=True)
+    for name in NAMES:
+        file = kept / f"{name}.json"
+        if file.exists():
+            each = Tally(**json.loads(file.read_text(encoding="utf-8")))
+        else:
+            each = tally(name, count)
+            with replacing(str(file)) as stream:
+                stream.write(json.dumps(asdict(each)).encode())
+        total.add(each)
+        say(
+            f"mutants: {name}: {each.found} of {each.mutants}; so far {total.found} of {total.mutants}, "
+            f"false: {len(total.false_confirmations)} confirmations, {len(total.false_mends)} mends"
+        )
     return {"title": "single mistakes in right answers, as the grader names them", **asdict(total)}
+
+
+def _fingerprint() -> str:
+    """Return a name for the text of the grader, of the answers and of their mistakes."""
+    package = Path(chainrule.__file__).parent
+    folders = [package / "grading", package / "cage", Path(__file__).parent]
+    files = [*(file for folder in folders for file in folder.glob("*.py")), *DATA.glob("*.txt")]
+    whole = hashlib.sha256()
+    for file in sorted(files):
+        whole.update(file.read_bytes())
+    return whole.hexdigest()[:12]
 
 
 def text(report: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import marshal
+import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -354,10 +355,10 @@ def _observe(value: Any, base: Mapping[str, Any], depth: int = 3) -> None:
 
 
 def said(error: BaseException) -> str:
-    """Format an exception as `Type: message`, on one line."""
+    """Format an exception as `Type: message`, on one line, without the path of the folder, another in every run."""
     try:
-        text = str(error)
-    except Exception:  # its __str__ may be the learner's
+        text = str(error).replace(f"{os.getcwd()}{os.sep}", "")
+    except Exception:  # its __str__ may be the learner's, and may have removed the folder
         text = ""
     return f"{type(error).__name__}: {' '.join(text.split())[:300]}".rstrip(": ")
 

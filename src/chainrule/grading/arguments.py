@@ -24,7 +24,8 @@ from chainrule.grading.names import (
     is_label,
     is_target,
 )
-from chainrule.grading.truth import Point, Truth
+from chainrule.grading.quantities import Point
+from chainrule.grading.truth import Truth
 from chainrule.grading.uses import Uses
 
 

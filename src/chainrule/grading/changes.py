@@ -24,6 +24,7 @@ Kind: TypeAlias = Literal[
     "repeated",
     "transposed",
     "order",
+    "outer",
     "missing sum",
     "extra sum",
     "axis",
@@ -47,6 +48,8 @@ Path: TypeAlias = tuple[tuple[str, int | None], ...]
 
 OTHER = "__other__"
 """The placeholder in the pattern of many changes for the variable that each of them introduces."""
+UNLIKELY = 20
+"""The cost from which on a change is considered after those of every other kind."""
 _ACTIVATIONS = frozenset({"maximum", "relu", "ReLU", "tanh", "sigmoid", "sigma", "clip"})
 DERIVATIVE = "_derivative__"
 FACTOR = "_factor__"
@@ -127,6 +130,12 @@ def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
         for name in scope.variables:
             yield "missing term", With(more, name), 2 + depth, "", name
             yield "missing term", With(less, name), 2 + depth, "", f"-{name}"
+    if not whole and isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and path[-1][0] in ("left", "right"):
+        squared = _binary(node, ast.Pow, ast.Constant(2))
+        yield "power", squared, 6, _text(node), _text(squared)
+    if not whole and isinstance(node, ast.BinOp | ast.Call):
+        for name in scope.variables:
+            yield "operand", With(variable, name), UNLIKELY, _text(node), name
     if not whole and not constant:
         product, quotient = _times(node, variable), ast.BinOp(node, ast.Div(), variable)
         for name in scope.variables:
@@ -168,7 +177,7 @@ def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
             if scope.rate is not None:
                 yield "rate", factor, 0, _text(node), label
         else:
-            yield ("sign" if label == "−" else "factor"), factor, 1, "", label
+            yield ("sign", factor, 1, "", label) if label == "−" else ("factor", factor, 2, "", label)
     for axis in (0, 1, 2, None):
         for keep in (False, True):
             yield "missing sum", _sum(node, axis, keep), 0 if not keep else 1, _text(node), str(axis)
@@ -193,8 +202,13 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
             yield "elementwise", new, cost, text, _text(new)
         yield "extra operand", left, 0, _text(right), ""
         yield "extra operand", right, 0, _text(left), ""
+        for kept, dropped in ((left, right), (right, left)):
+            if _number(dropped) is not None:
+                yield "factor", kept, 0, _text(dropped), "1"
         yield "other", _binary(left, ast.Div, right), 1, text, ""
     elif isinstance(node.op, ast.Div):
+        if _number(right) is not None:
+            yield "factor", left, 0, f"1/{_text(right)}", "1"
         yield "extra operand", left, 0, f"1/{_text(right)}", ""
         yield "other", _binary(left, ast.Mult, right), 1, text, ""
         divisor, quotient = _text(right), _binary(left, ast.Div, placeholder())
@@ -237,12 +251,14 @@ def _number(node: ast.expr) -> float | None:
 
 
 def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped: Kind) -> Iterator[Change]:
-    """Yield `left @ right` with both transposed, exchanged, or with one of them transposed."""
+    """Yield `left @ right` with both transposed, exchanged, or with one of them transposed, and the outer product."""
     a, b = _toggled(left), _toggled(right)
     yield single, _binary(a, ast.MatMult, b), 4, text, _text(_binary(a, ast.MatMult, b))
     for cost, (x, y) in enumerate(((right, left), (b, left), (right, a), (b, a))):
         new = _binary(x, ast.MatMult, y)
         yield swapped, new, cost, text, _text(new)
+    outer = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "outer", ast.Load()), [left, right], [])
+    yield "outer", outer, 0, text, _text(outer)
     yield "extra operand", left, 0, _text(right), ""
     yield "extra operand", right, 0, _text(left), ""
 
@@ -282,7 +298,7 @@ def _of_call(node: ast.Call, scope: Scope) -> Iterator[Change]:
         return
     if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
         yield "extra operand", node.args[0], 3, _text(node), ""
-    if name in _ACTIVATIONS and node.args:
+    if is_activation(node):
         variable = placeholder()
         for k in range(len(node.args)):
             for derivative in scope.derivatives:
@@ -337,7 +353,13 @@ def _of_constant(node: ast.Constant, path: Path) -> Iterator[Change]:
         if choice != value:
             constant = ast.Constant(choice)
             kind: Kind = "power" if exponent else "operand" if name == "args" else "factor"
-            yield kind, constant, 5, str(value), f"{choice:g}"
+            yield kind, constant, 1 if kind == "factor" else 5, str(value), f"{choice:g}"
+
+
+def is_activation(call: ast.Call) -> bool:
+    """Whether a call is that of an activation function, by its name."""
+    name = _function_name(call)
+    return bool(call.args) and (name in _ACTIVATIONS or (name.partition("_")[0] in _ACTIVATIONS and "_" in name))
 
 
 def is_method(call: ast.Call) -> bool:

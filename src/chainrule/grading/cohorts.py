@@ -122,7 +122,10 @@ class Cohort:
         body = table_html(
             say(lang, "cohort", right=str(self.right), count=str(len(rows))),
             head,
-            [[row["answer"], row["verdict"], row["line"], row["mistake"]] for row in rows],
+            [
+                [row["answer"], row["verdict"].replace(" ", "\N{NO-BREAK SPACE}"), row["line"], row["mistake"]]
+                for row in rows
+            ],
         )
         counted = [[str(len(names)), title, ", ".join(names)] for title, names in self.mistakes(lang)]
         body += table_html("", [say(lang, f"column {key}") for key in ("count", "mistake", "answer")], counted)

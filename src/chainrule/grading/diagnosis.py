@@ -5,23 +5,22 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from chainrule.cage import BEFORE, GIVEN, TRANSPOSE
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
-from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind
+from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind, is_activation
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.execution import columns
-from chainrule.grading.heads import head_of
+from chainrule.grading.mended import code_of
 from chainrule.grading.mending import Mend, Mender
-from chainrule.grading.truth import Match, Quantity, Truth
+from chainrule.grading.quantities import Match, Quantity
+from chainrule.grading.truth import Truth
 
 _LONGEST_FORMULA = 100
-_HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, GIVEN, BEFORE)
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,8 @@ class Diagnosis:
         The corrected line, if a single change corrects it; otherwise "".
     single
         Whether the line is correct for a batch of one sample.
+    further
+        The kind and the values of a second mistake in the same line.
 
     """
 
@@ -49,6 +50,7 @@ class Diagnosis:
     formula: str = ""
     code: str = ""
     single: bool = False
+    further: tuple[tuple[Kind, Mapping[str, str]], ...] = ()
 
 
 class Diagnostician:
@@ -71,10 +73,16 @@ class Diagnostician:
         kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
         if kind == "other" and symbol is not None and found:
             kind, values = self._term(found[0], symbol, values)
+        if kind == "other" and symbol is not None:
+            kind, values = self._applied(attempt, mend.unit, symbol, values)
         if kind == "operand" and needed is not None and needed.is_exact and needed.quantity.kind == "derivative":
             kind, values = "derivative", {"at": values["before"], "instead": values["after"], **values}
-        code = _code(mend, self._mender.numbers)
-        return Diagnosis(kind, values, label, formula, code if code and self._mender.holds(attempt, mend, code) else "")
+        code = code_of(mend, self._mender.numbers)
+        code = code if code and self._mender.holds(attempt, mend, code) else ""
+        if mend.first is None:
+            return Diagnosis(kind, values, label, formula, code)
+        first, own = self._kind(attempt, replace(mend, edit=mend.first), None, None)
+        return Diagnosis(first, own, label, formula, code, further=((kind, values),))
 
     def _needed(self, match: Match | None) -> tuple[str, str]:
         if match is None or match.quantity.kind == "part" or not match.quantity.label:
@@ -186,7 +194,9 @@ class Diagnostician:
             return edit.kind, values
         if all(value.size == 1 for value in found):
             numbers = [float(value.reshape(())) for value in found]
-            number = self._truth.factor([1 / x if inverse != (not missing) else x for x in numbers if x] or [1.0])
+            number = self._truth.numbers.label(
+                [1 / x if inverse != (not missing) else x for x in numbers if x] or [1.0]
+            )
             if number is not None and len(number):
                 return "factor", {"factor": number, **values}
             return "factor", {"factor": "", **values}
@@ -246,7 +256,7 @@ class Diagnostician:
     def _factor(self, ratios: Sequence[float]) -> str | None:
         """Return the name of the factor that is `ratios` at the points; None if there is no common name."""
         same = all(math.isclose(ratio, ratios[0], rel_tol=1e-6) for ratio in ratios)
-        return self._truth.factor(ratios) or (f"{ratios[0]:.4g}" if same else None)
+        return self._truth.numbers.label(ratios) or (f"{ratios[0]:.4g}" if same else None)
 
     # Lines that no single change corrects
 
@@ -259,7 +269,7 @@ class Diagnostician:
                 and all(value != 0 for value in quantity.values)
             ):
                 needed = [1 / (ratio * float(x)) for ratio, x in zip(ratios, quantity.values, strict=True)]
-                factor = self._truth.factor(needed)
+                factor = self._truth.numbers.label(needed)
                 if factor is not None:
                     return f"{factor} {quantity.label}".strip()
         return None
@@ -351,6 +361,25 @@ class Diagnostician:
         shapes = {"found": self.shape(a[0]), "needed": self.shape(b[0])}
         return {**shapes, "broadcast": "yes"} if agree(a, b) else shapes
 
+    def _applied(
+        self, attempt: Attempt, unit: Unit, symbol: str, values: dict[str, str]
+    ) -> tuple[Kind, dict[str, str]]:
+        """Return that an activation is applied to a gradient, where its derivative belongs."""
+        derivative = next((d for d in self._truth.derivatives() if d.symbol == symbol), None)
+        calls = [node for node in ast.walk(unit.statement) if isinstance(node, ast.Call) and len(node.args) == 1]
+        for call in calls if derivative is not None and unit.top is not None and not unit.nested else ():
+            if is_activation(call):
+                found = self._mender.value_of(attempt, unit.top or 0, call.args[0])
+                match = None if found is None else self._truth.identify(found)
+                if match is not None and match.is_exact and match.quantity.kind == "gradient":
+                    return "applied", {"before": ast.unparse(call), "after": derivative.label if derivative else ""}
+        return "other", values
+
+    def lacking(self, found: Sequence[Any], symbol: str) -> Mapping[str, str]:
+        """Return the paths, or the term, that a gradient lacks; nothing if that does not explain it."""
+        kind, values = self._term(found, symbol, {})
+        return values if kind == "missing term" else {}
+
     def _term(self, found: Sequence[Any], symbol: str, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
         """Return a term of the formula that the value lacks."""
         arrays = as_arrays(found)
@@ -410,56 +439,6 @@ def _method_of_value(call: ast.Call) -> bool:
     return isinstance(func, ast.Attribute) and not (
         isinstance(func.value, ast.Name) and func.value.id in ("np", "numpy", "cr")
     )
-
-
-def _code(mend: Mend, numbers: Mapping[str, float]) -> str:
-    """Return the corrected statement in the learner's names; "" if it needs others. `numbers` are those of factors."""
-    if mend.edit is not None and mend.unit.is_head:
-        return head_of(mend.edit.statement)
-    if mend.edit is None or isinstance(mend.edit.pattern, ast.If):
-        return ""
-    statement = _Readable(numbers).visit(ast.parse(ast.unparse(mend.edit.statement)))
-    text = ast.unparse(statement)
-    if any(hidden in text for hidden in _HIDDEN):
-        return ""
-    if text.startswith(("__out_", "__part_")):
-        return text.partition(" = ")[2]
-    return text
-
-
-class _Readable(ast.NodeTransformer):
-    """Replaces generated names of a correction by readable expressions."""
-
-    def __init__(self, numbers: Mapping[str, float]) -> None:
-        self._numbers = numbers
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        self.generic_visit(node)
-        right = node.right
-        if isinstance(node.op, ast.Mult) and isinstance(right, ast.Constant) and getattr(right, "is_factor", False):
-            return ast.BinOp(right, ast.Mult(), node.left)
-        return node
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        number = self._numbers.get(node.id)
-        if number is None:
-            return node
-        constant = ast.Constant(int(number) if number.is_integer() else number)
-        constant.is_factor = True  # type: ignore[attr-defined]  # it is written before what it multiplies
-        return constant
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id == TRANSPOSE:
-            return ast.Attribute(node.args[0], "T", ast.Load())
-        node.keywords = [
-            k
-            for k in node.keywords
-            if not (
-                isinstance(k.value, ast.Constant) and ((k.arg, k.value.value) in (("axis", None), ("keepdims", False)))
-            )
-        ]
-        return node
 
 
 def _exchanged(found: Sequence[Array], taken: Sequence[Array], needed: Sequence[Array], right: Sequence[Array]) -> bool:

@@ -10,7 +10,18 @@ import copy
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from chainrule.grading.changes import MODULES, OTHER, Kind, Path, Scope, With, changes, is_method, placeholder
+from chainrule.grading.changes import (
+    MODULES,
+    OTHER,
+    UNLIKELY,
+    Kind,
+    Path,
+    Scope,
+    With,
+    changes,
+    is_method,
+    placeholder,
+)
 from chainrule.grading.indices import of_index
 
 PRIORITY: tuple[Kind, ...] = (
@@ -33,11 +44,12 @@ PRIORITY: tuple[Kind, ...] = (
     "extra sum",
     "extra operand",  # before "operand": if removing it is correct, some replacements are so by chance
     "operand",
+    "power",
     "missing derivative",
     "extra derivative",
     "derivative",
-    "power",
     "order",
+    "outer",
     "matrix product",
     "extra term",
     "missing operand",
@@ -73,7 +85,29 @@ class Edit(NamedTuple):  # a search creates tens of thousands; a frozen dataclas
 
     @property
     def rank(self) -> tuple[int, int]:
-        return PRIORITY.index(self.kind), self.cost
+        return PRIORITY.index(self.kind if self.cost < UNLIKELY else "other"), self.cost
+
+
+_NATURAL = frozenset(
+    {
+        "updated", "mask", "index", "brackets", "axis", "transposed", "elementwise", "sign", "factor", "missing sum",
+        "missing derivative", "power", "order", "outer",
+    }
+)  # fmt: skip
+"""Kinds of mistakes of which two in one statement are sought."""
+_SECOND = _NATURAL | {"operand", "derivative", "missing operand"}
+_LIKELY = 5
+
+
+def pairs(statement: ast.stmt, scope: Scope) -> Iterator[tuple[Edit, Edit]]:
+    """Yield two likely changes of `statement`, the second as a change of what the first makes of it."""
+    firsts = (e for e in edits(statement, scope) if e.kind in _NATURAL and e.cost <= 1 and not e.name)
+    for first in sorted(firsts, key=lambda edit: edit.rank):
+        if isinstance(first.pattern, type(statement)):
+            for second in edits(first.pattern, scope):
+                likely = second.kind in _SECOND and second.cost <= _LIKELY
+                if likely and (second.kind not in _NATURAL or first.rank[0] <= second.rank[0]):
+                    yield first, second
 
 
 def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:

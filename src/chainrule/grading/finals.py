@@ -249,6 +249,11 @@ class Finder:
                     found[k] = name
                     free.remove(name)
                     return
+        for name in [name for name in free if name in self._wrt and not labelled]:
+            if self._is_step(values, name):
+                found[k] = name
+                free.remove(name)
+                return
 
     def _by_siblings(self, leaves: Sequence[_Leaf], found: list[str | None]) -> None:
         """Give the entries of a list the symbols of the list of parameters to which another entry belongs."""
@@ -308,7 +313,7 @@ class Finder:
     def _final(self, leaf: _Leaf, symbol: str) -> Final:
         """Return a gradient; a value returned under a parameter's own name may be the updated parameter."""
         final = Final(symbol, leaf.place, leaf.label)
-        own = called(leaf.label, self._inputs) == symbol
+        own = called(leaf.label, self._inputs) == symbol or not leaf.label
         return replace(final, is_update=True) if own and self._is_updated(leaf, symbol) else final
 
     def _is_updated(self, leaf: _Leaf, symbol: str) -> bool:
@@ -318,14 +323,17 @@ class Finder:
             return any(_updates_itself(top, leaf.label) for top in self._answer.body)
         if true is None or agree(values, true.values):
             return False
-        steps = [
-            (point.values[symbol], gradient) for point, gradient in zip(self._truth.points, true.values, strict=True)
-        ]
-        if all(a.shape == old.shape for a, (old, _) in zip(values, steps, strict=True)):
-            moved = [old - a for a, (old, _) in zip(values, steps, strict=True)]
-            if _proportional(moved, true.values):
-                return True
-        return any(_updates_itself(top, leaf.label) for top in self._answer.body)
+        if self._is_step(values, symbol):
+            return True
+        return bool(leaf.label) and any(_updates_itself(top, leaf.label) for top in self._answer.body)
+
+    def _is_step(self, values: Sequence[Array], symbol: str) -> bool:
+        """Whether values are those of a parameter after a step along its gradient."""
+        true, points = self._truth.gradient(symbol), self._truth.points
+        old = [np.asarray(point.values[symbol]) for point in points]
+        if true is None or any(a.shape != b.shape for a, b in zip(values, old, strict=True)):
+            return False
+        return _proportional([b - a for a, b in zip(values, old, strict=True)], true.values)
 
 
 def _updates_itself(top: ast.stmt, name: str) -> bool:

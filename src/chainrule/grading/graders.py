@@ -21,11 +21,13 @@ from chainrule.grading.grades import Grade, Line, Status
 from chainrule.grading.instruments import GradeError
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.outcomes import Outcomes
+from chainrule.grading.points import Assumption
+from chainrule.grading.quantities import Match
 from chainrule.grading.references import Truths
 from chainrule.grading.requested import unasked
 from chainrule.grading.search import Search
 from chainrule.grading.statements import prepare
-from chainrule.grading.truth import Assumption, Match, Truth
+from chainrule.grading.truth import Truth
 from chainrule.words import ChainruleError
 
 _LONGEST_NAME = 60
@@ -342,6 +344,16 @@ class Grader:
             remarks.append(("unasked", {"names": ", ".join(aside)}))
         return remarks
 
+    def _lacking(self, wrong: Sequence[Final]) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Yield what wrong gradients lack, where a line may have been left out."""
+        teacher = Diagnostician(self._truth, self.mender)
+        for final in wrong:
+            found = self.outcomes.gradients(final, self.attempt.places, self._truth)
+            values = {} if found is None else teacher.lacking(found, final.symbol)
+            if values:
+                name = self._truth.vocabulary.gradient_label(final.symbol)
+                yield ("lacks" if "paths" in values else "lacks term"), {**values, "name": name}
+
     def _remarks(
         self, mends: Sequence[Mend], diagnoses: Mapping[int, Diagnosis]
     ) -> list[tuple[str, Mapping[str, str]]]:
@@ -354,6 +366,7 @@ class Grader:
         remarks += self._on_requests()
         wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
         if wrong and not mends:
+            remarks += [] if diagnoses else self._lacking(wrong)
             remarks.append(("unexplained", {}))
         if (
             len(wrong) > 1
@@ -366,7 +379,7 @@ class Grader:
                 ratios = (
                     None if found is None else constant_ratios(found, self.outcomes.true(final, self._truth).values)
                 )
-                factors.add(None if ratios is None else self._truth.factor(ratios))
+                factors.add(None if ratios is None else self._truth.numbers.label(ratios))
             if len(factors) == 1 and None not in factors and "−" not in factors:
                 remarks.append(("everywhere", {"factor": str(factors.pop())}))
         if len(diagnoses) > 1 and all(d.kind == "direction" for d in diagnoses.values()):

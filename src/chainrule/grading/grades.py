@@ -220,6 +220,7 @@ class Grade:
                     "formula": found.formula or None,
                     "code": found.code or None,
                     "right_for_one_sample": found.single,
+                    "further": [kind for kind, _ in found.further],
                 }
             lines.append(entry)
         first = self.first_wrong

@@ -16,7 +16,8 @@ from chainrule.grading.comparison import Array, as_arrays
 from chainrule.grading.execution import columns
 from chainrule.grading.names import gradient_of, is_numbered_gradient
 from chainrule.grading.outcomes import Outcomes
-from chainrule.grading.truth import Match, Truth
+from chainrule.grading.quantities import Match
+from chainrule.grading.truth import Truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,11 @@ class Identity:
     forward: bool = False
     is_misshaped: bool = False
     is_partial: bool = False
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether the values are entries of known quantities, in the rounds of a loop."""
+        return bool(self.each) and all(match.index for match in self.each)
 
     @property
     def _is_itself(self) -> bool:
@@ -153,8 +159,8 @@ class Identities:
             rounds.append(arrays)
         if len({float(x) for arrays in rounds for array in arrays for x in array.flat}) == 1:
             return Identity(None, claim)  # a single number may be equal to anything
-        entry = self._truth.entry(rounds) if claim is None else None
-        if entry is not None:
+        entry = self._truth.entry(rounds)
+        if entry is not None and (claim is None or (entry.quantity.kind, entry.quantity.symbol) == ("gradient", claim)):
             return Identity(None, claim, (entry,))
         if all(len({array.shape for array in arrays}) == 1 for arrays in rounds):
             match = self._truth.identify([np.squeeze(np.stack(arrays)) for arrays in rounds], claim, name)

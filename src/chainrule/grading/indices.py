@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 IndexChange: TypeAlias = tuple[Literal["mask", "index", "brackets"], ast.expr, int, str, str]
 
 _FLIPPED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
-    ast.Lt: (ast.GtE, ast.Gt, ast.LtE),
+    ast.Lt: (ast.Gt, ast.GtE, ast.LtE),
     ast.LtE: (ast.Gt, ast.GtE, ast.Lt),
     ast.Gt: (ast.LtE, ast.Lt, ast.GtE),
     ast.GtE: (ast.Lt, ast.LtE, ast.Gt),

@@ -6,7 +6,7 @@ import ast
 import itertools
 import marshal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any, TypeVar
 
@@ -18,15 +18,17 @@ from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.changes import DERIVATIVE, FACTOR, OTHER, Scope
 from chainrule.grading.comparison import as_arrays
-from chainrule.grading.edits import Edit, edits
+from chainrule.grading.edits import Edit, edits, pairs
 from chainrule.grading.equations import read_equations
 from chainrule.grading.execution import LostError, Session, columns
 from chainrule.grading.heads import head_edits, head_of
 from chainrule.grading.identities import Identities
 from chainrule.grading.instruments import GradeError, filling_code, names_stored, with_name
+from chainrule.grading.numbers import CONSTANTS
 from chainrule.grading.outcomes import Outcomes
+from chainrule.grading.quantities import Quantity
 from chainrule.grading.statements import prepare
-from chainrule.grading.truth import CONSTANTS, Quantity, Truth
+from chainrule.grading.truth import Truth
 
 WORK = 400_000
 """The number of statements to run in the search for an explanation, which ends with its results so far.
@@ -37,6 +39,8 @@ TIME_BUDGET = 30.0
 """Seconds of computation after which the search ends in any case."""
 _OVERHEAD = 12
 """The cost of a trial besides its statements."""
+_MOST_PAIRS = 4000
+"""The number of pairs of changes that are tried in one statement."""
 _BATCH = 48
 """The number of changes per request."""
 
@@ -55,10 +59,15 @@ class Mend:
     gain: frozenset[str]
     after: Attempt
     quantity: Quantity | None = None
+    first: Edit | None = None
+    """The change that precedes `edit` in the same unit, if a line has two mistakes."""
 
     @property
     def rank(self) -> tuple[int, int]:
-        return self.edit.rank if self.edit is not None else (99, 0)
+        if self.edit is None:
+            return 99, 0
+        place, cost = self.edit.rank
+        return place, cost + (0 if self.first is None else sum(self.first.rank))
 
 
 class Mender:
@@ -72,7 +81,7 @@ class Mender:
         self.outcomes = outcomes
         self.identities = Identities(truth, outcomes)
         self._derivatives = truth.derivatives()
-        self._factors = {label: numbers for label, numbers in truth._numbers() if label != "1"}
+        self._factors = {label: numbers for label, numbers in truth.numbers.named() if label != "1"}
         self._factors.update({"η": outcomes.rates, "1/η": [1 / rate for rate in outcomes.rates]})
         self._factors["−"] = [-1.0] * len(truth.points)
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
@@ -178,6 +187,33 @@ class Mender:
             mends += self._replacements(attempt, unit)
         return mends
 
+    def pairs(self, attempt: Attempt, unit: Unit, gain: frozenset[str]) -> list[Mend]:
+        """Return the likely pairs of changes of a unit of the body that correct the gradients `gain` at least."""
+        mends: list[Mend] = []
+        if (
+            unit.top is None
+            or unit.nested
+            or unit.is_head
+            or not isinstance(unit.statement, ast.Assign | ast.AugAssign)
+        ):
+            return mends
+        cost = self.cost(attempt, unit)
+        firsts: dict[int, Edit] = {}
+        seconds = []
+        for first, second in itertools.islice(pairs(unit.statement, self._scope(attempt, unit)), _MOST_PAIRS):
+            firsts[id(second)] = first
+            seconds.append(second)
+        for batch in _batches(self._changed(attempt, unit, seconds)):
+            if self._is_late():
+                break
+            gains = self._gains(attempt, [trial for _, trial in batch])
+            self._work += len(batch) * cost
+            for (edit, _), found in zip(batch, gains, strict=True):
+                mend = self._tried(attempt, unit, edit) if found >= gain and found else None
+                if mend is not None and mend.gain >= gain:
+                    mends.append(replace(mend, first=firsts[id(edit)]))
+        return mends
+
     def _of_head(self, attempt: Attempt, unit: Unit) -> Iterator[Mend]:
         """Yield the changes of the head of a loop or condition; each runs as an answer of its own."""
         for edit in head_edits(attempt.answer.statement(unit.number)):
@@ -196,7 +232,9 @@ class Mender:
         statement = unit.statement
         if unit.top is None or unit.nested or not isinstance(statement, ast.Assign):
             return True
-        if unit.top in attempt.runs[0].problems:
+        problems = attempt.runs[0].problems
+        failing = (node for top in problems for node in ast.walk(attempt.answer.body[top]))
+        if unit.top in problems or any(isinstance(node, ast.Name) and node.id in unit.names for node in failing):
             return True
         scaled = ast.BinOp(ast.Constant(1.83), ast.Mult(), statement.value)
         others = (

@@ -113,6 +113,11 @@ def is_numbered_gradient(name: str) -> bool:
     return any(re.fullmatch(r"_?\d+", rest) for rest in _rests(name))
 
 
+def is_gradient_name(name: str) -> bool:
+    """Whether `name` has the form of that of a gradient: `dW`, `grad_b`, `delta2`."""
+    return any(True for _ in _rests(name))
+
+
 def _rests(name: str) -> Iterable[str]:
     """Yield the rest of `name` without its prefix or suffix of a gradient, longest first."""
     seen: dict[str, None] = {}

@@ -18,7 +18,8 @@ from chainrule.grading.execution import Overview, kind_of
 from chainrule.grading.finals import Final, Finder, Look
 from chainrule.grading.instruments import GradeError
 from chainrule.grading.names import gradient_of
-from chainrule.grading.truth import Quantity, Truth
+from chainrule.grading.quantities import Quantity
+from chainrule.grading.truth import Truth
 from chainrule.trace import flatten
 
 
@@ -91,7 +92,8 @@ class Outcomes:
                 symbol = called(key, names) or gradient_of(key, names)
                 if symbol is not None and root in known:
                     place = known[root].place
-                    found.append(Final(symbol, replace(place, path=(*place.path[:-1], key)), target))
+                    place = replace(place, path=(*place.path[:-1], key))
+                    found.append(replace(known[root], symbol=symbol, place=place, label=target))
                     names.remove(symbol)
         for final in self.finals if failed else ():
             *above, index = final.place.path or ("",)
@@ -99,7 +101,7 @@ class Outcomes:
                 if final.symbol in tree and tree.index(final.symbol) == index:
                     for name in [name for name in names if name in tree]:
                         place = replace(final.place, path=(*above, tree.index(name)))
-                        found.append(Final(name, place, name))
+                        found.append(replace(final, symbol=name, place=place, label=name))
                         names.remove(name)
         return found
 

@@ -9,8 +9,9 @@ from chainrule.derivation import is_upstream, with_sizes_apart
 from chainrule.deriving import Derivation, derive, inputs_named
 from chainrule.grading.forwards import forward_of
 from chainrule.grading.names import is_data, is_target
+from chainrule.grading.points import Assumption
 from chainrule.grading.requested import parameters_of
-from chainrule.grading.truth import Assumption, Truth
+from chainrule.grading.truth import Truth
 from chainrule.grading.vocabulary import Vocabulary
 from chainrule.ir import Program, SymbolicDim, parse_declarations
 from chainrule.words import ChainruleError

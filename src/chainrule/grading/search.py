@@ -23,6 +23,8 @@ _SCALES = frozenset({"sign", "factor", "missing operand", "missing term", "missi
 """Kinds of changes that correct the mistake of an earlier line too."""
 _OF_RESULTS = frozenset({"derivative", "missing derivative", "extra derivative", "extra operand"}) | _SCALES
 """Kinds of changes that correct the result of a call."""
+_PAIRED = 3
+"""The number of lines in which two mistakes are sought if nothing else is found."""
 MISTAKES = 6
 """The maximum number of mistakes that are sought in one answer."""
 
@@ -45,6 +47,16 @@ class Search:
         return found, attempt
 
     def _first(self, attempt: Attempt) -> Mend | None:
+        """Return the first mistake; two in one line if no single change of it is found."""
+        found = self._single(attempt)
+        if found is not None and found.edit is not None:
+            return found
+        units = self._suspects(attempt)[:_PAIRED] if found is None else [found.unit]
+        least = frozenset() if found is None else found.gain
+        two = [mend for unit in units for mend in spared(self._mender.pairs, [], attempt, unit, least)]
+        return min(two, key=lambda mend: (-len(mend.gain), mend.rank), default=found)
+
+    def _single(self, attempt: Attempt) -> Mend | None:
         wrong = len(self._outcomes.finals) - len(attempt.right)
         tried: dict[int, list[Mend]] = {}
         for unit in self._suspects(attempt):
@@ -56,7 +68,7 @@ class Search:
                 inside = self._inside(attempt, unit, wrong, tried)
                 return self._chosen(attempt, inside or tried[unit.number])
         mends: list[Mend] = []
-        for unit in attempt.answer.units:
+        for unit in self._doubted_first(attempt):
             if unit.top is not None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
                 mends += self._mends(attempt, unit, tried)
         main = self._chosen(attempt, mends)
@@ -65,7 +77,7 @@ class Search:
         if main is not None and len(main.gain) == wrong and main.edit is not None and not hands_on:
             return main
         helpers: list[Mend] = []
-        for unit in attempt.answer.units:
+        for unit in self._doubted_first(attempt):
             if unit.top is None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
                 helpers += self._mends(attempt, unit, tried)
         helper = self._chosen(attempt, helpers)
@@ -76,6 +88,11 @@ class Search:
         ):
             return helper
         return main
+
+    def _doubted_first(self, attempt: Attempt) -> list[Unit]:
+        """Return the units in the order in which changes of them are tried, since the work is limited."""
+        identity = self._mender.identities.of
+        return sorted(attempt.answer.units, key=lambda unit: (identity(attempt, unit).trust > 0, unit.hidden))
 
     def _is_slip_of_each(self, attempt: Attempt, main: Mend, helper: Mend) -> bool:
         """Whether several lines have the mistake of `main`, so that a helper that returns a gradient is right."""
@@ -131,8 +148,9 @@ class Search:
             names = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
             founded = not any((unit.helper, name) in unsound for name in names)
             known = spared(identities.is_known, None, attempt, unit, k if unit.nested else 0)
-            settled = not unit.nested and identities.of(attempt, unit).trust > 0
-            is_wrong = known is False or (known is not None and not unit.nested and not settled)
+            identity = identities.of(attempt, unit)
+            settled = identity.is_entry if unit.nested else identity.trust > 0
+            is_wrong = known is not None and not settled and (not known or not unit.nested)
             if is_wrong and founded and not unit.hidden and not self._is_plain(unit) and unit not in suspects:
                 suspects.append(unit)
             for name in unit.names:
@@ -205,6 +223,7 @@ class Search:
             firsts.append(min((mend for mend in same if mend.unit is unit), key=lambda mend: mend.rank))
         # Of the mends of one line the one that corrects most: another may only hide a later mistake.
         first = min(firsts, key=lambda mend: (mend.unit.order, -len(mend.gain), mend.rank))
+        first = self._signed(attempt, first, maximal)
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self._outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)
@@ -249,6 +268,20 @@ class Search:
         turned = [mend.gain for mend in mends if mend.edit is not None and mend.edit.kind == "direction"]
         updated = {final.symbol for final in self._outcomes.finals if final.is_update}
         return bool(turned) and frozenset().union(*turned) >= updated
+
+    def _signed(self, attempt: Attempt, mend: Mend, others: Sequence[Mend]) -> Mend:
+        """Return a later line that has the sign, if a mend turns that of a value, such as a count, that claims none."""
+        identity = self._mender.identities.of(attempt, mend.unit)
+        claims = identity.claim is not None or any(is_numbered_gradient(name) for name in mend.unit.names)
+        if mend.edit is None or mend.edit.kind != "sign" or claims or identity.trust != 1:
+            return mend
+        later = [
+            other
+            for other in others
+            if other.edit is not None and other.edit.kind == "sign" and other.gain >= mend.gain
+            if other.unit.order > mend.unit.order and not self._mender.identities.of(attempt, other.unit).trust
+        ]
+        return min(later, key=lambda other: (other.unit.order, other.rank), default=mend)
 
     def _first_sign(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
         """Return the first line at which the sign is inverted."""

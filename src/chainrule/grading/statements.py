@@ -12,6 +12,7 @@ from chainrule.grading.answers import Answer, Output, Unit
 from chainrule.grading.changes import MODULES
 from chainrule.grading.instruments import compiled, elements, helper_code
 from chainrule.grading.marks import Mark, mark_of, put_mark
+from chainrule.grading.names import is_gradient_name
 
 
 def prepare(answer: Answer, containers: Collection[str], known: Collection[str] = ()) -> Answer:
@@ -126,7 +127,7 @@ def _label(element: ast.expr) -> str:
         case ast.Subscript(slice=ast.Constant(value=str() as key)):
             return key
         case ast.BinOp(left=left, op=ast.Div() | ast.Mult(), right=right):
-            return _label(left) or _label(right)
+            return next((label for label in (_label(left), _label(right)) if is_gradient_name(label)), "")
         case ast.Call(func=ast.Attribute(value=inner, attr="reshape" | "copy" | "squeeze")):
             return _label(inner)
         case _:

@@ -7,95 +7,22 @@ and to unnamed intermediates, derivatives of activations, and every part of thes
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from chainrule.calculus import COTANGENT, Accumulation, operation_count
-from chainrule.derivation import Evaluator, add_derivatives, drawn, is_upstream, output_name, text_of
+from chainrule.calculus import Accumulation, operation_count
+from chainrule.derivation import is_upstream, output_name, text_of
 from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
-from chainrule.grading.forwards import held_nodes, valued
-from chainrule.grading.names import TARGETS, is_target
+from chainrule.grading.names import TARGETS
+from chainrule.grading.numbers import Numbers
+from chainrule.grading.points import Assumption, Drawing
+from chainrule.grading.quantities import Match, Quantity
 from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
-from chainrule.ir import Apply, Input, Node, cached_property, substitute, topological_order
-from chainrule.primitives import (
-    Add,
-    Subtract,
-    evaluate_nodes,
-    index_bounds,
-)
-from chainrule.words import ChainruleError
-
-Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
-
-SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
-"""Distinct sizes, none of them 1 or 2, so that axes and factors are not confused."""
-RATES = (0.3, 0.7, 0.45)
-
-
-@dataclass(frozen=True)
-class Point:
-    """Values of the inputs and of every named quantity at one point, by name; `∂ O` is the given gradient of O.
-
-    `held` are the values of the forward pass's arguments and variables as they are there, nested, and its constants.
-    """
-
-    values: Mapping[str, Array]
-    sizes: Mapping[str, int]
-    rate: float
-    held: Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Quantity:
-    """A correct quantity: its name, its kind, its named value, and its value at each point.
-
-    `summand_of` are the named values of whose gradients it is a summand.
-    """
-
-    label: str
-    kind: Kind
-    symbol: str | None
-    values: tuple[Array, ...]
-    summand_of: frozenset[str] = frozenset()
-
-    @cached_property
-    def squeezed(self) -> tuple[int, ...]:
-        return tuple(d for d in self.values[0].shape if d != 1)
-
-
-@dataclass(frozen=True)
-class Match:
-    """The identity of a value: `factor` times `quantity`, possibly transposed, described by `text`.
-
-    `reshaped` if it has further axes of size 1, or lacks some. `index` if it is an entry of the quantity, in a loop.
-    """
-
-    quantity: Quantity
-    factor: str = ""
-    transposed: bool = False
-    reshaped: bool = False
-    index: str = ""
-
-    @property
-    def is_exact(self) -> bool:
-        return not self.factor and not self.transposed and not self.index
-
-    @property
-    def text(self) -> str:
-        label = self.quantity.label
-        simple = all(c.isalnum() or c in "∂/′_()[]" for c in label)
-        if (self.factor or self.transposed or self.index) and not (simple and not (self.transposed and "/" in label)):
-            label = f"({label})"
-        if self.transposed:
-            label += "ᵀ"
-        label += self.index
-        joint = "" if self.factor in ("−", "") else " "
-        return f"{self.factor}{joint}{label}"
+from chainrule.ir import Apply, Input, Node, substitute, topological_order
+from chainrule.primitives import Add, Subtract, evaluate_nodes
 
 
 class Truth:
@@ -110,14 +37,12 @@ class Truth:
         self.vocabulary = vocabulary
         self.record = vocabulary.record
         self.batch = batch
-        self._assume = assume
-        self._single = single
-        self._random = np.random.default_rng(7)
         self.inputs = {node.name: node for node in self.record.program.inputs}
         self.upstream = {output_name(node): node.name for node in self.record.program.inputs if is_upstream(node)}
         self.stages = vocabulary.stages
         self._slacks: dict[str, list[float]] = {}
-        self._evaluate()
+        self._evaluate(Drawing(vocabulary, batch, assume, single))
+        self.numbers = Numbers(self.points, self.inputs.values())
 
     # Quantities
 
@@ -143,24 +68,11 @@ class Truth:
 
     # Values
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, drawing: Drawing) -> None:
         vocabulary = self.vocabulary
-        points: list[Point] = []
-        columns: list[list[Array]] = []
-        names = self.record.program.dim_names
-        for number in range(len(RATES)):
-            sizes = dict(zip(names, _sizes(number % 2, len(names)), strict=True))
-            if self._single and self.batch is not None:
-                sizes[self.batch] = 1
-            try:
-                values = self._values(sizes)
-            except (ChainruleError, ValueError, IndexError):
-                sizes = dict(zip(names, _sizes(0, len(names)), strict=True))
-                values = self._values(sizes)
-            known = self._named(values)
-            points.append(Point(known, sizes, RATES[number], self._held(values, sizes)))
-            columns.append([values[node] for node in vocabulary.expressions] + self._hidden_values(values, sizes))
-        self.points = tuple(points)
+        points = list(drawing.points())
+        self.points = tuple(point for point, _ in points)
+        columns = [column for _, column in points]
         described = [
             *vocabulary.expressions.values(),
             *((label, "gradient", None) for label in vocabulary.hidden_labels),
@@ -173,115 +85,13 @@ class Truth:
             self.quantities.append(Quantity(label, _kind(kind), symbol, arrays, of))
         made = zip(vocabulary.expressions, self.quantities, strict=False)
         self._symbols = {node: quantity for node, quantity in made if isinstance(node, Input)}
-        for name in names:
+        for name in self.record.program.dim_names:
             self.quantities.append(
-                Quantity(name, "size", None, tuple(np.asarray(float(p.sizes[name])) for p in points))
+                Quantity(name, "size", None, tuple(np.asarray(float(p.sizes[name])) for p in self.points))
             )
         self._by_size: dict[int, list[Quantity]] = {}
         for quantity in self.quantities:
             self._by_size.setdefault(quantity.values[0].size, []).append(quantity)
-
-    def _values(self, sizes: Mapping[str, int]) -> dict[Node, Array]:
-        """Evaluate every expression at a new random point; points are replaced if the forward pass is not finite."""
-        record = self.record
-        stages = record.backward.stages
-        roots = [*self.vocabulary.expressions, *(s.node for s in stages), *record.program.inputs]
-        roots += [entry.result for entry in record.backward.accumulations]
-        roots += [s.derivative.right for s in record.stages if s.derivative is not None]
-        bound = self.vocabulary.bound(roots, sizes)
-        bounds: dict[Node, Any] = dict(index_bounds([bound[stage.node] for stage in stages]).items())
-        values: dict[Node, Array] = {}
-        for spreads in self._spreads():
-            values = {bound[n]: self._draw(n, bound[n], spreads[n], bounds) for n in record.program.inputs}
-            found = evaluate_nodes([bound[s.node] for s in stages], values)
-            for stage in stages:
-                values[bound[stage.symbol]] = found[bound[stage.node]]
-            if all(np.all(np.isfinite(value)) for value in values.values()):
-                break
-        add_derivatives(record, bound, values, Evaluator())
-        known = evaluate_nodes([bound[node] for node in self.vocabulary.expressions], values)
-        return {node: known[bound[node]] for node in self.vocabulary.expressions}
-
-    def _held(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> dict[str, Any]:
-        """Return what the forward pass holds in its arguments and variables."""
-        forward, inputs = self.vocabulary.forward, self.record.program.inputs
-        known: dict[Node, Array] = {node: values[node] for node in inputs}
-        trees = {**forward.held, **forward.arguments}
-        nodes = list(dict.fromkeys(node for tree in trees.values() for node in held_nodes(tree)))
-        try:
-            bound = self.vocabulary.bound([*nodes, *inputs], sizes)
-            found = evaluate_nodes([bound[node] for node in nodes], {bound[node]: known[node] for node in inputs})
-            known.update({node: found[bound[node]] for node in nodes})
-        except (ChainruleError, ValueError, IndexError, KeyError):  # sizes with other names in the derivation
-            trees = {}
-        return {**forward.options, **{name: valued(tree, known, sizes) for name, tree in trees.items()}}
-
-    def _spreads(self) -> Iterator[Mapping[Node, str]]:
-        """Yield distributions for the inputs, until the forward pass is finite; as few as possible are positive.
-
-        If all were positive, no activation would saturate and no sign change, so that a missing derivative would go
-        unnoticed.
-        """
-        inputs = self.record.program.inputs
-        normal: dict[Node, str] = dict.fromkeys(inputs, "normal")
-        floats = [node for node in inputs if node.type.dtype.is_float]
-        yield normal
-        for spread in ("positive", "small"):
-            for several in range(1, min(len(floats), 3)):
-                for chosen in itertools.islice(itertools.combinations(floats, several), 40):
-                    yield {**normal, **dict.fromkeys(chosen, spread)}
-            yield dict.fromkeys(inputs, spread)
-
-    def _draw(self, node: Input, bound: Node, spread: str, bounds: Mapping[Node, Any]) -> Array:
-        shape = bound.type.concrete_shape
-        target = None
-        if self._assume != "any" and is_target(node.name) and shape and bound.type.dtype.is_float:
-            target = self._target(node, shape)
-        declared = self.record.program.properties(node)
-        if target is not None and not declared:
-            return target
-        return drawn(bound.type, spread, self._random, bounds.get(bound), declared=declared)
-
-    def _target(self, node: Input, shape: tuple[int, ...]) -> Array | None:
-        """Draw a target according to the assumption; None if it does not apply to this input."""
-        dims = node.type.shape
-        if self._assume in ("distribution", "columns"):
-            if [str(dim) for dim in dims] == [self.batch]:  # a number for each sample; those of a batch do not sum to 1
-                return None
-            weights = self._random.uniform(0.1, 1.0, shape)
-            axis = -min(2, len(shape)) if self._assume == "columns" else -1
-            return np.asarray(weights / weights.sum(axis, keepdims=True))
-        classes = [k for k, size in enumerate(shape) if size > 1 and str(dims[k]) != self.batch]
-        if self._assume == "indicator" or not classes:
-            drawn = self._random.integers(0, 2, shape).astype(float)
-            drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
-            return drawn
-        columns = [k for k in classes if k == max(len(shape) - 2, 0)] or classes  # of several samples or times
-        axis = columns[0] if self._assume == "one-hot columns" else classes[-1]
-        scores = self._random.standard_normal(shape)
-        return np.asarray(scores == scores.max(axis, keepdims=True), float)
-
-    def _named(self, values: Mapping[Node, Array]) -> dict[str, Array]:
-        named: dict[str, Array] = {}
-        for node in (*self.record.program.inputs, *self.stages.values()):
-            named[node.name] = values[node]
-        return named
-
-    def _hidden_values(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> list[Array]:
-        """Return gradients with respect to unnamed intermediates."""
-        steps, stages = self.vocabulary.hidden, self.vocabulary.all_stages
-        nodes = [node for step in steps for node in step]
-        nodes += [stage.symbol for stage in stages] + [stage.node for stage in stages]
-        bound = self.vocabulary.bound(nodes, sizes)
-        known = {bound[node]: values[node] for node in self.record.program.inputs if node in bound}
-        forward = evaluate_nodes([bound[stage.node] for stage in stages], known)
-        known.update({bound[stage.symbol]: forward[bound[stage.node]] for stage in stages})
-        results = []
-        for cotangent, result in steps:
-            known[bound[cotangent]] = evaluate_nodes([bound[result]], known)[bound[result]]
-            if isinstance(cotangent, Input) and cotangent.name.startswith(COTANGENT + "unnamed "):
-                results.append(known[bound[cotangent]])
-        return results
 
     # Queries
 
@@ -440,7 +250,7 @@ class Truth:
         """Identify a number that is determined by the sizes."""
         if any(array.size != 1 for array in arrays):
             return None
-        label = self.factor([float(array.reshape(())) for array in arrays])
+        label = self.numbers.label([float(array.reshape(())) for array in arrays])
         return (
             None
             if label is None or label.startswith("−")
@@ -457,52 +267,13 @@ class Truth:
         if quantity.kind in ("part", "size", "input") and not quantity.summand_of:
             return None
         ratios = constant_ratios(arrays, quantity.values)
-        factor = None if ratios is None else self.factor(ratios)
+        factor = None if ratios is None else self.numbers.label(ratios)
         return None if factor is None else Match(quantity, factor)
-
-    def factor(self, ratios: Sequence[float]) -> str | None:
-        """Return the name of the number that is `ratios` at the points: `2`, `−`, `1/n`, `√d`, `η`; None for others."""
-        for sign, mark in ((1, ""), (-1, "−")):
-            for label, numbers in (*self._numbers(), *self._products()):
-                if all(math.isclose(sign * r, x, rel_tol=1e-6) for r, x in zip(ratios, numbers, strict=True)):
-                    return mark if label == "1" and mark else mark + label
-        return None
-
-    def _products(self) -> list[tuple[str, list[float]]]:
-        """Return the factors of a loss that is a mean over two axes."""
-        known = []
-        for first, second in itertools.combinations(self.points[0].sizes, 2):
-            both = [float(point.sizes[first] * point.sizes[second]) for point in self.points]
-            known += [(f"{first} {second}", both), (f"1/({first} {second})", [1 / b for b in both])]
-        return known
-
-    def _numbers(self) -> list[tuple[str, list[float]]]:
-        count = len(self.points)
-        known = [(text, [value] * count) for text, value in CONSTANTS]
-        for name in self.points[0].sizes:
-            sizes = [float(point.sizes[name]) for point in self.points]
-            known += [(name, sizes), (f"1/{name}", [1 / s for s in sizes]), (f"2/{name}", [2 / s for s in sizes])]
-            known += [(f"½{name}", [s / 2 for s in sizes]), (f"1/(2{name})", [0.5 / s for s in sizes])]
-            known += [(f"√{name}", [s**0.5 for s in sizes]), (f"1/√{name}", [s**-0.5 for s in sizes])]
-        for name, value in self.points[0].held.items():
-            if type(value) is int and value > _LARGEST_CONSTANT:
-                counts = [float(point.held[name]) for point in self.points]
-                known += [(name, counts), (f"1/{name}", [1 / c for c in counts])]
-        given = {dim for node in self.inputs.values() for dim in node.type.shape if isinstance(dim, int)}
-        for size in sorted(number for number in given if number > _LARGEST_CONSTANT):
-            known += [(f"{size}", [float(size)] * count), (f"1/{size}", [1 / size] * count)]
-        rates = [point.rate for point in self.points]
-        known += [("η", rates), ("1/η", [1 / r for r in rates])]
-        for name in self.points[0].sizes:
-            known.append((f"η/{name}", [p.rate / p.sizes[name] for p in self.points]))
-        return known
 
 
 _KINDS: Mapping[Kind, int] = {"gradient": 0, "derivative": 1, "forward": 2, "input": 2, "size": 2, "part": 3}
 _FEWEST_ENTRIES = 4
 _MOST_PATHS = 6
-_LARGEST_CONSTANT = 4
-CONSTANTS = (("1", 1.0), ("2", 2.0), ("½", 0.5), ("4", 4.0), ("¼", 0.25), ("3", 3.0), ("⅓", 1 / 3), ("1.5", 1.5))
 
 
 def _are_entries(numbers: Array, values: Array) -> bool:
@@ -530,12 +301,3 @@ def _kind(text: str) -> Kind:
         if kind == text:
             return kind
     raise ValueError(text)
-
-
-def _sizes(which: int, count: int) -> list[int]:
-    return [*SIZES[which], *range(11, 11 + count)][:count]
-
-
-def renamed(quantity: Quantity, label: str) -> Quantity:
-    """Return `quantity` under another name."""
-    return replace(quantity, label=label)

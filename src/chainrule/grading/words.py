@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chainrule.grading.diagnosis import Diagnosis
 from chainrule.words import Language, Sentences
 
@@ -44,6 +46,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "前提是目标为独热编码：每个样本只有一个 1，其余为 0。",
     ),
     "indicator": ("This holds where the targets are 0 or 1.", "前提是目标取值为 0 或 1。"),
+    "lacks": (
+        "In {name} what reaches it through {paths} is missing.",
+        "{name} 中缺少经由 {paths} 传来的部分。",
+    ),
+    "lacks term": ("In {name} a term is missing: {after}.", "{name} 中缺少一项：{after}。"),
     "unexplained": (
         "No single change of a line explains this.",
         "没有哪一行的单独改动能解释这个错误。",
@@ -89,6 +96,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "order from": (
         "The factors of the matrix product are in the wrong order: {before} should be {after}.",
         "矩阵乘积中因子的次序有误：{before} 应为 {after}。",
+    ),
+    "outer": (
+        "An inner product stands where the outer product belongs: {before} should be {after}.",
+        "此处应为外积，而写成了内积：{before} 应为 {after}。",
     ),
     "missing sum": ("A sum is missing.", "缺少求和。"),
     "missing sum over": (
@@ -216,6 +227,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "If only these are asked, name them: --wrt {names}.",
         "如果只需要这些梯度，请指定 --wrt {names}。",
     ),
+    "two": ("Two mistakes are in this line.", "这一行有两处错误。"),
     "misfit": (
         "The shapes do not fit in {misfit}: {left} and {right}.",
         "{misfit} 的形状不匹配：{left} 与 {right}。",
@@ -254,6 +266,7 @@ _TITLES: dict[str, tuple[str, str]] = {
     "target": ("wrong variable assigned", "赋值对象有误"),
     "transposed": ("transpose", "转置有误"),
     "order": ("order of a matrix product", "矩阵乘积次序有误"),
+    "outer": ("inner product for outer product", "应为外积"),
     "missing sum": ("sum missing", "缺少求和"),
     "extra sum": ("sum too many", "多了一次求和"),
     "axis": ("wrong axis", "轴不对"),
@@ -287,7 +300,10 @@ def mistake_title(language: Language, name: str, diagnosis: Diagnosis) -> str:
 def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[str]:
     """Return the sentences on a wrong line."""
     values = dict(diagnosis.values)
-    said = [say(language, _key(diagnosis), **values)]
+    said = [say(language, _key(diagnosis.kind, values), **values)]
+    said += [say(language, _key(kind, more), **more) for kind, more in diagnosis.further]
+    if diagnosis.further:
+        said.insert(0, say(language, "two"))
     if "problem" in values:
         said.insert(0, say(language, "fails", problem=values["problem"].rstrip(".")))
     if "misfit" in values:
@@ -302,9 +318,8 @@ def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[
     return said
 
 
-def _key(diagnosis: Diagnosis) -> str:
+def _key(kind: str, values: Mapping[str, str]) -> str:
     """Return the most specific sentence for which all values are known."""
-    kind, values = diagnosis.kind, diagnosis.values
     before, after = values.get("before", ""), values.get("after", "")
     if kind in ("transposed", "order", "sign") and before and after and after not in ("−",):
         return f"{kind} from"

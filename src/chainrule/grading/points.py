@@ -1,0 +1,179 @@
+"""Random points at which a reference and an answer are compared, with the values of the reference there."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from chainrule.calculus import COTANGENT
+from chainrule.derivation import Evaluator, add_derivatives, drawn, is_upstream
+from chainrule.grading.comparison import Array
+from chainrule.grading.forwards import held_nodes, valued
+from chainrule.grading.names import is_data, is_target
+from chainrule.grading.quantities import Point
+from chainrule.grading.vocabulary import Vocabulary
+from chainrule.ir import Input, Node
+from chainrule.primitives import evaluate_nodes, index_bounds
+from chainrule.words import ChainruleError
+
+Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
+
+SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
+"""Distinct sizes, none of them 1 or 2, so that axes and factors are not confused."""
+RATES = (0.3, 0.7, 0.45)
+
+
+class Drawing:
+    """Draws points for a derivation.
+
+    `assume` draws targets of common kinds: rows that sum to 1, columns that do, or zeros and ones.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, batch: str | None, assume: Assumption, single: bool) -> None:
+        self.vocabulary = vocabulary
+        self.record = vocabulary.record
+        self.stages = vocabulary.stages
+        self.batch = batch
+        self._assume = assume
+        self._single = single
+        self._random = np.random.default_rng(7)
+
+    def points(self) -> Iterator[tuple[Point, list[Array]]]:
+        """Yield points, each with the values of the vocabulary's expressions and hidden cotangents."""
+        names = self.record.program.dim_names
+        for number, rate in enumerate(RATES):
+            sizes = dict(zip(names, _sizes(number % 2, len(names)), strict=True))
+            if self._single and self.batch is not None:
+                sizes[self.batch] = 1
+            try:
+                values = self._values(sizes)
+            except (ChainruleError, ValueError, IndexError):
+                sizes = dict(zip(names, _sizes(0, len(names)), strict=True))
+                values = self._values(sizes)
+            known = self._named(values)
+            held = {**self._aliases(known), **self._held(values, sizes)}
+            column = [values[node] for node in self.vocabulary.expressions] + self._hidden_values(values, sizes)
+            yield Point(known, sizes, rate, held), column
+
+    def _values(self, sizes: Mapping[str, int]) -> dict[Node, Array]:
+        """Evaluate every expression at a new random point; points are replaced if the forward pass is not finite."""
+        record = self.record
+        stages = record.backward.stages
+        roots = [*self.vocabulary.expressions, *(s.node for s in stages), *record.program.inputs]
+        roots += [entry.result for entry in record.backward.accumulations]
+        roots += [s.derivative.right for s in record.stages if s.derivative is not None]
+        bound = self.vocabulary.bound(roots, sizes)
+        bounds: dict[Node, Any] = dict(index_bounds([bound[stage.node] for stage in stages]).items())
+        values: dict[Node, Array] = {}
+        for spreads in self._spreads():
+            values = {bound[n]: self._draw(n, bound[n], spreads[n], bounds) for n in record.program.inputs}
+            found = evaluate_nodes([bound[s.node] for s in stages], values)
+            for stage in stages:
+                values[bound[stage.symbol]] = found[bound[stage.node]]
+            if all(np.all(np.isfinite(value)) for value in values.values()):
+                break
+        add_derivatives(record, bound, values, Evaluator())
+        known = evaluate_nodes([bound[node] for node in self.vocabulary.expressions], values)
+        return {node: known[bound[node]] for node in self.vocabulary.expressions}
+
+    def _held(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> dict[str, Any]:
+        """Return what the forward pass holds in its arguments and variables."""
+        forward, inputs = self.vocabulary.forward, self.record.program.inputs
+        known: dict[Node, Array] = {node: values[node] for node in inputs}
+        trees = {**forward.held, **forward.arguments}
+        nodes = list(dict.fromkeys(node for tree in trees.values() for node in held_nodes(tree)))
+        try:
+            bound = self.vocabulary.bound([*nodes, *inputs], sizes)
+            found = evaluate_nodes([bound[node] for node in nodes], {bound[node]: known[node] for node in inputs})
+            known.update({node: found[bound[node]] for node in nodes})
+        except (ChainruleError, ValueError, IndexError, KeyError):  # sizes with other names in the derivation
+            trees = {}
+        return {**forward.options, **{name: valued(tree, known, sizes) for name, tree in trees.items()}}
+
+    def _aliases(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the input and the output of the network as activations of layers, A0 and A3 beside Z1 and Z3."""
+        numbers = [(name, re.fullmatch(r"([zZ])(\d+)", name)) for name in self.stages]
+        layers = [(name, found[1], int(found[2])) for name, found in numbers if found]
+        shaped = [name for name, symbol in self.stages.items() if symbol.type.ndim and symbol.type.dtype.is_float]
+        if not layers or shaped[-1] == layers[-1][0] or known[shaped[-1]].shape != known[layers[-1][0]].shape:
+            return {}
+        _, letter, number = layers[-1]
+        activation = "A" if letter == "Z" else "a"
+        data = next((node.name for node in self.record.program.inputs if not is_upstream(node)), "")
+        aliases = {f"{activation}{number}": shaped[-1], **({f"{activation}0": data} if is_data(data) else {})}
+        return {name: known[value] for name, value in aliases.items() if name not in known}
+
+    def _spreads(self) -> Iterator[Mapping[Node, str]]:
+        """Yield distributions for the inputs, until the forward pass is finite; as few as possible are positive.
+
+        If all were positive, no activation would saturate and no sign change, so that a missing derivative would go
+        unnoticed.
+        """
+        inputs = self.record.program.inputs
+        normal: dict[Node, str] = dict.fromkeys(inputs, "normal")
+        floats = [node for node in inputs if node.type.dtype.is_float]
+        yield normal
+        for spread in ("positive", "small"):
+            for several in range(1, min(len(floats), 3)):
+                for chosen in itertools.islice(itertools.combinations(floats, several), 40):
+                    yield {**normal, **dict.fromkeys(chosen, spread)}
+            yield dict.fromkeys(inputs, spread)
+
+    def _draw(self, node: Input, bound: Node, spread: str, bounds: Mapping[Node, Any]) -> Array:
+        shape = bound.type.concrete_shape
+        target = None
+        if self._assume != "any" and is_target(node.name) and shape and bound.type.dtype.is_float:
+            target = self._target(node, shape)
+        declared = self.record.program.properties(node)
+        if target is not None and not declared:
+            return target
+        return drawn(bound.type, spread, self._random, bounds.get(bound), declared=declared)
+
+    def _target(self, node: Input, shape: tuple[int, ...]) -> Array | None:
+        """Draw a target according to the assumption; None if it does not apply to this input."""
+        dims = node.type.shape
+        if self._assume in ("distribution", "columns"):
+            if [str(dim) for dim in dims] == [self.batch]:  # a number for each sample; those of a batch do not sum to 1
+                return None
+            weights = self._random.uniform(0.1, 1.0, shape)
+            axis = -min(2, len(shape)) if self._assume == "columns" else -1
+            return np.asarray(weights / weights.sum(axis, keepdims=True))
+        classes = [k for k, size in enumerate(shape) if size > 1 and str(dims[k]) != self.batch]
+        if self._assume == "indicator" or not classes:
+            drawn = self._random.integers(0, 2, shape).astype(float)
+            drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
+            return drawn
+        columns = [k for k in classes if k == max(len(shape) - 2, 0)] or classes  # of several samples or times
+        axis = columns[0] if self._assume == "one-hot columns" else classes[-1]
+        scores = self._random.standard_normal(shape)
+        return np.asarray(scores == scores.max(axis, keepdims=True), float)
+
+    def _named(self, values: Mapping[Node, Array]) -> dict[str, Array]:
+        named: dict[str, Array] = {}
+        for node in (*self.record.program.inputs, *self.stages.values()):
+            named[node.name] = values[node]
+        return named
+
+    def _hidden_values(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> list[Array]:
+        """Return gradients with respect to unnamed intermediates."""
+        steps, stages = self.vocabulary.hidden, self.vocabulary.all_stages
+        nodes = [node for step in steps for node in step]
+        nodes += [stage.symbol for stage in stages] + [stage.node for stage in stages]
+        bound = self.vocabulary.bound(nodes, sizes)
+        known = {bound[node]: values[node] for node in self.record.program.inputs if node in bound}
+        forward = evaluate_nodes([bound[stage.node] for stage in stages], known)
+        known.update({bound[stage.symbol]: forward[bound[stage.node]] for stage in stages})
+        results = []
+        for cotangent, result in steps:
+            known[bound[cotangent]] = evaluate_nodes([bound[result]], known)[bound[result]]
+            if isinstance(cotangent, Input) and cotangent.name.startswith(COTANGENT + "unnamed "):
+                results.append(known[bound[cotangent]])
+        return results
+
+
+def _sizes(which: int, count: int) -> list[int]:
+    return [*SIZES[which], *range(11, 11 + count)][:count]
