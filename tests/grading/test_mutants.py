@@ -20,11 +20,11 @@ QUICK = [name for name in NAMES if name not in BOOKS["published"].names][::3]
 @pytest.mark.parametrize("name", QUICK)
 def test_a_mistake_is_named_where_it_is(name: str) -> None:
     total = Tally()
-    for mutant in sampled(name, 2):
+    for mutant in sampled(name, 1):
         judge(mutant, total)
     assert not total.false_confirmations
     assert not total.false_mends
-    assert total.mutants + total.refused + total.equal == 2
+    assert total.mutants + total.refused + total.equal == 1
     assert total.found == total.mutants, total.missed
 
 

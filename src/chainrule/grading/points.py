@@ -99,9 +99,11 @@ class Drawing:
         numbers = [(name, re.fullmatch(r"([zZ])(\d+)", name)) for name in self.stages]
         layers = [(name, found[1], int(found[2])) for name, found in numbers if found]
         shaped = [name for name, symbol in self.stages.items() if symbol.type.ndim and symbol.type.dtype.is_float]
-        if not layers or shaped[-1] == layers[-1][0] or known[shaped[-1]].shape != known[layers[-1][0]].shape:
+        if not layers or not shaped:
             return {}
-        _, letter, number = layers[-1]
+        last, letter, number = layers[-1]
+        if shaped[-1] == last or known[shaped[-1]].shape != known[last].shape:
+            return {}
         activation = "A" if letter == "Z" else "a"
         data = next((node.name for node in self.record.program.inputs if not is_upstream(node)), "")
         aliases = {f"{activation}{number}": shaped[-1], **({f"{activation}0": data} if is_data(data) else {})}
