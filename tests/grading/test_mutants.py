@@ -24,15 +24,14 @@ def test_a_mistake_is_named_where_it_is(name: str) -> None:
         judge(mutant, total)
     assert not total.false_confirmations
     assert not total.false_mends
-    assert total.mutants + total.refused + total.equal == 1
     assert total.found == total.mutants, total.missed
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_right_answer_is_right_in_any_style(style: str) -> None:
     found = Verdicts()
-    names = NAMES[list(STYLES).index(style) % 5 :: 5]
-    for name in names:
+    start = 3 * list(STYLES).index(style)
+    for name in (*NAMES[start:], *NAMES[:start]):
         for variant in variants(name, [style]) if found.variants < 3 else ():
             found.judge(variant)
     assert not found.not_right
@@ -40,16 +39,16 @@ def test_a_right_answer_is_right_in_any_style(style: str) -> None:
 
 
 def test_a_variant_is_another_program_of_the_same_answer() -> None:
-    made = {variant.style: variant.source for variant in variants("two_layer_rows__rows")}
+    made = {variant.style: variant.source for variant in variants("two_layer_rows__textbook")}
     assert len(set(made.values())) == len(made)
-    assert "np.einsum('ji,j...->i...', a1, d2)" in made["einsum"]
+    assert "dW2 = np.einsum('ji,j...->i...', a1, d2)" in made["einsum"]
 
 
 def test_a_wrong_answer_is_not_found_right() -> None:
     found = Verdicts()
-    variant = next(variants("two_layer_rows__rows", ["renamed"]))
-    wrong = variant.source.replace("a1.T @ d2", "2 * a1.T @ d2")
+    variant = next(variants("two_layer_rows__textbook", ["renamed"]))
+    wrong = variant.source.replace("a1.T @ own_", "2 * a1.T @ own_")
     assert wrong != variant.source
     found.judge(type(variant)(variant.name, variant.style, variant.called, wrong))
     assert len(found.not_right) == 1
-    assert graded("two_layer_rows__rows", variant.source).right
+    assert graded("two_layer_rows__textbook", variant.source).right
