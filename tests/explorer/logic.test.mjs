@@ -9,7 +9,7 @@ const { brief, exact, parsed, short, spoken } = await load("numbers");
 const { flatOf, indexOf, norm, normals, sheets, uniforms } = await load("values");
 const { checked, failing, readers, sources, uses } = await load("explain");
 const { enginesOf } = await load("engine");
-const { newHistory, OPTIMIZERS } = await load("run");
+const { newHistory, newRun, OPTIMIZERS } = await load("run");
 const { newState } = await load("state");
 const { teller } = await load("embedded");
 const { dataOf, placesOf, pointData, pointsOf, TableError, tableOf } = await load("table");
@@ -165,8 +165,8 @@ test("the gradient check passes, and catches a gradient that is one percent off"
 test("optimizers make the first steps of their definitions", () => {
   const moved = (optimizer, gradient, rate, steps) => {
     const x = Float64Array.of(1);
-    const update = OPTIMIZERS[optimizer](1);
-    for (let k = 0; k < steps; k++) update(x, Float64Array.of(gradient), rate);
+    const update = newRun(["x"], optimizer).updateOf("x", 1);
+    for (let k = 1; k <= steps; k++) update(x, Float64Array.of(gradient), rate, k);
     return x[0];
   };
   assert.ok(Math.abs(moved("sgd", 2, 0.1, 1) - 0.8) < 1e-15);
@@ -206,7 +206,7 @@ test("training by the passes is training by the lines, for each optimizer and in
     quick.restart();
     slow.train(30);
     for (const count of [1, 7, 22]) quick.train(count);
-    assert.deepEqual([slow.run.engine, quick.run.engine], ["lines", "passes"]);
+    assert.deepEqual([slow.run.holder.name, quick.run.holder.name], ["lines", "passes"]);
     assert.ok(Math.abs(slow.point.value("w").data[0] - quick.point.value("w").data[0]) < 1e-12, optimizer);
     assert.deepEqual([quick.run.steps, quick.acts.length], [30, 1]);
   }
@@ -215,7 +215,7 @@ test("training by the passes is training by the lines, for each optimizer and in
 test("passes that disagree with the lines are not used", () => {
   const state = withEngines(passes(1.001));
   state.train(3);
-  assert.equal(state.run.engine, "lines");
+  assert.equal(state.run.holder.name, "lines");
 });
 
 test("training ends where the loss is no number", () => {

@@ -1,21 +1,29 @@
-"""Training on the page: by the passes as loops, and for larger networks by WebAssembly, as by the lines."""
+"""Training on the page: by the passes as loops, and by WebAssembly, as by the lines, with each optimizer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from support.browsing import launched, visiting
 
 import chainrule as cr
+from chainrule.explorer import Explorer
 from chainrule.explorer.page import unpacked
+from chainrule.explorer.structures import TITLE, networks
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROWS, INPUTS, HIDDEN = 50, 40, 60
-TRAINED = """(engine) => {
+TRAINED = """([engine, optimizer]) => {
   const { state } = explorer;
   state.rate = 0.01;
+  state.optimizer = optimizer;
   state.restart();
   const module = globalThis.chainruleLines[0];
   const all = module.engines;
@@ -23,8 +31,14 @@ TRAINED = """(engine) => {
   state.train(3);
   state.train(4);
   module.engines = all;
-  return [state.run.engine, state.run.steps, state.point.loss, [...state.point.value("W1").data].slice(0, 50)];
+  return [state.run.holder.name, state.run.steps, state.point.loss, [...state.point.value("W1").data].slice(0, 50)];
 }"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +52,52 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_each_engine_of_a_page_makes_the_same_steps(large: Path) -> None:
-    with launched() as browser, visiting(browser, large) as visit:
-        found = {engine: visit.page.evaluate(TRAINED, engine) for engine in ("wasm", "passes", "lines")}
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_each_engine_of_a_page_makes_the_same_steps(browser: Browser, large: Path, optimizer: str) -> None:
+    with visiting(browser, large) as visit:
+        found = {engine: visit.page.evaluate(TRAINED, [engine, optimizer]) for engine in ("wasm", "passes", "lines")}
         assert {engine: (name, steps) for engine, (name, steps, *_) in found.items()} == {
             engine: (engine, 7) for engine in found
         }
         for _, _, loss, weights in found.values():
-            np.testing.assert_allclose([loss, *weights], [found["lines"][2], *found["lines"][3]], 1e-10)
-        assert (
-            visit.page.evaluate("explorer.state.optimizer = 'adam', explorer.state.restart(), explorer.state.train(2)")
-            is None
-        )
-        assert visit.page.evaluate("explorer.state.run.engine") == "passes"
+            np.testing.assert_allclose([loss, *weights], [found["lines"][2], *found["lines"][3]], 1e-9)
         assert visit.is_quiet()
+
+
+CHANGING = """() => {
+  const { state } = explorer;
+  const module = globalThis.chainruleLines[0];
+  const all = module.engines;
+  const trained = (engines) => {
+    state.optimizer = "adam";
+    state.rate = 0.01;
+    state.restart();
+    for (const engine of engines) {
+      module.engines = all.filter((each) => each.name === engine);
+      state.train(5);
+    }
+    module.engines = all;
+    return [...state.point.value("W1").data];
+  };
+  return [trained(["wasm", "passes", "wasm"]), trained(["passes", "passes", "passes"])];
+}"""
+"""Trains by engines in turn, and by one."""
+
+
+def test_an_engine_goes_on_with_what_the_optimizer_remembers(browser: Browser, large: Path) -> None:
+    with visiting(browser, large) as visit:
+        in_turn, by_one = visit.page.evaluate(CHANGING)
+        np.testing.assert_allclose(in_turn, by_one, 1e-9)
+
+
+def test_the_first_network_trains_in_webassembly(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    structures = list(islice(networks(), 1))
+    Explorer(structures, TITLE).save(path)
+    with visiting(browser, path, "#train=2000%400.5") as visit:
+        assert visit.page.evaluate("[explorer.state.run.holder.name, explorer.state.run.steps]") == ["wasm", 2000]
+        visit.page.evaluate("explorer.state.choose(explorer.state.structure, { h: 3 }), explorer.state.train(10)")
+        assert visit.page.evaluate("[explorer.state.run.holder.name, explorer.state.run.steps]") == ["passes", 10]
 
 
 def test_a_page_of_a_small_network_has_no_webassembly() -> None:

@@ -17,7 +17,6 @@ from chainrule.emit.python_file import functions, module_text
 from chainrule.emit.source import TARGETS, source
 from chainrule.emit.spelled import spelled
 from chainrule.emit.unit import Location, Statements
-from chainrule.emit.wasm_source import descent_object
 
 __all__ = [
     "C_TYPES",
@@ -39,7 +38,6 @@ __all__ = [
     "bracketed",
     "broken",
     "declarations",
-    "descent_object",
     "expressions",
     "find_forward",
     "forward_body",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from chainrule.derivation import Record, is_upstream
@@ -14,14 +13,6 @@ from chainrule.emit.passes import refuse_random
 from chainrule.engines import Loop, wasm_module
 from chainrule.ir import ArrayType, DType, Input, Program
 from chainrule.primitives import broadcast_to
-
-
-def descent_object(record: Record, sizes: Mapping[str, int]) -> str:
-    """Return gradient descent in WebAssembly at `sizes` as an object of a page, in a script without exports.
-
-    Raises EmitError for a layer, and EngineError for code that needs a function which a page does not have.
-    """
-    return WasmSource(record, "f", sizes).object_text()
 
 
 class WasmSource:
@@ -62,12 +53,6 @@ class WasmSource:
         """Return the module."""
         lines = ["/*", *(f" * {line}" if line else " *" for line in self._heading()), " */", ""]
         return "\n".join([*(piece for line in lines for piece in broken(line)), wasm_module(self.loop)])
-
-    def object_text(self) -> str:
-        """Return an expression, an object with `open`, the `sizes`, the `names` of inputs and that of the `rate`."""
-        properties = {"sizes": self.sizes, "names": [*self.parameters, *self.constants], "rate": self.rate}
-        known = json.dumps(properties, ensure_ascii=False)
-        return f"(() => {{\n{wasm_module(self.loop)}\nreturn {{ open, ...{known} }};\n}})()"
 
     def _heading(self) -> Sequence[str]:
         sizes = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())

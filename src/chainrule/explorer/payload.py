@@ -23,13 +23,15 @@ from chainrule.words import LANGUAGES
 class Structure:
     """One derivation of a page, at the values with which it opens.
 
-    `choice` are the settings that lead to it, and `sizes` the numbers that a reader can choose for a named size.
+    `choice` are the settings that lead to it, and `sizes` the numbers that a reader can choose for a named size. A page
+    has WebAssembly of a small network only if it `is_compiled`.
     """
 
     derivation: Derivation
     point: Valuation
     choice: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    is_compiled: bool = False
 
 
 class Payload:
@@ -67,7 +69,7 @@ class Payload:
                 "exported": self._exports.of(structure.derivation, structure.point.sizes),
             }
         )
-        self.modules.append(f"{live.text}\n{training_code(structure.derivation.record, structure.point)}")
+        self.modules.append(f"{live.text}\n{training_code(record, structure.point, structure.is_compiled)}")
 
     def data(self, **others: Json) -> dict[str, Json]:
         """Return the whole as data for JSON."""

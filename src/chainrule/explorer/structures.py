@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Final
 
 import numpy as np
@@ -46,12 +46,11 @@ CHOICES: Final[Json] = {
 
 def networks() -> Iterator[Structure]:
     """Yield networks on XOR for each combination of settings, beginning with two layers of sigmoids."""
-    for depth in DEPTHS:
-        for loss in LOSSES:
-            for activation in ACTIVATIONS:
-                choice = {"activation": activation, "loss": loss, "depth": str(depth)}
-                derivation = _network(activation, loss, depth)
-                yield Structure(derivation, starting_values(derivation.record, _xor(depth)), choice, {"h": HIDDEN})
+    for number, (depth, loss, activation) in enumerate(product(DEPTHS, LOSSES, ACTIVATIONS)):
+        choice = {"activation": activation, "loss": loss, "depth": str(depth)}
+        derivation = _network(activation, loss, depth)
+        point = starting_values(derivation.record, _xor(depth))
+        yield Structure(derivation, point, choice, {"h": HIDDEN}, is_compiled=number == 0)
 
 
 def _network(activation: str, loss: str, depth: int) -> Derivation:

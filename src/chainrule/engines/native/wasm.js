@@ -3,13 +3,16 @@
 const KINDS = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, bool: Uint8Array };
 const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
-/** Calls `act` with the place of each entry of an array, in row-major order. */
-function forEach({ shape, strides }, act) {
+const sizeOf = (shape) => shape.reduce((product, size) => product * size, 1);
+
+/** Calls `act` with the place of each row of an array, in row-major order: the entries along its last axis. */
+function forEachRow({ shape, strides }, act) {
   const index = shape.map(() => 0);
-  const count = shape.reduce((product, size) => product * size, 1);
-  for (let n = 0, place = 0; n < count; ++n) {
-    act(place, n);
-    for (let axis = shape.length - 1; axis >= 0; --axis) {
+  const width = shape.at(-1) ?? 1;
+  const count = sizeOf(shape);
+  for (let n = 0, place = 0; n < count; n += width) {
+    act(place, n, width, strides.at(-1) ?? 1);
+    for (let axis = shape.length - 2; axis >= 0; --axis) {
       place += strides[axis];
       if (++index[axis] < shape[axis]) break;
       place -= shape[axis] * strides[axis];
@@ -45,11 +48,11 @@ class Run {
       if (array === undefined) throw new Error(`there is no array named ${name}`);
       const given = typeof value === "number" ? [value] : value;
       const data = new KINDS[array.dtype](this.memory.buffer, array.at);
-      const size = array.shape.reduce((product, extent) => product * extent, 1);
+      const size = sizeOf(array.shape);
       if (given.length !== size) throw new Error(`${name} has ${given.length} entries, not ${size}`);
       const convert = array.dtype === "int64" ? BigInt : Number;
-      forEach(array, (place, n) => {
-        data[place] = convert(given[n]);
+      forEachRow(array, (place, n, width, stride) => {
+        for (let k = 0; k < width; ++k) data[place + k * stride] = convert(given[n + k]);
       });
     }
   }
@@ -58,9 +61,11 @@ class Run {
   get(name) {
     const array = layout.arrays[name];
     const data = new KINDS[array.dtype](this.memory.buffer, array.at);
-    const values = [];
-    forEach(array, (place) => values.push(data[place]));
-    return KINDS[array.dtype].from(values);
+    const values = new KINDS[array.dtype](sizeOf(array.shape));
+    forEachRow(array, (place, n, width, stride) => {
+      for (let k = 0; k < width; ++k) values[n + k] = data[place + k * stride];
+    });
+    return values;
   }
 
   /** Trains for some epochs. */

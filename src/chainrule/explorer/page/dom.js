@@ -3,12 +3,24 @@
 const SVG = "http://www.w3.org/2000/svg";
 const MATH = "http://www.w3.org/1998/Math/MathML";
 
+// Markup is parsed once, since pointing at an entry writes the same names again and again.
+const templates = new Map();
+
+function parsedMarkup(text) {
+  if (!templates.has(text)) {
+    const template = document.createElement("template");
+    template.innerHTML = text;
+    templates.set(text, template);
+  }
+  return document.importNode(templates.get(text).content, true);
+}
+
 function filled(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
     else if (name === "data") Object.assign(element.dataset, value);
-    else if (name === "markup") element.innerHTML = value;
+    else if (name === "markup") element.append(parsedMarkup(value));
     else element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));

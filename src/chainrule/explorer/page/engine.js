@@ -1,5 +1,7 @@
-// The steps of a run, by the fastest code that a derivation has here: WebAssembly of the native engine for gradient
-// descent at the sizes for which it was compiled, else the passes that are written as loops, else the lines themselves.
+// The steps of a run, by the fastest code that a derivation has here: WebAssembly of the native engine at the sizes for
+// which it was compiled, else the passes that are written as loops, else the lines themselves.
+
+import { newRun } from "./run.js";
 
 const TOLERANCE = 1e-7;
 
@@ -7,13 +9,14 @@ const TOLERANCE = 1e-7;
 // steps were made, and whether the loss was no number. `module` is what a script of lines provides.
 export function advanced(module, point, run, rate, count) {
   const engine = module.engines?.find((each) => each.fits(point, run)) ?? lines;
+  if (run.holder !== engine) run.holder?.release?.(run);
+  run.holder = engine;
   const found = engine.advance(point, run, rate, count);
   run.steps += found.done;
-  run.engine = engine.name;
   return found;
 }
 
-// The engines of a module, the fastest first. `compiled` is a run in WebAssembly, or null where there is none.
+// The engines of a module, the fastest first. `compiled` has runs in WebAssembly by optimizer, or is null without one.
 export function enginesOf({ passes, descent }, compiled) {
   return [compiled && byWasm(descent, compiled), passes && byPasses(passes)].filter(Boolean);
 }
@@ -25,7 +28,7 @@ const lines = {
     let at = point;
     const values = valuesOf(point, run.names);
     while (done < count && Number.isFinite(at.loss)) {
-      for (const name of run.names) run.updateOf(name, values[name].length)(values[name], at.value(`∂ ${name}`).data, rate);
+      for (const name of run.names) run.updateOf(name, values[name].length)(values[name], at.value(`∂ ${name}`).data, rate, run.steps + done + 1);
       at = at.with(Object.fromEntries(run.names.map((name) => [name, values[name].slice()])));
       done++;
     }
@@ -79,8 +82,8 @@ function byPasses(passes) {
       while (done < count) {
         diverged = !Number.isFinite(gradients());
         if (diverged) break;
-        for (const { x, gradient, update } of parts) update(x, gradient, rate);
         done++;
+        for (const { x, gradient, update } of parts) update(x, gradient, rate, run.steps + done);
       }
       return { values: Object.fromEntries(parts.map(({ name, x }) => [name, x])), done, diverged };
     },
@@ -88,43 +91,67 @@ function byPasses(passes) {
 }
 
 function byWasm(descent, compiled) {
-  const given = new Map();
-  let isTrusted = null;
-  const give = (point) => {
+  const given = new Map(Object.keys(compiled).map((optimizer) => [optimizer, new Map()]));
+  const trusted = new Map();
+  const held = new Map(); // the run whose memory is in a module
+  const isSame = (one, other) => one?.length === other.length && other.every((x, k) => x === one[k]);
+  const give = (point, { optimizer }) => {
+    const known = given.get(optimizer);
     for (const name of descent.names) {
       const { data } = point.value(name);
-      if (isSame(given.get(name), data)) continue;
-      compiled.set({ [name]: data });
-      given.set(name, data);
+      if (isSame(known.get(name), data)) continue;
+      compiled[optimizer].set({ [name]: data });
+      known.set(name, data);
     }
   };
-  // One step is compared with that of the lines.
-  const agrees = (point, run) => {
-    give(point);
-    compiled.set({ [descent.rate]: 1 });
-    compiled.advance(1);
-    return run.names.every((name) => {
-      const [before, gradient, after] = [point.value(name).data, point.value(`∂ ${name}`).data, compiled.get(name)];
-      given.delete(name);
-      const largest = after.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-300);
-      return before.every((x, k) => Math.abs(x - gradient[k] - after[k]) <= TOLERANCE * largest);
+  const slots = (point, run) =>
+    run.names.flatMap((name) => Object.entries(run.memoryOf(name, point.value(name).data.length)).map(([key, data]) => [`${name} ${key}`, data]));
+  const take = (point, run) => {
+    const { fixed, counter } = descent.runs[run.optimizer];
+    compiled[run.optimizer].set({ ...fixed, ...Object.fromEntries(slots(point, run)), ...(counter ? { [counter]: run.steps } : {}) });
+    held.set(run.optimizer, { run, point });
+  };
+  const advance = (point, run, rate, count) => {
+    const code = compiled[run.optimizer];
+    if (held.get(run.optimizer)?.run !== run) take(point, run);
+    give(point, run);
+    code.set({ [descent.runs[run.optimizer].rate]: rate });
+    const { losses, status } = code.advance(count);
+    const values = Object.fromEntries(run.names.map((name) => [name, code.get(name)]));
+    for (const name of run.names) given.get(run.optimizer).set(name, values[name]);
+    return { values, done: losses.length, diverged: status !== "finished" };
+  };
+  // What a first step makes of the parameters, and remembers, is compared with what the lines give.
+  const agrees = (point, { names, optimizer }) => {
+    const [one, other] = [newRun(names, optimizer), newRun(names, optimizer)];
+    const { values, done } = advance(point, one, 1, 1);
+    release(one);
+    const isClose = (found, right) => {
+      const largest = right.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-300);
+      return right.every((x, k) => Math.abs(x - found[k]) <= TOLERANCE * largest);
+    };
+    return names.every((name) => {
+      const x = Float64Array.from(point.value(name).data);
+      other.updateOf(name, x.length)(x, point.value(`∂ ${name}`).data, 1, 1);
+      const remembered = one.memoryOf(name, x.length);
+      return done === 1 && isClose(values[name], x) && Object.entries(other.memoryOf(name, x.length)).every(([key, right]) => isClose(remembered[key], right));
     });
   };
-  const isSame = (one, other) => one?.length === other.length && other.every((x, k) => x === one[k]);
+  const release = (run) => {
+    const there = held.get(run.optimizer);
+    if (there?.run !== run) return;
+    for (const [slot, data] of slots(there.point, run)) data.set(compiled[run.optimizer].get(slot));
+    held.delete(run.optimizer);
+  };
   return {
     name: "wasm",
     fits(point, run) {
-      if (run.optimizer !== "sgd" || Object.entries(descent.sizes).some(([name, size]) => point.sizes[name] !== size)) return false;
-      return (isTrusted ??= agrees(point, run));
+      if (!compiled[run.optimizer] || Object.entries(descent.sizes).some(([name, size]) => point.sizes[name] !== size)) return false;
+      if (!trusted.has(run.optimizer)) trusted.set(run.optimizer, agrees(point, run));
+      return trusted.get(run.optimizer);
     },
-    advance(point, run, rate, count) {
-      give(point);
-      compiled.set({ [descent.rate]: rate });
-      const { losses, status } = compiled.advance(count);
-      const values = Object.fromEntries(run.names.map((name) => [name, compiled.get(name)]));
-      for (const name of run.names) given.set(name, values[name]);
-      return { values, done: losses.length, diverged: status !== "finished" };
-    },
+    advance,
+    release,
   };
 }
 

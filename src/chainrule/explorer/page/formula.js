@@ -141,5 +141,5 @@ function bracketed(inner) {
 
 // Marks where a value stands in the formulas and the reasons of a line.
 export function mark(root, keys) {
-  for (const element of root.querySelectorAll(".s")) element.classList.toggle("lit", keys.has(element.dataset.s));
+  for (const element of root.querySelectorAll(":scope > h3 .s, .why .s, .remarks .s")) element.classList.toggle("lit", keys.has(element.dataset.s));
 }

@@ -37,13 +37,17 @@ export function samples(app) {
 
 // The entries that a unit or a weight stands for, as `markEntry` looks for them.
 function entries(names, index) {
-  return names.map((name) => `${name}|${index}`).join(";");
+  return names.map((name) => entryText(name, index)).join(" ");
+}
+
+function entryText(name, index) {
+  return `${name}|${index}`.replaceAll(" ", "");
 }
 
 // Marks the unit or the weight that an entry belongs to.
 export function markEntry(root, entry) {
-  const wanted = entry ? `${entry.name}|${entry.index}` : null;
-  for (const each of root.querySelectorAll("[data-entries]")) each.classList.toggle("entry", each.dataset.entries.split(";").includes(wanted));
+  for (const each of [...root.getElementsByClassName("entry")]) each.classList.remove("entry");
+  for (const each of entry ? root.querySelectorAll(`[data-entries~="${CSS.escape(entryText(entry.name, entry.index))}"]`) : []) each.classList.add("entry");
 }
 
 function units(app, line, backward) {

@@ -33,6 +33,8 @@ export function start(root, payload, provided, runs) {
     payload,
     language: payload.language,
     cells: new Map(),
+    marked: [], // the cells that show what an entry is made of
+    journeys: new Map(),
     turned: new Set(),
   };
   let inverse = { version: -1, line: null, found: null };
@@ -288,6 +290,7 @@ export function start(root, payload, provided, runs) {
   const drawLines = (keepFocus = false) => {
     drawn = shapes();
     app.cells.clear();
+    app.journeys.clear();
     const hadFocus = keepFocus && list.contains(document.activeElement) && document.activeElement.classList.contains("head");
     const items = [];
     let kind = null;

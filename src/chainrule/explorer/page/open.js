@@ -20,10 +20,10 @@ function provided(number, lines) {
   return globalThis.chainruleLines[number];
 }
 
-// A run in WebAssembly, or null where there is none, or none can be compiled.
+// Runs in WebAssembly by optimizer, or null where there are none, or none can be compiled.
 async function compiled({ descent }) {
   try {
-    return (await descent?.open()) ?? null;
+    return descent && Object.fromEntries(await Promise.all(Object.entries(descent.runs).map(async ([name, { open }]) => [name, await open()])));
   } catch {
     return null;
   }
@@ -31,6 +31,6 @@ async function compiled({ descent }) {
 
 const payload = await unpacked(document.getElementById("payload").textContent);
 const modules = payload.scripts.map((lines, number) => () => provided(number, lines));
-const runs = modules.length === 1 ? [await compiled(modules[0]())] : [];
+const runs = [await compiled(modules[0]())];
 run(payload.program);
 globalThis.explorer = globalThis.chainruleStart(document.getElementById("explorer"), payload, modules, runs);

@@ -94,8 +94,12 @@ export function turned(app, key, redraw) {
 // Highlights an entry, its sources or its readers, and says them.
 export function show(app, line, entry) {
   const { point } = app.state;
-  for (const cells of app.cells.values()) for (const cell of cells) cell.classList.remove("me", "from", "read", "to");
-  const light = (name, at, as) => app.cells.get(`${name}|${at}`)?.forEach((cell) => cell.classList.add(as));
+  for (const cell of app.marked.splice(0)) cell.classList.remove("me", "from", "read", "to");
+  const light = (name, at, as) =>
+    app.cells.get(`${name}|${at}`)?.forEach((cell) => {
+      cell.classList.add(as);
+      app.marked.push(cell);
+    });
   const said = app.root.querySelector(".line.open .sentence");
   const open = app.root.querySelector(".line.open");
   if (!said) return;
@@ -129,7 +133,17 @@ export function show(app, line, entry) {
   if (onward) parts.push(onward);
   const check = checkOf(app, name, index);
   if (check) parts.push(check);
-  said.replaceChildren(...parts);
+  renew(said, parts);
+}
+
+// Gives an element these children; one that is there already stays where it is, without another layout.
+function renew(element, children) {
+  children.forEach((child, place) => {
+    const there = element.children[place];
+    if (!there) element.append(child);
+    else if (there !== child) there.replaceWith(child);
+  });
+  while (element.children.length > children.length) element.lastChild.remove();
 }
 
 function hasGiven(app, line) {
@@ -143,8 +157,14 @@ function listed(app, name, index, value, read) {
   return html("span", {}, app.entryMath(name, index), " = ", html("b", {}, spoken(value)), shown.length ? " ← " : "", entries, unique.length > 12 ? ", …" : "");
 }
 
-// Where a value was made and where it is used next, as links to those lines.
+// Where a value was made and where it is used next, as links to those lines; the same element while a line is open.
 function journey(app, name, line) {
+  const key = `${line.key} ${name}`;
+  if (!app.journeys.has(key)) app.journeys.set(key, newJourney(app, name, line));
+  return app.journeys.get(key);
+}
+
+function newJourney(app, name, line) {
   const { lines } = app.state.structure;
   const link = (each) => button("", { class: "link", on: { click: () => app.select(lines.indexOf(each), { name, keep: true }) } }, app.named(each.key));
   const made = lines.find((each) => each.key === name && each !== line);

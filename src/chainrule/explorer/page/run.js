@@ -2,47 +2,56 @@
 
 import { norm } from "./values.js";
 
-// Each makes, for an array of parameters, the function that changes it in place by its gradient.
+// What each remembers of a parameter, and the function that changes one in place by its gradient; `step` counts from 1.
 export const OPTIMIZERS = {
-  sgd: () => (x, gradient, rate) => {
-    for (let k = 0; k < x.length; k++) x[k] -= rate * gradient[k];
+  sgd: {
+    remembers: [],
+    update: () => (x, gradient, rate) => {
+      for (let k = 0; k < x.length; k++) x[k] -= rate * gradient[k];
+    },
   },
-  momentum: (size) => {
-    const velocity = new Float64Array(size);
-    return (x, gradient, rate) => {
-      for (let k = 0; k < x.length; k++) {
-        velocity[k] = 0.9 * velocity[k] + gradient[k];
-        x[k] -= rate * velocity[k];
-      }
-    };
+  momentum: {
+    remembers: ["velocity"],
+    update:
+      ({ velocity }) =>
+      (x, gradient, rate) => {
+        for (let k = 0; k < x.length; k++) {
+          velocity[k] = 0.9 * velocity[k] + gradient[k];
+          x[k] -= rate * velocity[k];
+        }
+      },
   },
-  adam: (size) => {
-    const mean = new Float64Array(size);
-    const square = new Float64Array(size);
-    let step = 0;
-    return (x, gradient, rate) => {
-      step++;
-      const first = rate / (1 - 0.9 ** step);
-      const second = 1 - 0.999 ** step;
-      for (let k = 0; k < x.length; k++) {
-        mean[k] = 0.9 * mean[k] + 0.1 * gradient[k];
-        square[k] = 0.999 * square[k] + 0.001 * gradient[k] * gradient[k];
-        x[k] -= (first * mean[k]) / (Math.sqrt(square[k] / second) + 1e-8);
-      }
-    };
+  adam: {
+    remembers: ["mean", "mean square"],
+    update:
+      ({ mean, "mean square": square }) =>
+      (x, gradient, rate, step) => {
+        const first = rate / (1 - 0.9 ** step);
+        const second = 1 - 0.999 ** step;
+        for (let k = 0; k < x.length; k++) {
+          mean[k] = 0.9 * mean[k] + 0.1 * gradient[k];
+          square[k] = 0.999 * square[k] + 0.001 * gradient[k] * gradient[k];
+          x[k] -= (first * mean[k]) / (Math.sqrt(square[k] / second) + 1e-8);
+        }
+      },
   },
 };
 
-// A run: the steps that were made, and what an optimizer remembers of each parameter.
+// A run: the steps that were made, and what its optimizer remembers of each parameter; an engine that `holds` the run may
+// have that in its own memory.
 export function newRun(names, optimizer) {
-  const updates = new Map();
+  const memory = {};
   return {
     names,
     optimizer,
     steps: 0,
+    holder: null,
+    memoryOf(name, size) {
+      memory[name] ??= Object.fromEntries(OPTIMIZERS[optimizer].remembers.map((key) => [key, new Float64Array(size)]));
+      return memory[name];
+    },
     updateOf(name, size) {
-      if (!updates.has(name)) updates.set(name, OPTIMIZERS[optimizer](size));
-      return updates.get(name);
+      return OPTIMIZERS[optimizer].update(this.memoryOf(name, size));
     },
   };
 }
@@ -57,7 +66,7 @@ export function newHistory(most = 400) {
     until: (step) => every - (step % every),
     add(step, loss, norms) {
       const last = entries.at(-1);
-      if (last && last.step % every) entries.pop();
+      if (last && (last.step % every || last.step === step)) entries.pop();
       entries.push({ step, loss, norms });
       if (entries.length > 2 * most) {
         every *= 2;

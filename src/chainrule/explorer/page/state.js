@@ -33,7 +33,9 @@ export function newState(payload, modules) {
   };
 
   let isQuick = true;
+  let isRecorded = false;
   const evaluated = (inputs) => {
+    isRecorded = false;
     state.diverged = false;
     state.point = modules[state.structure.module]().evaluate(state.sizes, inputs);
     state.version++;
@@ -70,7 +72,14 @@ export function newState(payload, modules) {
     record();
   };
 
-  const record = () => state.history.add(state.run.steps, state.point.loss, normsOf(state.point, state.structure.gradients));
+  // Adds the loss and the norms to the history. Where that takes long, training leaves it to those who draw them.
+  const record = () => {
+    const began = performance.now();
+    state.history.add(state.run.steps, state.point.loss, normsOf(state.point, state.structure.gradients));
+    isQuick = performance.now() - began < QUICK;
+    isRecorded = true;
+  };
+  state.record = () => isRecorded || record();
 
   state.choose = (structure, sizes = {}) => {
     const own = state.acts.findLast((act) => act.kind === "data");
@@ -157,10 +166,8 @@ export function newState(payload, modules) {
       const { values, done, diverged } = advanced(module, state.point, state.run, state.rate, piece);
       evaluated({ ...inputs(), ...values });
       made += done;
-      const began = performance.now();
-      record();
-      isQuick = performance.now() - began < QUICK;
-      state.diverged = diverged || !Number.isFinite(state.point.loss);
+      if (isQuick) record();
+      state.diverged = diverged || (isRecorded && !Number.isFinite(state.point.loss));
     }
     const last = state.acts.at(-1);
     if (last?.kind === "train" && last.rate === state.rate && last.count + made <= MOST_STEPS) last.count += made;
@@ -186,6 +193,7 @@ export function newState(payload, modules) {
       }
     }
     state.rate = rate;
+    state.record();
   };
 
   // Takes back the last edit, or the last training since.

@@ -8,8 +8,10 @@ import { short, spoken } from "./numbers.js";
 
 const RATES = [0.01, 0.03, 0.1, 0.3, 0.5, 1, 3, 10];
 const SPEEDS = [1, 10, 100, 1000, 0];
-const FRAME = 10; // milliseconds
-const PAUSE = 1e6; // until it pauses
+const FRAME = 10; // milliseconds of training between two frames,
+const LONG_FRAME = 30; // and where there are as many steps as there is time for
+const DRAWN = 90; // milliseconds between two pictures of such training
+const PAUSE = 5e6; // steps until it pauses
 
 // How much smaller the gradient is at the first layer than at the last, beside what the activations allow: each
 // derivative of a sigmoid is at most a quarter, so that k of them multiply a gradient by at most 4⁻ᵏ.
@@ -57,12 +59,13 @@ export function trainingPanel(app) {
   let fitting = 1;
   let resting = 0;
   const advance = () => {
+    const allowed = state.speed ? FRAME : LONG_FRAME;
     const most = Math.min(state.speed || Infinity, PAUSE - state.run.steps % PAUSE);
     const began = performance.now();
     const count = Math.min(fitting, most);
     state.train(count);
     const trained = performance.now();
-    if (count === fitting || trained - began > FRAME) fitting = Math.max(1, Math.min(1e5, Math.round((count * FRAME) / Math.max(trained - began, FRAME / 8))));
+    if (count === fitting || trained - began > allowed) fitting = Math.max(1, Math.min(1e6, Math.round((count * allowed) / Math.max(trained - began, allowed / 8))));
     frame++;
     const paused = state.run.steps % PAUSE === 0;
     if (state.diverged || paused) {
@@ -72,7 +75,8 @@ export function trainingPanel(app) {
     }
     if (trained > resting) {
       app.refresh({ light: true });
-      resting = performance.now() + 2 * Math.max(0, performance.now() - trained - FRAME);
+      const drawing = performance.now() - trained;
+      resting = performance.now() + (state.speed ? 2 * Math.max(0, drawing - FRAME) : Math.max(DRAWN, 4 * drawing));
     }
     running = requestAnimationFrame(advance);
   };
@@ -132,7 +136,8 @@ export function trainingPanel(app) {
     );
 
   const refresh = (light) => {
-    if (light && running && frame % 3) return;
+    state.record();
+    if (light && running && state.speed && frame % 3) return;
     const { entries } = state.history;
     steps.textContent = app.say("step_count", state.run.steps);
     const at = entries.map((entry) => entry.step);
