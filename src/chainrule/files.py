@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, cast
 
+from chainrule.interrupts import deferred
 from chainrule.words import ChainruleError
 
 if sys.platform != "win32":  # where an open file cannot be removed in any case
@@ -167,6 +168,44 @@ def scratch() -> Scratch:
     made = Scratch(os.fdopen(descriptor, "w+b"), path)
     weakref.finalize(made, _discard, made.stream, path)
     return made
+
+
+@contextmanager
+def filling(path: str) -> Iterator[str]:
+    """A context manager for a new folder, whose files are put into the folder `path` when the block ends without error.
+
+    Until then, and if the block or the disk fails, `path` is unchanged, and none is made. Files that are in it and are not
+    written again stay. Ctrl-C waits until all files are in place. Raises FileError for system errors.
+
+    >>> import os, tempfile
+    >>> root = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(root.name, "pages")
+    >>> with filling(path) as folder:
+    ...     with open(os.path.join(folder, "index.html"), "w") as stream:
+    ...         _ = stream.write("<p>one</p>")
+    ...     os.path.exists(path)
+    False
+    >>> os.listdir(path)
+    ['index.html']
+    >>> root.cleanup()
+    """
+    with file_errors(path, "write"):
+        target = os.path.realpath(path)
+        parent = target if os.path.isdir(target) else os.path.dirname(target)
+        os.makedirs(parent, exist_ok=True)
+        folder = os.path.join(parent, f".{secrets.token_hex(8)}{_UNFINISHED}")
+        os.mkdir(folder)
+        try:
+            yield folder
+            with deferred():
+                if parent == target:
+                    for name in os.listdir(folder):
+                        os.replace(os.path.join(folder, name), os.path.join(target, name))
+                else:
+                    os.rename(folder, target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        _make_lasting(parent)
 
 
 _FOLDER = "chainrule-folder-"

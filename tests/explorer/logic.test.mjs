@@ -261,14 +261,14 @@ test("training lowers the loss, and a fragment restores edits, steps and seed ex
   state.train(5);
   state.line = 3;
   state.entry = { name: "∂ w", index: [] };
-  const again = opened(`#${state.fragment()}`);
+  const again = opened(`#${state.address().text}`);
   assert.deepEqual([...again.point.value("w").data], [...state.point.value("w").data]);
   assert.equal(again.point.loss, state.point.loss);
   assert.deepEqual([again.line, again.entry, again.rate], [3, state.entry, 0.03]);
   assert.equal(again.run.steps, 25);
   const other = opened("#seed=4");
   assert.notEqual(other.point.value("w").data[0], 0.5);
-  assert.equal(opened(`#${other.fragment()}`).point.value("w").data[0], other.point.value("w").data[0]);
+  assert.equal(opened(`#${other.address().text}`).point.value("w").data[0], other.point.value("w").data[0]);
 });
 
 test("a fragment that does not fit the page is left out", () => {
@@ -284,7 +284,7 @@ test("a long history of acts does not make a fragment of any length", () => {
     state.set("x", [k % 3], k / 7);
     state.set("w", [], k);
   }
-  assert.ok(state.fragment().length < 2000);
+  assert.ok(state.address().text.length < 2000);
 });
 
 test("every value stands to the right of what it is made of", () => {
@@ -403,7 +403,7 @@ test("points are drawn, undone, kept by starting again, and restored by the addr
   assert.deepEqual(pointsOf(state, places), [{ x: 0, y: 0, own: 0 }, { x: 1, y: 2, own: 1 }, { x: -1, y: 0.5, own: 0 }]);
   assert.deepEqual([...state.point.value("W").data], [5, -1], "the weights stay");
   const again = drawing();
-  again.restore(`#${state.fragment()}`);
+  again.restore(`#${state.address().text}`);
   for (const name of ["X", "y", "W"]) assert.deepEqual([...again.point.value(name).data], [...state.point.value(name).data], name);
   state.restart();
   assert.equal(pointsOf(state, places).length, 3);

@@ -219,7 +219,7 @@ def test_training_lowers_the_loss_and_an_address_restores_it(browser: Browser, n
         assert loss(page) < before
         assert page.locator(".chart").count() == 2
         assert page.locator(".boundary canvas").count() == 1
-        reach(page, "location.hash.slice(1) === explorer.state.fragment()")
+        reach(page, "location.hash.slice(1) === explorer.state.address().text")
         fragment = page.evaluate("location.hash")
         trained = page.evaluate("[...explorer.state.point.value('W1').data]")
         assert visit.is_quiet()
@@ -245,7 +245,7 @@ def test_structures_are_chosen_on_the_page(browser: Browser, network: Path) -> N
         before = loss(page)
         page.get_by_role("button", name="1 step").click()
         assert loss(page) < before
-        reach(page, "location.hash.slice(1) === explorer.state.fragment()")
+        reach(page, "location.hash.slice(1) === explorer.state.address().text")
         fragment = page.evaluate("location.hash")
         after = loss(page)
         assert visit.is_quiet()

@@ -145,7 +145,7 @@ def test_a_table_is_pasted_trained_with_and_restored(browser: Browser, network: 
         assert after < before / 2
         page.get_by_label("activation").select_option("tanh")
         assert page.evaluate("explorer.state.shape('X')") == [30, 2], "another network keeps the data"
-        reach(page, "location.hash.slice(1) === explorer.state.fragment()")
+        reach(page, "location.hash.slice(1) === explorer.state.address().text")
         fragment, loss = page.evaluate("[location.hash, explorer.state.point.loss]")
         page.locator(".language").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -33,6 +33,7 @@ MODULES = (
     "table.js",
     "state.js",
     "embedded.js",
+    "address.js",
     "exporting.js",
     "language.js",
     "evaluate.js",

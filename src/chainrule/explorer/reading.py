@@ -36,7 +36,9 @@ def derivation_of(text: str, wrt: Sequence[str] | None = None) -> Derivation:
     with caged(_TITLE, _LIMITS) as process:
         process.call("load_file", _FILE, text.encode(), name)
         program, tensors = process.call("traced")
-    return derive(program_from_json(json.loads(program), tensors), wrt)
+    derivation = derive(program_from_json(json.loads(program), tensors), wrt)
+    derivation.name = name
+    return derivation
 
 
 def _defined(text: str) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chainrule.deriving import derive
 from chainrule.explorer.exploring import Explorer, explore
-from chainrule.files import replacing
+from chainrule.files import filling
 from chainrule.gallery import GALLERY
 from chainrule.words import LANGUAGES, Language, html_page, used_language
 
@@ -38,25 +38,31 @@ a { color: light-dark(#1f5fbf, #8ab4ff); text-underline-offset: 3px }"""
 
 
 def write_site(folder: str | os.PathLike[str], told: Callable[[str], None] = lambda path: None) -> list[str]:
-    """Write the pages to a folder, which is created if it is missing, and return their paths; `told` gets each.
+    """Write the pages to a folder, which is created if it is missing, and return their paths; `told` gets each name.
 
-    Links are relative, and each page is complete, so that the folder works from a disk as from a server.
+    Links are relative, and each page is complete, so that the folder works from a disk as from a server. All pages are
+    written before the first is put there, so that after an error or Ctrl-C the folder is as before.
     Raises FileError if a file cannot be written, ChainruleError if a page cannot be made.
     """
-    root = Path(folder)
-    root.mkdir(parents=True, exist_ok=True)
     titles: dict[str, Mapping[Language, str]] = {}
     layers: set[str] = set()
     written: list[str] = []
-    for name, explorer in _explorers():
-        titles[name] = {lang: explorer.title(lang) for lang in LANGUAGES}
-        if explorer.derivation.record.is_layer:
-            layers.add(name)
+    with filling(os.fspath(folder)) as unfinished:
+
+        def write(name: str, text: str) -> None:
+            Path(unfinished, name).write_bytes(text.encode(errors="backslashreplace"))
+            written.append(name)
+            told(name)
+
+        for name, explorer in _explorers():
+            titles[name] = {lang: explorer.title(lang) for lang in LANGUAGES}
+            if explorer.derivation.record.is_layer:
+                layers.add(name)
+            for lang in LANGUAGES:
+                write(_page(name, lang), explorer.html(lang))
         for lang in LANGUAGES:
-            written.append(_write(root / _page(name, lang), explorer.html(lang)))
-            told(written[-1])
-    written += [_write(root / _FILES[lang], _index(titles, layers, lang)) for lang in LANGUAGES]
-    return written
+            write(_FILES[lang], _index(titles, layers, lang))
+    return [os.path.join(folder, name) for name in written]
 
 
 def _explorers() -> Iterator[tuple[str, Explorer]]:
@@ -67,12 +73,6 @@ def _explorers() -> Iterator[tuple[str, Explorer]]:
 
 def _page(name: str, lang: Language) -> str:
     return f"{name}.html" if lang == "en" else f"{name}.{lang}.html"
-
-
-def _write(path: Path, text: str) -> str:
-    with replacing(str(path)) as stream:
-        stream.write(text.encode(errors="backslashreplace"))
-    return str(path)
 
 
 def _index(titles: Mapping[str, Mapping[Language, str]], layers: set[str], lang: Language) -> str:

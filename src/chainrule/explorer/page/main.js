@@ -1,5 +1,6 @@
 // The page: what is selected, redrawn from the state.
 
+import { isTooLong, keptActs, remembering } from "./address.js";
 import { askPanel } from "./ask.js";
 import { button, html, math } from "./dom.js";
 import { exportPanel } from "./download.js";
@@ -16,7 +17,6 @@ import { trainingPanel } from "./training.js";
 import { flatOf, largest } from "./values.js";
 import { WORDS } from "./words.js";
 
-const LATER = 150;
 const TOLD = 8000;
 
 // `provided` give the modules of lines, and `runs` those that are compiled to WebAssembly.
@@ -213,24 +213,16 @@ export function start(root, payload, provided, runs) {
     remember();
   };
 
-  // The address follows a little later: browsers limit how often it changes.
-  let remembering = 0;
   const tellWidget = payload.tells ? teller(state, parent) : () => {};
-  const remember = () => {
-    clearTimeout(remembering);
-    remembering = setTimeout(() => {
-      tellWidget();
-      try {
-        history.replaceState(null, "", `#${state.fragment()}`);
-      } catch {
-        // a page within another may have no address of its own
-      }
-    }, LATER);
-  };
+  const remember = remembering(state, () => {
+    tellWidget();
+    addressed.textContent = isTooLong(state) ? app.say("too long") : "";
+  });
 
   // ---- drawing ---------------------------------------------------------------------------------------------------
 
   let told;
+  let addressed;
   let figure;
   let list;
   let status;
@@ -329,6 +321,7 @@ export function start(root, payload, provided, runs) {
     const title = payload.title[app.language];
     document.title = title;
     told = html("p", { class: "told", role: "status" });
+    addressed = html("p", { class: "caption addressed" }, isTooLong(state) ? app.say("too long") : "");
     figure = html("section", { class: "figure", "aria-label": app.say(state.structure.network ? "network" : "graph") });
     list = html("ol", { class: "lines" });
     status = html(
@@ -347,7 +340,7 @@ export function start(root, payload, provided, runs) {
       on: { click: () => setLanguage(app.language === "zh" ? "en" : "zh") },
     });
     root.replaceChildren(
-      html("header", {}, html("h1", {}, title), language, status, askPanel(app) ?? ""),
+      html("header", {}, html("h1", {}, title), language, status, addressed, askPanel(app) ?? ""),
       html("main", {}, html("div", { class: "beside" }, figure, training?.element ?? "", taken?.element ?? ""), html("section", { class: "derivation", "aria-label": app.say("gradient") }, list)),
       html("footer", {}, html("p", {}, app.say("keys")), html("p", {}, payload.verified[app.language]), html("p", {}, app.say("offline"))),
       dock(),
@@ -444,7 +437,7 @@ export function start(root, payload, provided, runs) {
     drawAll();
   });
 
-  state.restore(location.hash);
+  state.restore(location.hash, keptActs());
   drawAll();
   tellWidget();
   if (state.entry) app.point(state.entry.name, state.entry.index);

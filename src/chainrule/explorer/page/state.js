@@ -203,7 +203,8 @@ export function newState(payload, modules) {
     return true;
   };
 
-  state.fragment = () => {
+  // The fragment as `text`, and whether it is `lacking` the last of what was done.
+  state.address = () => {
     const { structure } = state;
     const parts = [["line", state.structure.lines[state.line].key]];
     if (state.entry) parts.push(["entry", `${state.entry.name}:${state.entry.index.join(".")}`]);
@@ -224,10 +225,10 @@ export function newState(payload, modules) {
       const after = state.acts[k + 1];
       if (act.kind === "data" && after?.kind === "data" && sameSizes(act.sizes, after.sizes)) continue;
       const next = written(act.kind === "train" ? ["train", `${act.count}@${act.rate}`] : act.kind === "data" ? ["data", packed(act)] : ["edit", `${act.name}:${act.at}:${act.value}`]);
-      if (text.length + next.length > LONGEST_FRAGMENT) break;
+      if (text.length + next.length > LONGEST_FRAGMENT) return { text, lacking: true };
       text += `&${next}`;
     }
-    return text;
+    return { text, lacking: false };
   };
 
   // The first sample that is not zero, of which a product shows nothing.
@@ -239,8 +240,8 @@ export function newState(payload, modules) {
     return shape.length < 2 || at < 0 ? 0 : Math.floor(at / shape[1]);
   };
 
-  // Restores a fragment; what does not fit the page is left out.
-  state.restore = (fragment) => {
+  // Restores a fragment; what does not fit the page is left out. Acts that were too long for it are `kept` elsewhere.
+  state.restore = (fragment, kept = null) => {
     const parts = fragment
       .replace(/^#/, "")
       .split("&")
@@ -272,7 +273,7 @@ export function newState(payload, modules) {
           acts.push({ kind: "edit", name, at: Number(at), value: Number(number) });
       }
     }
-    if (acts.length) replay(acts);
+    if (kept || acts.length) replay(kept ?? acts);
     const line = structure.lines.findIndex((each) => each.key === one("line"));
     state.line = Math.max(line, 0);
     const [name, index] = (one("entry") ?? "").split(":");
