@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.subprocesses import HANG, script
 
-from chainrule.files import FileError, check_writable, file_errors, replacing, scratch_folder
+from chainrule.files import FileError, check_writable, file_errors, filling, replacing, scratch_folder
 
 
 def write(path: Path, content: bytes) -> None:
@@ -241,3 +241,25 @@ def test_many_writers_of_one_file_never_disturb_each_other(tmp_path: Path) -> No
     content = path.read_bytes()
     assert content == content[:1] * 1000
     assert names(tmp_path) == {"file"}
+
+
+def _filled(path: Path, text: str, error: BaseException | None = None) -> None:
+    with filling(str(path)) as folder:
+        Path(folder, "index.html").write_text(text)
+        if error is not None:
+            raise error
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+def test_a_folder_that_fails_to_be_filled_is_as_before(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "pages"
+    with pytest.raises(FileError if isinstance(error, OSError) else KeyboardInterrupt):
+        _filled(path, "first", error)
+    assert [*tmp_path.iterdir()] == []
+    _filled(path, "first")
+    (path / "CNAME").write_text("own")
+    with pytest.raises(FileError if isinstance(error, OSError) else KeyboardInterrupt):
+        _filled(path, "second", error)
+    assert {each.name: each.read_text() for each in path.iterdir()} == {"index.html": "first", "CNAME": "own"}
+    _filled(path, "second")
+    assert {each.name: each.read_text() for each in path.iterdir()} == {"index.html": "second", "CNAME": "own"}

@@ -174,8 +174,8 @@ def scratch() -> Scratch:
 def filling(path: str) -> Iterator[str]:
     """A context manager for a new folder, whose files are put into the folder `path` when the block ends without error.
 
-    Until then, and if the block or the disk fails, `path` is unchanged, and none is made. Files that are in it and are not
-    written again stay. Ctrl-C waits until all files are in place. Raises FileError for system errors.
+    Until then, and if the block or the disk fails, `path` is unchanged, and none is made. Files that are in it and are
+    not written again stay. Ctrl-C waits until all files are in place. Raises FileError for system errors.
 
     >>> import os, tempfile
     >>> root = tempfile.TemporaryDirectory()

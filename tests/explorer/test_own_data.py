@@ -154,6 +154,31 @@ def test_a_table_is_pasted_trained_with_and_restored(browser: Browser, network: 
         assert visit.page.evaluate("explorer.state.point.loss") == loss
 
 
+def test_a_table_longer_than_an_address_returns_with_the_tab_and_is_asked_about(
+    browser: Browser, network: Path
+) -> None:
+    rows = "\n".join(f"{k / 7:.5f},{k * k % 31 / 9:.5f},{'elm' if k % 2 else 'oak'}" for k in range(200))
+    with visiting(browser, network) as visit:
+        page = visit.page
+        page.get_by_text("Your own table").click()
+        page.get_by_label("Rows of a table").fill(f"a,b,c\n{rows}")
+        assert page.locator(".addressed").inner_text() == ""
+        page.get_by_role("button", name="Use these rows").click()
+        page.get_by_text("longer than an address").wait_for()
+        given = page.evaluate("[...explorer.state.point.value('X').data]")
+        page.reload()
+        page.locator(".line.open").wait_for()
+        assert len(given) == 400
+        assert page.evaluate("[...explorer.state.point.value('X').data]") == given
+        page.locator(".quizzes").first.click()
+        for answer, shown in (("y - a2", ".reply:not(:empty)"), ("a2 - y", ".line.open .grid")):
+            page.locator(".line.open .typed").fill(answer)
+            page.keyboard.press("Enter")
+            page.locator(shown).first.wait_for()
+        assert page.evaluate("explorer.state.hidden.size") == 7
+        assert visit.is_quiet(), visit.complaints
+
+
 def test_a_file_is_dropped_and_columns_are_chosen(browser: Browser, network: Path, tmp_path: Path) -> None:
     (tmp_path / "trees.csv").write_text(TABLE)
     with visiting(browser, network) as visit:

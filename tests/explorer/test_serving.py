@@ -82,7 +82,7 @@ def test_a_formula_and_a_function_are_derived(server: Server) -> None:
         answer = derived(server, text, wrt=wrt)
         status, page = asked(server, part=answer["page"])
         assert status == 200
-        assert "The backward pass of L" in page
+        assert f"The backward pass of {'loss' if text == FUNCTION else 'L'}" in page
         assert "connect-src 'self'" in page
 
 
@@ -133,7 +133,11 @@ def test_a_page_sends_what_is_typed_and_opens_what_comes(server: Server) -> None
         page.keyboard.press("Control+Enter")
         page.wait_for_url(lambda url: url.startswith(server.url) and url.split("/")[-1].split("#")[0].isdigit())
         reach(page, "globalThis.explorer?.state !== undefined")
-        assert page.locator("h1").inner_text() == "The backward pass of L"
+        assert page.locator("h1").inner_text() == "The backward pass of loss"
+        page.locator(".quizzes").click()
+        page.locator(".line.open .typed").fill("2 r / n")
+        page.keyboard.press("Enter")
+        page.locator(".told").get_by_text("Right.").wait_for()
         assert page.locator(".checks").inner_text().startswith("✓")
         assert complaints == []
         page.close()
