@@ -46,6 +46,13 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
         "Xᵀ diag(1 − tanh(X w − y)²) X",
         lambda X, w, y: X.T @ np.diag(1 - np.tanh(X @ w - y) ** 2) @ X,
     ),
+    "exp(-norm(x - c)^2/2)": (
+        "x",
+        {"x": "n", "c": "n"},
+        "L · ((x − c) (x − c)ᵀ − I)",
+        lambda x, c: np.exp(-((x - c) @ (x - c)) / 2) * (np.outer(x - c, x - c) - np.eye(len(x))),
+    ),
+    "var(x)": ("x", {"x": "n"}, "(2/n) (I − (1/n) · 1 1ᵀ)", lambda x: 2 / len(x) * (np.eye(len(x)) - 1 / len(x))),
     "norm(x)^3": (
         "x",
         {"x": "n"},

@@ -6,6 +6,7 @@ import chainrule.calculus.collect
 import chainrule.calculus.norms
 
 # isort: split
+import chainrule.calculus.adjugates
 import chainrule.calculus.choices
 import chainrule.calculus.clipping
 import chainrule.calculus.convolutions

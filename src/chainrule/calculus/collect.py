@@ -29,7 +29,7 @@ from chainrule.calculus.terms import (
     with_common_factor,
     with_powers,
 )
-from chainrule.ir import Apply, Node, applies
+from chainrule.ir import Apply, Const, Node, applies
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -118,12 +118,23 @@ def _equal_factors(node: Apply) -> Node | None:
     """Write equal factors as a power; of an array only as a square, since other powers are slow."""
     if any(_is_repeated_number(operand) for operand in node.operands):  # its factors are equal no more
         return None
-    exponents = [abs(exponent) for _, exponent in factors(node).powers]
-    if max(exponents, default=1) not in range(2, 3 if node.type.ndim else POWER_LIMIT):
+    powers = factors(node).powers
+    largest = max((abs(exponent) for _, exponent in powers), default=1)
+    if largest not in range(2, 3 if node.type.ndim else POWER_LIMIT) or _written_factors(node) <= len(powers):
         return None
     result = with_powers(node)
     shorter = reading_cost(result) < reading_cost(node) and not divides_anew(node, result)
     return result if shorter else None
+
+
+def _written_factors(node: Node) -> int:
+    """Count the factors of a product as it is written, a power as one, without numbers."""
+    match node:
+        case Apply(Multiply() | Divide(), (x, y)):
+            return _written_factors(x) + _written_factors(y)
+        case Apply(Negate() | Broadcast() | Reshape(), (x,)):
+            return _written_factors(x)
+    return 0 if isinstance(node, Const) else 1
 
 
 def _is_repeated_number(node: Node) -> bool:

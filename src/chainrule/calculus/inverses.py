@@ -62,7 +62,7 @@ def _cancelled(links: Chain, place: int, inside: Chain) -> Chain | None:
     """Cancel the first factors inside the inverse at `place` with those that follow it."""
     found = 0
     while found < len(inside) and place + 1 + found < len(links):
-        if not _is_square(inside[found]) or not _same(inside[found], links[place + 1 + found]):
+        if not is_square(inside[found]) or not same_factor(inside[found], links[place + 1 + found]):
             break
         found += 1
     if not found:
@@ -80,11 +80,12 @@ def _inverse_of(links: Sequence[Link]) -> Chain:
     return ((Inverse()(product_of_chain(links)), False),) if links else ()
 
 
-def _is_square(link: Link) -> bool:
+def is_square(link: Link) -> bool:
+    """Whether a factor is a square matrix."""
     shape = link[0].type.shape
     return len(shape) == 2 and shape[0] == shape[1]
 
 
-def _same(one: Link, other: Link) -> bool:
+def same_factor(one: Link, other: Link) -> bool:
     """Whether two factors are equal; a symmetric matrix equals its transpose."""
     return one[0] is other[0] and (one[1] == other[1] or is_symmetric(one[0]))

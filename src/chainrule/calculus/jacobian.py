@@ -19,7 +19,7 @@ from chainrule.calculus.rules import RULES
 from chainrule.calculus.simplify import Simplifier, simplify
 from chainrule.calculus.symmetry import symmetric_rules
 from chainrule.calculus.terms import Term, common_factor, factors, product_of, with_powers
-from chainrule.ir import ArrayType, Const, Dim, Input, Node, dim_product, substitute
+from chainrule.ir import ArrayType, Const, Dim, Input, Node, SymbolicDim, dim_product, named_dim, substitute
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -366,7 +366,21 @@ def _added(summands: Sequence[Weighted], like: ArrayType, names: Mapping[Node, N
     terms = [(number, core) for core, number in collected.items()]
     if len(terms) > 1 and len(like.shape) == 2:
         terms = with_common_factors(terms, lambda inner: _added(inner, inner[0][1].type, names))
-    return _with_common_number([(factors(number), core) for number, core in terms], like)
+    return _with_common_number([(_by_sizes(factors(number)), core) for number, core in terms], like)
+
+
+def _by_sizes(term: Term) -> Term:
+    """Return a number with the factors n of sizes such as n·n apart, which terms may have in common."""
+    result = Term(term.number, ())
+    for factor, exponent in term.powers:
+        found: Term = Term(1, ((factor, exponent),))
+        match factor:
+            case Const(SymbolicDim(terms=((monomial, count),))) if len(monomial) > 1:
+                found = Term(count, ()).to_the(exponent)
+                for name in monomial:
+                    found = found.times(Term(1, ((Const(named_dim(name), factor.type), exponent),)))
+        result = result.times(found)
+    return result
 
 
 def _diagonals(parts: Sequence[_Part], like: ArrayType) -> list[Weighted]:

@@ -7,8 +7,8 @@ It is kept as a scalar, which is broadcast last.
 from __future__ import annotations
 
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
-from chainrule.calculus.rules import is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
-from chainrule.calculus.terms import Term, divides_anew, factors, operation_count, power_of
+from chainrule.calculus.rules import both_orders, is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
+from chainrule.calculus.terms import Term, divides_anew, factors, operation_count, power_of, with_lessened
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, parse_shape
 from chainrule.primitives import (
     Broadcast,
@@ -109,6 +109,24 @@ def _scalar_first(node: Apply) -> Node | None:
     return None
 
 
+@rule("x·(s/y) → s·(x/y)", Multiply, examples=lambda: [
+    some_x() * (_some_s() / Exp()(some_y())),
+    (_some_s() / Exp()(some_y())) * some_x(),
+    some_x() * Broadcast(parse_shape("n m"), (0,))(_some_s("n") / Exp()(some_y("n"))),
+])  # fmt: skip
+def _scalar_over(node: Apply) -> Node | None:
+    """Move a repeated scalar from above a fraction in front of the product with it."""
+    for x, quotient in both_orders(node):
+        if _as_scalar(x) is not None:
+            continue
+        match quotient:
+            case Apply(Divide(), (s, y)) if (scalar := scalar_of(s)) and _as_scalar(y) is None:
+                return repeated(scalar, node.type) * (x / y)
+            case Apply(Broadcast() as repeat, (Apply(Divide(), (s, y)),)) if s.type.ndim and (scalar := scalar_of(s)):
+                return repeated(scalar, node.type) * (x / repeat(y))
+    return None
+
+
 @rule("scalar out of a quotient", Divide, examples=lambda: [
     some_x() / _some_s(),
     (_some_s() * some_x()) / Exp()(some_y()),
@@ -146,7 +164,7 @@ def _one_coefficient(node: Apply) -> Node | None:
     quotient = _quotient(Term(abs(term.number), term.powers), node.type)
     result = quotient if term.number > 0 else Negate()(quotient)
     if all(exponent > 0 for _, exponent in term.powers):  # a product that begins with a name keeps its order
-        late = abs(term.number) != 1 and not isinstance(_first_factor(node), Const | Input)
+        late = abs(term.number) != 1 and not isinstance(_first_factor(node), Const)
         return result if late or operation_count(result) < operation_count(node) else None
     return None if result is node or divides_anew(node, result) else result
 
@@ -159,7 +177,7 @@ def _first_factor(node: Node) -> Node:
 
 def _quotient(term: Term, type_: ArrayType) -> Node:
     sides: list[Node | None] = [None if term.number == 1 else Const(term.number, type_), None]
-    for factor, exponent in term.powers:
+    for factor, exponent in with_lessened(term.powers):
         side = 0 if exponent > 0 else 1
         power, product = power_of(factor, abs(exponent)), sides[side]
         sides[side] = power if product is None else Multiply()(product, power)

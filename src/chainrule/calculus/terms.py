@@ -96,7 +96,7 @@ def terms_of(node: Node) -> list[Term]:
     return [factors(node)]
 
 
-def _with_lessened(powers: tuple[tuple[Node, int], ...]) -> tuple[tuple[Node, int], ...]:
+def with_lessened(powers: tuple[tuple[Node, int], ...]) -> tuple[tuple[Node, int], ...]:
     """Write x^y / x as x^(y − 1), which is also defined at x = 0."""
     found = dict(powers)
     for factor, exponent in powers:
@@ -114,7 +114,7 @@ def _as_it_is(node: Node) -> Node:
 
 
 def _product(number: float, powers: tuple[tuple[Node, int], ...], like: ArrayType) -> Node:
-    powers = _with_lessened(powers)
+    powers = with_lessened(powers)
     above, below = _powers([(f, e) for f, e in powers if not isinstance(f, Const)])
     size_above, size_below = _powers([(f, e) for f, e in powers if isinstance(f, Const)])
     scale: Node = Const(number, like)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from chainrule.calculus.chains import chain_of, product_of_chain, transposed_chain
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.rules import rule, with_operand
 from chainrule.calculus.simplify import simplify
+from chainrule.calculus.symmetry import is_symmetric
 from chainrule.ir import Apply, Node, parse_shape
 from chainrule.primitives import Add, Broadcast, Contract, Divide, Exp, Inverse, Multiply, Negate, Permute, Subtract
 
@@ -91,9 +93,15 @@ def _transpose_past_number(node: Apply) -> Node | None:
 @rule("(Xᵀ)⁻¹ → X⁻ᵀ", Inverse, examples=lambda: [
     Inverse()(_t(some_x("n n"))),
     Inverse()(_t(some_x("k n n"))),
+    Inverse()(_t(some_x("n n")) @ _t(some_y("n n"))),
+    Inverse()(Contract(((0, 1), (2, 0)), (1, 2))(some_x("n n"), some_y("n n"))),
 ])  # fmt: skip
 def _inverse_of_transpose(node: Apply) -> Node | None:
     match node:
         case Apply(Inverse(), (Apply(Permute(), (x,)) as turned,)) if turned is _t(x):
             return _t(Inverse()(x))
+        case Apply(Inverse(), (Apply(Contract()) as product,)) if product.type.ndim == 2:
+            links = chain_of(product)
+            if len(links) > 1 and all(turned and not is_symmetric(factor) for factor, turned in links):
+                return _t(Inverse()(product_of_chain(transposed_chain(links))))
     return None

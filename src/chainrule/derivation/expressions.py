@@ -36,6 +36,7 @@ from chainrule.primitives import (
     Cast,
     Commutation,
     Divide,
+    DivideNoNan,
     Fraction,
     Indexed,
     Infix,
@@ -191,25 +192,50 @@ def _with_ones(node: Apply, operands: list[Notation], sheet: Sheet) -> Notation 
 
 def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
     """Return `2/n · x` for a product with a repeated number, which is not written with ⊙, or None."""
+    if applies(node, Divide, DivideNoNan):
+        return _over_both(node, operands)
     if not applies(node, Multiply):
         return None
     for k, operand in enumerate(node.operands):
         if is_scale(operand) or _is_number_throughout(operand):
-            return _over(operand, operands[k], operands[1 - k]) or Infix("·", (operands[k], operands[1 - k]))
+            return (
+                _over(operand, operands[k], operands[1 - k])
+                or _numerator_scaled(operand, operands[k], operands[1 - k])
+                or Infix("·", (operands[k], operands[1 - k]))
+            )
     return None
+
+
+def _over_both(node: Apply, operands: Sequence[Notation]) -> Notation | None:
+    """Return `c / (s · x)` for a quotient c/s of numbers, repeated, over an array."""
+    above, below = operands
+    match node.operands[0]:
+        case Apply(Broadcast(axes=()), (Apply(Divide()),)) if isinstance(above, Fraction):
+            return Fraction(above.numerator, Infix("·", (above.denominator, below)))
+    return None
+
+
+def _numerator_scaled(scale: Node, coefficient: Notation, x: Notation) -> Notation | None:
+    """Return `c · x / y` for a number that depends on values, times a quotient of arrays."""
+    if is_scale(scale) or isinstance(coefficient, Fraction) or not isinstance(x, Fraction):
+        return None
+    return Fraction(Infix("·", (coefficient, x.numerator)), x.denominator)
 
 
 def _over(scale: Node, coefficient: Notation, x: Notation) -> Notation | None:
     """Return `c x / s` for a quotient of numbers c/s that is repeated, where s is more than a size."""
-    match scale:
-        case Apply(Broadcast(axes=()), (Apply(Divide(), (_, below)),)) if not is_scale(below):
-            pass
-        case _:
-            return None
-    if not isinstance(coefficient, Fraction) or isinstance(x, Fraction):
+    if not _repeats_a_quotient(scale) or not isinstance(coefficient, Fraction) or isinstance(x, Fraction):
         return None
     above = coefficient.numerator
     return Fraction(x if above == Number(1) else Infix("·", (above, x)), coefficient.denominator)
+
+
+def _repeats_a_quotient(node: Node) -> bool:
+    """Whether `node` repeats a quotient of numbers of which the lower one is more than a size."""
+    match node:
+        case Apply(Broadcast(axes=()), (Apply(Divide(), (_, below)),)):
+            return not is_scale(below)
+    return False
 
 
 def _holds_counts(node: Apply) -> bool:

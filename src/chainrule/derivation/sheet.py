@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
+from chainrule.calculus import is_scale
 from chainrule.derivation.contractions import is_by_indices, is_matrix_product
 from chainrule.derivation.factors import (
     ends,
@@ -40,12 +41,15 @@ from chainrule.primitives import (
     Mean,
     Min,
     Multiply,
+    Negate,
     Norm,
     Notation,
     Number,
     OverlapAdd,
     Postfix,
+    Subtract,
     Sum,
+    is_identity,
     transposed,
 )
 
@@ -185,6 +189,8 @@ class Sheet:
                 else self.sized(each)
                 for each in node.operands
             }
+        if applies(node, Add, Subtract) and any(map(_has_identity, node.operands)):
+            return {each: _filled_matrix(each, written[each]) for each in node.operands}
         extents = [self._extent(each, written) for each in node.operands]
         if _met(node, extents) is not None:
             return written
@@ -313,3 +319,20 @@ def repeats_number(node: Node) -> TypeGuard[Apply]:
         case Apply(Broadcast(axes=())):
             return node.type.ndim > 0
     return False
+
+
+def _has_identity(node: Node) -> bool:
+    """Whether the identity matrix is a term of a sum, possibly times a number."""
+    match node:
+        case Apply(Add() | Subtract(), terms):
+            return any(map(_has_identity, terms))
+        case Apply(Multiply(), (c, x)) if is_scale(c) or repeats_number(c):
+            return _has_identity(x)
+        case Apply(Negate(), (x,)):
+            return _has_identity(x)
+    return is_identity(node)
+
+
+def _filled_matrix(node: Node, shown: Notation) -> Notation:
+    """Return what is shown, of a number that fills a matrix as a product with ones."""
+    return filled(shown, 2) if shown != Number(1) and (is_scale(node) or repeats_number(node)) else shown

@@ -13,7 +13,7 @@ from chainrule.ir import OPERATORS, ArrayType, Const, Node, Operand, named_dim
 from chainrule.primitives.arithmetic import Square, divide, divide_no_nan, square
 from chainrule.primitives.base import Array, Elementwise, Example
 from chainrule.primitives.emitter import Scalars
-from chainrule.primitives.notation import Call, Infix, Notation, Number
+from chainrule.primitives.notation import Call, Infix, Notation, Number, Prefix
 from chainrule.primitives.notation import Power as PowerNotation
 from chainrule.primitives.replication import as_floats, broadcast_together
 from chainrule.primitives.ufunc import Ufunc
@@ -178,6 +178,9 @@ class LessOne(Elementwise):
         return (Const(1, result.type),)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        match operands[0]:
+            case Infix("−", (Number(1), y)):
+                return Prefix("−", y)
         return Infix("−", (operands[0], Number(1)))
 
     def lower(self, emit: Scalars[S], *operands: S) -> S:

@@ -9,6 +9,7 @@ from support.problems import (
     losses,
     networks,
     papers,
+    potentials,
     questions,
     regression,
     statistics,
@@ -18,7 +19,19 @@ from support.problems.problem import Problem
 
 CHAPTERS = {
     module.__name__.rpartition(".")[2]: module.CHAPTER
-    for module in (cookbook, vectors, regression, statistics, networks, courses, losses, gallery, questions, papers)
+    for module in (
+        cookbook,
+        vectors,
+        regression,
+        statistics,
+        networks,
+        courses,
+        losses,
+        gallery,
+        questions,
+        papers,
+        potentials,
+    )
 }
 PROBLEMS: dict[str, Problem] = {}
 for chapter in CHAPTERS.values():

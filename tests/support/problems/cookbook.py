@@ -20,15 +20,15 @@ formula(
     "det(A @ X @ B)",
     "A: n n; X: n n; B: n n",
     ADJUGATE,
-    X=("det(A X B) · X⁻ᵀ", "L · X⁻ᵀ", "Aᵀ adj(A X B)ᵀ Bᵀ"),
+    X=("det(A X B) · X⁻ᵀ", "L · X⁻ᵀ", "det(A) · det(B) · adj(X)ᵀ"),
 )
 formula(
     "det of a square form",
     "Matrix Cookbook (52)",
     "det(X' @ A @ X)",
     "X: n n; A: n n",
-    "u is the adjugate of Xᵀ A X, which also exists for a singular X",
-    X=("2 det(Xᵀ A X) · X⁻ᵀ", "2 L · X⁻ᵀ", "A X u + Aᵀ X uᵀ"),
+    ADJUGATE,
+    X=("2 det(Xᵀ A X) · X⁻ᵀ", "2 L · X⁻ᵀ", "2 det(X) · det(A) · adj(X)ᵀ"),
 )
 formula(
     "det of a form",
@@ -52,7 +52,7 @@ formula(
     "det(X @ X)",
     "X: n n",
     ADJUGATE,
-    X=("2 det(X X) · X⁻ᵀ", "2 L · X⁻ᵀ", "Xᵀ adj(u)ᵀ + adj(u)ᵀ Xᵀ"),
+    X=("2 det(X X) · X⁻ᵀ", "2 L · X⁻ᵀ", "2 det(X) · adj(X)ᵀ"),
 )
 
 # 2.2 Derivatives of an inverse

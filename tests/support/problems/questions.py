@@ -19,7 +19,7 @@ formula(
     "det(A @ X @ B)",
     "A: n n; X: n n; B: n n",
     "the adjugate is det(A X B) (A X B)⁻¹, and is there where the inverse is not",
-    X="Aᵀ adj(A X B)ᵀ Bᵀ",
+    X=("Aᵀ adj(A X B)ᵀ Bᵀ", "det(A) · det(B) · adj(X)ᵀ"),
 )
 formula(
     "trace with the matrix twice",

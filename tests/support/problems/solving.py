@@ -23,7 +23,10 @@ Array = NDArray[Any]
 WIDE = 2_000
 STEP = 2.0**-12
 NUMPY = {
-    **{name: getattr(np, name) for name in ("sum", "mean", "abs", "exp", "log", "sqrt", "sin", "cosh", "max", "diag")},
+    **{
+        name: getattr(np, name)
+        for name in ("sum", "mean", "abs", "exp", "log", "sqrt", "sin", "cos", "cosh", "max", "diag")
+    },
     **{name: getattr(np, name) for name in ("std", "outer")},
     **{name: getattr(np.linalg, name) for name in ("norm", "inv", "det")},
     **{name: getattr(cr, name) for name in ("sigmoid", "logsumexp", "log_sigmoid")},

@@ -68,11 +68,10 @@ class Differentials:
     @cached_property
     def names(self) -> Mapping[Node, Node]:
         """The symbol of each equation by its value, except where a name stands for an input or a number."""
-        return {
-            stage.expression: stage.symbol
-            for stage in self.record.backward.stages
-            if isinstance(stage.expression, Apply)
-        }
+        stages = [stage for stage in self.record.backward.stages if isinstance(stage.expression, Apply)]
+        simplified = {self._simplified(stage.expression): stage.symbol for stage in stages}
+        found: dict[Node, Node] = {value: symbol for value, symbol in simplified.items() if isinstance(value, Apply)}
+        return found | {stage.expression: stage.symbol for stage in stages}
 
 
 class Changes(ABC):
