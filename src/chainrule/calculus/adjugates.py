@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from chainrule.calculus.chains import Chain, chain_of, product_of_chain, transposed_chain
-from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.inverses import is_square, same_factor
 from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.rules import rule
 from chainrule.calculus.scalars import repeated
 from chainrule.ir import Apply, Node
 from chainrule.primitives import Adjugate, Contract, Determinant, Permute, identity
+
+_DETERMINANT_APART = 1
+"""What a product may be longer to read where a factor is left as a number in front and in no other place."""
 
 
 def _adjugate(x: Node) -> Node:
@@ -26,10 +29,10 @@ def _t(x: Node) -> Node:
     (some_x("n n") @ some_x("n n")) @ _adjugate(some_x("n n") @ (some_x("n n") @ some_x("n n"))),
     _t(some_x("n n")) @ _t(_adjugate(some_x("n n") @ some_y("n n"))),
     _adjugate(some_x("n n")) @ (some_x("n n") @ some_y("n m")),
-    _adjugate(some_x("n n") @ some_y("n n")) @ (some_x("n n") @ some_y("n")),
+    _adjugate(some_x("n n") @ some_y("n n")) @ (some_x("n n") @ some("z", "n")),
 ])  # fmt: skip
 def _adjugate_meets_factor(node: Apply) -> Node | None:
-    """Cancel adjacent factors of square matrices, of which adj(A B) is adj(B) adj(A), where that is shorter to read."""
+    """Cancel adjacent factors of square matrices, of which adj(A B) is adj(B) adj(A)."""
     links = chain_of(node)
     for place, (factor, turned) in enumerate(links):
         match factor:
@@ -47,7 +50,8 @@ def _adjugate_meets_factor(node: Apply) -> Node | None:
             number, chain = result
             product = product_of_chain(chain) if chain else identity(node.type.shape[0], node.type.dtype)
             found = repeated(number, product.type) * product
-            return found if found.type == node.type and reading_cost(found) <= reading_cost(node) else None
+            longer = reading_cost(found) > reading_cost(node) + _DETERMINANT_APART
+            return None if longer or found.type != node.type else found
     return None
 
 

@@ -109,6 +109,17 @@ def _scalar_first(node: Apply) -> Node | None:
     return None
 
 
+@rule("a·(a·x) → a²·x for a number a", Multiply, examples=lambda: [_some_number() * (_some_number() * some_x())])
+def _number_twice(node: Apply) -> Node | None:
+    match node:
+        case Apply(
+            Multiply(),
+            (Apply(Broadcast(axes=()), (a,)), Apply(Multiply(), (Apply(Broadcast(axes=()), (b,)), x))),
+        ) if a is b:
+            return repeated(a**2, node.type) * x
+    return None
+
+
 @rule("x·(s/y) → s·(x/y)", Multiply, examples=lambda: [
     some_x() * (_some_s() / Exp()(some_y())),
     (_some_s() / Exp()(some_y())) * some_x(),

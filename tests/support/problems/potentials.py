@@ -98,7 +98,7 @@ formula(
     "Hellinger distance", "Tsybakov (2009), 2.4", "0.5*sum((sqrt(p) - sqrt(q))^2)", "p: n; q: n", NAMED, p="½ u / √p"
 )
 formula(
-    "α-divergence",
+    "divergence of order α",
     "Amari (2016), 3.5",
     "sum(p^a .* q^(1 - a))",
     "p: n; q: n; a: ",
