@@ -36,7 +36,7 @@ def _adjugate_meets_factor(node: Apply) -> Node | None:
     links = chain_of(node)
     for place, (factor, turned) in enumerate(links):
         match factor:
-            case Apply(Adjugate(), (x, _)) if x.type.ndim == 2:
+            case Apply(Adjugate(), (x, determinant)) if x.type.ndim == 2:
                 inside = chain_of(x, turned)
             case _:
                 continue
@@ -48,6 +48,7 @@ def _adjugate_meets_factor(node: Apply) -> Node | None:
             result = None if mirrored is None else (mirrored[0], transposed_chain(mirrored[1]))
         if result is not None:
             number, chain = result
+            number = determinant if len(inside) == 1 else number
             product = product_of_chain(chain) if chain else identity(node.type.shape[0], node.type.dtype)
             found = repeated(number, product.type) * product
             longer = reading_cost(found) > reading_cost(node) + _DETERMINANT_APART

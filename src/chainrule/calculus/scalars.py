@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import both_orders, is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
+from chainrule.calculus.stages import COTANGENT
 from chainrule.calculus.terms import Term, divides_anew, factors, operation_count, power_of, with_lessened
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, parse_shape
 from chainrule.primitives import (
@@ -175,9 +176,14 @@ def _one_coefficient(node: Apply) -> Node | None:
     quotient = _quotient(Term(abs(term.number), term.powers), node.type)
     result = quotient if term.number > 0 else Negate()(quotient)
     if all(exponent > 0 for _, exponent in term.powers):  # a product that begins with a name keeps its order
-        late = abs(term.number) != 1 and not isinstance(_first_factor(node), Const)
+        late = abs(term.number) != 1 and not _leads(_first_factor(node))
         return result if late or operation_count(result) < operation_count(node) else None
     return None if result is node or divides_anew(node, result) else result
+
+
+def _leads(node: Node) -> bool:
+    """Whether a factor stands before a number: another number, or ∂L/∂u in a chain."""
+    return isinstance(node, Const) or (isinstance(node, Input) and node.name.startswith(COTANGENT))
 
 
 def _first_factor(node: Node) -> Node:
