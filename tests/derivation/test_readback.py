@@ -13,7 +13,7 @@ from support.gallery_samples import derived
 from support.printed_programs import FORMS, SCRIPTS, misreadings, run
 
 import chainrule as cr
-from chainrule.derivation import expressions, factors, lookups
+from chainrule.derivation import expressions, factors, lookups, sheet
 from chainrule.derivation.boxes import Box
 from chainrule.derivation.constants import Constants, described
 from chainrule.derivation.latex import LatexWriter
@@ -357,10 +357,10 @@ def _reversed(original: Any) -> Any:
 
 
 CORRUPTIONS: dict[str, tuple[str, list[tuple[Any, str, Any]]]] = {
-    "a new axis": ("pairwise", [(expressions, "with_new_axes", _spread_without_axes)]),
+    "a new axis": ("pairwise", [(sheet, "with_new_axes", _spread_without_axes)]),
     "a repetition": (
         "differences",
-        [(expressions._Sheet, "spread", _repeated_in_silence), (factors, "repetition", _unsaid)],
+        [(sheet.Sheet, "spread", _repeated_in_silence), (factors, "repetition", _unsaid)],
     ),
     "the name of a constant": ("two constants", [(Constants, "of", _one_constant)]),
     "brackets in text": ("chain", [(TextWriter, "bracketed", _without_brackets)]),
