@@ -14,7 +14,19 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, coldstart, cycles, estimators, javascript, machine, page, scaling, tables, training
+from benchmarks import (
+    accelerators,
+    chart,
+    coldstart,
+    cycles,
+    estimators,
+    javascript,
+    machine,
+    page,
+    scaling,
+    tables,
+    training,
+)
 from benchmarks.grading import mutants, variants
 from benchmarks.jobs import JOBS
 from benchmarks.measure import BenchmarkError
@@ -61,6 +73,7 @@ BENCHMARKS = {
     "javascript": Benchmark(javascript.run, javascript.text),
     "cycles": Benchmark(cycles.run, cycles.text),
     "page": Benchmark(page.run, page.text),
+    "accelerators": Benchmark(accelerators.run, accelerators.text),
     **GRADING,
     "accuracy": Benchmark(accuracy, lambda report: str(report["table"])),
 }

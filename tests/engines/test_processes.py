@@ -90,16 +90,18 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
     """Cut, skewed clocks, a validation, Ctrl-C, errors and other arguments in one: see `support.training_together`."""
     first, second = outputs(2, [sys.executable, training_together.__file__], tmp_path)
     assert "whole" in first
-    alike = ("whole", "patience", "stopped", "interrupted", "diverged", "other", "LBFGS")
+    alike = ("whole", "patience", "stopped", "interrupted", "own rows", "reductions", "diverged", "other", "LBFGS")
     lines = [[line for line in text.splitlines() if line.startswith(alike)] for text in (first, second)]
-    assert len(lines[0]) == 9
+    assert len(lines[0]) == 11
     assert lines[0] == lines[1]
     assert "interrupted interrupted" in first
     assert "stopped stopped" in first
     assert "diverged diverged" in first
+    assert "reductions 1\n" in first
     for message in (
         "NaN in one's rows ProcessError process 1 of 2 has ended the run by an error or interrupt, which it shows",
         "a callback stopped",
+        "a batch EngineError batches of 25 rows do not divide over 2 devices that have their own rows; give a batch_size",
         "other seeds ProcessError process 1 has other settings or position than process 0",
         "other parameters ProcessError process 1 has other parameters",
         "other rows ProcessError process 1 has 202 rows, and process 0 has 203; give all the same rows",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import sys
 import time
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 import chainrule as cr
 from chainrule.engines import ProcessError, get_engine
+from chainrule.engines.xla.dependency import wide
+from chainrule.engines.xla.session import XlaSession
 
 ROWS, BATCH = 203, 24
 rng = np.random.default_rng(0)
@@ -60,6 +63,22 @@ def refused(what: str, call: Callable[[], object], *errors: type[Exception]) -> 
         raise AssertionError(f"{what} was not refused")
 
 
+def reductions() -> int:
+    """Return the number of collectives in a compiled step of a network, without those of the last batch."""
+
+    def plain(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        return cr.cross_entropy(np.tanh(X @ W1 + b1) @ W2 + b2, y)
+
+    rows = {name: array[:200] for name, array in DATA.items()}
+    session = cr.begin_training(plain, PARAMS, rows, cr.Adam(0.01), 20, engine="xla")._session
+    assert isinstance(session, XlaSession)
+    with wide():
+        arrays = session._ahead(1, 0, None).arrays
+        lowered = session._execute.lower(session._state, arrays, np.int64(0), np.int64(1))  # type: ignore[attr-defined]
+        text = lowered.compile().as_text()
+    return len(re.findall(r" (?:all|reduce|collective)-\w+(?:-start)?\(", text))
+
+
 def skewed() -> None:
     """Let the clocks of this process run faster than others, from another time on."""
     for name in ("perf_counter", "monotonic"):
@@ -103,6 +122,22 @@ def main() -> None:
     kind = cr.TrainingError if last else ProcessError
     refused(f"NaN in one's rows{' (mine)' * last}", lambda: cr.fit(loss, PARAMS, spoilt, engine="xla"), kind)
     near(fitted().params, native.params)
+
+    cut = np.array([0, 150, ROWS])  # rows 101 to 149 are sent to process 1
+    mine = {name: array[cut[processes.number] : cut[processes.number + 1]] for name, array in DATA.items()}
+    own = cr.fit(loss, PARAMS, cr.OwnRows(mine), cr.Adam(0.01, clip_norm=1.0), 6, BATCH, 3, engine="xla")
+    order = cr.DividedOrder(ROWS, BATCH, devices=2, seed=3)
+    orders = np.stack([order(epoch) for epoch in range(6)])
+    np.testing.assert_array_equal(np.sort(orders), np.tile(np.arange(ROWS), (6, 1)))
+    alone = cr.begin_training(loss, PARAMS, DATA, cr.Adam(0.01, clip_norm=1.0), BATCH, 3)
+    np.testing.assert_allclose(own.history["loss"], alone.advance(6, order=orders).losses, rtol=1e-12)
+    near(own.params, alone.params)
+    said("own rows", bits(own.params))
+    refused("a batch", lambda: cr.fit(loss, PARAMS, cr.OwnRows(mine), batch_size=25, engine="xla"), cr.EngineError)
+    whole_batch = cr.fit(loss, PARAMS, cr.OwnRows(mine), cr.SGD(0.1), 2, engine="xla")
+    near(whole_batch.params, cr.fit(loss, PARAMS, DATA, cr.SGD(0.1), 2).params)
+    near(cr.fit(loss, PARAMS, cr.OwnRows(mine), cr.SGD(0.1), 2, engine="xla").params, whole_batch.params)
+    said("reductions", reductions())
 
     def broken(done: int, _: object) -> None:
         if last and done > 2:

@@ -8,6 +8,7 @@ from functools import cache
 
 from chainrule.engines.divergence import GROWTH, exploded, first_loss, first_non_finite
 from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position, Run
+from chainrule.engines.parts import joint_order
 from chainrule.engines.processes import ProcessError, Processes
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.session import Engine, Session
@@ -94,6 +95,7 @@ __all__ = [
     "first_non_finite",
     "get_engine",
     "join_processes",
+    "joint_order",
     "permutation",
     "wasm_module",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -39,7 +40,9 @@ def first_loss(run: Run) -> float:
     """Return the mean loss at the beginning of a run over a sample of batches from all parts of the data."""
     loop, size = run.loop, run.loop.batch_sizes[0]
     loss = Program(loop.step.inputs, loop.step.outputs[:1], loop.step.names)
-    starts = np.arange(0, loop.row_count - size + 1, size)
+    starts = np.arange(0, run.rows_here - size + 1, size)
+    if not starts.size:
+        return math.inf  # a process with less than a batch leaves it to the others
     chosen = starts[np.linspace(0, len(starts) - 1, min(len(starts), MOST_BATCHES)).astype(int)]
     values = []
     for start in chosen.tolist():

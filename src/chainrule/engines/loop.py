@@ -112,16 +112,16 @@ class Loop:
         return expected
 
     def prepare(
-        self, state: Mapping[str, Array], data: Mapping[str, Array]
+        self, state: Mapping[str, Array], data: Mapping[str, Array], rows: int
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Return checked copies of `state`, and `data` converted only if necessary.
+        """Return checked copies of `state`, and `data`, of so many rows, converted only if necessary.
 
         Raises ShapeError or ProgramError.
         """
         copies = self._copies("state", self.state, state)
         names = (*self.rows, *self.constants)
         _check_names("data", names, data)
-        data_arrays = {name: in_place(self._shaped(name, data[name]), self._expected[name][1]) for name in names}
+        data_arrays = {name: in_place(self._shaped(name, data[name], rows), self._expected[name][1]) for name in names}
         self._check_indices({**copies, **data_arrays})
         return copies, data_arrays
 
@@ -165,8 +165,9 @@ class Loop:
             name: np.array(self._shaped(name, given[name]), dtype=self._expected[name][1], order="C") for name in names
         }
 
-    def _shaped(self, name: str, value: Array) -> Array:
+    def _shaped(self, name: str, value: Array, rows: int | None = None) -> Array:
         shape, _ = self._expected[name]
+        shape = (rows, *shape[1:]) if rows is not None and name in self.rows else shape
         if np.shape(value) != shape:
             raise ShapeError(f"{name} has the shape {np.shape(value)}; the run expects {shape}")
         return value
@@ -201,7 +202,8 @@ class Run:
     """A loop with its arrays: the initial `state`, and `data`, the arrays named in `rows` and `constants`.
 
     `position` is where an earlier run stopped that left this `state`. The results are then bitwise equal to those of an
-    uninterrupted run.
+    uninterrupted run. With `parts`, the numbers of rows that each process has, the rows in `data` are those of this
+    process alone.
     """
 
     loop: Loop
@@ -209,14 +211,20 @@ class Run:
     data: Mapping[str, Array]
     seed: int
     position: Position = START
+    parts: tuple[int, ...] | None = None
+
+    @property
+    def rows_here(self) -> int:
+        """The number of rows in `data`."""
+        return self.loop.row_count if self.parts is None else len(self.data[self.loop.rows[0]])
 
     def checked(self) -> Run:
         """Return this run with `state` copied and checked, and `data` converted only if necessary.
 
         Raises ShapeError or ProgramError for arrays that do not fit the loop.
         """
-        state, data = self.loop.prepare(self.state, self.data)
-        return Run(self.loop, state, data, self.seed, self.loop.checked_position(self.position))
+        state, data = self.loop.prepare(self.state, self.data, self.rows_here)
+        return Run(self.loop, state, data, self.seed, self.loop.checked_position(self.position), self.parts)
 
 
 @dataclass(frozen=True, eq=False)

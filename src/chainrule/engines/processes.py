@@ -34,6 +34,10 @@ class Processes:
         """
         return list(numbers)
 
+    def each(self, what: str, number: float) -> list[float]:
+        """Return the number of every process; raises what `agreed` raises."""
+        return [number]
+
     def anywhere(self, what: str, flag: bool) -> bool:
         """Return whether `flag` is true in any process; raises what `agreed` raises."""
         return flag

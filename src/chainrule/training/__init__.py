@@ -14,7 +14,7 @@ from chainrule.training.errors import (
 from chainrule.training.fitting import begin_training, fit
 from chainrule.training.lbfgs import LBFGS, LBFGSSession
 from chainrule.training.optimizers import SGD, Adam, AdamW, MomentumSGD, NAdam, Optimizer, RMSprop, UncorrectedAdam
-from chainrule.training.orders import BlockOrder
+from chainrule.training.orders import BlockOrder, DividedOrder, OwnRows
 from chainrule.training.result import FitResult
 from chainrule.training.runs import open_session, step_program, traced_loss
 from chainrule.training.session import TrainingSession
@@ -32,11 +32,13 @@ __all__ = [
     "BroadcastWarning",
     "Curve",
     "DivergenceWarning",
+    "DividedOrder",
     "FitResult",
     "LBFGSSession",
     "MomentumSGD",
     "NAdam",
     "Optimizer",
+    "OwnRows",
     "Position",
     "RMSprop",
     "TrainingError",

@@ -34,6 +34,7 @@ from chainrule.training.errors import BroadcastWarning, TrainingError
 from chainrule.training.implicit import IMPLICIT, SEED, STEP, seed_value
 from chainrule.training.lbfgs import LBFGS, LBFGSSession
 from chainrule.training.optimizers import Optimizer
+from chainrule.training.orders import OwnRows
 from chainrule.training.session import TrainingSession, checked_start
 from chainrule.training.updates import Update, first_memory, hyperparameter_values, starting_memory, update_program
 from chainrule.words import warn_caller
@@ -90,7 +91,13 @@ def _opened(
     start: Sequence[float],
 ) -> TrainingSession | LBFGSSession:
     """Create the run on an engine."""
-    arguments = read_arguments(loss, params, data, constants or {})
+    own = isinstance(data, OwnRows)
+    arguments = read_arguments(loss, params, data.data if isinstance(data, OwnRows) else data, constants or {})
+    parts: tuple[int, ...] | None = None
+    if own and runner.processes.count > 1:
+        if not arguments.rows:
+            raise TrainingError("OwnRows has no rows; give each process some, or leave it out")
+        parts = tuple(map(int, runner.processes.each("the number of rows", arguments.row_count)))
     loss = arguments.loss
     session: TrainingSession | LBFGSSession
     if isinstance(optimizer, LBFGS):
@@ -103,7 +110,8 @@ def _opened(
         fixed = {**arguments.rows, **arguments.constants}
         session = LBFGSSession(program, optimizer, arguments.params, fixed, seed, runner, arguments.tree)
     else:
-        loop, doubt = loop_for(loss, arguments, optimizer, batch_size, bool(shuffle))
+        rows = arguments.row_count if parts is None else sum(parts)
+        loop, doubt = loop_for(loss, arguments, optimizer, batch_size, bool(shuffle), rows)
         memory = starting_memory(optimizer, arguments.params, STEP.name in loop.state, optimizer_state)
         there = checked_start(start, loop.steps_per_epoch)
         if optimizer_state is None and memory and there != START:
@@ -113,7 +121,7 @@ def _opened(
             )
         numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
         fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
-        run = Run(loop, {**arguments.params, **memory}, fixed, seed, there)
+        run = Run(loop, {**arguments.params, **memory}, fixed, seed, there, parts)
         session = TrainingSession(run, tuple(arguments.params), optimizer, runner.begin(run, threads), arguments.tree)
     if doubt is not None:
         warn_caller(doubt, BroadcastWarning)
@@ -130,9 +138,16 @@ def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | No
 
 
 def loop_for(
-    loss: Loss, arguments: Arguments, optimizer: Optimizer, batch_size: int | None, shuffle: bool
+    loss: Loss,
+    arguments: Arguments,
+    optimizer: Optimizer,
+    batch_size: int | None,
+    shuffle: bool,
+    rows: int | None = None,
 ) -> tuple[Loop, str | None]:
     """Return the loop for these arguments (the same object for the same programs), and an optional warning.
+
+    `rows` is their number in all processes, by default that of the arguments.
 
     A function is traced each time, since it may read variables that have changed, and so is the optimizer's array code.
     Nodes are interned, so unchanged code gives the same nodes, by which the earlier loop is found. A Program is
@@ -140,8 +155,9 @@ def loop_for(
     """
     memory = {slot: _type_of(array) for slot, array in first_memory(optimizer, arguments.params).items()}
     update = update_program(optimizer, {name: _type_of(array) for name, array in arguments.params.items()}, memory)
-    batch_size = min(batch_size or arguments.row_count, arguments.row_count)
-    remainder = arguments.row_count % batch_size
+    rows = arguments.row_count if rows is None else rows
+    batch_size = min(batch_size or rows, rows)
+    remainder = rows % batch_size
     sizes = [batch_size, remainder] if remainder else [batch_size]
     called: dict[int, Program] = {}
     if not isinstance(loss, Program) or loss.demands:
@@ -154,6 +170,7 @@ def loop_for(
         update.program.outputs,
         batch_size,
         shuffle,
+        rows,
         arguments.dtype,
         tuple(arguments.params),
         tuple(arguments.rows),
@@ -168,9 +185,7 @@ def loop_for(
         state = [node.name for node in (*update.parameters, *update.remembered)]
         state += [STEP.name] if STEP.name in inputs else []
         constants = [*arguments.constants, *(name for name in inputs if name not in {*arrays, *state})]
-        loop = Loop(
-            tuple(state), tuple(arguments.rows), tuple(constants), steps, arguments.row_count, batch_size, shuffle
-        )
+        loop = Loop(tuple(state), tuple(arguments.rows), tuple(constants), steps, rows, batch_size, shuffle)
         return loop, crossed_rows(loss, arguments, programs[batch_size], batch_size)
 
     return _loops.made(key, make)

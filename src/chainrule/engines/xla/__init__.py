@@ -7,6 +7,7 @@
 `joining`    their connections; `ending`, of this process when another one is gone
 `agreement`  numbers that they exchange; `sameness` compares what they were given
 `placement`  on which devices arrays are kept
+`own_rows`   runs in which each process has its own rows
 `loop`       a run as one executable, for any number of steps
 `session`    calls of that executable, and their outcomes
 `engine`     compilation, and its cache

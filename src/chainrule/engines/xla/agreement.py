@@ -36,6 +36,9 @@ class Agreement(Processes):
     def agreed(self, what: str, *numbers: float) -> list[float]:
         return self.rows(what, numbers)[0] if self.count > 1 else list(numbers)
 
+    def each(self, what: str, number: float) -> list[float]:
+        return [row[0] for row in self.rows(what, [number])] if self.count > 1 else [number]
+
     def anywhere(self, what: str, flag: bool) -> bool:
         return any(row[0] for row in self.rows(what, [flag])) if self.count > 1 else flag
 

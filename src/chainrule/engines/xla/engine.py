@@ -13,8 +13,9 @@ from chainrule.engines.session import Engine
 from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import jax, wide
 from chainrule.engines.xla.joining import connected, join
-from chainrule.engines.xla.loop import compiled_run
+from chainrule.engines.xla.loop import common_batch, compiled_run
 from chainrule.engines.xla.lowerings import evaluated
+from chainrule.engines.xla.own_rows import OwnRowsSession, check_parts, own_batch
 from chainrule.engines.xla.placement import Placement, read
 from chainrule.engines.xla.sameness import check_same
 from chainrule.engines.xla.session import XlaSession
@@ -62,7 +63,12 @@ class XlaEngine(Engine):
         checked, loop = run.checked(), run.loop
         steps = tuple((size, loop.steps[size].inputs, loop.steps[size].outputs) for size in loop.batch_sizes)
         key = steps, loop.state, loop.rows, loop.constants, loop.row_count, loop.shuffles
-        execute = self._loops.made(key, lambda: compiled_run(loop, self._placement))
+        own = run.parts is not None
         with self.processes.together():
+            if own:
+                check_parts(loop, self._placement)
             check_same(self.processes, checked)
-            return XlaSession(execute, checked, self._placement, self.processes)
+            batch_of = own_batch(loop, self._placement) if own else common_batch
+            execute = self._loops.made((key, own), lambda: compiled_run(loop, self._placement, batch_of))
+            made = OwnRowsSession if own else XlaSession
+            return made(execute, checked, self._placement, self.processes)

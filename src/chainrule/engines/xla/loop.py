@@ -6,7 +6,7 @@ Every step of a run is executed by the same code, however the run is divided int
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from chainrule.engines.loop import Loop
 from chainrule.engines.xla.dependency import jax, jnp, lax
@@ -21,7 +21,8 @@ MOST_STEPS = 2**14
 class Arrays(NamedTuple):
     """The arrays that a call reads: the rows, the constants, and the order of the rows in each epoch of the call.
 
-    `order` has the shape (epochs, rows); None if rows are taken as they are.
+    `order` has the shape (epochs, rows); None if rows are taken as they are. If each device has its own rows, the shape
+    is (epochs, devices, rows of a device).
     """
 
     rows: tuple[Any, ...]
@@ -41,7 +42,12 @@ class Progress(NamedTuple):
     finite: Any
 
 
-def compiled_run(loop: Loop, placement: Placement) -> Callable[[tuple[Any, ...], Arrays, Any, Any], Progress]:
+Batch: TypeAlias = Callable[[Arrays, Any, Any, int], Sequence[Any]]
+
+
+def compiled_run(
+    loop: Loop, placement: Placement, batch_of: Batch
+) -> Callable[[tuple[Any, ...], Arrays, Any, Any], Progress]:
     """Return `run(state, arrays, first, last)`, which executes the steps from `first` up to `last`.
 
     It ends early, after a step with a non-finite loss. At the end, `finite` also covers the state.
@@ -52,7 +58,7 @@ def compiled_run(loop: Loop, placement: Placement) -> Callable[[tuple[Any, ...],
     def run(state: tuple[Any, ...], arrays: Arrays, first: Any, last: Any) -> Progress:
         def step(progress: Progress, size: int) -> Progress:
             epoch, place = progress.number // loop.steps_per_epoch, progress.number % loop.steps_per_epoch
-            batch = _batch(arrays, epoch, place * full, size)
+            batch = batch_of(arrays, epoch, place * full, size)
             rows = [lax.with_sharding_constraint(each, placement.of_batch(size)) for each in batch]
             values = dict(zip(loop.rows, rows, strict=True)) | dict(zip(loop.constants, arrays.constants, strict=True))
             loss, *following = _applied(loop.steps[size], dict(zip(loop.state, progress.state, strict=True)) | values)
@@ -84,8 +90,8 @@ def compiled_run(loop: Loop, placement: Placement) -> Callable[[tuple[Any, ...],
     return compiled
 
 
-def _batch(arrays: Arrays, epoch: Any, start: Any, size: int) -> Sequence[Any]:
-    """Return the rows of a batch."""
+def common_batch(arrays: Arrays, epoch: Any, start: Any, size: int) -> Sequence[Any]:
+    """Return the rows of a batch of a table that every device has; the batch begins at a place of the order."""
     if arrays.order is None:
         whole = all(each.shape[0] == size for each in arrays.rows)
         return arrays.rows if whole else [lax.dynamic_slice_in_dim(each, start, size) for each in arrays.rows]

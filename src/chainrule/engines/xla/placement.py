@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from chainrule.engines.xla.dependency import jax
 from chainrule.engines.xla.ending import end_process
 
 ROWS = "rows"
+T = TypeVar("T")
 
 
 class Placement:
@@ -26,9 +27,11 @@ class Placement:
         self.replicated = self._sharding()
         self.divided = self._sharding(ROWS)
         """The first axis in equal parts, one for each device."""
+        self.second_divided = self._sharding(None, ROWS)
         owners = [device.process_index for device in self.mesh.devices.flat]
         self.processes, self.process = len(set(owners)), jax.process_index()
         self.devices_here = owners.count(self.process)
+        self._chosen = jax.jit(lambda rows, place: rows[place], out_shardings=self.replicated)
         if self.devices_here * self.processes != self.count:
             raise EngineError(
                 f"process {self.process} has {self.devices_here} of {self.count} devices of {self.processes} "
@@ -51,6 +54,23 @@ class Placement:
         """Return an array of one row for each device, of which every process gives that of its own devices."""
         rows = np.broadcast_to(row, (self.devices_here, *row.shape))
         return jax.make_array_from_process_local_data(self.divided, rows)
+
+    def put(self, sharding: Any, local: Array) -> Any:
+        """Return an array of which every process gives the part of its own devices."""
+        return jax.make_array_from_process_local_data(sharding, local)
+
+    def here(self, each: Sequence[T]) -> Sequence[T]:
+        """Return those of the devices of this process, of one for each device."""
+        first = self.process * self.devices_here
+        return each[first : first + self.devices_here]
+
+    def sent(self, giver: int, data: bytes, size: int) -> bytes:
+        """Return at most `size` bytes that one process gives to all; the others give none."""
+        words = np.zeros(-(-size // 4), np.uint32)
+        words.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)
+        with self.calling():
+            gathered = read(self._chosen(self.own(words), np.int32(giver * self.devices_here)))
+        return bytes(gathered.tobytes())
 
     def of_batch(self, rows: int) -> Any:
         """Return how a batch of that many rows is kept."""

@@ -30,7 +30,7 @@ ORDERED = 2**22
 
 
 @dataclass(frozen=True, eq=False)
-class _Ahead:
+class Ahead:
     """The steps that the next calls may take: whole epochs, with the order of their rows."""
 
     first_epoch: int
@@ -50,13 +50,16 @@ class XlaSession(Session):
     ) -> None:
         super().__init__(run, processes)
         self._agreement = processes
-        self._execute, self._placement = execute, placement
+        self._execute, self._placement, self._parts = execute, placement, run.parts
         with wide():
             self._state = tuple(placement.copied(run.state[name]) for name in run.loop.state)
-            self._rows = tuple(placement.copied(self._data[name]) for name in run.loop.rows)
+            self._rows = self._placed_rows()
         self._constants = self._placed_constants()
         self._length = 1
         """The number of steps in the next call."""
+
+    def _placed_rows(self) -> tuple[Any, ...]:
+        return tuple(self._placement.copied(self._data[name]) for name in self.loop.rows)
 
     def _placed_constants(self) -> tuple[Any, ...]:
         with wide():
@@ -92,11 +95,11 @@ class XlaSession(Session):
         self._length = int(wanted)
         return "interrupted" if interrupted else "stopped" if stopped else None
 
-    def _ahead(self, end: int, begun: int, order: NDArray[np.int64] | None) -> _Ahead:
+    def _ahead(self, end: int, begun: int, order: NDArray[np.int64] | None) -> Ahead:
         """Return the epochs from the current one on for which an order is sent at a time."""
         loop, epoch = self.loop, self._position.epoch
         if not loop.shuffles:
-            return _Ahead(epoch, end - epoch, Arrays(self._rows, self._constants, None))
+            return Ahead(epoch, end - epoch, Arrays(self._rows, self._constants, None))
         span = max(1, min(ORDERED // loop.row_count, MOST_STEPS // loop.steps_per_epoch))
         count = min(span, end - epoch, 2 + self._length // loop.steps_per_epoch)
         # Always the same number of epochs, since another shape would be compiled anew.
@@ -107,9 +110,9 @@ class XlaSession(Session):
             orders[:count] = order[epoch - begun :][:count]
         with wide():
             placed = self._placement.copied(orders)
-        return _Ahead(epoch, count, Arrays(self._rows, self._constants, placed))
+        return Ahead(epoch, count, Arrays(self._rows, self._constants, placed))
 
-    def _call(self, ahead: _Ahead, losses: NDArray[np.float64], begun: int) -> bool:
+    def _call(self, ahead: Ahead, losses: NDArray[np.float64], begun: int) -> bool:
         """Execute some steps and note their losses; return False, at the last finite state, if they diverged."""
         steps = self.loop.steps_per_epoch
         first = (self._position.epoch - ahead.first_epoch) * steps + self._position.step
