@@ -101,7 +101,7 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
     for message in (
         "NaN in one's rows ProcessError process 1 of 2 has ended the run by an error or interrupt, which it shows",
         "a callback stopped",
-        "a batch EngineError batches of 25 rows do not divide over 2 devices that have their own rows; give a batch_size",
+        "a batch EngineError batches of 25 rows do not divide over 2 devices that have their own rows",
         "other seeds ProcessError process 1 has other settings or position than process 0",
         "other parameters ProcessError process 1 has other parameters",
         "other rows ProcessError process 1 has 202 rows, and process 0 has 203; give all the same rows",

@@ -96,6 +96,25 @@ def test_a_search_on_dask_is_the_search_in_one_process(tmp_path: Path) -> None:
     assert "the same restarts: True" in done.stdout
 
 
+def test_workers_of_dask_train_one_network(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "train_on_dask.py")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=HANG)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "2 workers: the loss went from 0.851 to 0.002" in done.stdout
+    assert "the same parameters in both: True" in done.stdout
+    assert "one process, the same up to rounding: True" in done.stdout
+
+
+def test_two_processes_come_to_what_one_does(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "two_processes.py")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=HANG)
+    assert done.returncode == 0, done.stderr
+    together, alone = (line.partition(": ")[2] for line in done.stdout.splitlines())
+    assert together == alone
+    assert together.startswith("loss 0.")
+
+
 def test_a_stopped_run_goes_on_to_the_same_bits(shown: Shown) -> None:
     text = shown("resume")
     assert "the checkpoint is of epoch 35" in text
