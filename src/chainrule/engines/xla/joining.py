@@ -78,7 +78,8 @@ def connected(placement: Placement, joined: bool) -> Agreement:
 @contextmanager
 def _without_output() -> Iterator[None]:
     """Discard what gloo writes to standard output when it connects, where results are expected."""
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 1)
