@@ -96,3 +96,23 @@ def test_paths_that_are_left_out_are_named() -> None:
     assert first.diagnosis is not None
     assert first.diagnosis.kind == "missing term"
     assert set(first.diagnosis.values["paths"].split(", ")) >= {"mu", "var"} or "std" in first.diagnosis.values["paths"]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "kind", "further"),
+    [
+        ("logistic_regression__classic", "sigmoid(X @ w + b)", "sigmoid(b)", "missing term", []),
+        ("softmax_regression__minus_one", "dZ = dZ / n", "dZ = -(dZ / n)", "sign", []),
+        ("two_layer_rows__textbook", "d2 @ W2.T * a1", "d2 @ W2 * z1", "transposed", ["operand"]),
+    ],
+)
+def test_a_mistake_is_named_before_the_line_that_hides_it_and_two_in_one_line(
+    name: str, before: str, after: str, kind: str, further: list[str]
+) -> None:
+    text = book_of(name).text.replace("textbook(X, y, W2, a1, a2)", "textbook(X, y, W2, z1, a1, a2)")
+    at = text.index(before, text.index(f" {name}"))
+    source = text[:at] + after + text[at + len(before) :]
+    first = first_of(graded(name, source))
+    assert first.diagnosis is not None
+    assert after in first.source
+    assert (first.diagnosis.kind, [kind for kind, _ in first.diagnosis.further]) == (kind, further)

@@ -71,7 +71,10 @@ class Diagnostician:
         label, formula = self._needed(needed)
         symbol = needed.quantity.symbol if needed is not None and needed.is_exact else None
         kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
-        if kind == "other" and symbol is not None and found:
+        forward = needed is not None and needed.quantity.kind == "forward"
+        if kind in ("other", "shape") and mend.edit is None and forward and symbol is not None and found:
+            kind, values = self._of_forward(found[0], symbol, (kind, values))
+        elif kind == "other" and symbol is not None and found:
             kind, values = self._term(found[0], symbol, values)
         if kind == "other" and symbol is not None:
             kind, values = self._applied(attempt, mend.unit, symbol, values)
@@ -374,6 +377,20 @@ class Diagnostician:
                 if match is not None and match.is_exact and match.quantity.kind == "gradient":
                     return "applied", {"before": ast.unparse(call), "after": derivative.label if derivative else ""}
         return "other", values
+
+    def _of_forward(
+        self, found: Sequence[Any], symbol: str, other: tuple[Kind, dict[str, str]]
+    ) -> tuple[Kind, dict[str, str]]:
+        """Return a term that a value of the forward pass lacks, or `other` without one."""
+        arrays = as_arrays(found)
+        for label, partial in self._truth.without_terms(symbol, gradient=False) if arrays is not None else ():
+            try:
+                whole = [np.broadcast_to(a, p.shape) for a, p in zip(arrays or (), partial, strict=True)]
+            except ValueError:
+                continue
+            if label and agree(whole, partial):
+                return "missing term", {"after": label, "before": ""}
+        return other
 
     def lacking(self, found: Sequence[Any], symbol: str) -> Mapping[str, str]:
         """Return the paths, or the term, that a gradient lacks; nothing if that does not explain it."""

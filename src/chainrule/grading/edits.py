@@ -101,7 +101,8 @@ _LIKELY = 5
 
 def pairs(statement: ast.stmt, scope: Scope) -> Iterator[tuple[Edit, Edit]]:
     """Yield two likely changes of `statement`, the second as a change of what the first makes of it."""
-    firsts = (e for e in edits(statement, scope) if e.kind in _NATURAL and e.cost <= 1 and not e.name)
+    made = (edit for edit in edits(statement, scope) if edit.kind in _NATURAL and not edit.name)
+    firsts = [edit for edit in made if edit.cost <= (_LIKELY if edit.kind == "transposed" else 1)]
     for first in sorted(firsts, key=lambda edit: edit.rank):
         if isinstance(first.pattern, type(statement)):
             for second in edits(first.pattern, scope):

@@ -329,6 +329,7 @@ class Mender:
             if (quantity.kind in ("gradient", "derivative", "forward") and quantity.label and shape is None)
             or (quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == claim)
             or quantity.values[0].shape == shape
+            or (quantity.kind == "forward" and shape is not None and len(shape) < quantity.values[0].ndim)
         )
         for batch in _batches(fitting):
             if self._is_late():

@@ -273,13 +273,16 @@ class Search:
         """Return a later line that has the sign, if a mend turns that of a value, such as a count, that claims none."""
         identity = self._mender.identities.of(attempt, mend.unit)
         claims = identity.claim is not None or any(is_numbered_gradient(name) for name in mend.unit.names)
-        if mend.edit is None or mend.edit.kind != "sign" or claims or identity.trust != 1:
+        positive = identity.match is not None and not identity.match.factor.startswith("−")
+        if mend.edit is None or mend.edit.kind != "sign" or identity.trust != 1 or (claims and not positive):
             return mend
+        identities = {id(other): self._mender.identities.of(attempt, other.unit) for other in others}
         later = [
             other
             for other in others
             if other.edit is not None and other.edit.kind == "sign" and other.gain >= mend.gain
-            if other.unit.order > mend.unit.order and not self._mender.identities.of(attempt, other.unit).trust
+            if other.unit.order > mend.unit.order
+            if (positive and _is_turned(identities[id(other)])) or (not claims and not identities[id(other)].trust)
         ]
         return min(later, key=lambda other: (other.unit.order, other.rank), default=mend)
 
@@ -300,7 +303,15 @@ class Search:
 
     def _at_its_source(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
         """Return the line that assigned a variable, if a mend only wraps it, as with a sum that should be a mean."""
-        if mend.edit is None or not mend.edit.before:
+        if mend.edit is None:
+            return mend
+        if mend.edit.kind == "missing term" and isinstance(mend.edit.subject, ast.Name):
+            name = mend.edit.subject.id
+            named = [
+                m for m in trusted if m.edit is not None and m.edit.kind == "missing term" and name in m.unit.names
+            ]
+            return min((m for m in named if m.gain == mend.gain), key=lambda other: other.rank, default=mend)
+        if not mend.edit.before:
             return mend
         try:
             names = {n.id for n in ast.walk(ast.parse(mend.edit.before)) if isinstance(n, ast.Name)}
@@ -323,6 +334,11 @@ class Search:
         widest = [mend for mend in widest if not mend.unit.hidden] or widest
         unit = max((mend.unit for mend in widest), key=lambda u: u.order)
         return min((mend for mend in widest if mend.unit is unit), key=lambda mend: mend.rank)
+
+
+def _is_turned(identity: Identity) -> bool:
+    """Whether a value is a known quantity with the opposite sign, perhaps scaled."""
+    return identity.match is not None and identity.match.factor.startswith("−")
 
 
 def _is_negative(identity: Identity) -> bool:

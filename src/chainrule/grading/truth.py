@@ -103,13 +103,16 @@ class Truth:
         """Return σ′(z) of every activation."""
         return [q for q in self.quantities if q.kind == "derivative"]
 
-    def without_terms(self, symbol: str) -> list[tuple[str, list[Array]]]:
-        """Return the gradient by `symbol` without each term of a sum, with the name of the term."""
-        entry = next((e for e in self.record.backward.accumulations if e.symbol.name == symbol), None)
-        if entry is None:
+    def without_terms(self, symbol: str, gradient: bool = True) -> list[tuple[str, list[Array]]]:
+        """Return the gradient by `symbol`, or its value, without each term of a sum, with the name of the term."""
+        backward = self.record.backward
+        stages = [] if gradient else [s for s in backward.stages if s.name == symbol]
+        roots: list[Node] = [node for s in stages for node in (s.expression, s.node)]
+        for entry in (e for e in backward.accumulations if gradient and e.symbol.name == symbol):
+            roots += [c.adjoint for c in entry.contributions] if len(entry.contributions) == 1 else []
+            roots += [entry.chain, entry.result, self.record.write_out(entry.result)]
+        if not roots:
             return []
-        roots = [contribution.adjoint for contribution in entry.contributions] if len(entry.contributions) == 1 else []
-        roots += [entry.chain, entry.result, self.record.write_out(entry.result)]
         variants: dict[Node, Node] = {}
         for root in dict.fromkeys(roots):
             for part in topological_order([root]):
