@@ -297,7 +297,9 @@ def _in_place(node: ast.FunctionDef) -> Statements | None:
     body: Statements = []
     for statement in node.body:
         match statement:
-            case ast.Assign([ast.Name(id=name)], ast.BinOp(op=ast.Mult() | ast.MatMult() | ast.Div()) as value):
+            case ast.Assign([ast.Name(id=name)], ast.BinOp(op=ast.Mult() | ast.MatMult() | ast.Div()) as value) if (
+                not any(isinstance(part, ast.List) for part in ast.walk(value))
+            ):
                 text = ast.unparse(value)
                 body += ast.parse(f"{name} = np.zeros_like({text}, dtype=float)\n{name} += {text}").body
                 if name in _names(value):
