@@ -7,6 +7,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,13 @@ def explore(
     if loss is None:
         if params is not None or data is not None:
             raise ExploreError("values were given without a function; give the function first, as in explore(loss, …)")
-        return Explorer(tuple(networks()), TITLE, CHOICES)
+        return _explore_networks()
     given = None if params is None and data is None else {**(data or {}), **(params or {})}
     part = of_function(loss, given, None if params is None else list(params))
     return Explorer((part,), title_of(part.derivation))
+
+
+@cache
+def _explore_networks() -> Explorer:
+    """Return the page of networks, the same each time, since its derivations and sources take seconds."""
+    return Explorer(tuple(networks()), TITLE, CHOICES)
