@@ -41,6 +41,7 @@ LACKING = {
     "Eigenvalues",
     "Eigenvectors",
     "ExponentialDerivative",
+    "ImaginaryFourier",
     "Inverse",
     "LeftVector",
     "LeftVectors",
@@ -61,6 +62,7 @@ LACKING = {
     "OverlapAdd",
     "Pseudoinverse",
     "RandomUniform",
+    "RealFourier",
 }
 """Primitives without a counterpart in ONNX or onnxruntime; none is part of a network's prediction."""
 

@@ -18,6 +18,8 @@ EDGES = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, -1.5, 2.5, 1e-300, -1e30
 X, Y = (part.ravel() for part in np.meshgrid(EDGES, EDGES))
 
 UNARY: dict[str, Callable[..., Any]] = {
+    "isin": lambda x: np.isin(x, [0.5, math.inf, 7.3]) + 2.0 * np.isin(x, [-1], invert=True) + np.isin(x, []),
+    "kinds of numbers": lambda x: np.isreal(x) + 2.0 * np.iscomplex(x) + np.real_if_close(x),
     "ceil": np.ceil,
     "trunc": np.trunc,
     "rint": lambda x: np.rint(x) + x.round(),
@@ -57,6 +59,19 @@ def test_values_at_edges_are_numpys(name: str, engine: str) -> None:
         np.testing.assert_allclose(one, other, rtol=4e-16, atol=0)
         numbers = ~np.isnan(other)
         np.testing.assert_array_equal(np.signbit(one)[numbers], np.signbit(other)[numbers])
+
+
+def test_sinc_and_its_derivatives_are_smooth_at_zero() -> None:
+    """Against the derivatives of its power series, at 0 and beyond, where cancellation would lose digits."""
+    x = np.array([0.0, 1e-12, 1e-4, 0.4, 1.0, -2.5, 9.3])
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.sinc(x)))(x[:3]), -(math.pi**2) * x[:3] / 3, rtol=1e-7)
+    second = np.diagonal(cr.hessian(lambda x: np.sum(np.sinc(x)))(x))
+    np.testing.assert_allclose(second[:2], -(math.pi**2) / 3, rtol=1e-12)
+    u = math.pi * x[3:]
+    exact = math.pi**2 * (-np.sin(u) / u - 2 * np.cos(u) / u**2 + 2 * np.sin(u) / u**3)
+    np.testing.assert_allclose(second[3:], exact, rtol=1e-11)
+    derivation = cr.derive(lambda x: np.sum(np.sinc(x)), x="n")
+    assert derivation.verify().ok
 
 
 @pytest.mark.parametrize("name", ["fmod", "remainder", "floor_divide"])

@@ -28,6 +28,24 @@ K = np.array([0, 2, 1, 2])
 
 FUNCTIONS: dict[str, tuple[Callable[..., Any], Any]] = {
     "sort": (lambda v: np.sort(v), V),
+    "quantiles between steps": (
+        lambda v: (
+            sum(
+                np.quantile(v, q, method=method)
+                for q in (0.0, 0.25, 1 / 3, 0.5, 0.7, 1.0)
+                for method in ("inverted_cdf", "averaged_inverted_cdf", "interpolated_inverted_cdf")
+            )
+            * v
+        ),
+        V,
+    ),
+    "nanmedian": (lambda v: np.nanmedian(v) * np.where(np.isnan(v), 0.0, v), LOST),
+    "nanmedian of all": (lambda x: np.nanmedian(x, axis=0, keepdims=True) * x, X),
+    "nanquantile": (lambda v: np.nanquantile(v, [0.0, 0.3, 0.5, 1.0]), np.append(LOST[:3], V)),
+    "nanpercentile": (lambda x: np.nanpercentile(np.where(x > 0.5, np.nan, x), 40, axis=1), X),
+    "nanquantile of none": (lambda v: np.nanquantile(v[3:], 0.3), np.append(V[:3], [np.nan, np.nan])),
+    "argnan": (lambda v: np.nanargmax(v) + 10 * np.nanargmin(v), LOST),
+    "arglexsort": (lambda v: np.lexsort((v, np.abs(np.round(v)), K[np.arange(6) % 4])), V),
     "sort of ties": (lambda v: np.sort(v), TIES),
     "sort with nan": (lambda v: np.sort(v), LOST),
     "sort along axes": (lambda x: np.sort(x, axis=0) + np.sort(x) + np.sort(x, axis=1, kind="stable"), X),
@@ -160,7 +178,9 @@ def test_a_knot_of_interp_has_the_slope_that_begins_there() -> None:
         (lambda x, k: np.median(x), "needs its number"),
         (lambda x, k: np.bincount(k), "give minlength=k"),
         (lambda x, k: np.quantile(x[:3], 1.5), "is beyond"),
-        (lambda x, k: np.quantile(x[:3], 0.5, method="inverted_cdf"), "write method='linear'"),
+        (lambda x, k: np.quantile(x[:3], 0.5, method="closest_observation"), "write method='linear'"),
+        (lambda x, k: np.nanquantile(x[:3], 0.5, method="hazen"), "leave method= out"),
+        (lambda x, k: np.lexsort(x), "list or tuple of vectors"),
         (lambda x, k: np.quantile(x[:3], x[0]), "give them as constants"),
         (lambda x, k: np.sort(x > 0), "not of booleans"),
     ],

@@ -61,7 +61,8 @@ class _Fourier(LinearComposite, abstract=True):
             return x.copy()
         with np.errstate(all="ignore"):
             found = np.fft.fft(x, axis=self.axis)
-        return np.asarray(self.part(found), x.dtype)
+            told = np.isfinite(x).all(self.axis, keepdims=True)
+        return np.where(told, self.part(found), math.nan).astype(x.dtype)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         axes = (Number(self.axis),) if types[0].ndim > 1 else ()

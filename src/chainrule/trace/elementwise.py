@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from chainrule.ir import DType, Node
+from chainrule.ir import Const, DType, Node
 from chainrule.primitives import (
+    Remainder,
     Trunc,
     abs_,
     as_floats,
+    concatenate,
+    cumsum,
     equal,
     less,
     less_equal,
     logical_and,
+    logical_not,
     logical_or,
+    normalize_axes,
     not_equal,
     round_,
+    sin,
     special_function,
+    square,
+    take_slices,
     where,
 )
 from chainrule.trace.literals import as_node, as_operand
@@ -74,13 +83,56 @@ def _isclose(a: object, b: object, rtol: object = 1e-05, atol: object = 1e-08, e
     return found
 
 
+def _sinc(x: object) -> Node:
+    """Sin(πx) / (πx); near 0 its Taylor polynomial, so that derivatives are right there."""
+    angle = math.pi * as_floats(as_node(x))
+    near = less(abs_(angle), 0.5)
+    s = square(where(near, angle, 0.0))
+    total = as_node((-1) ** 9 / math.factorial(19))
+    for k in range(8, -1, -1):
+        total = (-1) ** k / math.factorial(2 * k + 1) + s * total
+    away = where(near, 1.0, angle)
+    return where(near, total, sin(away) / away)
+
+
+def _unwrap(p: object, discont: object = None, axis: int = -1, *, period: float = 2 * math.pi) -> Node:
+    """Whole periods are added, which are constant between jumps."""
+    refuse_options("np.unwrap", discont=discont)
+    x = as_floats(as_node(p))
+    (place,) = normalize_axes(axis, x.type.ndim)
+    before = (slice(None),) * place
+    step = take_slices(x, (*before, slice(1, None))) - take_slices(x, (*before, slice(None, -1)))
+    wrapped = Remainder.of(step + period / 2, period) - period / 2
+    wrapped = where(logical_and(equal(wrapped, -period / 2), less(0.0, step)), period / 2, wrapped)
+    jumps = where(less(abs_(step), period / 2), 0.0, period * round_((wrapped - step) / period))
+    first = take_slices(x, (*before, slice(0, 1)))
+    return concatenate([first, take_slices(x, (*before, slice(1, None))) + cumsum(jumps, place)], place)
+
+
+def _isin(element: object, test_elements: object, assume_unique: bool = False, invert: bool = False) -> Node:
+    x, among = as_node(element), as_node(test_elements)
+    if not isinstance(among, Const):
+        raise refusal("np.isin is recorded for numbers to be found; compare with traced ones by x[:, None] == y")
+    values = np.asarray(test_elements).ravel().tolist()
+    found = less(abs_(as_floats(x)), 0.0) if not values else equal(x, values[0])
+    for value in values[1:]:
+        found = logical_or(found, equal(x, value))
+    return logical_not(found) if invert else found
+
+
 ELEMENTWISE: dict[Callable[..., Any], Callable[..., Any]] = {
     np.around: _round,
     np.fix: _fix,
     np.i0: _i0,
+    np.isin: _isin,
+    np.iscomplex: lambda x: less(abs_(as_floats(as_node(x))), 0.0),
+    np.isreal: lambda x: logical_not(less(abs_(as_floats(as_node(x))), 0.0)),
     np.isclose: _isclose,
     np.isneginf: _isneginf,
     np.isposinf: _isposinf,
     np.nan_to_num: _nan_to_num,
+    np.real_if_close: lambda a, tol=100: as_node(a),
     np.round: _round,
+    np.sinc: _sinc,
+    np.unwrap: _unwrap,
 }

@@ -14,10 +14,13 @@ from chainrule.primitives import (
     ArgMax,
     ArgMin,
     ArgSort,
+    Floor,
     Quantile,
     ScatterAdd,
+    TakeAlong,
     as_floats,
     cast,
+    equal,
     expand_dims,
     greater,
     integers,
@@ -25,11 +28,14 @@ from chainrule.primitives import (
     less,
     less_equal,
     logical_or,
+    maximum,
+    minimum,
     normalize_axes,
     not_equal,
     permute,
     reshape,
     sort,
+    squeeze,
     stack,
     sum_,
     take,
@@ -97,6 +103,7 @@ def _joined(x: Node, axis: Axis) -> tuple[Node, tuple[int, ...]]:
 def _place(q: float, count: int, method: str) -> float:
     """The place of a quantile in ascending order (Hyndman and Fan 1996)."""
     between = {
+        "interpolated_inverted_cdf": (0.0, 1.0),
         "linear": (1.0, 1.0),
         "hazen": (0.5, 0.5),
         "weibull": (0.0, 0.0),
@@ -107,6 +114,10 @@ def _place(q: float, count: int, method: str) -> float:
         alpha, beta = between[method]
         place = q * count + alpha + q * (1 - alpha - beta) - 1
         return min(max(place, 0.0), count - 1.0)
+    if method in ("inverted_cdf", "averaged_inverted_cdf"):
+        place = q * count - 1
+        between_two = method == "averaged_inverted_cdf" and place == floor(place)
+        return min(max(floor(place) + 0.5 if between_two else ceil(place), 0.0), count - 1.0)
     place = q * (count - 1)
     if method in ("lower", "higher", "midpoint"):
         low, high = floor(place), ceil(place)
@@ -143,7 +154,7 @@ def _median(
     return _at("np.median", a, 0.5, axis, keepdims)
 
 
-def _quantiles(name: str, whole: float) -> Callable[..., Node]:
+def _quantiles(name: str, whole: float, at: Callable[..., Node] = _at) -> Callable[..., Node]:
     def handler(
         a: object,
         q: object,
@@ -158,13 +169,60 @@ def _quantiles(name: str, whole: float) -> Callable[..., Node]:
         if not isinstance(wanted, Const):
             raise refusal(f"{name} takes numbers for q, which say how many elements are below; give them as constants")
         levels = np.asarray(q, np.float64) / whole
-        found = [_at(name, a, float(level), axis, keepdims, method) for level in levels.ravel()]
+        found = [at(name, a, float(level), axis, keepdims, method) for level in levels.ravel()]
         if not levels.ndim:
             return found[0]
         rows = stack(found, 0)
         return reshape(rows, (*levels.shape, *rows.type.shape[1:]))
 
     return handler
+
+
+def _at_without_nan(name: str, a: object, q: float, axis: Axis, keepdims: bool, method: str) -> Node:
+    """A quantile of the elements that are not NaN, which the order puts first."""
+    if method != "linear":
+        raise refusal(f"{name} is recorded with method='linear'; leave method= out")
+    flat, axes = _joined(as_floats(as_node(a)), axis)
+    along = axes[0] if len(axes) == 1 else flat.type.ndim - 1
+    rows = permute(sort(flat, along), [*(k for k in range(flat.type.ndim) if k != along), along])
+    count = sum_(cast(equal(rows, rows), rows.type.dtype), -1, keepdims=True)
+    place = q * (count - 1)
+    lower = Floor.of(place)
+
+    def element(at: Node) -> Node:
+        return TakeAlong(rows.type.ndim - 1)(rows, cast(maximum(at, 0), DType.INT64))
+
+    first = element(lower)
+    found = first + (place - lower) * (element(minimum(lower + 1, count - 1)) - first)
+    return keep_axes(squeeze(found, (rows.type.ndim - 1,)), axes, keepdims)
+
+
+def _nanmedian(
+    a: object, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Node:
+    refuse_options("np.nanmedian", out=out)
+    return _at_without_nan("np.nanmedian", a, 0.5, axis, keepdims, "linear")
+
+
+def _nan_arg_extremum(primitive: Callable[[int], Any], name: str, worst: float) -> Callable[..., Node]:
+    found = _arg_extremum(primitive, name)
+
+    def handler(a: object, axis: int | None = None, out: None = None, *, keepdims: bool = False) -> Node:
+        x = as_floats(as_node(a))
+        return found(where(equal(x, x), x, worst), axis, out, keepdims=keepdims)
+
+    return handler
+
+
+def _lexsort(keys: object, axis: int = -1) -> Node:
+    """Stable orders by each key in turn, of which the last one decides."""
+    rows = [as_node(key) for key in keys] if isinstance(keys, list | tuple) else None
+    if not rows or any(row.type.ndim != 1 for row in rows):
+        raise refusal("np.lexsort is recorded for a list or tuple of vectors; give np.lexsort((y, x))")
+    order = ArgSort(0)(rows[0])
+    for row in rows[1:]:
+        order = take(order, ArgSort(0)(take(row, order, 0)), 0)
+    return order
 
 
 def _searchsorted(a: object, v: object, side: str = "left", sorter: None = None) -> Node:
@@ -243,7 +301,13 @@ ORDER: dict[Callable[..., Any], Callable[..., Any]] = {
     np.bincount: _bincount,
     np.digitize: _digitize,
     np.interp: _interp,
+    np.lexsort: _lexsort,
     np.median: _median,
+    np.nanargmax: _nan_arg_extremum(ArgMax, "np.nanargmax", -np.inf),
+    np.nanargmin: _nan_arg_extremum(ArgMin, "np.nanargmin", np.inf),
+    np.nanmedian: _nanmedian,
+    np.nanpercentile: _quantiles("np.nanpercentile", 100.0, _at_without_nan),
+    np.nanquantile: _quantiles("np.nanquantile", 1.0, _at_without_nan),
     np.partition: _partition,
     np.percentile: _quantiles("np.percentile", 100.0),
     np.quantile: _quantiles("np.quantile", 1.0),

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.ir import DType, Node, ShapeError, SymbolicDim, shape_text
 from chainrule.primitives import (
+    add,
     as_floats,
     bitwise_xor,
     broadcast_to,
@@ -104,26 +105,46 @@ def _gradient(
         spacings *= len(axes)
     if len(spacings) != len(axes):
         raise ShapeError(f"np.gradient along {len(axes)} axes takes as many spacings, or one, not {len(spacings)}")
-    if edge_order != 1:
-        raise refusal("np.gradient is recorded with edge_order=1; leave edge_order= out")
-    found = [_slope(x, k, as_node(spacing)) for k, spacing in zip(axes, spacings, strict=True)]
+    if edge_order not in (1, 2):
+        raise refusal(f"edge_order={edge_order!r} of np.gradient is neither 1 nor 2")
+    found = [_slope(x, k, as_node(spacing), edge_order) for k, spacing in zip(axes, spacings, strict=True)]
     return found[0] if len(found) == 1 else found
 
 
-def _slope(x: Node, axis: int, spacing: Node) -> Node:
+def _end(x: Node, axis: int, spacing: Node, last: bool) -> Node:
+    """The slope at an end of the parabola through three points."""
+    places = (-1, -2, -3) if last else (0, 1, 2)
+    a, b, c = (_part(x, axis, k, k + 1 or None) for k in places)
+    if spacing.type.ndim == 0:
+        step = as_floats(spacing)
+        return (1.5 * a - 2 * b + 0.5 * c) / (step if last else -step)
+    widths = _behind(_diff(as_floats(spacing)), x, axis)
+    near, far = (_part(widths, 0, k, k + 1 or None) for k in ((-1, -2) if last else (0, 1)))
+    total = near + far
+    slope = divide(near + total, near * total) * a - divide(total, near * far) * b + divide(near, far * total) * c
+    return slope if last else -slope
+
+
+def _slope(x: Node, axis: int, spacing: Node, edge_order: int) -> Node:
     """Central differences, and one-sided ones at the ends."""
     first = _part(x, axis, 1, 2) - _part(x, axis, None, 1)
     last = _part(x, axis, -1, None) - _part(x, axis, -2, -1)
     if spacing.type.ndim == 0:
         step = as_floats(spacing)
         inner = (_part(x, axis, 2, None) - _part(x, axis, None, -2)) / (2 * step)
-        return concatenate([first / step, inner, last / step], axis)
+        ends = [first / step, last / step]
+        if edge_order == 2:
+            ends = [_end(x, axis, spacing, False), _end(x, axis, spacing, True)]
+        return concatenate([ends[0], inner, ends[1]], axis)
     widths = _behind(_diff(as_floats(spacing)), x, axis)
     left, right = _part(widths, 0, None, -1), _part(widths, 0, 1, None)
     a, b, c = (_part(x, axis, start, stop) for start, stop in ((None, -2), (1, -1), (2, None)))
     inner = divide(left, right * (left + right)) * c
     inner = inner + divide(right - left, left * right) * b - divide(right, left * (left + right)) * a
-    return concatenate([first / _part(widths, 0, None, 1), inner, last / _part(widths, 0, -1, None)], axis)
+    ends = [first / _part(widths, 0, None, 1), last / _part(widths, 0, -1, None)]
+    if edge_order == 2:
+        ends = [_end(x, axis, spacing, False), _end(x, axis, spacing, True)]
+    return concatenate([ends[0], inner, ends[1]], axis)
 
 
 def _cumulative_sum(
@@ -191,6 +212,41 @@ def _polyval(p: object, x: object) -> Node:
     return value
 
 
+def _with_length(coefficients: Node, length: int) -> Node:
+    (count,) = coefficients.type.shape
+    return pad(coefficients, [(length - int(count), 0)], 0.0)  # a number: from _vector
+
+
+def _polynomial_sum(name: str, combine: Callable[[Node, Node], Node]) -> Callable[..., Node]:
+    def handler(a1: object, a2: object) -> Node:
+        (x, n), (y, m) = _vector(name, a1), _vector(name, a2)
+        return combine(_with_length(x, max(n, m)), _with_length(y, max(n, m)))
+
+    return handler
+
+
+def _polymul(a1: object, a2: object) -> Node:
+    return _convolve(a1, a2)
+
+
+def _polyder(p: object, m: int = 1) -> Node:
+    coefficients, count = _vector("np.polyder", p)
+    for _ in range(m):
+        count = max(count - 1, 0)
+        powers = np.arange(count, 0, -1, dtype=np.float64)
+        coefficients = take_slices(coefficients, slice(0, count)) * as_node(powers)
+    return coefficients
+
+
+def _polyint(p: object, m: int = 1, k: object = None) -> Node:
+    refuse_options("np.polyint", k=k)
+    coefficients, count = _vector("np.polyint", p)
+    for _ in range(m):
+        coefficients = pad(coefficients / as_node(np.arange(count, 0, -1, dtype=np.float64)), [(0, 1)], 0.0)
+        count += 1
+    return coefficients
+
+
 def _vander(x: object, N: int | None = None, increasing: bool = False) -> Node:
     points, count = _vector("np.vander", x)
     exponents = range(count if N is None else N)
@@ -255,6 +311,11 @@ SERIES: dict[Callable[..., Any], Callable[..., Any]] = {
     np.ediff1d: _ediff1d,
     np.gradient: _gradient,
     np.nancumsum: _nancumsum,
+    np.polyadd: _polynomial_sum("np.polyadd", add),
+    np.polyder: _polyder,
+    np.polyint: _polyint,
+    np.polymul: _polymul,
+    np.polysub: _polynomial_sum("np.polysub", subtract),
     np.polyval: _polyval,
     np.vander: _vander,
     **_named({"cumulative_sum": _cumulative_sum, "trapezoid": _trapezoid, "trapz": _trapezoid}),
