@@ -63,6 +63,9 @@ def rooms_of(page: str) -> list[str]:
 
 ORDER = rooms_of(PAGE.read_text(encoding="utf-8"))
 OPTIONAL = {
+    "backports",
+    "compression",
+    "fastexcel",
     "sklearn",
     "polars",
     "pyarrow",

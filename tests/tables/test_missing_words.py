@@ -122,8 +122,8 @@ def test_what_is_taken_for_no_value_is_said(tmp_path: Path) -> None:
 
 
 def test_what_else_stands_among_numbers_is_no_word_for_nothing(tmp_path: Path) -> None:
-    once = [*map(str, DRAWN[:99]), "unknown"]
-    with pytest.raises(TableError, match="'unknown', which is not a number, unlike 99 of 100 cells"):
+    once = [*map(str, DRAWN[:99]), "about"]
+    with pytest.raises(TableError, match="'about', which is not a number, unlike 99 of 100 cells"):
         Preprocessing.fit(open_table(table(tmp_path, once, "a")))
     levels = Preprocessing.fit(open_table(table(tmp_path, ["1", "2", "3+", "more"] * 30, "a"))).features[1]
     assert levels.kind == "category"

@@ -330,7 +330,8 @@ def test_names_that_differ_by_case_are_different(written: Write) -> None:
         ("data.cvs", "data.cvs does not exist; check the path; did you mean 'data.csv'?"),
         ("nowhere/data.csv", "nowhere/data.csv does not exist; check the path (there is no folder "),
         ("data.csv/more", "does not exist: a part of the path is a file"),
-        (".", "is a folder; give a file"),
+        ("empty", "the folder holds no file"),
+        ("*.parquet", "the pattern holds no file"),
         ("a\0b", "holds a NUL character"),
         ("x" * 5000, "File name too long"),
     ],
@@ -340,6 +341,7 @@ def test_paths_that_lead_nowhere(
 ) -> None:
     written(TEXT)
     monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
     with pytest.raises(TableError) as caught:
         open_table(path)
     assert words in str(caught.value)

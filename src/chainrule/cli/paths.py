@@ -21,6 +21,18 @@ def table_path(context: click.Context, parameter: click.Parameter, path: str | N
     return STANDARD_INPUT if path == "-" else path
 
 
+def reading_options(command: Command) -> Command:
+    """The options that say how a table is read."""
+    for option in (
+        click.option("--query", metavar="SQL", help="The rows of a database, as in 'SELECT * FROM flowers'."),
+        click.option("--sheet", metavar="NAME", help="Sheet of a spreadsheet; by default the first one with rows."),
+        click.option("--encoding", metavar="NAME", help="Encoding of text, as in gb18030; detected by default."),
+        click.option("--delimiter", metavar="CHARACTER", help="Separator of cells; detected by default."),
+    ):
+        command = option(command)
+    return command
+
+
 def unlimited_option(command: Command) -> Command:
     """The option `--unlimited`, which removes the limits on tables."""
     bounds = Limits()

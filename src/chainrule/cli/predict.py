@@ -12,7 +12,7 @@ from chainrule.cli.errors import CommandError, check_outputs
 from chainrule.cli.help import Command
 from chainrule.cli.live import Live, showing
 from chainrule.cli.output import say_line
-from chainrule.cli.paths import limits_of, table_path, unlimited_option
+from chainrule.cli.paths import limits_of, reading_options, table_path, unlimited_option
 from chainrule.cli.sentences import language_option, say
 from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
 from chainrule.models import Model, load_model
@@ -28,7 +28,7 @@ from chainrule.words import Language, translated
 )
 @click.option("--probabilities", is_flag=True, help="The probability of every class, not only of the predicted one.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="By default from the suffix of FILE.")
-@click.option("--delimiter", metavar="CHARACTER", help="Separator of cells in DATA; detected by default.")
+@reading_options
 @unlimited_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option
@@ -39,6 +39,9 @@ def command(
     probabilities: bool,
     kind: str | None,
     delimiter: str | None,
+    encoding: str | None,
+    sheet: str | None,
+    query: str | None,
     unlimited: bool,
     as_json: bool,
     lang: Language,
@@ -62,12 +65,12 @@ def command(
     if probabilities and not model.classes:
         raise CommandError(f"--probabilities is for classes, and {model_path} predicts numbers; leave it out")
     notes = Notes()
-    source = open_table(path, delimiter, limits_of(unlimited))
+    source = open_table(path, delimiter, limits_of(unlimited), encoding=encoding, sheet=sheet, query=query)
     notes.new = model.preprocessing.check_columns(source.names, path, model.target.name)
     with showing(lang, wanted=output is not None or not sys.stdout.isatty()) as live:
         parts = _predicted(model, source, notes, probabilities, live)
         write_all(parts, output, kind, {"target": model.target.name, "task": model.target.task})
-    for sentence in notes.sentences():
+    for sentence in (*source.notes, *notes.sentences()):
         click.echo(say(lang, "note", note=translated(sentence, lang)), err=True)
     if output is not None:
         say_line(say(lang, "wrote", rows=f"{notes.rows:,}", target=model.target.name, path=output))

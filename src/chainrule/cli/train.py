@@ -16,7 +16,7 @@ from chainrule.cli.errors import CommandError, check_outputs
 from chainrule.cli.help import Command
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
-from chainrule.cli.paths import check_page, limits_of, table_path, unlimited_option
+from chainrule.cli.paths import check_page, limits_of, reading_options, table_path, unlimited_option
 from chainrule.cli.plan import (
     parse_alphas,
     parse_drop,
@@ -52,7 +52,10 @@ CHECKPOINT_SECONDS = 30.0
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="By default from the target.")
 @click.option("--drop", metavar="COLUMNS", multiple=True, help="Columns to ignore, as in id,name.")
 @click.option("--kind", "kinds", metavar="COLUMN=KIND", multiple=True, help="Kind of a column, as in zip=category.")
-@click.option("--delimiter", metavar="CHARACTER", help="Separator of cells; detected by default.")
+@reading_options
+@click.option("--missing", metavar="WORD", multiple=True, help="A word or number that stands for no value, as in -999.")
+@click.option("--decimal", metavar="MARK", help="comma or point, in numbers; detected by default for each column.")
+@click.option("--thousands", metavar="MARK", help="comma, point, blank, apostrophe or none; detected by default.")
 @click.option(
     "--hidden", multiple=True, metavar="WIDTHS", help=f"Hidden layers, as in 32,32, or none; by default {HIDDEN}. (*)"
 )
@@ -122,11 +125,12 @@ def command(
 ) -> int:
     """Train a network to predict one column of a table, and report its scores.
 
-    DATA is CSV with any delimiter (also gzipped), Parquet, Arrow, JSON lines or a JSON list; - is standard input.
-    Categories, missing values and dates are encoded. A fifth of the rows is held out for the scores, and a few more for
-    early stopping. With --validation FILE the scores are for all of its rows, and only the few are held out of DATA.
-    The saved network is then trained anew on all rows of DATA, for the epochs found, unless --no-refit is given.
-    Options marked (*) can be given more than once: each combination is trained, and the best is kept.
+    DATA is CSV with any delimiter, a spreadsheet, Parquet, Arrow, JSON or an SQLite database, also compressed; a
+    folder or a pattern of such files; or the address of a database; - is standard input. Categories, missing values
+    and dates are encoded. A fifth of the rows is held out for the scores, and a few more for early stopping. With
+    --validation FILE the scores are for all of its rows, and only the few are held out of DATA. The saved network is
+    then trained anew on all rows of DATA, for the epochs found, unless --no-refit is given. Options marked (*) can be
+    given more than once: each combination is trained, and the best is kept.
 
     With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be larger, and
     options on how to run, save and report may change; the others may be omitted or repeated.
@@ -213,6 +217,12 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         class_weight=options["class_weight"],
         validation=None if validation is None else os.fspath(validation),
         delimiter=options["delimiter"],
+        missing=options["missing"] or None,
+        decimal=options["decimal"],
+        thousands=options["thousands"],
+        encoding=options["encoding"],
+        sheet=options["sheet"],
+        query=options["query"],
         seed=options["seed"],
         engine=options["engine"],
         ensemble=options["ensemble"],

@@ -14,11 +14,14 @@ from chainrule.tables import (
     EPOCHS,
     FALSE_WORDS,
     MISSING_WORDS,
+    PLAIN,
+    REWRITES,
     TRUE_WORDS,
     Boolean,
     Category,
     Date,
     Feature,
+    Notation,
     Number,
     Preprocessing,
 )
@@ -26,7 +29,7 @@ from chainrule.tables import (
 RESERVED = (
     "np", "os", "math", "hashlib", "io", "re", "datetime", "number", "boolean", "category", "date", "seconds_of",
     "text", "cells_of", "encode", "predict", "probabilities", "network", "load", "columns", "CLASSES", "MISSING",
-    "TRUE", "FALSE", "FORMATS", "WEIGHTS", "Network",
+    "TRUE", "FALSE", "FORMATS", "PLAIN", "REWRITES", "WEIGHTS", "Network",
 )  # fmt: skip
 """Names that the generated source uses itself."""
 
@@ -48,25 +51,32 @@ _CELLS_OF = '''def cells_of(columns, name):
     except Exception:
         raise KeyError(f"the table lacks the column {name!r}") from None'''
 
-_AS_NUMBERS = '''def as_numbers(cells, name, words=()):
+_AS_NUMBERS = '''def as_numbers(cells, name, words=(), notation=PLAIN):
     """Return cells as float64, nan for missing values, which `words` mean too."""
     found = np.asarray(cells)
     if found.dtype.kind in "fiub":
         return found.astype(float)
     texts = ["" if text(cell) in words else text(cell) for cell in cells]
-    return np.array([plain(cell, row, name) for row, cell in enumerate(texts)], float)'''
+    return np.array([plain(cell, row, name, notation) for row, cell in enumerate(texts)], float)'''
 
-_PLAIN = '''def plain(word, row, name):
+_PLAIN = '''def plain(word, row, name, notation=PLAIN):
     """Parse a number, nan for an empty text; raise ValueError for other texts."""
     if not word:
         return math.nan
-    if re.fullmatch(r"[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?", word):
-        return float(word)
+    number, around, decimal, thousands = notation
+    found = word
+    for pattern, replacement in REWRITES:
+        found = re.sub(pattern, replacement, found)
+    if around:
+        found = re.sub(around, r"\\1\\2\\3", found)
+    if re.fullmatch(number, found, re.ASCII):
+        found = found.replace(thousands, "") if thousands else found
+        return float(found.replace(decimal, "."))
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a finite number")'''
 
-_NUMBER = Template('''def number(columns, name, encoded, words=(), **settings):
+_NUMBER = Template('''def number(columns, name, encoded, words=(), notation=PLAIN, **settings):
     """Encode a column of numbers; raise ValueError for one too far from those of training."""
-    x = as_numbers(cells_of(columns, name), name, words)
+    x = as_numbers(cells_of(columns, name), name, words, notation)
     with np.errstate(over="ignore", invalid="ignore"):
         found = encoded(x, **settings)
         good = np.isfinite(found[0].astype(np.$dtype))
@@ -95,12 +105,13 @@ _TRUTH = '''def truth(word):
         return math.nan
     return value if value in (0, 1) else math.nan'''
 
-_CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False):
+_CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False, words=()):
     """Encode levels as one-hot columns, with a column for other texts and for missing ones if asked."""
     places = {level: place for place, level in enumerate(levels)}
     count = len(levels) + other + missing
     x = []
     for cell in map(text, cells_of(columns, name)):
+        cell = "" if cell in words else cell
         place = places.get(cell)
         if place is None and cell:
             place = same_number(cell, levels)
@@ -120,13 +131,13 @@ _SAME_NUMBER = '''def same_number(cell, levels):
             continue
     return found'''
 
-_SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name):
+_SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=()):
     """Return seconds since 1970 of a text in one of the formats, a date, or a number; nan if missing."""
     if isinstance(cell, (datetime.date, np.datetime64)):
         moment = np.datetime64(cell)
         return math.nan if np.isnat(moment) else int(moment.astype("datetime64[s]").astype(np.int64))
     word = text(cell)
-    if not word:
+    if not word or word in words:
         return math.nan
     if not patterns:
         return math.floor(plain(word, row, name) / per_second)
@@ -143,14 +154,14 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name):
         return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a date as those of training")'''
 
-_DATE = '''def date(columns, name, encoded, patterns=(), per_second=1, **settings):
+_DATE = '''def date(columns, name, encoded, patterns=(), per_second=1, words=(), **settings):
     """Encode a column of dates or times."""
     cells = cells_of(columns, name)
     found = np.asarray(cells)
     if found.dtype.kind == "M":
         x = np.where(np.isnat(found), np.nan, found.astype("datetime64[s]").astype(np.int64))
     else:
-        seconds = [seconds_of(cell, patterns, per_second, row, name) for row, cell in enumerate(cells)]
+        seconds = [seconds_of(cell, patterns, per_second, row, name, words) for row, cell in enumerate(cells)]
         x = np.array(seconds, float)
     return encoded(x, **settings)'''
 
@@ -178,6 +189,13 @@ def functions_of(preprocessing: Preprocessing, dtype: str) -> list[str]:
             "# Words for true and false, in lower case.",
             *collection("TRUE", sorted(TRUE_WORDS)),
             *collection("FALSE", sorted(FALSE_WORDS)),
+        ]
+    if kinds & {Number, Date}:
+        lines += [
+            "# Patterns and replacements in texts of numbers: signs and blanks of Unicode, (12.5) and 12.5-.",
+            *collection("REWRITES", [(pattern, group(replacement)) for pattern, replacement in REWRITES]),
+            "# A notation of numbers: the pattern of one, that of a unit around it, marks for decimals and thousands.",
+            f"PLAIN = {literal(spelled(PLAIN))}",
         ]
     functions = [_CELLS_OF, _TEXT]
     for kind, texts in _FUNCTIONS.items():
@@ -209,15 +227,28 @@ def calls_of(preprocessing: Preprocessing) -> list[list[str]]:
 def _call(feature: Feature, function: str) -> list[str]:
     given = ["columns", literal(feature.name), function]
     if isinstance(feature, Category):
-        flags: dict[str, Any] = {"other": feature.other, "missing": feature.missing}
+        flags: dict[str, Any] = {"other": feature.other, "missing": feature.missing, "words": feature.words}
         return called("*category", given, {"levels": feature.levels}, flags)
     flags = {}
     if isinstance(feature, Number):
-        flags = {"words": feature.words}
+        notation = () if feature.notation.plain else spelled(feature.notation)
+        flags = {"words": feature.words, "notation": notation}
     if isinstance(feature, Date):
         per_second = EPOCHS.get(feature.format, 1)
-        flags = {"patterns": patterns_of(feature.format), "per_second": per_second if per_second != 1 else None}
+        once = per_second if per_second != 1 else None
+        flags = {"patterns": patterns_of(feature.format), "per_second": once, "words": feature.words}
     return called(f"*{feature.kind}", given, feature.settings, flags)
+
+
+def spelled(notation: Notation) -> tuple[str, str, str, str]:
+    """Return a notation as the source has it: patterns and marks."""
+    around = notation.unit_pattern if notation.unit else ""
+    return notation.pattern, around, notation.decimal, notation.thousands
+
+
+def group(replacement: str) -> str:
+    """Return a replacement in the notation of Python."""
+    return replacement.replace("${1}", r"\1")
 
 
 def patterns_of(form: str) -> tuple[str, ...]:

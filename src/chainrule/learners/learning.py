@@ -26,7 +26,7 @@ from chainrule.networks import (
     Tweedie,
     read_loss,
 )
-from chainrule.tables import ClassTarget, Limits, NumberTarget, Prepared, Source, Target, joined, open_table, prepare
+from chainrule.tables import ClassTarget, Limits, NumberTarget, Prepared, Source, Target, joined, prepare
 from chainrule.training import LBFGS, Adam, AdamW, BlockOrder, NAdam, Optimizer, RMSprop
 
 Array: TypeAlias = NDArray[Any]
@@ -127,9 +127,10 @@ def read_data(
     path: str, plan: Plan, report: Callable[[str, int], None] | None = None, limits: Limits | None = None
 ) -> Data:
     """Open and encode the table, and divide its rows."""
-    source = open_table(path, plan.delimiter, limits)
-    validation = None if plan.validation is None else open_table(plan.validation, plan.delimiter, limits)
-    held = HELD_OUT_LARGE if os.path.getsize(path) > LARGE_FILE else HELD_OUT + CHOOSING
+    source = plan.open(path, limits)
+    validation = None if plan.validation is None else plan.open(plan.validation, limits)
+    large = os.path.isfile(path) and os.path.getsize(path) > LARGE_FILE
+    held = HELD_OUT_LARGE if large else HELD_OUT + CHOOSING
     if validation is not None:
         held *= CHOOSING_SHARE
     return table_data(source, plan, held, report, validation)
@@ -159,6 +160,7 @@ def table_data(
         held_out=held,
         seed=plan.seed,
         report=report,
+        conventions=plan.conventions,
     )
     return parted(prepared, plan, scored)
 

@@ -23,7 +23,7 @@ from chainrule.schema import (
     one_of,
     whole,
 )
-from chainrule.tables import Kind
+from chainrule.tables import Conventions, Kind, Limits, Source, open_table, read_conventions
 
 MOST_COMBINATIONS = 200
 MOST_MEMBERS = 100
@@ -73,6 +73,22 @@ class Plan:
     engine: Literal["native", "xla"] | None = None
     ensemble: Annotated[int, whole(at_least=1, at_most=MOST_MEMBERS)] | None = None
     refit: bool | None = None
+    missing: tuple[str, ...] | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    ignore_case: bool | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+    query: str | None = None
+
+    @property
+    def conventions(self) -> Conventions:
+        """How the cells of the table are written."""
+        return read_conventions(self.missing or (), self.decimal, self.thousands, bool(self.ignore_case))
+
+    def open(self, path: str, limits: Limits | None) -> Source:
+        """Open a table as these settings say."""
+        return open_table(path, self.delimiter, limits, encoding=self.encoding, sheet=self.sheet, query=self.query)
 
     @property
     def combinations(self) -> list[Combination]:
@@ -125,6 +141,7 @@ class Plan:
             raise LearnerError("--class-weight is for classes; leave it out, or give --task classification")
         if self.dropout and not any(self.hidden):
             raise LearnerError("--dropout is for hidden layers, and there are none; leave it out")
+        self.conventions  # noqa: B018 raises TableError for unknown marks
         if self.loss is not None:
             read_loss(parse_loss(self.loss))
 

@@ -5,6 +5,7 @@ Reading needs polars, which is loaded when it is first used.
 
 from chainrule.tables.arithmetic import civil, seconds_since_1970, weekday
 from chainrule.tables.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
+from chainrule.tables.conventions import Conventions, read_conventions
 from chainrule.tables.dates import EPOCHS
 from chainrule.tables.dates import FORMATS as DATE_FORMATS
 from chainrule.tables.dates import MISSING as MISSING_DATE
@@ -26,6 +27,7 @@ from chainrule.tables.features import (
 from chainrule.tables.frames import as_frame
 from chainrule.tables.kinds import Finding
 from chainrule.tables.limits import UNLIMITED, VARIABLE, Limits
+from chainrule.tables.notation import PLAIN, REWRITES, Notation
 from chainrule.tables.opening import open_table
 from chainrule.tables.preparing import Prepared, prepare
 from chainrule.tables.preprocessing import Notes, Preprocessing, as_batch, feature_values
@@ -41,6 +43,8 @@ __all__ = [
     "MISSING_WORDS",
     "NO_COLUMN",
     "NO_LEVEL",
+    "PLAIN",
+    "REWRITES",
     "TRUE_WORDS",
     "UNKNOWN_LEVEL",
     "UNLIMITED",
@@ -49,6 +53,7 @@ __all__ = [
     "Boolean",
     "Category",
     "ClassTarget",
+    "Conventions",
     "Date",
     "EmptyTableError",
     "Feature",
@@ -57,6 +62,7 @@ __all__ = [
     "Kind",
     "LeftOut",
     "Limits",
+    "Notation",
     "Notes",
     "Number",
     "NumberTarget",
@@ -75,6 +81,7 @@ __all__ = [
     "joined",
     "open_table",
     "prepare",
+    "read_conventions",
     "seconds_since_1970",
     "target_from_json",
     "weekday",

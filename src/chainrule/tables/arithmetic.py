@@ -31,6 +31,9 @@ DAY = 86_400
 PERIODS: dict[str, int] = {"month": 12, "weekday": 7, "hour": DAY}
 """Periods of the cyclic parts, which are encoded as sine and cosine of 2π position / period."""
 
+SENTINELS = ("sentinel", "sentinel_2", "sentinel_3", "sentinel_4")
+"""The names of settings that are numbers which stand for a missing value, such as -999."""
+
 _AT_ONCE = 32_768
 """Cells encoded at a time. For dates a million at a time take twice as long, and memory for every step."""
 
@@ -52,10 +55,16 @@ def encoded(program: Program, cells: NDArray[Any], settings: Mapping[str, Any], 
 
 @cache
 def program_of(columns: Columns, settings: tuple[str, ...], flagged: bool) -> Program:
-    """Trace `columns` for a cell, nan replaced by `fill`; if `flagged`, add a last column that is 1 for nan."""
+    """Trace `columns` for a cell, nan replaced by `fill`; if `flagged`, add a last column that is 1 for nan.
+
+    A cell that equals a setting named as one of `SENTINELS` is missing as nan is.
+    """
 
     def of_cell(x: Any, settings: Mapping[str, Any]) -> Any:
         missing = x != x
+        for name in SENTINELS:
+            if name in settings:
+                missing = missing | (x == settings[name])
         filled = np.where(missing, settings["fill"], x)
         return [*columns(filled, settings), missing]
 

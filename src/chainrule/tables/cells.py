@@ -15,6 +15,7 @@ from chainrule.tables.dates import EPOCHS, MISSING, Seconds, from_typed, parse
 from chainrule.tables.errors import short
 from chainrule.tables.features import NO_LEVEL, UNKNOWN_LEVEL
 from chainrule.tables.library import load_polars
+from chainrule.tables.notation import PLAIN, Notation, numbers_in
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,11 +38,37 @@ _MISSING = (
     "<na>",
     "\\n",
 )
+EXCEL_ERRORS = (
+    "#DIV/0!",
+    "#NAME?",
+    "#NULL!",
+    "#NUM!",
+    "#REF!",
+    "#VALUE!",
+    "#SPILL!",
+    "#CALC!",
+    "#FIELD!",
+    "#BLOCKED!",
+    "#GETTING_DATA",
+    "#ERROR!",
+    "#WERT!",
+    "#BEZUG!",
+    "#ZAHL!",
+    "#NV",
+    "#VALEUR!",
+    "#NOMBRE!",
+    "#¡VALOR!",
+    "#¡DIV/0!",
+    "#######",
+)
+"""What spreadsheets write where a formula has no value, or a column is too narrow."""
+
 MISSING_WORDS = (
     "",
     *sorted({form for word in _MISSING for form in (word, word.upper(), word.capitalize())}),
     "NaN",
     "NaT",
+    *EXCEL_ERRORS,
 )
 """Texts of missing values."""
 
@@ -54,25 +81,17 @@ _WHOLE = 1e15
 EXACT = 2.0**53
 """The bound below which float64 represents every whole number."""
 
-_PLAIN = "write decimals with a point and thousands without a mark"
-
 _SEEN = (
-    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), f"a number with commas; {_PLAIN}"),
-    (re.compile(r"[+-]?\d+,\d+"), f"a number with a decimal comma; {_PLAIN}"),
-    (
-        re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"),
-        f"a number with points for thousands; {_PLAIN}",
-    ),
-    (
-        re.compile(r"[+-]?\d{1,3}([ '’_\u00a0\u202f]\d{3})+([.,]\d+)?"),
-        f"a number with marks for thousands; {_PLAIN}",
-    ),
-    (re.compile(r"[+-]?[\d.,]*\d\s?[%‰]"), "a number with a percent sign; write the number alone"),
+    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), "a number with commas"),
+    (re.compile(r"[+-]?\d+,\d+"), "a number with a decimal comma"),
+    (re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"), "a number with points for thousands"),
+    (re.compile(r"[+-]?\d{1,3}([ '’_\u00a0\u202f]\d{3})+([.,]\d+)?"), "a number with marks for thousands"),
+    (re.compile(r"[+-]?[\d.,]*\d\s?[%‰]"), "a number with a percent sign"),
     (
         re.compile(r"[+-]?\s?[$€£¥₹]\s?-?\d[\d.,]*|-?\d[\d.,]*\s?([$€£¥₹]|EUR|USD|GBP|CHF|CNY|JPY)"),
-        "a number with a currency; write the number alone",
+        "a number with a currency",
     ),
-    (re.compile(r"0[xX][0-9a-fA-F]+"), "a hexadecimal number; write it in decimals"),
+    (re.compile(r"0[xX][0-9a-fA-F]+"), "a hexadecimal number"),
 )
 
 
@@ -85,10 +104,10 @@ class CellError(Exception):
 
 
 def what_is_seen(cell: str) -> str | None:
-    """Describe a number in an unsupported notation and how to write it; return None for other texts.
+    """Describe a number in the notation that a cell has; return None for other texts.
 
     >>> what_is_seen("12%")
-    'a number with a percent sign; write the number alone'
+    'a number with a percent sign'
     """
     return next((words for pattern, words in _SEEN if pattern.fullmatch(cell)), None)
 
@@ -132,6 +151,13 @@ def without_words(series: pl.Series, words: Sequence[str]) -> pl.Series:
     return series.set(series.str.strip_chars().is_in(words), None)
 
 
+def without_missing(series: pl.Series, words: Sequence[str], numbers: Sequence[float]) -> pl.Series:
+    """Replace cells that equal one of `words`, or one of `numbers` in a column of numbers, with null."""
+    if words and series.dtype.is_numeric():
+        return series.set(series.cast(load_polars().Float64).is_in(numbers).fill_null(False), None)
+    return without_words(series, words)
+
+
 def counted(written: pl.Series) -> dict[str, int]:
     """Count the occurrences of each text, without nulls, in no particular order.
 
@@ -144,16 +170,19 @@ def counted(written: pl.Series) -> dict[str, int]:
     return dict(zip(found["text"].to_list(), found["rows"].to_list(), strict=True))
 
 
-def as_numbers(series: pl.Series) -> pl.Series:
-    """Return cells as float64: nan for missing values, null for cells that are not numbers."""
+def as_numbers(series: pl.Series, notation: Notation = PLAIN) -> pl.Series:
+    """Return cells as float64: nan for missing values, null for cells that are not numbers in this notation."""
     pl = load_polars()
     if series.dtype == pl.String:
-        numbers = series.cast(pl.Float64, strict=False)
-        if not numbers.null_count():
+        numbers = series.cast(pl.Float64, strict=False) if notation.decimal == "." else None
+        if numbers is not None and not numbers.null_count():
             return numbers
         bare = texts(series)
-        numbers = bare.cast(pl.Float64, strict=False)
-        return numbers.set(bare.is_null(), math.nan)
+        if numbers is None:
+            return numbers_in(bare, notation).set(bare.is_null(), math.nan)
+        numbers = bare.cast(pl.Float64, strict=False).set(bare.is_null(), math.nan)
+        wrong = numbers.is_null()
+        return numbers.set(wrong, math.nan).scatter(wrong.arg_true(), numbers_in(bare.filter(wrong), notation))
     if series.dtype.is_numeric() or series.dtype == pl.Boolean or series.dtype == pl.Null:
         return series.cast(pl.Float64).fill_null(math.nan)
     if series.dtype.is_temporal() and series.dtype not in (pl.Date, pl.Datetime):
@@ -162,9 +191,9 @@ def as_numbers(series: pl.Series) -> pl.Series:
     return as_numbers(texts(series))
 
 
-def read_numbers(series: pl.Series) -> Floats:
+def read_numbers(series: pl.Series, notation: Notation = PLAIN) -> Floats:
     """Return cells as float64, nan for missing values; raise CellError for a cell that is not a finite number."""
-    numbers = as_numbers(series)
+    numbers = as_numbers(series, notation)
     if numbers.null_count():
         raise not_a_number(series, int(numbers.is_null().arg_max() or 0))
     values: Floats = numbers.to_numpy()
@@ -181,7 +210,7 @@ def not_a_number(series: pl.Series, row: int) -> CellError:
     cell = str(series[row]).strip()
     seen = what_is_seen(cell)
     if seen:
-        return CellError(row, f"holds {short(cell)}, {seen}")
+        return CellError(row, f"holds {short(cell)}, {seen}; write all numbers of the column alike")
     return CellError(row, f"holds {short(cell)}, which is not a number; write a number or leave it empty")
 
 

@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.cells import EXACT, CellError, as_numbers, texts
+from chainrule.tables.arithmetic import SENTINELS
+from chainrule.tables.cells import EXACT, CellError, as_numbers, texts, without_missing
+from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.errors import TableError
-from chainrule.tables.features import KINDS, Category, Feature, Kind, LeftOut, Number
+from chainrule.tables.features import KINDS, Boolean, Category, Feature, Kind, LeftOut, Number
 from chainrule.tables.fitting import fit_feature
 from chainrule.tables.frames import cells_of
 from chainrule.tables.identifiers import keeping
 from chainrule.tables.kinds import Finding, as_asked, find_kind
 from chainrule.tables.library import load_polars
+from chainrule.tables.notation import usual_decimal
 from chainrule.tables.sampling import Mask
 from chainrule.words import suggestion
 
 if TYPE_CHECKING:
     import polars as pl
+
+_LOOKED_AT = 1_000
+"""Cells of a column in which decimal marks are looked for."""
 
 Place = Callable[[int, str], str]
 
@@ -50,6 +56,7 @@ def fit_columns(
     kinds: Mapping[str, Kind],
     leave_out: Sequence[str],
     target: str | None = None,
+    conventions: Conventions = USUAL,
 ) -> Fitted:
     """Fit the features of a table with columns `names`; return them with the finding for each column.
 
@@ -65,6 +72,7 @@ def fit_columns(
     left_out: list[LeftOut] = []
     findings: list[Finding] = []
     twins = _Twins()
+    usual = usual_decimal_of(frame) if conventions.decimal is None else None
     if target is not None:
         twins.find(target, cells_of(frame, target))
     for name in names:
@@ -74,9 +82,12 @@ def fit_columns(
             left_out.append(LeftOut(name, "text", "as asked"))
             findings.append(Finding(name, "text", "left out, as asked"))
             continue
-        series = cells_of(frame, name)
+        series = without_missing(cells_of(frame, name), conventions.missing, conventions.missing_numbers)
         try:
-            finding = as_asked(name, series, kinds[name]) if name in kinds else find_kind(name, series, rows)
+            if name in kinds:
+                finding = as_asked(name, series, kinds[name], conventions, usual)
+            else:
+                finding = find_kind(name, series, rows, conventions, usual)
             fitted = fit_feature(series if everywhere else series.filter(wanted), finding)
         except CellError as error:
             raise TableError(f"{place(error.row, name)} {error.words}") from None
@@ -89,10 +100,31 @@ def fit_columns(
             kept_as = finding.kept_as if twin is None else None
             findings.append(Finding(name, fitted.kind, fitted.reason, kept_as=kept_as))
         else:
-            features.append(fitted)
+            features.append(_with_words(fitted, conventions))
             findings.append(_explained(finding, fitted))
     result = Fitted(tuple(features), tuple(left_out), tuple(findings))
     return result if features else _with_numbers(result, frame, training, kinds)
+
+
+def _with_words(feature: Feature, conventions: Conventions) -> Feature:
+    """Add the given words for missing values to a feature."""
+    words = conventions.missing
+    if not words or isinstance(feature, Boolean):  # other words than those for yes and no are missing anyway
+        return feature
+    found = replace(feature, words=tuple(dict.fromkeys((*feature.words, *words))))
+    if isinstance(found, Number):
+        numbers = dict.fromkeys((*found.sentinels, *conventions.missing_numbers))
+        return replace(found, sentinels=tuple(numbers)[: len(SENTINELS)])
+    return found
+
+
+def usual_decimal_of(frame: pl.DataFrame) -> str | None:
+    """Return the decimal mark of the columns of text together; see `usual_decimal`."""
+    columns = (cells_of(frame, name) for name in frame.columns)
+    some = (
+        column.drop_nulls().head(_LOOKED_AT).to_list() for column in columns if column.dtype == load_polars().String
+    )
+    return usual_decimal(some)
 
 
 def _explained(finding: Finding, feature: Feature) -> Finding:

@@ -42,7 +42,7 @@ class DelimitedSource(Source):
         self._limits.check_columns(text.path, len(header.names))
         _check_header(text.path, header.names)
         self.delimiter, self._trailing, self._header_lines = header.delimiter, header.trailing, header.lines
-        self._notes, self._empty_rows = header.notes, 0
+        self._notes, self._empty_rows = (*filter(None, (text.note,)), *header.notes), 0
         super().__init__(text.path, header.names)
 
     @staticmethod
@@ -68,10 +68,11 @@ class DelimitedSource(Source):
 
     @property
     def notes(self) -> list[str]:
+        said = [*self._notes, *super().notes]
         if not self._empty_rows:
-            return list(self._notes)
+            return said
         rows = "1 row" if self._empty_rows == 1 else f"{self._empty_rows:,} rows"
-        return [*self._notes, f"{rows} of {self.path} without any value left out"]
+        return [*said, f"{rows} of {self.path} without any value left out"]
 
     def batches(self) -> Iterator[Batch]:
         hashing = Fingerprint(self.names)

@@ -11,6 +11,7 @@ from chainrule.schema import Schema
 from chainrule.tables.cells import number_in
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.features import Boolean, Category, Date, Feature, LeftOut, Number, Part
+from chainrule.tables.notation import Notation
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target
 
 Json: TypeAlias = Mapping[str, Any]
@@ -20,11 +21,17 @@ _WITHIN = "{place}: {name!r}"
 _COLUMNS = Schema(
     {kind.kind: kind for kind in (Number, Boolean, Category, Date)},
     tag="kind",
-    parts=(Part, LeftOut),
+    parts=(Part, LeftOut, Notation),
     error=TableError,
     within=_WITHIN,
 )
-_TARGETS = Schema({kind.task: kind for kind in (ClassTarget, NumberTarget)}, "task", error=TableError, within=_WITHIN)
+_TARGETS = Schema(
+    {kind.task: kind for kind in (ClassTarget, NumberTarget)},
+    tag="task",
+    parts=(Notation,),
+    error=TableError,
+    within=_WITHIN,
+)
 
 
 def parse_json(text: object, what: str) -> Any:

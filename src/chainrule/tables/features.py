@@ -25,6 +25,7 @@ from chainrule.ir import Program
 from chainrule.schema import FILLED, FINITE, OMITTED, POSITIVE, Rule, different, one_of, whole
 from chainrule.tables.arithmetic import (
     PERIODS,
+    SENTINELS,
     Floats,
     PartName,
     boolean,
@@ -37,6 +38,7 @@ from chainrule.tables.arithmetic import (
     program_of,
 )
 from chainrule.tables.dates import FORMATS, MISSING, Seconds
+from chainrule.tables.notation import PLAIN, Notation
 
 Kind: TypeAlias = Literal["number", "category", "boolean", "date", "constant", "identifier", "text"]
 
@@ -50,6 +52,7 @@ UNKNOWN_LEVEL = -2
 NO_COLUMN = -1
 """The column of a level that is encoded as 0 in all columns of its category."""
 
+SENTINEL_COUNT = Rule((f"at most {len(SENTINELS)} numbers",), lambda found: len(found) <= len(SENTINELS))
 TRUTH = Rule(("0 or 1",), lambda value: value in (0, 1))
 PARTS_ONCE = Rule(("different parts of a date",), lambda parts: len({part.name for part in parts}) == len(parts))
 
@@ -61,7 +64,8 @@ class Number:
     A missing number is replaced by `fill`, the median of the training rows. Values x of shape (rows,) are encoded as
     `(t(x) − mean) / scale`. If the column is heavy-tailed, `unit` is given and `t(x) = sign(x) · log(1 + |x| / unit)`,
     about linear below `unit` and logarithmic above; otherwise `t(x) = x`. `words` are texts that stand for missing
-    values in this column, in addition to `MISSING_WORDS`.
+    values in this column, in addition to `MISSING_WORDS`, and `sentinels` are numbers that do. `notation` says how
+    texts are read as numbers.
 
     >>> Number("age", fill=30.0, mean=40.0, scale=10.0).arithmetic(np.array([50.0, np.nan])).ravel().tolist()
     [1.0, -1.0]
@@ -76,6 +80,8 @@ class Number:
     unit: Annotated[float, POSITIVE] | None = None
     flag_missing: bool = False
     words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
+    sentinels: Annotated[tuple[Annotated[float, FINITE], ...], SENTINEL_COUNT, OMITTED] = ()
+    notation: Annotated[Notation, OMITTED] = PLAIN
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -86,7 +92,8 @@ class Number:
     def settings(self) -> Mapping[str, Any]:
         """The inputs of `program` besides the cell `x`."""
         unit = {} if self.unit is None else {"unit": self.unit}
-        return {"fill": self.fill, "mean": self.mean, "scale": self.scale, **unit}
+        sentinels = dict(zip(SENTINELS, self.sentinels, strict=False))
+        return {"fill": self.fill, "mean": self.mean, "scale": self.scale, **unit, **sentinels}
 
     @property
     def program(self) -> Program:
@@ -139,7 +146,8 @@ class Category:
 
     With `other`, a further column stands for levels that are rare in the training rows or absent from them; without it
     an unknown level is 0 in all columns. With `missing`, the last column is 1 for a missing value; without it such a
-    row is 0 in all columns.
+    row is 0 in all columns. `words` are texts that stand for missing values in this column, in addition to
+    `MISSING_WORDS`.
 
     >>> Category("city", ("Oslo", "Rome"), other=True).arithmetic(np.array([1, UNKNOWN_LEVEL, NO_LEVEL])).tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
@@ -151,6 +159,7 @@ class Category:
     levels: Annotated[tuple[Annotated[str, FILLED], ...], different("texts", at_least=1)]
     other: bool = False
     missing: bool = False
+    words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -216,7 +225,7 @@ class Date:
     """A column of dates or times, encoded as those of their `parts` that vary in the training rows.
 
     A missing date is replaced by `fill`, the median of the training rows in seconds since 1970. `format` is a key of
-    `chainrule.tables.dates.FORMATS`.
+    `chainrule.tables.dates.FORMATS`. `words` are texts that stand for missing values in this column.
     """
 
     kind: ClassVar[Kind] = "date"
@@ -226,6 +235,7 @@ class Date:
     parts: Annotated[tuple[Part, ...], PARTS_ONCE]
     fill: Annotated[int, whole(at_least=-(2**53), at_most=2**53)]
     flag_missing: bool = False
+    words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -39,8 +39,13 @@ def fit_feature(series: pl.Series, finding: Finding) -> Feature | LeftOut:
     if finding.kind in ("constant", "identifier", "text"):
         return LeftOut(name, finding.kind, finding.reason)
     if finding.kind == "number":
-        found = _number(name, read_numbers(without_words(series, finding.words)))
-        return replace(found, words=finding.words) if isinstance(found, Number) else found
+        values = read_numbers(without_words(series, finding.words), finding.notation)
+        if finding.sentinels:
+            values = np.where(np.isin(values, finding.sentinels), np.nan, values)
+        found = _number(name, values)
+        if not isinstance(found, Number):
+            return found
+        return replace(found, words=finding.words, sentinels=finding.sentinels, notation=finding.notation)
     if finding.kind == "boolean":
         return _boolean(name, series)
     if finding.kind == "date":

@@ -30,18 +30,23 @@ def as_frame(data: Any) -> pl.DataFrame:
 
 
 def named(names: Sequence[str]) -> list[str]:
-    """Replace an empty column name with `Unnamed: k` for the column k from 0, as pandas does.
+    """Give each column a name of its own, as pandas does: `Unnamed: k` for the column k from 0, `x.1` for a second x.
 
-    >>> named(["", "x", ""])
-    ['Unnamed: 0', 'x', 'Unnamed: 2']
+    >>> named(["", "x", "", "x"])
+    ['Unnamed: 0', 'x', 'Unnamed: 2', 'x.1']
     """
-    found: list[str] = []
+    found: dict[str, None] = {}
     for place, name in enumerate(names):
         new = name or f"Unnamed: {place}"
         while not name and new in names:
             new += "."
-        found.append(new)
-    return found
+        count = 1
+        while new in found:
+            new = f"{name}.{count}"
+            count += 1
+            new = f"{new}." if new in names else new
+        found[new] = None
+    return list(found)
 
 
 def without(frame: pl.DataFrame, names: Container[str]) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -11,6 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.tables.absent import (
+    FEW,
+    note_on_errors,
+    note_on_sentinels,
+    note_on_words,
+    sentinels_in,
+    words_for_nothing,
+)
 from chainrule.tables.arithmetic import Floats
 from chainrule.tables.cells import (
     EXACT,
@@ -18,7 +25,6 @@ from chainrule.tables.cells import (
     TRUE_WORDS,
     CellError,
     as_numbers,
-    counted,
     not_a_number,
     read_booleans,
     read_dates,
@@ -27,26 +33,22 @@ from chainrule.tables.cells import (
     what_is_seen,
     without_words,
 )
+from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.dates import EPOCHS, MISSING, Seconds, guess_formats
 from chainrule.tables.errors import short
 from chainrule.tables.features import Kind
 from chainrule.tables.identifiers import counting, names_rows
 from chainrule.tables.library import load_polars
+from chainrule.tables.notation import PLAIN, Notation, guess_notation
 
 if TYPE_CHECKING:
     import polars as pl
 
-FEW = 20
-"""A column of texts with at most this many distinct values is a category, whatever else it resembles."""
-
 _CHECKED = 5_000
-_MOST_WORDS = 3
-_FEWEST_NUMBERS = 10
 _LONG = 50
 
 _TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
 _MEASURED_NAME = re.compile(r"(^|[\s_.\-])(age|step|hour|minute|second|period|quarter)s?$", re.IGNORECASE | re.ASCII)
-_DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -61,17 +63,36 @@ class Finding:
     format: str = ""
     words: tuple[str, ...] = ()
     """Texts that stand for missing values in a column of numbers."""
+    sentinels: tuple[float, ...] = ()
+    """Numbers that do."""
+    notation: Notation = PLAIN
+    """How the numbers are written."""
     note: str = ""
     """A sentence for the user."""
     kept_as: Kind | None = None
     """The kind that an identifier would have if it were kept."""
 
 
-def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = None) -> Finding:
+def find_kind(
+    name: str,
+    series: pl.Series,
+    rows: NDArray[np.int64] | None = None,
+    conventions: Conventions = USUAL,
+    usual: str | None = None,
+) -> Finding:
     """Infer the kind of the column `name` from `series`, a sample of its cells in the ordered `rows` (from 0).
 
-    Raises CellError for a column of inconsistent cells, such as a word among numbers.
+    `usual` is the decimal mark of other columns. Raises CellError for a column of inconsistent cells, such as a word
+    among numbers.
     """
+    found = _find_kind(name, series, rows, conventions, usual)
+    said = note_on_errors(name, series)
+    return replace(found, note="; ".join(filter(None, (found.note, said)))) if said else found
+
+
+def _find_kind(
+    name: str, series: pl.Series, rows: NDArray[np.int64] | None, conventions: Conventions, usual: str | None
+) -> Finding:
     pl = load_polars()
     if series.dtype == pl.Boolean:
         written = texts(series)
@@ -83,31 +104,44 @@ def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = Non
     if series.dtype in (pl.Date, pl.Datetime):
         seconds = read_dates(series, "year-month-day")
         return _of_dates(name, seconds[seconds != MISSING], "year-month-day", _gaps(series.null_count(), len(series)))
-    numbers = as_numbers(series)
-    words = _words_for_nothing(series, numbers)
+    numbers, notation = as_numbers(series), PLAIN
+    given = conventions.decimal is not None or conventions.thousands is not None
+    if numbers.null_count() or usual is not None or given:
+        notation = _notation(series, conventions, usual)
+        if not notation.plain:
+            others = as_numbers(series, notation)
+            if given or others.null_count() < numbers.null_count() or not others.null_count():
+                numbers = others
+            else:
+                notation = PLAIN
+    words = words_for_nothing(series, numbers)
     if words:
         kept = without_words(series, words)
-        return _told(_of_numbers(name, kept, as_numbers(kept).to_numpy(), rows), series, words)
+        found = _of_numbers(name, kept, as_numbers(kept, notation).to_numpy(), rows, notation)
+        return replace(found, words=words, note=note_on_words(name, series, words))
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
-        codes = _codes(series, values)
+        codes = _codes(series, values) if notation.plain else ""
         if codes:
             return _of_texts(name, texts(series), codes)
-        return _of_numbers(name, series, values, rows)
+        return _of_numbers(name, series, values, rows, notation)
     written = texts(series)
     present = written.drop_nulls()
     _check_mixed(name, series, numbers, present)
     return _of_texts(name, written)
 
 
-def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
+def as_asked(
+    name: str, series: pl.Series, kind: Kind, conventions: Conventions = USUAL, usual: str | None = None
+) -> Finding:
     """Return the finding for a requested kind; raise CellError for cells that are not of it."""
     if kind == "number":
-        words = _words_for_nothing(series, as_numbers(series))
-        read_numbers(without_words(series, words))
-        if words:
-            return _told(Finding(name, kind, "as asked"), series, words)
-    elif kind == "boolean":
+        notation = _notation(series, conventions, usual)
+        words = words_for_nothing(series, as_numbers(series, notation))
+        read_numbers(without_words(series, words), notation)
+        note = note_on_words(name, series, words) if words else ""
+        return Finding(name, kind, "as asked", words=words, note=note, notation=notation)
+    if kind == "boolean":
         read_booleans(series)
     elif kind == "date":
         pl = load_polars()
@@ -127,31 +161,12 @@ def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
     return Finding(name, kind, "as asked")
 
 
-def _words_for_nothing(series: pl.Series, numbers: pl.Series) -> tuple[str, ...]:
-    """Return words that are repeated in a column of numbers, where they can only mean a missing value."""
-    if series.dtype != load_polars().String or not numbers.null_count():
-        return ()
-    wrong = numbers.is_null()
-    written = texts(series)
-    counts = counted(written.filter(wrong))
-    good = written.filter(~wrong).drop_nulls()
-    if len(counts) > _MOST_WORDS or min(counts.values()) < 2 or any(map(_DIGIT.search, counts)):
-        return ()
-    if len(good) < _FEWEST_NUMBERS or 10 * len(good) < len(series) or good.n_unique() + len(counts) <= FEW:
-        return ()
-    return tuple(sorted(counts))
-
-
-def _told(found: Finding, series: pl.Series, words: Sequence[str]) -> Finding:
-    """Add a note on the words that are read as missing values."""
-    counts = counted(texts(series))
-    said = " and ".join(f"{short(word)} in {counts[word]:,}" for word in words)
-    return replace(
-        found,
-        words=tuple(words),
-        note=f"{said} of {len(series):,} cells of {found.name!r}, which holds numbers, is taken for no value; "
-        f"--kind {quote(f'{found.name}=category')} makes levels of all of them",
-    )
+def _notation(series: pl.Series, conventions: Conventions, usual: str | None) -> Notation:
+    """Return the notation of the numbers in a column of texts; the plain one if they are none."""
+    if series.dtype != load_polars().String:
+        return PLAIN
+    cells = texts(series).drop_nulls().unique(maintain_order=True).head(_CHECKED).to_list()
+    return guess_notation(cells, conventions.decimal, conventions.thousands, usual) or PLAIN
 
 
 def _codes(series: pl.Series, values: Floats) -> str:
@@ -170,24 +185,32 @@ def _codes(series: pl.Series, values: Floats) -> str:
     return "long codes" if long and written.str.contains(r"^[+-]?\d+$").all() else ""
 
 
-def _of_numbers(name: str, series: pl.Series, values: Floats, rows: NDArray[np.int64] | None) -> Finding:
+def _of_numbers(
+    name: str, series: pl.Series, values: Floats, rows: NDArray[np.int64] | None, notation: Notation
+) -> Finding:
+    sentinels = sentinels_in(values)
+    if sentinels:
+        kept = np.where(np.isin(values, sentinels), np.nan, values)
+        found = _of_numbers(name, series, kept, rows, notation)
+        said = note_on_sentinels(name, values, sentinels)
+        return replace(found, sentinels=sentinels, note=said) if found.kind == "number" else found
     missing = np.isnan(values)
     present = values[~missing]
     if not len(present):
         return Finding(name, "constant", "empty in every row")
     if np.isinf(present).any():
-        read_numbers(series)  # raises CellError with the place
+        read_numbers(series, notation)  # raises CellError with the place
     low, high = float(present.min()) + 0.0, float(present.max()) + 0.0  # a negative zero becomes 0
     gaps = _gaps(int(missing.sum()), len(values))
     if low == high:
         if not len(gaps):
             return Finding(name, "constant", f"{low:.6g} in every row")
-        return Finding(name, "number", f"{low:.6g} or nothing{gaps}")
+        return Finding(name, "number", f"{low:.6g} or nothing{gaps}", notation=notation)
     whole = bool((present == np.floor(present)).all())
     if whole:
         if low == 0 and high == 1:
-            return Finding(name, "number", f"0 and 1{gaps}")
-        date = _numeric_dates(name, present, gaps)
+            return Finding(name, "number", f"0 and 1{gaps}", notation=notation)
+        date = _numeric_dates(name, present, gaps) if notation.plain else None
         if date is not None:
             return date
         measured = bool(_TIME_NAME.search(name) or _MEASURED_NAME.search(name))
@@ -196,7 +219,7 @@ def _of_numbers(name: str, series: pl.Series, values: Floats, rows: NDArray[np.i
             return Finding(name, "identifier", reason, kept_as="number")
     what = "whole numbers" if whole else "numbers"
     what += " of seconds," if series.dtype in (load_polars().Time, load_polars().Duration) else ""
-    return Finding(name, "number", f"{what} from {low:.6g} to {high:.6g}{gaps}")
+    return Finding(name, "number", f"{what} from {low:.6g} to {high:.6g}{notation.words()}{gaps}", notation=notation)
 
 
 def _numeric_dates(name: str, present: Floats, gaps: str) -> Finding | None:

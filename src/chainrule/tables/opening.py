@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, replace
 
 from chainrule.tables.columnar import ColumnarSource
+from chainrule.tables.databases import SCHEMES, SQLiteSource, open_database, without_password
 from chainrule.tables.delimited import DelimitedSource
 from chainrule.tables.errors import TableError
 from chainrule.tables.jsonlines import JSONLinesSource, JSONListSource
 from chainrule.tables.library import load_polars
 from chainrule.tables.limits import Limits, usual_limits
+from chainrule.tables.packing import OLD_EXCEL, SQLITE, ZIP, bare_name, members_of
+from chainrule.tables.several import SeveralSource, found_files
 from chainrule.tables.sources import Source
-from chainrule.tables.streams import GZIP, PACKED, File, TextFile, find_file
+from chainrule.tables.spreadsheets import SpreadsheetSource, is_workbook
+from chainrule.tables.streams import PACKED, File, TextFile, find_file, text_file
 
 FOREIGN = (
-    (b"PK\x03\x04", "an Excel workbook or another zip file; save the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save the sheet as CSV"),
     (b"\x89HDF", "an HDF5 file; write the table as Parquet or CSV"),
-    (b"SQLite format 3", "an SQLite database; write the table as CSV"),
     (b"\x93NUMPY", "a NumPy array; write it as CSV with a header"),
     (b"FEA1", "a Feather file of version 1; write it as Arrow or Parquet"),
     (b"ORC", "an ORC file; write it as Parquet"),
@@ -26,9 +28,12 @@ FOREIGN = (
     (b"%PDF", "a PDF document; give a table"),
     (b"\x89PNG", "a picture; give a table"),
     (b"\xff\xd8\xff", "a picture; give a table"),
-    (b"BZh", "compressed with bzip2; decompress it, or compress it with gzip"),
-    (b"\xfd7zXZ", "compressed with xz; decompress it, or compress it with gzip"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd; decompress it, or compress it with gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"Rar!", "a RAR archive; unpack it"),
+    (b"\x1f\x9d", "compressed with compress; decompress it, or compress it with gzip"),
+    (b"$FL2", "an SPSS file; save the table as CSV"),
+    (b"<stata_dta>", "a Stata file; save the table as CSV"),
+    (b"RDX", "a file of R; save the table as CSV with write.csv"),
     (b"\x7fELF", "a program; give a table"),
     (b"MZ\x90", "a program; give a table"),
     (b"\x80\x04\x95", "a pickle, which is never loaded; write the table as CSV or Parquet"),
@@ -54,37 +59,103 @@ NAMED = {
 }
 
 
-def open_table(path: str, delimiter: str | None = None, limits: Limits | None = None) -> Source:
-    """Open a table: delimited text (also gzipped), JSON lines or a JSON list, Parquet or Arrow.
+def open_table(
+    path: str,
+    delimiter: str | None = None,
+    limits: Limits | None = None,
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    query: str | None = None,
+) -> Source:
+    """Open a table: delimited text, a spreadsheet, JSON, Parquet, Arrow or a database, also compressed, also several.
 
-    The format is detected from the first bytes. `delimiter` is a character, or one of comma, semicolon, tab, pipe and
-    blank; by default it is inferred. `limits` bound the contents of the file; the default is `usual_limits`.
+    The format is detected from the first bytes. `path` may be a folder or a pattern such as `data-*.csv`, whose files
+    have the same columns, and the address of a database. `delimiter` is a character, or one of comma, semicolon, tab,
+    pipe and blank, `encoding` that of text; by default both are inferred. `sheet` is the name of a sheet of a
+    spreadsheet, by default the first one; `query` is SQL for the rows of a database, by default all of its one table.
+    `limits` bound the contents of the file; the default is `usual_limits`.
 
     Raises TableError, naming the place, for other formats, and MissingDependencyError without polars.
     """
     limits = usual_limits() if limits is None else limits
-    file = find_file(path, limits, lambda start: _check_start(path, start, limits))
-    load_polars()
-    start = file.start(64)
-    kind = _columnar(file, start)
-    if kind is not None:
-        if delimiter is not None:
-            raise TableError(f"{path} is {kind}, which has no delimiter; leave the delimiter out")
-        return ColumnarSource(file, kind)
-    text = TextFile(file)
-    beginning = text.beginning(1 << 12)
-    _check_foreign(path, beginning)
-    for magic, kind in ((PARQUET, "a Parquet file"), (ARROW, "an Arrow file")):
-        if start.startswith(GZIP) and beginning.startswith(magic):
-            raise TableError(f"{path} is {kind} inside of gzip; decompress it")
-    wanted = NAMED.get(os.path.splitext(path)[1].lower())
-    if wanted:
-        raise TableError(f"{path} is named like {wanted} but is not one: it starts with {start[:8]!r}")
-    if delimiter is None and _is_json_list(path, beginning):
-        return JSONListSource(text)
-    if delimiter is None and _is_json(path, beginning):
-        return JSONLinesSource(text)
-    return DelimitedSource(text, delimiter)
+    scheme = _ADDRESS.match(path)
+    if scheme and scheme[1] in SCHEMES:
+        return open_database(path, query)
+    if scheme:
+        raise TableError(f"{without_password(path)} is an address; download the table, and give the path of the file")
+    choices = _Choices(delimiter, limits, encoding, sheet, query)
+    files = found_files(path)
+    if files is not None:
+        return choices.open(files[0]) if files == [path] else SeveralSource(path, files, choices.open)
+    return choices.open(path)
+
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9]+)(?:\+[a-z0-9]+)?://")
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """How a file is to be read; None for what is inferred."""
+
+    delimiter: str | None
+    limits: Limits
+    encoding: str | None
+    sheet: str | None
+    query: str | None
+
+    def open(self, path: str) -> Source:
+        """Open one file."""
+        file = find_file(path, self.limits, lambda start: _check_start(path, start, self.limits))
+        load_polars()
+        start = file.start(64)
+        if start.startswith(SQLITE):
+            self._refuse(path, "an SQLite database", delimiter=self.delimiter, encoding=self.encoding, sheet=self.sheet)
+            return SQLiteSource(file, self.query)
+        self._refuse(path, "no database", query=self.query)
+        if start.startswith((ZIP, OLD_EXCEL)):
+            members = members_of(file.location, path) if start.startswith(ZIP) else []
+            if not members or is_workbook(members):
+                self._refuse(path, "a spreadsheet", delimiter=self.delimiter, encoding=self.encoding)
+                return SpreadsheetSource(file, self.sheet)
+            self._refuse(path, "no spreadsheet", sheet=self.sheet)
+            if len(members) == 1:
+                return self._text(replace(file, member=members[0]), members[0])
+            return SeveralSource(path, members, lambda member: self._member(file, member))
+        self._refuse(path, "no spreadsheet", sheet=self.sheet)
+        kind = _columnar(file, start)
+        if kind is not None:
+            self._refuse(path, kind, delimiter=self.delimiter, encoding=self.encoding)
+            return ColumnarSource(file, kind)
+        return self._text(file, path)
+
+    def _member(self, file: File, member: str) -> Source:
+        return self._text(replace(file, member=member, path=f"{file.path}/{member}"), member)
+
+    def _text(self, file: File, name: str) -> Source:
+        """Open text; `name` may tell its format."""
+        path = file.path
+        text = text_file(file, self.encoding)
+        beginning = text.beginning(1 << 12)
+        _check_foreign(path, beginning)
+        if beginning.startswith((PARQUET, ARROW, SQLITE, ZIP, OLD_EXCEL)):
+            raise TableError(f"{path} is a compressed file of another format than text; decompress it")
+        wanted = NAMED.get(os.path.splitext(name)[1].lower())
+        if wanted:
+            start = file.start(64)
+            raise TableError(f"{path} is named like {wanted} but is not one: it starts with {start[:8]!r}")
+        if self.delimiter is None and _is_json_list(name, beginning):
+            return JSONListSource(text)
+        if self.delimiter is None and _is_json(name, beginning):
+            return JSONLinesSource(text)
+        return DelimitedSource(text, self.delimiter)
+
+    @staticmethod
+    def _refuse(path: str, kind: str, **options: str | None) -> None:
+        """Raise TableError for an option that is not for this kind of file."""
+        for name, value in options.items():
+            if value is not None:
+                raise TableError(f"{path} is {kind}, for which there is no {name}; leave the {name} out")
 
 
 def _check_start(path: str, start: bytes, limits: Limits) -> None:
@@ -115,13 +186,13 @@ def _columnar(file: File, start: bytes) -> str | None:
 
 
 def _is_json_list(path: str, beginning: bytes) -> bool:
-    named = path.lower().removesuffix(".gz").endswith(".json")
+    named = bare_name(path).endswith(".json")
     return named and beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
 def _is_json(path: str, beginning: bytes) -> bool:
     first = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    name = path.lower().removesuffix(".gz")
+    name = bare_name(path)
     if name.endswith((".jsonl", ".ndjson", ".jsonlines")):
         return True
     return first == b"{" and not _NO_OBJECT.match(beginning.removeprefix(b"\xef\xbb\xbf").lstrip())

@@ -11,11 +11,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from chainrule.tables.cells import read_numbers
 from chainrule.tables.columns import Fitted, check_wishes, fit_columns
+from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.features import Kind
 from chainrule.tables.fitting import mean_and_scale
 from chainrule.tables.frames import cells_of
 from chainrule.tables.kinds import Finding
+from chainrule.tables.notation import Notation
 from chainrule.tables.preprocessing import Notes, Preprocessing
 from chainrule.tables.sampling import Mask, RowSample, StreamSplit, row_limit, split_rows
 from chainrule.tables.sources import BATCH_ROWS, Batch, Source
@@ -73,13 +75,15 @@ def prepare(
     dtype: DTypeLike = np.float32,
     folder: str | None = None,
     report: Callable[[str, int], None] | None = None,
+    conventions: Conventions = USUAL,
 ) -> Prepared:
     """Prepare a table for training on the column `target`.
 
     The table is read once to count rows and to draw a sample of up to 200,000, from which kinds, medians and levels are
     inferred, and a larger table a second time to encode it. Arrays of more than 256 MiB are stored in temporary files,
     in `folder` or the default folder of such files. The share `held_out` of the rows of each class, drawn with `seed`,
-    is held out: by default 0.2, or none if there is a `validation` table. `report` is called with the stage ("reading"
+    is held out: by default 0.2, or none if there is a `validation` table. `conventions` say how cells are written
+    where it is not to be inferred. `report` is called with the stage ("reading"
     or "encoding") and the number of rows so far.
 
     Raises TableError, naming the place, for a table that cannot be trained on.
@@ -91,7 +95,7 @@ def prepare(
         held_out = HELD_OUT if validation is None else 0.0
     if not 0 <= held_out < 1:
         raise TableError(f"the share of rows to hold out is {held_out!r}; give one from 0 to below 1, such as 0.2")
-    survey = _survey(source, target, leave_out, held_out, seed, report)
+    survey = _survey(source, TargetCount(source, target, conventions), leave_out, held_out, seed, report)
     classes, reason = survey.counted.choose(task)
     frame, held = survey.sample.frame(), survey.sample.held()
     rows = survey.sample.rows()
@@ -103,9 +107,9 @@ def prepare(
             f"{source.path} has {survey.counted.rows} rows; a part is held out, so give at least {FEWEST_ROWS}"
         )
     place = _places(source, rows)
-    fitted = fit_columns(source.names, frame, ~held, place, rows, kinds, leave_out, target)
+    fitted = fit_columns(source.names, frame, ~held, place, rows, kinds, leave_out, target, conventions)
     preprocessing = _with_features(fitted, source, frame, ~held, place, target)
-    wanted = classes or _number_target(target, cells_of(frame, target), ~held)
+    wanted = classes or _number_target(target, cells_of(frame, target), ~held, survey.counted.notation)
     steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report)
     batches = _sampled(frame, held, place) if survey.sample.whole else _streamed(source, target, held_out, seed)
     return steps.run(batches, survey, fitted, reason, validation)
@@ -120,14 +124,14 @@ class _Survey:
 
 def _survey(
     source: Source,
-    target: str,
+    counted: TargetCount,
     leave_out: Sequence[str],
     held_out: float,
     seed: int,
     report: Callable[[str, int], None] | None,
 ) -> _Survey:
+    target = counted.name
     sample = RowSample(row_limit(len(source.names)), seed)
-    counted = TargetCount(source, target)
     split = StreamSplit(held_out, seed)
     for whole in source.batches():
         batch = whole.without(leave_out)
@@ -143,8 +147,8 @@ def _places(source: Source, rows: NDArray[np.int64]) -> Callable[[int, str], str
     return lambda row, name: source.place(int(rows[row]), name)
 
 
-def _number_target(name: str, series: pl.Series, training: Mask) -> NumberTarget:
-    return NumberTarget(name, *mean_and_scale(read_numbers(series)[training]))
+def _number_target(name: str, series: pl.Series, training: Mask, notation: Notation) -> NumberTarget:
+    return NumberTarget(name, *mean_and_scale(read_numbers(series, notation)[training]), notation)
 
 
 def _with_features(

@@ -201,7 +201,7 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
     """Parse the cells of a column to the values (rows,) that the feature's `arithmetic` takes; raises CellError."""
     notes = notes if notes is not None else Notes()
     if isinstance(feature, Category):
-        places, unknown = read_levels(series, feature.levels)
+        places, unknown = read_levels(without_words(series, feature.words), feature.levels)
         if unknown:
             notes.unknown.setdefault(feature.name, Counter()).update(unknown)
             if feature.other:
@@ -209,7 +209,7 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
         _note_missing(notes, feature.name, feature.missing, int((places == -1).sum()))
         return places
     if isinstance(feature, Date):
-        seconds = read_dates(series, feature.format)
+        seconds = read_dates(without_words(series, feature.words), feature.format)
         _note_missing(notes, feature.name, feature.flag_missing, int((seconds == MISSING).sum()))
         return seconds
     if isinstance(feature, Boolean):
@@ -219,8 +219,9 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
             notes.unknown.setdefault(feature.name, Counter()).update(words.to_list())
         _note_missing(notes, feature.name, feature.flag_missing, int((np.isnan(values) & ~unknown_words).sum()))
         return values
-    values = read_numbers(without_words(series, feature.words))
-    _note_missing(notes, feature.name, feature.flag_missing, int(np.isnan(values).sum()))
+    values = read_numbers(without_words(series, feature.words), feature.notation)
+    absent = np.isnan(values) | np.isin(values, feature.sentinels)
+    _note_missing(notes, feature.name, feature.flag_missing, int(absent.sum()))
     return values
 
 

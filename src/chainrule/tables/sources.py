@@ -77,17 +77,19 @@ class Source(ABC):
     """A table that can be read repeatedly, in batches that fit in memory."""
 
     def __init__(self, path: str, names: Sequence[str]) -> None:
-        """Create a table with these columns; raise TableError for duplicate names."""
+        """Create a table with these columns; the second of two with one name gets a new one, as in `named`."""
         check_names(path, names)
         self.path = path
         self.names = tuple(named(names))
+        self.doubled = tuple((name, new) for name, new in zip(names, self.names, strict=True) if name and name != new)
+        """Names that another column has before, with the new names."""
         self.digest: str | None = None
         """SHA-256 of names and contents, in hexadecimal; set when `batches` is exhausted."""
 
     @property
     def notes(self) -> list[str]:
         """What of the file was passed over or understood, a sentence each; complete once `batches` is exhausted."""
-        return []
+        return [f"{self.path} has another column named {name!r}; it is called {new!r}" for name, new in self.doubled]
 
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
@@ -157,18 +159,11 @@ def row_places(path: str, first_row: int) -> Callable[[int, str], str]:
 
 
 def check_names(path: str, names: Sequence[str]) -> None:
-    """Raise TableError for a table without columns, and for duplicate names."""
+    """Raise TableError for a table without columns, or without any name."""
     if not names:
         raise TableError(f"{path} has no columns; give a table with a column for each feature and one for the target")
     if not any(names):
         raise TableError(f"{path} has no column with a name in its header; give it a header with the columns' names")
-    seen: dict[str, int] = {}
-    for place, name in enumerate(names, start=1):
-        if name and name in seen:
-            raise TableError(
-                f"{path}: columns {seen[name]} and {place} are both named {name!r}; give each column a name of its own"
-            )
-        seen[name] = place
 
 
 class Fingerprint:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import lzma
 import os
 import stat
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from chainrule.files import Scratch, scratch
+from chainrule.tables.encodings import WESTERN, find_encoding, marked
 from chainrule.tables.errors import TableError
 from chainrule.tables.limits import LIFTED, Limits
+from chainrule.tables.packing import COMPRESSED, OLD_EXCEL, SQLITE, ZIP, unpacked
 from chainrule.words import suggestion
 
 PIECE = 8 << 20
@@ -27,17 +31,8 @@ PIECE = 8 << 20
 _COPIED = 1 << 16
 """Bytes copied at a time, with a check after each piece."""
 
-GZIP = b"\x1f\x8b"
-PACKED = (GZIP, b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
+PACKED = (*COMPRESSED, ZIP, OLD_EXCEL, SQLITE, b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
 """First bytes of files that are not text."""
-
-MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-    (codecs.BOM_UTF8, "utf-8"),
-)
 
 
 @contextmanager
@@ -54,10 +49,14 @@ def reading(path: str) -> Iterator[None]:
     except PermissionError:
         raise TableError(f"{path} cannot be read: permission denied") from None
     except EOFError:
-        raise TableError(f"{path} is cut off: its gzip data end too early; copy or download it again") from None
+        raise TableError(f"{path} is cut off: its compressed data end too early; copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise TableError(_of_gzip(path, error)) from None
+    except (zipfile.BadZipFile, lzma.LZMAError, NotImplementedError) as error:
+        raise TableError(f"{path} is damaged: {error}; copy or download it again") from None
     except OSError as error:
+        if error.errno is None:  # of a decompressor
+            raise TableError(f"{path} is damaged: {error}; copy or download it again") from None
         raise TableError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         if "null byte" in str(error) or "null character" in str(error):
@@ -94,6 +93,8 @@ class File:
     limits: Limits
     copy: object = None
     """A reference that keeps a temporary copy from being deleted."""
+    member: str = ""
+    """The name of a file in a zip archive."""
 
     def open(self) -> BinaryIO:
         return Path(self.location).open("rb")
@@ -183,9 +184,11 @@ def _no_room(path: str, error: OSError) -> TableError:
 
 @dataclass(frozen=True)
 class TextFile:
-    """A text file."""
+    """A text file; `encoding` is that of text without a mark at its start, and `note` says if it is unusual."""
 
     file: File
+    encoding: str = "utf-8"
+    note: str = ""
 
     @property
     def path(self) -> str:
@@ -198,8 +201,10 @@ class TextFile:
 
     def check(self, start: bytes) -> None:
         """Raise TableError if the first bytes are not text."""
-        if not start.startswith(tuple(mark for mark, name in MARKS if name != "utf-8")):
-            for _ in self._utf8(iter((_whole_characters(start)[0],))):
+        mark = marked(start)
+        if mark is None or mark[1] == "utf-8":
+            encoding = find_encoding([start]) if self.encoding == "utf-8" else self.encoding
+            for _ in TextFile(self.file, encoding)._utf8(iter((_whole_characters(start)[0],))):
                 pass
 
     def pieces(self, size: int = PIECE) -> Iterator[bytes]:
@@ -208,15 +213,20 @@ class TextFile:
             yield from _line_feeds(self._utf8(self._unpacked(size)))
 
     def _unpacked(self, size: int) -> Iterator[bytes]:
-        with self.file.open() as stream:
-            packed = stream.read(2) == GZIP
-            stream.seek(0)
-            source: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=stream) if packed else stream
+        with ExitStack() as opened:
+            stream = opened.enter_context(self.file.open())
+            if self.file.member:
+                archive = opened.enter_context(zipfile.ZipFile(stream))
+                source: BinaryIO = cast("BinaryIO", opened.enter_context(archive.open(self.file.member)))
+                packed: int | None = archive.getinfo(self.file.member).compress_size
+            else:
+                inner = unpacked(stream, self.path)
+                source, packed = (stream, None) if inner is None else (inner, 0)
             done = 0
             while piece := source.read(size):
                 done += len(piece)
-                if packed:
-                    self.file.limits.check_ratio(self.path, stream.tell(), done)
+                if packed is not None:
+                    self.file.limits.check_ratio(self.path, packed or stream.tell(), done)
                 yield piece
 
     def _utf8(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -224,7 +234,7 @@ class TextFile:
         first = next(pieces, b"")
         while len(first) < 4 and (more := next(pieces, b"")):
             first += more
-        mark, encoding = next(((mark, name) for mark, name in MARKS if first.startswith(mark)), (b"", "utf-8"))
+        mark, encoding = marked(first) or (b"", self.encoding)
         pieces = chain([first[len(mark) :]], pieces)
         if encoding != "utf-8":
             yield from self._recoded(pieces, encoding)
@@ -244,14 +254,11 @@ class TextFile:
             except UnicodeDecodeError as error:
                 byte, at = text[error.start], place + error.start
                 raise TableError(
-                    f"{self.path}{self._where(at)} is not UTF-8 text: byte {at:,} is {byte:#04x}, as in Windows-1252 "
-                    "or Latin-1; save it as UTF-8"
+                    f"{self.path}{self._where(at)} is not UTF-8 text: byte {at:,} is {byte:#04x}; name its encoding, "
+                    "as in --encoding windows-1252 (western Europe), gb18030 (Chinese) or shift_jis (Japanese)"
                 ) from None
         if b"\0" in text:
             at = place + text.index(0)
-            start = text[:1000]
-            if 0.2 < start.count(0) / len(start) < 0.6:
-                raise TableError(f"{self.path} looks like UTF-16 without a mark at its start; save it as UTF-8")
             raise TableError(
                 f"{self.path}{self._where(at)} holds a NUL byte (byte {at:,}), which no text does; "
                 "is it a table of text?"
@@ -267,7 +274,8 @@ class TextFile:
                     raise TableError(f"{self.path} holds a NUL character, which no text does; is it a table of text?")
                 yield text
         except UnicodeError:
-            raise TableError(f"{self.path} is not whole {encoding[:6].upper()} text; save it as UTF-8") from None
+            name = encoding[:6].upper() if encoding.startswith("utf-") else encoding
+            raise TableError(f"{self.path} is not whole {name} text; save it as UTF-8") from None
 
     def _where(self, at: int) -> str:
         """Describe the line of the byte at `at`, counted from the start of the file."""
@@ -279,6 +287,28 @@ class TextFile:
             if seen > at:
                 break
         return f", line {line}"
+
+
+def text_file(file: File, encoding: str | None) -> TextFile:
+    """Return a text file in `encoding`, or in the one that is found; raise TableError for an unknown encoding."""
+    if encoding is not None:
+        try:
+            known = codecs.lookup(encoding)
+        except (LookupError, ValueError):
+            raise TableError(
+                f"the encoding is {encoding!r}, which Python does not know; give one such as gb18030"
+            ) from None
+        if not known._is_text_encoding:
+            raise TableError(f"the encoding is {encoding!r}, which is none of text; give one such as gb18030")
+        return TextFile(file, "utf-8" if known.name == "utf-8-sig" else known.name)
+    text = TextFile(file)
+    with reading(file.path):
+        pieces = text._unpacked(PIECE)
+        first = next(pieces, b"")
+        found = "utf-8" if marked(first) else find_encoding(chain((first,), pieces))
+    if found != WESTERN:
+        return TextFile(file, found)
+    return TextFile(file, found, f"{file.path} is not UTF-8 and is read as Windows-1252; --encoding names another")
 
 
 def _line_feeds(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -23,10 +23,13 @@ from chainrule.tables.cells import (
     read_numbers,
     what_is_seen,
 )
+from chainrule.tables.columns import usual_decimal_of
+from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.fitting import natural
 from chainrule.tables.frames import cells_of
 from chainrule.tables.library import load_polars
+from chainrule.tables.notation import PLAIN, Notation, guess_notation
 from chainrule.tables.sources import Batch, Source
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ FEWEST_OF_A_WORD = 0.01
 """A word such as NA is a class among others if at least this share of the rows, and two, have it."""
 
 _LISTED = 8
+_LOOKED_AT = 5_000
 
 _DTYPE = re.compile(r"bool|str|bytes|object|u?int(8|16|32|64)|float(16|32|64)|datetime64\[(Y|M|W|D|h|m|s|ms|us|ns)\]")
 LABELS = Rule(("the dtype of labels, such as int64",), lambda text: _DTYPE.fullmatch(text) is not None)
@@ -125,17 +129,18 @@ class ClassTarget:
 
 @dataclass(frozen=True)
 class NumberTarget:
-    """A column of numbers, scaled to `(value − mean) / scale`."""
+    """A column of numbers, scaled to `(value − mean) / scale`; `notation` says how texts are read as numbers."""
 
     task: ClassVar[Task] = "regression"
 
     name: str
     mean: Annotated[float, FINITE] = 0.0
     scale: Annotated[float, POSITIVE] = 1.0
+    notation: Annotated[Notation, OMITTED] = PLAIN
 
     def encode(self, series: pl.Series) -> NDArray[np.float64]:
         """Return the scaled numbers (rows,); raise CellError for an empty cell or one that is not a number."""
-        return (_numbers(series) - self.mean) / self.scale
+        return (_numbers(series, self.notation) - self.mean) / self.scale
 
     def decode(self, scaled: NDArray[np.floating]) -> NDArray[np.float64]:
         """Invert the scaling; `scaled` may have any shape.
@@ -177,6 +182,9 @@ class TargetCount:
 
     source: Source
     name: str
+    conventions: Conventions = USUAL
+    notation: Notation = PLAIN
+    """How numbers are written, inferred from the first batch."""
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     many: bool = False
@@ -196,7 +204,9 @@ class TargetCount:
         """Count the rows of a batch; raise TableError, with the place, for an empty cell."""
         series = cells_of(batch.frame, self.name)
         written = batch.read(self.name, _filled)
-        numbers = as_numbers(written if series.dtype == load_polars().Boolean else series)
+        if not self.rows:
+            self.notation = self._notation(batch, written)
+        numbers = as_numbers(written if series.dtype == load_polars().Boolean else series, self.notation)
         absent = written.is_in(MISSING_WORDS)
         if absent.any():
             self.words.update(counted(written.filter(absent)))
@@ -215,20 +225,34 @@ class TargetCount:
             self.counts.update(counted(written))
             self.many = len(self.counts) > MOST_CLASSES
 
+    def _notation(self, batch: Batch, written: pl.Series) -> Notation:
+        """Return the notation of numbers; the plain one for cells that are not text, or mostly other texts."""
+        if cells_of(batch.frame, self.name).dtype != load_polars().String:
+            return PLAIN
+        wanted = self.conventions
+        usual = usual_decimal_of(batch.frame) if wanted.decimal is None else None
+        numbers = as_numbers(written)
+        if not numbers.null_count() and usual is None and (wanted.decimal, wanted.thousands) == (None, None):
+            return PLAIN
+        cells = written.unique(maintain_order=True).head(_LOOKED_AT).to_list()
+        found = guess_notation(cells, wanted.decimal, wanted.thousands, usual) or PLAIN
+        wrong = as_numbers(written, found).null_count()
+        return found if 2 * wrong < len(written) and wrong <= numbers.null_count() else PLAIN
+
     def choose(self, task: Task | None) -> tuple[ClassTarget | None, str]:
         """Return the classes, None for a target of numbers, and the reason; raise TableError for an invalid target."""
         # Texts are classes if most cells are texts; a few among numbers are mistakes, as are 1,5 and 20%.
         labelled = self.rows - self.words.total()
         texts_rule = 2 * self.odd >= labelled and self.decorated < 0.9 * self.looked_at
         if self.odd and not texts_rule and task != "classification":
-            raise self.source.refuse(self.name, _numbers, "holds texts among numbers")
+            raise self.source.refuse(self.name, self._numbers, "holds texts among numbers")
         few = self.odd == 0 and self._few()
         classes = task == "classification" or (task is None and (self.odd > 0 or few))
         if self.words and not (classes and self._are_classes(task)):
             raise self.source.refuse(self.name, _worded(classes), "holds words that mean no value")
         if task == "regression":
             if self.odd:
-                raise self.source.refuse(self.name, _numbers, "holds texts")
+                raise self.source.refuse(self.name, self._numbers, "holds texts")
             self._check_varied()
             return None, "as asked"
         if self.odd or self.words:
@@ -239,10 +263,18 @@ class TargetCount:
         if few:
             return self._classes(), f"{self.name} holds few different whole numbers"
         self._check_varied()
-        return None, f"{self.name} holds {'whole ' if self.whole else ''}numbers"
+        return None, f"{self.name} holds {'whole ' if self.whole else ''}numbers{self.notation.words()}"
+
+    def _numbers(self, series: pl.Series) -> NDArray[np.float64]:
+        return _numbers(series, self.notation)
 
     def _few(self) -> bool:
         """Whether the numbers are few and whole, as class numbers are."""
+        if not self.notation.plain:
+            different = len(self.counts.keys() - self.words.keys())
+            return (
+                bool(self.notation.unit) and self.whole and not self.many and 1 < different <= min(FEW, self.rows // 5)
+            )
         different = len({number_in(text) for text in self.counts if text not in self.words})
         return self.whole and not self.many and 0 < different <= max(2, min(FEW, self.rows // 5))
 
@@ -271,7 +303,7 @@ class TargetCount:
 
     def _check_finite(self) -> None:
         if not np.isfinite((self.low, self.high)).all():
-            raise self.source.refuse(self.name, _numbers, "holds numbers that are not finite")
+            raise self.source.refuse(self.name, self._numbers, "holds numbers that are not finite")
 
     def _check_varied(self) -> None:
         self._check_finite()
@@ -283,7 +315,7 @@ class TargetCount:
 
     def _classes(self) -> ClassTarget:
         where = f"{self.source.path}, column {self.name!r}"
-        numeric = not self.odd and not self.words and max(-self.low, self.high) < EXACT
+        numeric = not self.odd and not self.words and self.notation.plain and max(-self.low, self.high) < EXACT
         counts = self.counts
         if numeric and not self.many:
             spellings: dict[float | None, str] = {}
@@ -304,12 +336,12 @@ class TargetCount:
         return ClassTarget(self.name, tuple(sorted(counts, key=natural)), numeric)
 
 
-def _numbers(series: pl.Series) -> NDArray[np.float64]:
+def _numbers(series: pl.Series, notation: Notation) -> NDArray[np.float64]:
     """Parse numbers; none may be missing."""
     if series.dtype == load_polars().String:
         _check_words(series, "a number")
     try:
-        values = read_numbers(series)
+        values = read_numbers(series, notation)
     except CellError as error:
         raise CellError(error.row, error.words.replace("leave it empty", "remove the row")) from None
     missing = np.isnan(values)
