@@ -11,8 +11,8 @@ import numpy as np
 
 from chainrule.tables.arithmetic import SENTINELS, Floats
 from chainrule.tables.cells import EXCEL_ERRORS, counted, labels, texts
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import short
-from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from chainrule.tables.arithmetic import Floats
 from chainrule.tables.dates import EPOCHS, MISSING, Seconds, from_typed, parse
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import short
 from chainrule.tables.features import NO_LEVEL, UNKNOWN_LEVEL
-from chainrule.tables.library import load_polars
 from chainrule.tables.notation import PLAIN, Notation, numbers_in
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from chainrule.tables.dependency import load_polars, without_panic_messages
 from chainrule.tables.errors import EmptyTableError, TableError
 from chainrule.tables.frames import as_frame, text_bytes
-from chainrule.tables.library import load_polars, without_panic_messages
 from chainrule.tables.sources import BATCH_ROWS, Batch, Fingerprint, Source, row_places
 from chainrule.tables.streams import PIECE, File, reading
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from chainrule.tables.arithmetic import SENTINELS
 from chainrule.tables.cells import EXACT, CellError, as_numbers, texts, without_missing
 from chainrule.tables.conventions import USUAL, Conventions
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError
 from chainrule.tables.features import KINDS, Boolean, Category, Feature, Kind, LeftOut, Number
 from chainrule.tables.fitting import fit_feature
 from chainrule.tables.frames import cells_of
 from chainrule.tables.identifiers import keeping
 from chainrule.tables.kinds import Finding, as_asked, find_kind
-from chainrule.tables.library import load_polars
 from chainrule.tables.notation import usual_decimal
 from chainrule.tables.sampling import Mask
 from chainrule.words import suggestion

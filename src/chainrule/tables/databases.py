@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import EmptyTableError, TableError, listed
 from chainrule.tables.frames import as_frame
-from chainrule.tables.library import load_polars
 from chainrule.tables.sources import BATCH_ROWS, Batch, Fingerprint, FrameSource, Source, row_places
 from chainrule.tables.streams import File
 from chainrule.words import MissingDependencyError

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.arithmetic import DAY
-from chainrule.tables.library import load_polars
+from chainrule.tables.dependency import load_polars
 
 if TYPE_CHECKING:
     import polars as pl

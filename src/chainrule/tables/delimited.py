@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import EmptyTableError, TableError
 from chainrule.tables.frames import cells_of, without
 from chainrule.tables.headers import find_header, is_number
-from chainrule.tables.library import load_polars
 from chainrule.tables.records import (
     DELIMITERS,
     IrregularQuotesError,

@@ -6,8 +6,8 @@ from collections.abc import Container, Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING, Any, cast
 
+from chainrule.tables.dependency import is_panic, load_polars, without_panic_messages
 from chainrule.tables.errors import TableError
-from chainrule.tables.library import is_panic, load_polars, without_panic_messages
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, listed, short
-from chainrule.tables.library import load_polars
 from chainrule.tables.sources import Batch, Fingerprint, FrameSource, Source, row_places
 from chainrule.tables.streams import PIECE, TextFile
 from chainrule.words import suggestion

@@ -35,10 +35,10 @@ from chainrule.tables.cells import (
 )
 from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.dates import EPOCHS, MISSING, Seconds, guess_formats
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import short
 from chainrule.tables.features import Kind
 from chainrule.tables.identifiers import counting, names_rows
-from chainrule.tables.library import load_polars
 from chainrule.tables.notation import PLAIN, Notation, guess_notation
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from chainrule.schema import OMITTED, one_of
-from chainrule.tables.library import load_polars
+from chainrule.tables.dependency import load_polars
 
 if TYPE_CHECKING:
     import polars as pl

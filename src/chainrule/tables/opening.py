@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from chainrule.tables.columnar import ColumnarSource
 from chainrule.tables.databases import SCHEMES, SQLiteSource, open_database, without_password
 from chainrule.tables.delimited import DelimitedSource
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError
 from chainrule.tables.jsonlines import JSONLinesSource, JSONListSource
-from chainrule.tables.library import load_polars
 from chainrule.tables.limits import Limits, usual_limits
 from chainrule.tables.packing import OLD_EXCEL, SQLITE, ZIP, bare_name, members_of
 from chainrule.tables.several import SeveralSource, found_files

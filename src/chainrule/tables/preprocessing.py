@@ -17,11 +17,11 @@ from chainrule.tables.arithmetic import Floats
 from chainrule.tables.cells import CellError, read_dates, read_levels, read_numbers, read_truth, texts, without_words
 from chainrule.tables.columns import check_wishes, fit_columns
 from chainrule.tables.dates import MISSING
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.description import columns_from_json, describe_columns
 from chainrule.tables.errors import TableError, listed, short
 from chainrule.tables.features import Boolean, Category, Date, Feature, Kind, LeftOut, Number
 from chainrule.tables.frames import as_frame
-from chainrule.tables.library import load_polars
 from chainrule.tables.sampling import RowSample, row_limit
 from chainrule.tables.sources import Batch, FrameSource, Source, row_places
 from chainrule.words import suggestion

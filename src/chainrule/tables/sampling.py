@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.cells import texts
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.frames import cells_of, with_column
-from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:
     import polars as pl

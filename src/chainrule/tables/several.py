@@ -10,8 +10,8 @@ from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, listed
-from chainrule.tables.library import load_polars
 from chainrule.tables.sources import Batch, Source
 
 _PATTERN = re.compile(r"[*?\[]")

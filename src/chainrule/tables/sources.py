@@ -9,9 +9,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from chainrule.tables.cells import CellError
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, listed
 from chainrule.tables.frames import as_frame, cells_of, named, not_plain, without
-from chainrule.tables.library import load_polars
 from chainrule.tables.limits import Limits
 from chainrule.words import suggestion
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.files import scratch
 from chainrule.tables.delimited import DelimitedSource
+from chainrule.tables.dependency import is_panic, load_polars, without_panic_messages
 from chainrule.tables.errors import TableError, listed
-from chainrule.tables.library import is_panic, load_polars, without_panic_messages
 from chainrule.tables.streams import File, TextFile
 from chainrule.words import MissingDependencyError, suggestion
 

@@ -25,10 +25,10 @@ from chainrule.tables.cells import (
 )
 from chainrule.tables.columns import usual_decimal_of
 from chainrule.tables.conventions import USUAL, Conventions
+from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.fitting import natural
 from chainrule.tables.frames import cells_of
-from chainrule.tables.library import load_polars
 from chainrule.tables.notation import PLAIN, Notation, guess_notation
 from chainrule.tables.sources import Batch, Source
 
