@@ -14,8 +14,8 @@ from chainrule.tables import (
     EPOCHS,
     FALSE_WORDS,
     MISSING_WORDS,
+    NUMBER_REWRITES,
     PLAIN,
-    REWRITES,
     TRUE_WORDS,
     Boolean,
     Category,
@@ -193,7 +193,7 @@ def functions_of(preprocessing: Preprocessing, dtype: str) -> list[str]:
     if kinds & {Number, Date}:
         lines += [
             "# Patterns and replacements in texts of numbers: signs and blanks of Unicode, (12.5) and 12.5-.",
-            *collection("REWRITES", [(pattern, group(replacement)) for pattern, replacement in REWRITES]),
+            *collection("REWRITES", NUMBER_REWRITES),
             "# A notation of numbers: the pattern of one, that of a unit around it, marks for decimals and thousands.",
             f"PLAIN = {literal(spelled(PLAIN))}",
         ]
@@ -244,11 +244,6 @@ def spelled(notation: Notation) -> tuple[str, str, str, str]:
     """Return a notation as the source has it: patterns and marks."""
     around = notation.unit_pattern if notation.unit else ""
     return notation.pattern, around, notation.decimal, notation.thousands
-
-
-def group(replacement: str) -> str:
-    """Return a replacement in the notation of Python."""
-    return replacement.replace("${1}", r"\1")
 
 
 def patterns_of(form: str) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ from chainrule.tables.features import (
 from chainrule.tables.frames import as_frame
 from chainrule.tables.kinds import Finding
 from chainrule.tables.limits import UNLIMITED, VARIABLE, Limits
-from chainrule.tables.notation import PLAIN, REWRITES, Notation
+from chainrule.tables.notation import IN_PYTHON as NUMBER_REWRITES
+from chainrule.tables.notation import PLAIN, Notation
 from chainrule.tables.opening import open_table
 from chainrule.tables.preparing import Prepared, prepare
 from chainrule.tables.preprocessing import Notes, Preprocessing, as_batch, feature_values
@@ -43,8 +44,8 @@ __all__ = [
     "MISSING_WORDS",
     "NO_COLUMN",
     "NO_LEVEL",
+    "NUMBER_REWRITES",
     "PLAIN",
-    "REWRITES",
     "TRUE_WORDS",
     "UNKNOWN_LEVEL",
     "UNLIMITED",

@@ -28,6 +28,11 @@ REWRITES = (
 """Patterns and replacements, in the notation of polars, applied to each number: blanks, signs and apostrophes of
 Unicode, the apostrophe by which Excel marks text, and negative numbers of accountants, (12.5) and 12.5-."""
 
+IN_PYTHON = tuple((pattern, replacement.replace("${1}", r"\1")) for pattern, replacement in REWRITES)
+"""The same in the notation of Python."""
+
+_REWRITES = [(re.compile(pattern), replacement) for pattern, replacement in IN_PYTHON]
+
 _CODES = "AED|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN|NOK|NZD|PLN|RMB|RUB|SEK|SGD|TRY|TWD|USD|ZAR"
 _CURRENCY = rf"(?:US|C|A|R|HK|NZ|S)?\$|[€£¥₹₽₩₺₫₪₴฿¢]|{_CODES}|Rs\.?|Fr\.?|kr\.?"
 _PARTS = re.compile(
@@ -121,9 +126,6 @@ def parts_of(cell: str) -> tuple[str, str] | None:
     if match is None or (match[1] and match[3]) or (match[2] and match[5]):
         return None
     return match[4].strip(), (match[2] or match[5] or "").strip()
-
-
-_REWRITES = [(re.compile(pattern), replacement.replace("${1}", r"\1")) for pattern, replacement in REWRITES]
 
 
 def guess_notation(
