@@ -19,6 +19,16 @@ GRADIENTS = {
     "sum(f(A @ x))": ({"wrt": "x"}, None, ["∂L/∂x = Aᵀ f′(A x)"]),
     "f(A @ x)": ({"wrt": "x"}, "f: m ->", ["∂L/∂x = Aᵀ ∇f(A x)"]),
     "sum(f(x).*c)": ({"wrt": "x", "c": "m"}, "f: n -> m", ["∂L/∂x = J_f(x)ᵀ c"]),
+    "c' f(x, W*x)": (
+        {"wrt": ["W", "x"], "c": "k"},
+        "f: (n, m) -> k",
+        ["∂L/∂W = ∂₂f(x, u)ᵀ c xᵀ", "∂L/∂x = ∂₁f(x, u)ᵀ c + Wᵀ ∂₂f(x, u)ᵀ c"],
+    ),
+    "f(g(x), x)": (
+        {"x": "n"},
+        "f: (m, n) ->; g: n -> m",
+        ["∂L/∂x = J_g(x)ᵀ ∂₁f(u, x) + ∂₂f(u, x)"],
+    ),
 }
 
 
@@ -124,8 +134,10 @@ def test_what_has_no_definition_is_not_run() -> None:
         ("cumsum(x)", None, "there is no function cumsum; for one without a definition add functions='cumsum'"),
         ("sum(sigmod(x))", None, "there is no function sigmod; did you mean sigmoid"),
         ("f(x, axis=1)", None, "f has no definition, and so no options"),
-        ("f(x, y)", "f: n ->", "f takes one vector, not 2"),
+        ("f(x, y)", "f: n ->", "f is given 2 arguments, and its sizes are those of 1"),
         ("f(x*x')", "f: n ->", "f takes a vector, not a matrix"),
+        ("f(x)", "f: (n, m) -> k", "f is given 1 arguments, and its sizes are those of 2"),
+        ("f(x, 2)", "f: (n, m) -> k", "f takes a vector, not a number"),
         ("f(x, y) + f(x)", None, "f is called in two ways, with different numbers of arguments"),
         ("f = g(x); f(f)", "f", r"f is not a function; write f \* \(…\) for a product"),
         ("L(x)", "L", "L is a function without a definition and a variable; rename one"),
@@ -171,6 +183,29 @@ def test_maps_of_vectors_compose() -> None:
     derivation = cr.derive("f(g(x))", functions="f: n -> m; g: k -> n")
     assert "∂L/∂x = J_g(x)ᵀ J_f(g(x))ᵀ (∂L/∂Y)" in derivation.text(detail="brief")
     assert derivation.verify().ok
+
+
+def test_second_derivatives_of_a_function_of_two_vectors() -> None:
+    hessian = cr.derive("f(x, W x)", "x", functions="f: (n, m) ->", order=2)
+    line = "H = ∇²L = ∂²L/∂x∂xᵀ = ∂₁₁f(x, u) + Wᵀ ∂₁₂f(x, u)ᵀ + (∂₁₂f(x, u) + Wᵀ ∂₂₂f(x, u)) W"
+    assert line in " ".join(hessian.text(width=120).split())
+    assert hessian.verify().ok
+    jacobian = cr.derive("f(x, g(x))", functions="f: (n, m) -> k, g: n -> m", jacobian=True)
+    text = " ".join(jacobian.text().split())
+    assert "J = ∂Y/∂x = ∂₁f(x, u) + ∂₂f(x, u) J_g(x)" in text
+    assert "∂₁f is the Jacobian of f by argument 1, with a row for each element of f" in text
+    assert jacobian.verify().ok
+
+
+def test_a_function_of_two_vectors_in_numpy_code() -> None:
+    f = cr.function("f", "(n, 2) ->")
+    derivation = cr.derive(lambda x, t: f(x, t) ** 2, x="n", t=np.ones(2, np.float32))
+    assert "∂L/∂t = 2 f(x, t) · ∂₂f(x, t)" in derivation.text(detail="brief")
+    assert derivation.verify().ok
+    with pytest.raises(cr.ProgramError, match="f is given 1 arguments, and its sizes are those of 2"):
+        cr.derive(lambda x: f(x), x="n")
+    with pytest.raises(cr.ShapeError, match="f takes a vector of 2 numbers, not of 3"):
+        cr.derive(lambda x: f(x, x), x="3")
 
 
 def test_a_function_of_numbers_is_differentiated_by_each() -> None:

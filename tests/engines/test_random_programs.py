@@ -164,7 +164,7 @@ def reduction(kind: Callable[[tuple[int, ...]], Primitive], empty: bool = False)
 def make_abstract_map(b: Builder) -> Node:
     x = b.real()
     vector = p.Reshape((int(np.prod(x.type.concrete_shape)),))(x)
-    return p.AbstractMap("g", (), 1)(vector) if b.rng.random() < 0.5 else p.AbstractMap("f", (3,))(vector)
+    return p.AbstractMap("g", (), (0,))(vector) if b.rng.random() < 0.5 else p.AbstractMap("f", (3,))(vector)
 
 
 def make_reshape(b: Builder) -> Node:

@@ -116,6 +116,7 @@ def abstract_legend(parts: Iterable[Notation], language: Language) -> list[Words
             phrase = say(language, "primes", mark, function, str(part.primes))
         elif part.by:
             key = "partial derivative" if len(part.by) == 1 else "mixed derivative"
+            key = "partial Jacobian" if part.jacobian else "partial gradient" if part.nablas == 1 else key
             phrase = say(language, key, mark, function, ", ".join(map(str, part.by)))
         elif part.nablas:
             phrase = say(language, "gradient of" if part.nablas == 1 else "Hessian of", mark, function)

@@ -151,7 +151,8 @@ class Proofreader:
                 continue
             values = partial(_values_of_map, replace(primitive, outputs=tuple(map(self._size, primitive.outputs))))
             yield name, NamedFunction(values, of_vector=True)
-            yield replace(name, jacobian=True), NamedFunction(values, of_vector=True, jacobian=True)
+            if primitive.arity == 1:
+                yield replace(name, jacobian=True), NamedFunction(values, of_vector=True, jacobian=True)
 
     def _size(self, dim: Dim) -> Dim:
         return bind_dim(dim, self._sizes) if isinstance(dim, SymbolicDim) else dim
@@ -168,7 +169,7 @@ def _values(primitive: Abstract, by: Sequence[int]) -> Callable[..., Array]:
 
 
 def _values_of_map(primitive: AbstractMap, by: Sequence[int]) -> Callable[..., Array]:
-    return replace(primitive, derivatives=len(by)).value
+    return replace(primitive, by=tuple(place - 1 for place in by)).value
 
 
 _INDICES = ("Indices", "下标")

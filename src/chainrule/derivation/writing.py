@@ -213,11 +213,11 @@ class Writer(ABC):
 
     def applied_function(self, notation: Application) -> Box:
         """Write the name of a function with the marks of its derivative."""
+        if notation.by:
+            return row([self.differentiated(notation.by), self.symbol(notation.function)])
         if notation.jacobian:
             return self.jacobian(notation.function)
         name = self.primed(self.symbol(notation.function), notation.primes)
-        if notation.by:
-            name = row([self.differentiated(notation.by), name])
         return row([self.nabla(notation.nablas), name]) if notation.nablas else name
 
     def bracketed(self, inner: Pieces) -> Pieces:

@@ -13,13 +13,15 @@ from chainrule.primitives import Abstract, AbstractMap
 
 
 def function_sizes(text: str) -> dict[str, str | None]:
-    """Parse `"f, g: n -> m"`: return the names of functions, with the sizes of those of a vector.
+    """Parse `"f, g: n -> m"`: return the names of functions, with the sizes of those of vectors.
 
     >>> function_sizes("f, g: n -> m")
     {'f': None, 'g': 'n -> m'}
+    >>> function_sizes("f: (n, k) -> m")
+    {'f': '(n, k) -> m'}
     """
     named: dict[str, str | None] = {}
-    for part in re.split("[,;]", text):
+    for part in re.split(r"[,;](?![^()]*\))", text):
         name, colon, sizes = map(str.strip, part.partition(":"))
         if not name.isidentifier():
             raise DerivationError(f"functions has {part.strip()!r}; write names, as in 'f, g: n -> m'")

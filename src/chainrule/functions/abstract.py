@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.functions.calling import call
 from chainrule.ir import Dim, Node, ProgramError, ShapeError, parse_shape, shape_text
-from chainrule.primitives import Abstract, AbstractMap, as_floats, broadcast_together
+from chainrule.primitives import Abstract, AbstractMap, as_floats, broadcast_together, cast, common_dtype
 
 
 def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
@@ -20,7 +20,8 @@ def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
     sizes
         None for an elementwise function of one or more arrays, which broadcast. `"n -> m"` for a function from vectors
         of length n to vectors of length m, with a Jacobian J_f; `"n ->"` for one from vectors to numbers, with a
-        gradient ∇f. A symbolic size matches any size.
+        gradient ∇f; `"(n, k) -> m"` for one of two vectors, with the Jacobians ∂₁f and ∂₂f. A symbolic size matches any
+        size.
 
     Raises
     ------
@@ -43,26 +44,31 @@ def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
     def applied(*arguments: Any) -> Any:
         if given is None:
             return call(_elementwise, *arguments, name=name)
-        if len(arguments) != 1:
-            raise ProgramError(f"{name} takes one vector, not {len(arguments)} arguments")
+        if len(arguments) != len(given[0]):
+            raise ProgramError(
+                f"{name} is given {len(arguments)} arguments, and its sizes are those of {len(given[0])}"
+            )
         return call(_map, *arguments, name=name, given=given[0], outputs=given[1])
 
     applied.__name__ = applied.__qualname__ = name
     return applied
 
 
-def sizes_of(name: str, text: str) -> tuple[Dim, tuple[Dim, ...]]:
-    """Parse `"n -> m"`: return the length of the argument and the shape of the result."""
+def sizes_of(name: str, text: str) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
+    """Parse `"n -> m"` or `"(n, k) -> m"`: return the lengths of the arguments and the shape of the result."""
     left, arrow, right = text.partition("->")
+    left = left.strip()
+    parts = left[1:-1].split(",") if left.startswith("(") and left.endswith(")") else [left]
     try:
-        given, outputs = parse_shape(left), parse_shape(right)
+        shapes, outputs = [parse_shape(part) for part in parts], parse_shape(right)
     except ShapeError as error:
         raise ProgramError(f"the sizes of {name}: {error}") from None
-    if not arrow or len(given) != 1 or len(outputs) > 1:
+    if not arrow or any(len(shape) != 1 for shape in shapes) or len(outputs) > 1:
         raise ProgramError(
-            f"the sizes of {name} are {text!r}; write them as in 'n -> m', or 'n ->' for a function that gives a number"
+            f"the sizes of {name} are {text!r}; write them as in 'n -> m', '(n, k) -> m' for two vectors, or 'n ->' "
+            "for a function that gives a number"
         )
-    return given[0], outputs
+    return tuple(size for (size,) in shapes), outputs
 
 
 def _elementwise(*arguments: Node, name: str) -> Node:
@@ -71,11 +77,13 @@ def _elementwise(*arguments: Node, name: str) -> Node:
     return Abstract(name, (0,) * len(arguments))(*broadcast_together(*arguments, floats=True))
 
 
-def _map(x: Node, name: str, given: Dim, outputs: tuple[Dim, ...]) -> Node:
-    node = as_floats(x)
-    if node.type.ndim != 1:
-        raise ShapeError(f"{name} takes a vector, not an array of shape {shape_text(node.type.shape)}")
-    (size,) = node.type.shape
-    if isinstance(given, int) and size != given:
-        raise ShapeError(f"{name} takes a vector of {given} numbers, not of {size}")
-    return AbstractMap(name, outputs)(node)
+def _map(*arguments: Node, name: str, given: tuple[Dim, ...], outputs: tuple[Dim, ...]) -> Node:
+    dtype = common_dtype([as_floats(x) for x in arguments])
+    nodes = [cast(x, dtype) for x in arguments]
+    for node, length in zip(nodes, given, strict=True):
+        if node.type.ndim != 1:
+            raise ShapeError(f"{name} takes a vector, not an array of shape {shape_text(node.type.shape)}")
+        (size,) = node.type.shape
+        if isinstance(length, int) and size != length:
+            raise ShapeError(f"{name} takes a vector of {length} numbers, not of {size}")
+    return AbstractMap(name, outputs, (), len(nodes))(*nodes)

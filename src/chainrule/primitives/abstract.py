@@ -5,6 +5,7 @@ Where verification needs a value, a smooth function drawn from the name is used.
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import itertools
 import math
@@ -27,6 +28,7 @@ from chainrule.ir import (
     concrete,
     named_dim,
 )
+from chainrule.primitives.arithmetic import Add
 from chainrule.primitives.base import Array, Elementwise, Example, Nonlinear
 from chainrule.primitives.contraction import Contract
 from chainrule.primitives.emitter import Accessor, Emitter, Scalars
@@ -114,85 +116,108 @@ class Abstract(Elementwise):
 @final
 @dataclass(frozen=True)
 class AbstractMap(Nonlinear):
-    """A function `name` of a vector, with a result of shape `outputs`, differentiated `derivatives` times.
+    """A function `name` of `arity` vectors, with a result of shape `outputs`, differentiated `by` arguments in order.
 
-    Each derivative appends an axis of the vector's length: for a number the gradient ∇f and the Hessian ∇²f, for a
-    vector the Jacobian J_f. Element j of the value is c + Σₖ aₖ sin(φₖ + j + Σᵢ wₖ cos(pₖ + j + 2 i) xᵢ), where j
-    counts the elements of the result.
+    Each derivative appends an axis of the length of its argument: for a number the gradient ∇f and the Hessian ∇²f, for
+    a vector the Jacobian J_f; ∂₁₂f of several vectors. Element j of the value is
+    c + Σₖ aₖ sin(φₖ + j + Σᵢ wₖ cos(pₖ + j + 2 i) xᵢ), where j counts the elements of the result, with such a sum over
+    i for each argument.
     """
 
     name: str
     outputs: tuple[Dim, ...] = ()
-    derivatives: int = 0
+    by: tuple[int, ...] = ()
+    arity: int = 1
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
         n, m = named_dim("n"), named_dim("m")
-        kinds = (cls("f"), cls("f", (), 1), cls("f", (), 2), cls("g", (m,)), cls("g", (m,), 1), cls("g", (n,), 2))
-        return [Example(kind, (ArrayType((n,)),)) for kind in kinds]
+        kinds = (cls("f"), cls("f", (), (0,)), cls("f", (), (0, 0)), cls("g", (m,)), cls("g", (m,), (0,)))
+        several = (cls("f", (), (), 2), cls("g", (n,), (0,), 2), cls("g", (m,), (0, 1), 2))
+        x, y = ArrayType((n,)), ArrayType((m,))
+        return [
+            *(Example(kind, (x,)) for kind in (*kinds, cls("g", (n,), (0, 0)))),
+            *(Example(kind, (x, y)) for kind in several),
+        ]
 
     def __post_init__(self) -> None:
-        _check(self.name, (self.derivatives,))
+        _check(self.name, (len(self.by), self.arity))
         if len(self.outputs) > 1:
             raise ProgramError(f"{self.name} gives a number or a vector, not an array of {len(self.outputs)} axes")
+        if list(self.by) != sorted(self.by) or not all(0 <= place < self.arity for place in self.by):
+            raise ProgramError(
+                f"{self.name} is differentiated by {self.by}, which are not {self.arity} arguments in order"
+            )
 
     def type(self, *operands: ArrayType) -> ArrayType:
-        if len(operands) != 1 or operands[0].ndim != 1:
-            raise ShapeError(f"{self.name} takes one vector")
-        (x,) = operands
-        if not x.dtype.is_float:
-            raise DTypeError(f"{self.name} takes floats, not {x.dtype.value}")
-        return x.with_shape((*self.outputs, *x.shape * self.derivatives))
+        if len(operands) != self.arity or any(x.ndim != 1 for x in operands):
+            raise ShapeError(f"{self.name} takes vectors, as many as {self.arity}")
+        for x in operands:
+            if not x.dtype.is_float:
+                raise DTypeError(f"{self.name} takes floats, not {x.dtype.value}")
+            if x.dtype != operands[0].dtype:
+                raise DTypeError(f"{self.name} mixes {operands[0].dtype.value} and {x.dtype.value}")
+        shape = (*self.outputs, *(operands[place].shape[0] for place in self.by))
+        return operands[0].with_shape(shape)
 
     def value(self, *operands: Array) -> Array:
-        (x,) = operands
         rows = np.arange(concrete(self.outputs[0])) if self.outputs else np.zeros(1)
-        inner = 2.0 * np.arange(len(x))
-        total = np.full((len(rows), *x.shape * self.derivatives), 0.0 if self.derivatives else _LEVEL)
-        for amplitude, (w,), phase in _waves(self.name, 1):
-            weights = w * np.cos(phase + rows[:, None] + inner)
-            wave = amplitude * np.sin(phase + rows + weights @ x + self.derivatives % 4 * math.pi / 2)
-            for _ in range(self.derivatives):
-                wave = wave[..., None] * weights.reshape(len(rows), *(1,) * (wave.ndim - 1), len(x))
-            total += wave
-        return np.asarray(total if self.outputs else total[0], x.dtype)
+        total: Array = np.asarray(0.0 if self.by else _LEVEL)
+        for amplitude, frequencies, phase in _waves(self.name, self.arity):
+            weights = [
+                w * np.cos(phase + rows[:, None] + 2.0 * np.arange(len(x)))
+                for w, x in zip(frequencies, operands, strict=True)
+            ]
+            angle = phase + rows + len(self.by) % 4 * math.pi / 2
+            for each, x in zip(weights, operands, strict=True):
+                angle = angle + each @ x
+            wave = amplitude * np.sin(angle)
+            for place in self.by:
+                wave = wave[..., None] * weights[place].reshape(len(rows), *(1,) * (wave.ndim - 1), -1)
+            total = total + wave
+        return np.asarray(total if self.outputs else total[0], operands[0].dtype)
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
-        (tangent,) = tangents
-        if tangent is None:
-            return None
-        axes = tuple(range(len(self.outputs) + self.derivatives + 1))
-        jacobian = replace(self, derivatives=self.derivatives + 1)(*operands)
-        return Contract((axes, axes[-1:]), axes[:-1])(jacobian, tangent)
+        axes = tuple(range(result.type.ndim))
+        total: Node | None = None
+        for place, tangent in enumerate(tangents):
+            if tangent is not None:
+                further = (result.type.ndim,)
+                after = len(self.outputs) + bisect.bisect_right(self.by, place)
+                derivative = replace(self, by=tuple(sorted((*self.by, place))))(*operands)
+                term = Contract(((*axes[:after], *further, *axes[after:]), further), axes)(derivative, tangent)
+                total = term if total is None else Add()(total, term)
+        return total
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        if not self.derivatives:
-            return Application(Symbol(self.name), tuple(operands))
-        if self.outputs and self.derivatives == 1:
-            return Application(Symbol(self.name), tuple(operands), jacobian=True)
-        return Application(Symbol(self.name), tuple(operands), nablas=self.derivatives)
+        function, order = Symbol(self.name), len(self.by)
+        is_jacobian = bool(self.outputs) and order == 1
+        nablas = 0 if is_jacobian else order
+        by = tuple(place + 1 for place in self.by) if self.arity > 1 else ()
+        return Application(function, tuple(operands), by=by, nablas=nablas, jacobian=is_jacobian)
 
     def lower(
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
     ) -> S:
-        (x,), (type_,) = operands, types
-        dtype, (size,) = type_.dtype, type_.shape
+        dtype = types[0].dtype
         row = emit.convert(emit.scalar_of(index[0] if self.outputs else emit.index(0)), dtype)
-        total = emit.constant(0.0 if self.derivatives else _LEVEL, dtype)
-        for amplitude, (w,), phase in _waves(self.name, 1):
+        total = emit.constant(0.0 if self.by else _LEVEL, dtype)
+        for amplitude, frequencies, phase in _waves(self.name, self.arity):
             start = emit.add(emit.constant(phase, dtype), row)
 
-            def weight(i: I, start: S = start, w: float = w) -> S:
+            def weight(i: I, w: float, start: S = start) -> S:
                 step = emit.multiply(emit.constant(2.0, dtype), emit.convert(emit.scalar_of(i), dtype))
                 return emit.multiply(emit.constant(w, dtype), _cosine(emit, emit.add(start, step), dtype))
 
-            inner = emit.reduce("sum", [size], lambda at: emit.multiply(weight(at[0]), x(at)))
-            turned = emit.constant(self.derivatives % 4 * math.pi / 2, dtype)
-            wave = emit.multiply(
-                emit.constant(amplitude, dtype), emit.math("sin", emit.add(emit.add(start, turned), inner))
-            )
-            for i in index[len(self.outputs) :]:
-                wave = emit.multiply(wave, weight(i))
+            angle = emit.add(start, emit.constant(len(self.by) % 4 * math.pi / 2, dtype))
+            for w, x, type_ in zip(frequencies, operands, types, strict=True):
+                inner = emit.reduce(
+                    "sum", [type_.shape[0]], lambda at, w=w, x=x, weight=weight: emit.multiply(weight(at[0], w), x(at))
+                )
+                angle = emit.add(angle, inner)
+            wave = emit.multiply(emit.constant(amplitude, dtype), emit.math("sin", angle))
+            for place, i in zip(self.by, index[len(self.outputs) :], strict=True):
+                wave = emit.multiply(wave, weight(i, frequencies[place]))
             total = emit.add(total, wave)
         return total
 

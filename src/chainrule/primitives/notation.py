@@ -98,7 +98,8 @@ class Application:
     """A function that has a name only, `f(x)`, and its derivatives.
 
     They are written `f″(x)` with `primes`, `∂₁₂f(x, y)` with the numbers of the arguments that it is differentiated
-    `by`, `∇²f(x)` with `nablas`, and `J_f(x)` for a `jacobian`. Without arguments the function alone is written.
+    `by`, of a function of one vector `∇²f(x)` with `nablas`, and `J_f(x)` for a `jacobian`. Without arguments the
+    function alone is written.
     """
 
     function: Symbol

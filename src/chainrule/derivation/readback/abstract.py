@@ -23,8 +23,8 @@ from chainrule.derivation.readback.values import (
 class NamedFunction:
     """The meaning of a name before a bracket.
 
-    `derivative` returns the values of a derivative: for a function of numbers, given the numbers of the arguments of
-    differentiation; for one of a vector, given the order. The last derivative in a line is computed by finite
+    `derivative` returns the values of a derivative, given the numbers of the arguments of differentiation; a function
+    `of_vector` is one of one or more vectors. The last derivative in a line is computed by finite
     differences instead. `jacobian` says that the name is that of a first derivative, such as J_f.
     """
 
@@ -44,24 +44,32 @@ class NamedFunction:
         return elementwise(_partial(self.derivative(before), last - 1), *arguments)
 
     def _of_vector(self, marks: Sequence[int], arguments: Sequence[Meaning]) -> Meaning:
-        if len(arguments) != 1:
-            raise ReadingError("a function of a vector has one argument")
-        x = known(arguments[0])
-        if x.ndim != 1 or x.free:
-            raise ReadingError("the argument is not a vector")
-        if x.data.shape[: x.letters] != (1,) * x.letters:
-            raise UnknownNotationError("a function of a vector at an index")
-        point = x.data.reshape(-1)
+        points: list[Array] = []
+        letters = 0
+        for argument in arguments:
+            x = known(argument)
+            if x.ndim != 1 or x.free:
+                raise ReadingError("the argument is not a vector")
+            if x.data.shape[: x.letters] != (1,) * x.letters:
+                raise UnknownNotationError("a function of a vector at an index")
+            points.append(x.data.reshape(-1))
+            letters = max(letters, x.letters)
         if not marks:
-            found = self.derivative(())(point)
+            found = self.derivative(())(*points)
         else:
-            along = (_line(self.derivative(marks[1:]), point, unit) for unit in np.eye(len(point)))
+            *before, last = marks
+            if not 1 <= last <= len(points):
+                raise ReadingError(f"the function has no argument {last} for differentiation")
+            units = np.eye(len(points[last - 1]))
+            along = (_line(self.derivative(before), points, last - 1, unit) for unit in units)
             found = np.stack([central_difference(values, np.asarray(0.0)) for values in along], axis=-1)
-        return Value(found.reshape((1,) * x.letters + found.shape), x.letters)
+        return Value(found.reshape((1,) * letters + found.shape), letters)
 
 
-def _line(function: Callable[..., Array], point: Array, direction: Array) -> Callable[[Array], Array]:
-    return lambda step: function(point + step * direction)
+def _line(
+    function: Callable[..., Array], points: Sequence[Array], place: int, direction: Array
+) -> Callable[[Array], Array]:
+    return lambda step: function(*points[:place], points[place] + step * direction, *points[place + 1 :])
 
 
 def _partial(function: Callable[..., Array], place: int) -> Callable[..., Array]:

@@ -69,6 +69,11 @@ NOTATION: dict[str, tuple[str, str]] = {
     "partial derivative": ("{0} is the derivative of {1} by argument {2}", "{0} 为 {1} 对第 {2} 个变量的偏导数"),
     "mixed derivative": ("{0} is the derivative of {1} by arguments {2}", "{0} 为 {1} 依次对第 {2} 个变量的偏导数"),
     "Jacobian": ("{0} is the Jacobian of {1}, {2}", "{0} 为 {1} 的雅可比矩阵，{2}"),
+    "partial gradient": ("{0} is the gradient of {1} by argument {2}", "{0} 为 {1} 对第 {2} 个变量的梯度"),
+    "partial Jacobian": (
+        "{0} is the Jacobian of {1} by argument {2}, with a row for each element of {1}",
+        "{0} 为 {1} 对第 {2} 个变量的雅可比矩阵，每行对应 {1} 的一个元素",
+    ),
     "gradient of": ("{0} is the gradient of {1}", "{0} 为 {1} 的梯度"),
     "Hessian of": ("{0} is the Hessian of {1}", "{0} 为 {1} 的黑塞矩阵"),
     "axes": ("a subscript on a reduction counts axes from 0", "归约运算的下标为轴号，从 0 数起"),

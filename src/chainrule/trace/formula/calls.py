@@ -93,7 +93,11 @@ def _abstract(formula: Formula, call: Call, sizes: str | None) -> Application:
     function = abstract_function(call.function, sizes)
     count = len(call.arguments)
     if not function.least <= count <= function.most:
-        takes = "one vector" if sizes is not None else "at least one argument"
+        if sizes is not None:
+            raise formula.error(
+                f"{call.function} is given {count} arguments, and its sizes are those of {function.most}", call.span
+            )
+        takes = "at least one argument"
         raise formula.error(f"{call.function} takes {takes}, not {count or 'nothing'}", call.span)
     return Application(function, call.arguments, {})
 

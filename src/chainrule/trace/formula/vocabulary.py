@@ -192,14 +192,14 @@ def abstract_function(name: str, sizes: str | None) -> Function:
     given, outputs = functions.sizes_of(name, sizes)
 
     def rule(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
-        (kind,) = kinds
-        if kind.rank != 1:
-            raise MisfitError(f"{name} takes a vector, not {kind.text}", span)
-        if not unify(kind.sizes[0], given):
-            raise MisfitError(f"{name} takes a vector of {given} numbers, not {kind.text}", span)
-        return Kind(outputs, open=kind.open)
+        for kind, size in zip(kinds, given, strict=True):
+            if kind.rank != 1:
+                raise MisfitError(f"{name} takes a vector, not {kind.text}", span)
+            if not unify(kind.sizes[0], size):
+                raise MisfitError(f"{name} takes a vector of {size} numbers, not {kind.text}", span)
+        return Kind(outputs, open=any(kind.open for kind in kinds))
 
-    return Function(1, 1, (), rule, lambda x: build(_floats(x)))
+    return Function(len(given), len(given), (), rule, lambda *args: build(*map(_floats, args)))
 
 
 _ACTIVATIONS = (
