@@ -435,7 +435,7 @@ def test_a_hessian_and_a_jacobian(run: Run) -> None:
     [
         (("--hessian", "--jacobian"), "exclude each other"),
         (("--hessian", "--form", "path"), "matrix and index"),
-        (("--hessian", "--at", "x=[1,2]"), "worked example"),
+        (("--hessian", "--at", "x=[[1,2]]"), "the value of x is 1×2"),
         (("--jacobian", "--layout", "rows"), "layout"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import FORMS, Form, Valuation, ValuesError
+from chainrule.derivation import FORMS, Document, Equation, Form, Frame, Valuation, ValuesError
 from chainrule.derivation.decimals import decimal_of
 from chainrule.derivation.numerals import numeral
 from chainrule.derivation.putting_in import with_matrices
@@ -377,3 +377,52 @@ def test_a_function_without_a_definition_has_no_values() -> None:
 
 def test_greek_names_may_be_spelled() -> None:
     assert "At λ = 2 and x = 1." in cr.derive("lambda * x^2", wrt="x").text(at={"λ": 2, "x": 1})
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a page, with single spaces."""
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_a_hessian_at_numbers_has_them_behind_every_matrix() -> None:
+    hessian = cr.derive("½‖X w − y‖² + (λ/2) ‖w‖²", "w", order=2)
+    X, y, w, λ = np.array([[1.0, 2], [3, 4], [0, 1]]), np.array([1.0, 0, 2]), np.array([1.0, -1]), 0.5
+    H, g = X.T @ X + λ * np.eye(2), X.T @ (X @ w - y) + λ * w
+    at = {"X": X, "y": y, "w": w, "λ": λ}
+    shown = {equation.sides[0]: equation.value for equation in _equations(hessian.document(at=at))}
+    np.testing.assert_allclose(shown[Symbol("H")], H)
+    np.testing.assert_allclose(shown[Symbol("g")], g)
+    np.testing.assert_allclose(shown[Symbol("Δ")], np.linalg.solve(H, -g))
+    assert "H v = Xᵀ X v + λ · v d" in lines_of(hessian.text(at=at))  # v stands for any vector
+    assert r"\begin{bmatrix} 10.5 & 14 \\ 14 & 21.5 \end{bmatrix}" in hessian.latex(at=at)
+
+
+def test_where_a_hessian_is_singular_no_step_is_settled() -> None:
+    hessian = cr.derive("sum((A x - b)^2)", "x", order=2)
+    at = {"A": [[2, 1], [4, 2]], "x": [1, 2], "b": [1, 0]}
+    assert Symbol("Δ") not in {equation.sides[0] for equation in _equations(hessian.document(at=at))}
+
+
+def test_second_derivatives_of_numbers_are_filled_in() -> None:
+    lines = lines_of(cr.derive("x^2 y + y^3", ["x", "y"], order=2).text(at={"x": 1, "y": 2}))
+    assert "H_xx = ∂²L/∂x² = 2 y = 2 · 2 = 4 scalar" in lines
+    assert any(line.startswith("dg_x = ") and line.endswith("= 4 dx + 2 dy scalar") for line in lines)
+    assert "Δ_y = −1 scalar" in lines
+
+
+@pytest.mark.parametrize("form", ["matrix", "index"])
+def test_a_jacobian_at_numbers(form: Form) -> None:
+    A, x = np.array([[2.0, 1], [1, 3]]), np.array([1.0, 2])
+    jacobian = cr.derive("softmax(A x)", "x", jacobian=True)
+    p = np.exp(A @ x) / np.sum(np.exp(A @ x))
+    found = [each.value for each in _equations(jacobian.document(form, at={"A": A, "x": x})) if each.value is not None]
+    expected = (np.diag(p) - np.outer(p, p)) @ A
+    assert any(value.shape == (2, 2) and np.allclose(value, expected) for value in found)
+    page = jacobian.text(form, at={"A": A, "x": x})
+    assert "taken as ones" not in page  # no gradient comes back to a Jacobian
+    assert "∂Y/∂x ≈" in page or "A ≈" in page
+
+
+def _equations(document: Document) -> list[Equation]:
+    frames = [block for frame in document.blocks if isinstance(frame, Frame) for block in frame.blocks]
+    return [block for block in (*document.blocks, *frames) if isinstance(block, Equation)]

@@ -126,7 +126,7 @@ def command(
     at = parse_values(values) if values else None
     with opened(target, wrt, shapes, assume, functions) as subject:
         derivation = subject.derivation(wanted, layout)
-        if at is not None and not (hessian or jacobian):
+        if at is not None:
             Valuation(derivation.record, at)  # refuses wrong values before the verification
         verification = derivation.verify()
     to_screen = output is None and not as_json

@@ -23,6 +23,7 @@ from chainrule.primitives import (
     Partial,
     Postfix,
     Prefix,
+    SecondPartial,
     Symbol,
 )
 
@@ -59,7 +60,7 @@ def with_numbers(notation: Notation, values: Mapping[Notation, Array]) -> Filled
             number, is_exact = decimal_of(value.item())
             exact.append(is_exact)
             return number
-        if isinstance(part, Symbol | Partial | BigOperator | Indexed | Pairing | Application):
+        if isinstance(part, Symbol | Partial | SecondPartial | BigOperator | Indexed | Pairing | Application):
             raise LookupError
         return replace(part, **{each.name: inner(getattr(part, each.name)) for each in fields(part)})
 

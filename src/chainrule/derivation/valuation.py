@@ -26,6 +26,7 @@ from chainrule.ir import (
     concrete,
     plain_array,
     substitute,
+    topological_order,
 )
 from chainrule.primitives import Max, Min, Notation, Symbol, index_bounds
 from chainrule.trace import canonical_name
@@ -91,6 +92,17 @@ class Valuation:
         if node not in self._bound:
             self._bound.update(bind_nodes([node], self.sizes))
         return np.asarray(self._evaluate(self._bound[node], self._values))
+
+    def define(self, symbol: Input, value: Node | Array) -> None:
+        """Give a symbol that the record does not have the value of an expression, or an array."""
+        array = self(value) if isinstance(value, Node) else value
+        self._bound |= bind_nodes([symbol], self.sizes)
+        self._values[self._bound[symbol]] = array
+
+    def has(self, node: Node) -> bool:
+        """Whether an expression has a value: not if it contains a change, or a direction."""
+        inputs = (part for part in topological_order([node]) if isinstance(part, Input))
+        return all(part in self._bound and self._bound[part] in self._values for part in inputs)
 
     def ties(self) -> Iterator[tuple[Node, Node, int]]:
         """Yield both sides of each kink that this point hits, with the number of entries in which they are equal."""

@@ -14,19 +14,31 @@ from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Array
 from chainrule.derivation.putting_in import Filled, with_matrices, with_numbers
 from chainrule.derivation.record import Record
-from chainrule.derivation.upstream import output_name
+from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.derivation.valuation import Valuation, meanings
 from chainrule.derivation.words import enumerated, join, say
 from chainrule.functions import RNG_SEED, RNG_STEP
 from chainrule.ir import Const, Input, Node, applies, substitute, topological_order
-from chainrule.primitives import Contract, Indexed, Infix, Notation, Number, Prefix, Symbol
+from chainrule.primitives import (
+    Contract,
+    Indexed,
+    Infix,
+    Notation,
+    Number,
+    Partial,
+    Postfix,
+    Prefix,
+    SecondPartial,
+    Symbol,
+)
 from chainrule.words import Language
 
 
 class WorkedExample:
     """Adds values to the equations of one document.
 
-    `factors` are the factors of chains as they are written, with their contributions.
+    `factors` are the factors of chains as they are written, with their contributions, and `further` other names with
+    symbols that have a value. With `whole` the gradients that come back to a layer have values as well.
     """
 
     def __init__(
@@ -36,13 +48,17 @@ class WorkedExample:
         language: Language,
         valuation: Valuation,
         factors: Mapping[Notation, Contribution],
+        further: Mapping[Notation, Node] | None = None,
+        whole: bool = True,
     ) -> None:
         self._record = record
         self._notator = notator
         self._language = language
         self._value = valuation
         self._columns = _has_columns(record)
+        self._whole = whole
         self._names: dict[Notation, Array] = dict(meanings(record, notator, valuation, valuation.sizes))
+        self._names |= {name: valuation(node) for name, node in (further or {}).items()}
         for symbol in record.derivative_symbols.values():
             self._names[notator.symbol(symbol)] = valuation(symbol)
         for factor, contribution in factors.items():
@@ -67,6 +83,7 @@ class WorkedExample:
     def opening(self) -> list[Block]:
         """Return the section that gives the values of the inputs."""
         inputs = [node for node in self._record.program.inputs if node.name not in (RNG_SEED, RNG_STEP)]
+        inputs = [node for node in inputs if self._whole or not is_upstream(node)]
         numbers: list[Words] = [self._equal(Symbol(name), np.asarray(size)) for name, size in self._value.sizes.items()]
         numbers += [
             self._equal(self._notator.symbol(node), self._value(node)) for node in inputs if not node.type.shape
@@ -75,7 +92,7 @@ class WorkedExample:
         if numbers:
             blocks.append(Paragraph(self._say("example at", enumerated(self._language, numbers))))
         blocks.append(Paragraph(self._say("example rounding", str(DIGITS))))
-        for node in self._value.ones:
+        for node in self._value.ones if self._whole else ():
             of = Symbol(output_name(node))
             blocks.append(Paragraph(self._say("example ones", self._notator.symbol(node), of)))
         for node in inputs:
@@ -129,6 +146,8 @@ class WorkedExample:
         tangents = [n for n in topological_order([node]) if isinstance(n, Input) and n.name.startswith(TANGENT)]
         if tangents:
             return [self._differential(equation, node, tangents)]
+        if not self._value.has(node):
+            return [equation]
         value = self._value(node)
         if equation.elements is not None and node.type.ndim:
             return self._of_elements(equation, value)
@@ -163,8 +182,7 @@ class WorkedExample:
 
     def _of_elements(self, equation: Equation, value: Array) -> list[Block]:
         """Return the equation of one element, and the whole array on a line of its own."""
-        left = equation.sides[0]
-        name = left.base if isinstance(left, Indexed) else left
+        name = _whole(equation.sides[0])
         if drawing_of(value, self._columns) is None:
             return self._of(equation, value)
         whole = Equation((name,), reasons=equation.reasons)
@@ -200,6 +218,20 @@ class WorkedExample:
         if total in equation.sides:
             return equation
         return replace(equation, sides=(*equation.sides, total), rounded=int(rounded))
+
+
+def _whole(element: Notation) -> Notation:
+    """Return the name of the array that an element is of."""
+    match element:
+        case Indexed(base):
+            return base
+        case Partial(of, by):
+            return Partial(_whole(of), _whole(by))
+        case SecondPartial(of, (Indexed(x, (_,)), Indexed(y, (_,)))):
+            return SecondPartial(of, (x, Postfix("ᵀ", y)))
+        case SecondPartial(of, by):
+            return SecondPartial(of, tuple(map(_whole, by)))
+    return element
 
 
 def _has_columns(record: Record) -> bool:

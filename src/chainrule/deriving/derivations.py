@@ -33,7 +33,7 @@ from chainrule.derivation import (
     write_derivatives,
     write_document,
 )
-from chainrule.deriving.errors import DerivationError, check_choice
+from chainrule.deriving.errors import check_choice
 from chainrule.emit import source, spelled
 from chainrule.ir import (
     Input,
@@ -314,16 +314,12 @@ class FurtherDerivation(Derivation):
     ) -> Document:
         """Return the page as headings, sentences and equations, for a renderer; `form` is "matrix" or "index".
 
-        Raises DerivationError for values `at` a point, which only a backward pass has.
+        At values `at` a point every matrix has its numbers, and Newton's step is solved for where H is regular.
         """
         check_choice("form", form, FURTHER_FORMS)
         check_choice("detail", detail, DETAILS)
-        if at is not None:
-            raise DerivationError(
-                "a worked example is of a backward pass, without second derivatives and Jacobians; values of those are "
-                "cr.hessian and cr.jacobian"
-            )
-        return write_derivatives(self.derivatives, form, used_language(lang), detail, self._set_aside)
+        values = None if at is None else Valuation(self.record, at)
+        return write_derivatives(self.derivatives, form, used_language(lang), detail, self._set_aside, values)
 
     @at_callers_line
     @refuses_deep_nesting

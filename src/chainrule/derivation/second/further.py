@@ -29,6 +29,7 @@ from chainrule.derivation.second.quantities import (
 )
 from chainrule.derivation.second.verification import SecondVerifier
 from chainrule.derivation.sections import declared_phrase
+from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import join, say
 from chainrule.ir import Declaration, Node, topological_order
 from chainrule.primitives import Notation
@@ -45,12 +46,16 @@ def write_derivatives(
     language: Language,
     detail: Detail = "full",
     set_aside: Sequence[Declaration] = (),
+    values: Valuation | None = None,
 ) -> Document:
-    """Write the page of `derivatives` in one form and one language; it states that `set_aside` is not used."""
+    """Write the page of `derivatives` in one form and one language, with `values` as a worked example.
+
+    It states that `set_aside` is not used.
+    """
     if isinstance(derivatives, SecondOrder):
-        page = SecondForm(derivatives, language, detail, form == "index").document()
+        page = SecondForm(derivatives, language, detail, form == "index", values).document()
     else:
-        page = JacobianForm(derivatives, language, detail, form == "index").document()
+        page = JacobianForm(derivatives, language, detail, form == "index", values).document()
     if not set_aside:
         return page
     title, shapes, *rest = page.blocks

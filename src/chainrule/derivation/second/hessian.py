@@ -346,6 +346,12 @@ class SecondOrder(Changes):
         step = np.linalg.lstsq(matrix, -gradient, rcond=SINGULAR)[0]
         return bool(np.allclose(matrix @ step, -gradient, rtol=1e-9, atol=1e-9 * np.max(np.abs(gradient), initial=0.0)))
 
+    def step(self, value: Callable[[Node], Array]) -> Mapping[Input, Array]:
+        """Return Newton's step of each parameter at values where the Hessian is regular, as nothing else settles it."""
+        if not self.newton or not np.all(np.isfinite(matrix := self._system(value)[0])):
+            return {}
+        return self.solve(value) if np.linalg.matrix_rank(matrix) == len(matrix) else {}
+
     def _system(self, value: Callable[[Node], Array]) -> tuple[Array, Array]:
         """Return the whole Hessian and the gradient as a vector, where expressions have the values `value`."""
         gradients = [value(stacked(self.gradient(symbol))).reshape(-1) for symbol in self.parameters]

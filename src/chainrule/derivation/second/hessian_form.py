@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chainrule.derivation.claims import Claim, Expression
 from chainrule.derivation.document import Block, Detail, Equation, Heading, Paragraph, Remark, Words
 from chainrule.derivation.second.curvature import Curvature
 from chainrule.derivation.second.hessian import BlockRecord, SecondOrder, stacked
 from chainrule.derivation.second.names import SecondNotator, stacked_notation
 from chainrule.derivation.second.sections import FurtherSections, framed
+from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import join
-from chainrule.ir import Input
+from chainrule.ir import Input, Node
 from chainrule.primitives import Call, Infix, Notation, Number, Postfix, PowerNotation, Prefix, Symbol
 from chainrule.words import Language
 
@@ -42,10 +45,26 @@ _PATTERNS: dict[str, tuple[Notation, ...]] = {
 class SecondForm(FurtherSections):
     """Writes the second derivatives of one loss; with `by_index` the Hessian by its elements."""
 
-    def __init__(self, order: SecondOrder, language: Language, detail: Detail = "full", by_index: bool = False) -> None:
-        super().__init__(order.first, language, detail, by_index)
+    def __init__(
+        self,
+        order: SecondOrder,
+        language: Language,
+        detail: Detail = "full",
+        by_index: bool = False,
+        values: Valuation | None = None,
+    ) -> None:
+        super().__init__(order.first, language, detail, by_index, values)
         self.order = order
         self.notator: SecondNotator = SecondNotator(order)
+        if values is not None:
+            for symbol, value in order.defined.items():
+                values.define(symbol, value)
+            for step, array in order.step(values).items():
+                values.define(step, array)
+
+    def known(self) -> Mapping[Notation, Node]:
+        pairs = zip(self.order.parameters, self.order.gradients, strict=True)
+        return {self.notator.gradient(symbol): claim.right for symbol, claim in pairs}
 
     def title(self) -> Words:
         return self.say("second title", self._subject())
@@ -200,7 +219,10 @@ class SecondForm(FurtherSections):
             node = claim.left.node
             blocks += self.definitions(node, claim.right)
             sides = self.written(node), self.written(claim.right)
-            blocks.append(Equation(sides, self.shape(claim.right.type), node=node))
+            blocks.append(Equation(sides, self.shape(claim.right.type), node=claim.right))
+        for step in self.order.steps.values():
+            if self._values is not None and self._values.has(step):
+                blocks.append(Equation((self.notator.symbol(step),), self.shape(step.type), node=step))
         return blocks
 
     def _gauss_newton(self) -> list[Block]:

@@ -11,6 +11,7 @@ from chainrule.derivation.second.hessian import stacked
 from chainrule.derivation.second.jacobians import JacobianRecord, Jacobians
 from chainrule.derivation.second.names import free_name, stacked_notation
 from chainrule.derivation.second.sections import FurtherSections, framed
+from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import join
 from chainrule.ir import Apply, Input
 from chainrule.primitives import Infix, Notation, Partial, Postfix, Reshape, Symbol, indexed, transposed
@@ -65,9 +66,14 @@ class JacobianForm(FurtherSections):
     """Writes the Jacobians of one function; with `by_index` by their elements."""
 
     def __init__(
-        self, jacobians: Jacobians, language: Language, detail: Detail = "full", by_index: bool = False
+        self,
+        jacobians: Jacobians,
+        language: Language,
+        detail: Detail = "full",
+        by_index: bool = False,
+        values: Valuation | None = None,
     ) -> None:
-        super().__init__(jacobians.first, language, detail, by_index)
+        super().__init__(jacobians.first, language, detail, by_index, values)
         self.jacobians = jacobians
         self.notator: JacobianNotator = JacobianNotator(jacobians)
 
@@ -160,7 +166,7 @@ class JacobianForm(FurtherSections):
         index = self.indices.indices(claim.right.type.shape)
         count = block.result.type.ndim
         left = Partial(indexed(Symbol(block.result.name), index[:count]), indexed(Symbol(block.by.name), index[count:]))
-        return Equation((left, self.element(claim.right, index)), self.shape(claim.right.type))
+        return Equation((left, self.element(claim.right, index)), self.shape(claim.right.type), elements=claim.right)
 
     def _product(self, result: Input, claim: Claim) -> list[Block]:
         """Write J v; where a Jacobian is not written, as the change of the result."""

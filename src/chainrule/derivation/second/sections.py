@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chainrule.derivation.claims import StageRecord
 from chainrule.derivation.document import Block, Detail, Equation, Frame, Words
 from chainrule.derivation.element_sections import ElementSections
 from chainrule.derivation.record import Record
+from chainrule.derivation.valuation import Valuation
+from chainrule.derivation.worked import WorkedExample
 from chainrule.ir import Input, Node
 from chainrule.primitives import Call, Infix, Notation, Number, Postfix, Symbol, zeros
 from chainrule.words import Language
@@ -16,9 +18,18 @@ from chainrule.words import Language
 class FurtherSections(ElementSections):
     """Writes derivatives beside the backward pass; with `by_index` every equation by its elements."""
 
-    def __init__(self, record: Record, language: Language, detail: Detail, by_index: bool) -> None:
-        super().__init__(record, language, detail)
+    def __init__(
+        self, record: Record, language: Language, detail: Detail, by_index: bool, values: Valuation | None = None
+    ) -> None:
+        super().__init__(record, language, detail, values)
         self.by_index = by_index
+
+    def _example(self, values: Valuation) -> WorkedExample:
+        return WorkedExample(self.record, self.notator, self.language, values, {}, self.known(), whole=False)
+
+    def known(self) -> Mapping[Notation, Node]:
+        """Return the names beside those of the backward pass that have a value, with what they stand for."""
+        return {}
 
     def body(self) -> list[Block]:
         blocks = self.sections()
