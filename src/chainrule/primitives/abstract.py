@@ -205,19 +205,20 @@ class AbstractMap(Nonlinear):
         for amplitude, frequencies, phase in _waves(self.name, self.arity):
             start = emit.add(emit.constant(phase, dtype), row)
 
-            def weight(i: I, w: float, start: S = start) -> S:
+            def weight(i: I, w: float, start: S) -> S:
                 step = emit.multiply(emit.constant(2.0, dtype), emit.convert(emit.scalar_of(i), dtype))
                 return emit.multiply(emit.constant(w, dtype), _cosine(emit, emit.add(start, step), dtype))
 
             angle = emit.add(start, emit.constant(len(self.by) % 4 * math.pi / 2, dtype))
             for w, x, type_ in zip(frequencies, operands, types, strict=True):
-                inner = emit.reduce(
-                    "sum", [type_.shape[0]], lambda at, w=w, x=x, weight=weight: emit.multiply(weight(at[0], w), x(at))
-                )
-                angle = emit.add(angle, inner)
+
+                def term(at: Sequence[I], w: float = w, x: Accessor[I, S] = x, start: S = start) -> S:
+                    return emit.multiply(weight(at[0], w, start), x(at))
+
+                angle = emit.add(angle, emit.reduce("sum", [type_.shape[0]], term))
             wave = emit.multiply(emit.constant(amplitude, dtype), emit.math("sin", angle))
             for place, i in zip(self.by, index[len(self.outputs) :], strict=True):
-                wave = emit.multiply(wave, weight(i, frequencies[place]))
+                wave = emit.multiply(wave, weight(i, frequencies[place], start))
             total = emit.add(total, wave)
         return total
 
