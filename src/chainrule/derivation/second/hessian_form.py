@@ -220,9 +220,9 @@ class SecondForm(FurtherSections):
             blocks += self.definitions(node, claim.right)
             sides = self.written(node), self.written(claim.right)
             blocks.append(Equation(sides, self.shape(claim.right.type), node=claim.right))
-        for step in self.order.steps.values():
-            if self._values is not None and self._values.has(step):
-                blocks.append(Equation((self.notator.symbol(step),), self.shape(step.type), node=step))
+        for each in self.order.steps.values():
+            if self._values is not None and self._values.has(each):
+                blocks.append(Equation((self.notator.symbol(each),), self.shape(each.type), node=each))
         return blocks
 
     def _gauss_newton(self) -> list[Block]:
