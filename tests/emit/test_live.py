@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.emitted import Case, assert_close, case_of
+from support.emitted import Case, assert_close, case, case_of, derived
 
 from chainrule.derivation import Expression, Record, Valuation, is_upstream, output_name
 from chainrule.deriving import derive
@@ -257,9 +257,15 @@ lines.forEach((line, k) => {
 """
 
 
-@pytest.mark.parametrize("name", ["two_layer_rows", "embedding", "attention", "max_pool"])
-def test_slopes_are_the_partial_derivatives(name: str) -> None:
-    drawn = case_of(name, engine="reference")
+POOLED = {"n": 1, "c": 2, "h": 2, "w": 1}
+"""Sizes with few entries, as a sum has a slope by each entry of the windows."""
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("two_layer_rows", {}), ("embedding", {}), ("attention", {}), ("avg_pool", POOLED)]
+)
+def test_slopes_are_the_partial_derivatives(name: str, sizes: dict[str, int]) -> None:
+    drawn = case(derived(name), sizes=sizes, engine="reference")
     module = live_module(drawn.derivation.record)
     given = given_to(drawn, drawn.derivation.record, module)
     found = run_in_node(NODE, module.text, SLOPES.replace("NUMBERS", json.dumps(drawn.sizes)), given)
