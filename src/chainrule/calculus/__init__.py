@@ -33,7 +33,17 @@ from chainrule.calculus.linearize import linearize
 from chainrule.calculus.networks import NoClosedFormError
 from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.recognize import recognize
-from chainrule.calculus.recurrence import Recurrence, Scan, improved, rolled, written_nodes
+from chainrule.calculus.recurrence import (
+    Recurrence,
+    Scan,
+    StepNames,
+    entry,
+    fused,
+    improved,
+    rolled,
+    with_sums,
+    written_nodes,
+)
 from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, counts_up, is_scale
 from chainrule.calculus.settling import RELU, SHARED, SIDED
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
@@ -60,13 +70,16 @@ __all__ = [
     "Scan",
     "Simplifier",
     "Stage",
+    "StepNames",
     "as_chain",
     "backward",
     "beneath_arrangement",
     "chain_of",
     "counts_up",
+    "entry",
     "expanded",
     "find_kinks",
+    "fused",
     "improved",
     "is_column",
     "is_row",
@@ -85,6 +98,7 @@ __all__ = [
     "transpose",
     "transposed_matrix",
     "with_powers",
+    "with_sums",
     "without_factor",
     "written_nodes",
 ]

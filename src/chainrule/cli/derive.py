@@ -108,6 +108,8 @@ def command(
     --at makes a worked example, with numbers as on a whiteboard. The gradient by an output Y of a layer is given as dY;
     by default it is taken as ones.
 
+    A loop whose rounds are alike, or a scan, is derived once for all steps, if there are at least four.
+
     --hessian and --jacobian write matrices in closed form, with --form index by their elements.
 
     --format html is a complete page, markdown is for GitHub, json has every claim with its expressions as trees.

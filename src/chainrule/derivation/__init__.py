@@ -11,7 +11,7 @@ from chainrule.derivation.claims import (
 from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Remark, Words
 from chainrule.derivation.forms import FORMS, Form, write_document
 from chainrule.derivation.html import render_html, sentence_html
-from chainrule.derivation.json import Json, json_text, render_json
+from chainrule.derivation.json import Json, json_text, render_json, render_recurrence
 from chainrule.derivation.latex import render_latex
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
 from chainrule.derivation.markdown import render_markdown
@@ -20,6 +20,7 @@ from chainrule.derivation.mathml import math_of, parted
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Record
+from chainrule.derivation.recurrent import Recurrent, recurrent, verified_recurrence, write_recurrence
 from chainrule.derivation.second.further import (
     FURTHER_FORMS,
     Derivatives,
@@ -61,6 +62,7 @@ __all__ = [
     "MarkedWriter",
     "Notator",
     "Record",
+    "Recurrent",
     "Remark",
     "SecondOrder",
     "StageDerivative",
@@ -85,16 +87,20 @@ __all__ = [
     "program_html",
     "program_latex",
     "program_markdown",
+    "recurrent",
     "render_html",
     "render_json",
     "render_latex",
     "render_markdown",
+    "render_recurrence",
     "render_text",
     "sentence_html",
     "small_sizes",
     "text_of",
+    "verified_recurrence",
     "with_sizes_apart",
     "with_upstream",
     "write_derivatives",
     "write_document",
+    "write_recurrence",
 ]

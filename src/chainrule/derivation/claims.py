@@ -79,6 +79,7 @@ Kind: TypeAlias = Literal[
     "rewrite",
     "path",
     "gradient",
+    "recurrence",
     "element",
     "remark",
     "second differential",

@@ -23,4 +23,11 @@ def write_document(
     record: Record, form: Form, language: Language, detail: Detail = "full", values: Valuation | None = None
 ) -> Document:
     """Write the derivation of `record` in one form and one language, with `values` as a worked example."""
-    return _FORMS[form](record, language, detail, values).document()
+    return sections_of(record, form, language, detail, values).document()
+
+
+def sections_of(
+    record: Record, form: Form, language: Language, detail: Detail = "full", values: Valuation | None = None
+) -> Sections:
+    """Return what writes the sections of `record` in one form."""
+    return _FORMS[form](record, language, detail, values)

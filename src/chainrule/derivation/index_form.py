@@ -20,11 +20,14 @@ class IndexForm(ElementSections):
     in_matrices = False
 
     def body(self) -> list[Block]:
-        blocks = [*self.forward(), Heading(self.say("chain rule heading" if self.full else "backward brief"))]
+        blocks = super().body()
+        return [*self.declared_indices(), *blocks]
+
+    def derivation(self) -> list[Block]:
+        blocks: list[Block] = [Heading(self.say("chain rule heading" if self.full else "backward brief"))]
         for step in self.steps:
             blocks += self._step(step)
-        blocks += self.results()
-        return [*self.declared_indices(), *blocks]
+        return blocks
 
     def forward(self) -> list[Block]:
         blocks: list[Block] = [Heading(self.say("forward"))]
@@ -87,7 +90,7 @@ class IndexForm(ElementSections):
         if not terms:
             return []
         if all(map(self.is_from_loss, entry.contributions)):
-            return [self.say("differentiate", Symbol(self.record.loss.name))]
+            return [self.say("differentiate", Symbol(self.record.loss_name))]
         chain: Notation = terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
         words = self.say("chain rule", chain)
         if sums_away(terms, equation.sides[-1]):

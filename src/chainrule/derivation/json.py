@@ -6,7 +6,8 @@
 polynomials of names, each term a list of its coefficient and its names. A constant that is an array is
 `{"tensor": name}`, the name of an entry of `arrays`. Numbers that JSON lacks are the strings `"inf"`, `"-inf"` and
 `"nan"`. A claim has its formula as `text` and `latex`, or null if that would be too long. In a worked example an
-equation of the document has its `value`, as nested lists, and the number of its last sides that are `rounded`.
+equation of the document has its `value`, as nested lists, and the number of its last sides that are `rounded`. Of a
+function with recurrences, `parts` has the inputs, symbols, claims and nodes of what is outside, and of each step.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from chainrule.derivation.document import Block, Document, Equation, Frame, Head
 from chainrule.derivation.latex import latex_of
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.record import Record
+from chainrule.derivation.recurrent import Recurrent
 from chainrule.derivation.second.further import Derivatives, derivatives_notator, quantity_notation
 from chainrule.derivation.second.quantities import (
     CotangentDifferential,
@@ -74,7 +76,7 @@ def render_json(
         "schema": SCHEMA,
         "language": document.language,
         "form": form,
-        "loss": record.loss.name,
+        "loss": record.loss_name,
         "wrt": [symbol.name for symbol in record.backward.wrt],
         "sizes": list(record.program.dim_names),
         "inputs": [{"name": node.name, **type_as_json(node.type)} for node in record.program.inputs],
@@ -88,6 +90,34 @@ def render_json(
         "verification": None if verification is None else _outcome(verification, document.language),
     }
     return result
+
+
+def render_recurrence(
+    recurrent: Recurrent, document: Document, form: str, verification: Verification | None
+) -> dict[str, Json]:
+    """Return a derivation with recurrences as an object: its `parts` have the claims, numbered throughout."""
+    program = recurrent.program
+    parts: list[Json] = []
+    first = 1
+    for record in recurrent.every_record:
+        part = render_json(record, Document((), document.language), form, None, first)
+        for key in ("schema", "language", "form", "loss", "document", "verification", "declared"):
+            del part[key]
+        first += len(list(record.claims))
+        parts.append(part)
+    return {
+        "schema": SCHEMA,
+        "language": document.language,
+        "form": form,
+        "loss": recurrent.loss_name,
+        "wrt": [symbol.name for symbol in recurrent.wrt],
+        "sizes": list(program.dim_names),
+        "inputs": [{"name": node.name, **type_as_json(node.type)} for node in program.inputs],
+        "declared": [{"name": each.name, "property": each.property.value} for each in program.declared],
+        "parts": parts,
+        "document": [block for each in document.blocks for block in _blocks(each, document.language)],
+        "verification": None if verification is None else _outcome(verification, document.language),
+    }
 
 
 def _outcome(verification: Verification, language: Language) -> dict[str, Json]:
@@ -142,7 +172,7 @@ class _Claims:
         for constant, _ in record.constants.named:
             symbols.append({"name": constant.name, "quantity": "constant", **self._written(constant)})
         for entry in record.backward.accumulations:
-            add(entry.cotangent, {"quantity": "gradient", "of": record.loss.name, "by": entry.symbol.name})
+            add(entry.cotangent, {"quantity": "gradient", "of": record.loss_name, "by": entry.symbol.name})
             for contribution in entry.contributions[:1]:
                 assert isinstance(contribution.tangent, Input)
                 add(contribution.tangent, {"quantity": "change", "of": entry.symbol.name})
@@ -192,7 +222,7 @@ class _Claims:
         if isinstance(quantity, Expression):
             return {"quantity": "expression", "expression": self.nodes.number(quantity.node)}
         if isinstance(quantity, LossDerivative):
-            return {"quantity": "gradient", "of": self._record.loss.name, "by": quantity.symbol.name}
+            return {"quantity": "gradient", "of": self._record.loss_name, "by": quantity.symbol.name}
         if isinstance(quantity, PathDerivative):
             names: list[Json] = [contribution.stage.name for contribution in quantity.path]
             return {"quantity": "path", "through": [*names, *(c.operand.name for c in quantity.path[-1:])]}
@@ -206,7 +236,7 @@ class _Claims:
 
     def _further_quantity(self, quantity: SecondQuantity) -> dict[str, Json]:
         """Return a quantity of second order, or a Jacobian, as data."""
-        loss = self._record.loss.name
+        loss = self._record.loss_name
         if isinstance(quantity, CotangentDifferential):
             return {"quantity": "gradient differential", "of": loss, "by": quantity.accumulation.symbol.name}
         if isinstance(quantity, GradientDifferential | StageChange):

@@ -131,6 +131,8 @@ class LatexWriter(SetWriter):
     def subscript(self, part: str) -> Box:
         if part in _COMMANDS or (part.isascii() and (part.isdigit() or (len(part) == 1 and part.isalpha()))):
             return Box(_COMMANDS.get(part, part), len(part))
+        if part[:1] == "t" and part[1:2] in ("+", "-"):  # of a step of a recurrence
+            return Box(part, len(part))
         return _word(part, self.every_letter)
 
     def digits(self, digits: str) -> Box:

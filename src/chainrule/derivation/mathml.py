@@ -78,7 +78,12 @@ class MathWriter(SetWriter):
         return Box(f"<mi{word}>{escape(name)}</mi>", width_of(name))
 
     def subscript(self, part: str) -> Box:
-        return self.digits(part) if part.isdigit() else Box(f"<mi>{escape(part)}</mi>", width_of(part))
+        if part.isdigit():
+            return self.digits(part)
+        if part[:1] == "t" and part[1:2] in ("+", "-"):  # of a step of a recurrence
+            sign = "−" if part[1] == "-" else "+"
+            return Box(f"<mrow><mi>t</mi><mo>{sign}</mo><mn>{part[2:]}</mn></mrow>", width_of(part))
+        return Box(f"<mi>{escape(part)}</mi>", width_of(part))
 
     def digits(self, digits: str) -> Box:
         return Box(f"<mn>{digits}</mn>", width_of(digits))

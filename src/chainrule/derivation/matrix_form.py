@@ -14,20 +14,18 @@ from chainrule.primitives import Infix, Notation, Pairing, Partial, Symbol
 class MatrixForm(Sections):
     """Writes one record in the matrix form."""
 
-    def body(self) -> list[Block]:
-        blocks = self.forward()
-        if self.full:
-            blocks += self._differentials()
+    def derivation(self) -> list[Block]:
+        blocks: list[Block] = self._differentials() if self.full else []
         blocks.append(Heading(self.say("backward" if self.full else "backward brief")))
         if self.full:
-            loss, anything = Symbol(self.record.loss.name), Symbol("q")
+            loss, anything = Symbol(self.record.loss_name), Symbol("q")
             gradient = Partial(loss, anything)
             mark = self.notator.mark
             change = Infix("=", (Symbol(loss.name, mark), Pairing(gradient, Symbol("q", mark))))
             blocks.append(Paragraph(self.say("backward text", gradient, change, anything)))
         for step in self.steps:
             blocks += self._step(step)
-        return [*blocks, *self.results()]
+        return blocks
 
     def _differentials(self) -> list[Block]:
         blocks: list[Block] = [Heading(self.say("differentials")), Paragraph(self.say("differentials text"))]

@@ -60,7 +60,12 @@ def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
     ('θ', ('hidden2',))
     >>> name_parts("WQ")
     ('W', ('Q',))
+    >>> name_parts("hₜ₋₁")
+    ('h', ('t-1',))
     """
+    if (step := _STEP.search(name)) is not None:
+        base, parts = name_parts(name[: step.start()]) if step.start() else ("", ())
+        return base, (*parts, step.group().translate(_LEVEL))
     first, *rest = [part for part in name.split("_") if part] or [name]
     match = re.fullmatch(r"((?:[^\W\d_][\u0300-\u036f\u20d7]*)+)(\d*)", first)
     if match is None:
@@ -86,6 +91,28 @@ def with_greek_letters(name: str) -> str:
     return spelled.rstrip("_") if spelled != name else name
 
 
+_STEP = re.compile("[ₜ₊₋₀-₉]+$")
+"""The subscript of a value in a step of a recurrence, as in hₜ₋₁ or h₂₈."""
+
+_LEVEL = str.maketrans("ₜ₊₋₀₁₂₃₄₅₆₇₈₉", "t+-0123456789")
+_LOWERED = str.maketrans("t+-0123456789", "ₜ₊₋₀₁₂₃₄₅₆₇₈₉")
+
+
+def at_step(name: str, step: str) -> str:
+    """Return the name of a value in a step of a recurrence, without another step in it.
+
+    >>> at_step("z1", "t"), at_step("hₜ", "t+1"), at_step("h", "28")
+    ('z1ₜ', 'hₜ₊₁', 'h₂₈')
+    """
+    return _STEP.sub("", name) + step.translate(_LOWERED)
+
+
+def step_of(name: str) -> str:
+    """Return the step in a name: `t`, `t-1`, a number, or "" if there is none."""
+    found = _STEP.search(name)
+    return "" if found is None else found.group().translate(_LEVEL)
+
+
 def shown_name(symbol: Symbol) -> str:
     r"""Return the name of a symbol as all formats write it, before their escapes.
 
@@ -106,7 +133,8 @@ _QUOTING = frozenset("“”`\\")
 
 def _reads_as_name(name: str) -> bool:
     """Whether `name` is an identifier, apart from dots and primes."""
-    return ("_" + name.replace(".", "").replace("′", "")).isidentifier() and name[:1] not in ("", ".")
+    bare = _STEP.sub("", name)
+    return ("_" + bare.replace(".", "").replace("′", "")).isidentifier() and name[:1] not in ("", ".")
 
 
 def _code(character: str) -> str:

@@ -10,7 +10,7 @@ from chainrule.derivation.expressions import ExpressionWriter
 from chainrule.derivation.factors import is_chain
 from chainrule.derivation.legend import walk
 from chainrule.derivation.literals import PI, literal
-from chainrule.derivation.names import name_parts
+from chainrule.derivation.names import at_step, name_parts, step_of
 from chainrule.derivation.record import Record
 from chainrule.derivation.untransposed import untransposed
 from chainrule.derivation.upstream import is_upstream, output_name
@@ -45,7 +45,7 @@ class Notator(ExpressionWriter):
     def __init__(self, record: Record) -> None:
         self._record = record
         self._has_pi = any(name_parts(name) == ("π", ()) for name in record.names)
-        self._loss = Symbol(record.loss.name)
+        self._loss = Symbol(record.loss_name)
         self._symmetric = frozenset(
             Symbol(node.name) for node in record.backward.facts.symmetric if isinstance(node, Input)
         )
@@ -56,7 +56,7 @@ class Notator(ExpressionWriter):
         self._outside = next(each for each in outside if not any(name.startswith(each) for name in names))
         self._symbols: dict[Input, Notation] = {}
         self.delta_symbols: dict[Input, Input] = {}
-        deltas = _delta_names(_pre_activations(record), names)
+        deltas = _delta_names(_pre_activations(record), names, record.numbers_deltas)
         for entry in record.backward.accumulations:
             symbol = entry.symbol
             delta = deltas.get(symbol)
@@ -143,11 +143,13 @@ def operands_of(record: Record, *primitives: type, activation: bool = False) -> 
     }
 
 
-def _delta_names(symbols: list[Input], taken: set[str]) -> dict[Input, str]:
+def _delta_names(symbols: list[Input], taken: set[str], by_number: bool) -> dict[Input, str]:
     """Return `2` for z2 if the number is unique, otherwise the whole name; distinct from the user's names."""
     numbers = [re.sub(r"^.*?(\d*)$", r"\1", symbol.name) for symbol in symbols]
+    if len(symbols) == 1 and by_number and (step := step_of(symbols[0].name)):
+        numbers = [at_step("", step)]
     names = {
-        symbol: number if number and numbers.count(number) == 1 else symbol.name
+        symbol: number if number and by_number and numbers.count(number) == 1 else symbol.name
         for symbol, number in zip(symbols, numbers, strict=True)
     }
     clashing = {f"{letter}{joint}{name}" for name in names.values() for letter in ("delta", "δ") for joint in ("", "_")}

@@ -28,18 +28,18 @@ FACTORS_KEPT = 5
 class PathForm(Sections):
     """Writes one record path by path."""
 
-    def body(self) -> list[Block]:
+    def derivation(self) -> list[Block]:
         self._entries = {entry.symbol: entry for entry in self.record.backward.accumulations}
         self._meetings: set[Input] = set()
         self._introduced: set[Input] = set()
-        blocks = [*self.forward(), Heading(self.say("factors"))]
+        blocks: list[Block] = [Heading(self.say("factors"))]
         marked = self._direct_part()
         if marked is not None:
             blocks.append(Paragraph(self.say("direct", self.factor(marked), Symbol(marked.operand.name))))
         for stage in reversed(self.stages if self.record.is_layer else list(self.record.stages)):
             blocks += self._factors(stage)
         if not self.full:
-            return [*blocks, Heading(self.say("chains")), *self._chains_in_brief(), *self.results()]
+            return [*blocks, Heading(self.say("chains")), *self._chains_in_brief()]
         gathered = self._gathered()
         blocks.append(Heading(self.say("chains")))
         for symbol in gathered:
@@ -50,7 +50,7 @@ class PathForm(Sections):
         for entry in self.record.backward.accumulations:
             if entry.symbol not in shown:
                 blocks += self.remarks(entry.symbol)
-        return [*blocks, *self.results()]
+        return blocks
 
     def _direct_part(self) -> Contribution | None:
         """Return the direct contribution of the loss to a quantity on which it also depends through others, or None."""
@@ -58,7 +58,7 @@ class PathForm(Sections):
             for contribution in entry.contributions:
                 if (
                     len(entry.contributions) > 1
-                    and contribution.stage.symbol is self.record.loss
+                    and self.is_loss(contribution.stage.symbol)
                     and not self.reasons.is_given(contribution)
                 ):
                     return contribution
@@ -77,7 +77,7 @@ class PathForm(Sections):
         """Return the contributions of an equation: parameters first, but those of the loss as its operands stand."""
         entries = [step.accumulation for step in self.record.steps]
         found = [(c, entry) for entry in entries for c in entry.contributions if c.stage is record.stage]
-        parameters = set() if record.stage.symbol is self.record.loss else set(self.record.backward.wrt)
+        parameters = set() if self.is_loss(record.stage.symbol) else set(self.record.backward.wrt)
         operands = record.stage.operands
         rest = [link for link in found if link[0].operand not in parameters]
         rest.sort(key=lambda link: operands.index(link[0].operand))
@@ -85,7 +85,7 @@ class PathForm(Sections):
 
     def _delta(self, symbol: Input) -> list[Block]:
         """Write `δ2 = ∂L/∂z2 = ∂L/∂a2 · ∂a2/∂z2 = …` before its first use, unless a factor has introduced it."""
-        if symbol in self._introduced or symbol is self.record.loss:
+        if symbol in self._introduced or self.is_loss(symbol):
             return []
         step = next((each for each in self.record.steps if each.accumulation.symbol is symbol), None)
         if step is None or not step.accumulation.contributions:
@@ -215,7 +215,7 @@ class PathForm(Sections):
     def _tail(self, symbol: Input) -> tuple[Input, list[Contribution]]:
         """Return the last quantity where chains to `symbol` meet, or the loss, and the contributions from there on."""
         tail: list[Contribution] = []
-        while symbol is not self.record.loss and len(self._entries[symbol].contributions) == 1:
+        while not self.is_loss(symbol) and len(self._entries[symbol].contributions) == 1:
             (contribution,) = self._entries[symbol].contributions
             tail.insert(0, contribution)
             symbol = contribution.stage.symbol
@@ -231,7 +231,7 @@ class PathForm(Sections):
         found = self._meetings
         while pending:
             meeting, _ = self._tail(pending.pop())
-            if meeting is self.record.loss or meeting in found:
+            if self.is_loss(meeting) or meeting in found:
                 continue
             found.add(meeting)
             pending += [c.stage.symbol for c in self._entries[meeting].contributions]
@@ -257,13 +257,13 @@ class PathForm(Sections):
         """Replace the factors before a contribution by ∂L/∂q, where q is the last quantity where chains meet."""
         meeting, tail = self._tail(contribution.stage.symbol)
         factors = [self.factor(each) for each in (*tail, contribution)]
-        if meeting is not self.record.loss:
+        if not self.is_loss(meeting):
             factors.insert(0, self.notator.of(self._entries[meeting].cotangent))
         return factors[0] if len(factors) == 1 else Infix("·", tuple(factors))
 
     def _chains(self, gradient: GradientRecord) -> list[Block]:
         partial = self.notator.partial(gradient.symbol)
-        loss, symbol = Symbol(self.record.loss.name), Symbol(gradient.symbol.name)
+        loss, symbol = Symbol(self.record.loss_name), Symbol(gradient.symbol.name)
         entry = self._entries[gradient.symbol]
         if not entry.contributions:  # the loss does not depend on it
             return []
@@ -389,7 +389,7 @@ class PathForm(Sections):
         while pending:
             for contribution in self._entries[pending.pop()].contributions:
                 meeting, _ = self._tail(contribution.stage.symbol)
-                if meeting is not self.record.loss and meeting not in wanted:
+                if not self.is_loss(meeting) and meeting not in wanted:
                     wanted.add(meeting)
                     pending.append(meeting)
         wanted -= set(self.record.backward.wrt)

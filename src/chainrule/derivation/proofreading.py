@@ -126,7 +126,7 @@ class Proofreader:
         names: dict[str, Array] = {}
         gradients: dict[str, Array] = {}
         for symbol, value in self._symbols():
-            if isinstance(symbol, Partial) and (symbol.of, type(symbol.by)) == (Symbol(self._record.loss.name), Symbol):
+            if isinstance(symbol, Partial) and (symbol.of, type(symbol.by)) == (Symbol(self._record.loss_name), Symbol):
                 _enter(gradients, writer.write(spelled(symbol.by, document)), value)
             elif isinstance(symbol, Symbol | Partial | SecondPartial | Application):
                 _enter(names, writer.write(spelled(symbol, document)), value)
@@ -135,7 +135,7 @@ class Proofreader:
         for block in document.blocks:
             if isinstance(block, Paragraph) and str(block.words[0]).startswith(_INDICES):
                 letters = letters_of(render_text(Document((block,), document.language)).replace("\n", " "), sizes)
-        loss = writer.write(spelled(Symbol(self._record.loss.name), document))
+        loss = writer.write(spelled(Symbol(self._record.loss_name), document))
         identity = writer.write(spelled(self._record.constants.identity, document))
         functions: dict[str, NamedFunction] = {}
         for notation, function in self._functions():

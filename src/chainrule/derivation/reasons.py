@@ -79,6 +79,10 @@ class Reasons:
     def _say(self, key: str, *parts: str | Notation | Words) -> Words:
         return say(self._language, key, *parts)
 
+    def share(self, said: set[Words]) -> None:
+        """Make general statements once among all the reasons that share `said`."""
+        self._said = said
+
     def once(self, words: Words) -> Words:
         """Return `words`, unless the document has said them."""
         if words in self._said:

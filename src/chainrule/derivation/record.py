@@ -67,10 +67,10 @@ class Record:
         self._whole = whole
         if whole is None:
             recognized, self.recognitions = recognize(program)
-            self._recognized = name_draws(name_activations(recognized))
+            self._recognized = self.named_apart(name_draws(name_activations(recognized)))
         else:
             self._recognized, self.recognitions = whole._recognized, whole.recognitions
-        self.named = self._split(wrt) if self.in_steps else name_shared(self._recognized)
+        self.named = self.named_apart(self._split(wrt) if self.in_steps else name_shared(self._recognized))
         self.program: Program
         self.backward: Backward
         if whole is not None and self.named.names == whole.named.names:
@@ -79,10 +79,24 @@ class Record:
             self.program = replace(self.named, declared=program.declared)
             self.backward = backward(self.program, wrt)
             if longest([entry.result for entry in self.backward.accumulations], set()) > LONGEST_GRADIENT:
-                self.program = replace(name_nonlinear(self.program), declared=program.declared)
+                self.program = replace(self.named_apart(name_nonlinear(self.program)), declared=program.declared)
                 self.backward = backward(self.program, wrt)
         self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
         self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
+
+    def named_apart(self, program: Program) -> Program:
+        """Return the program with the names that the values have in this record."""
+        return program
+
+    @property
+    def loss_name(self) -> str:
+        """The name of what is differentiated."""
+        return self.loss.name
+
+    @property
+    def numbers_deltas(self) -> bool:
+        """Whether the gradient by z2 is δ2, and not δ with the whole name."""
+        return True
 
     def _split(self, wrt: Sequence[Input]) -> Program:
         """Name the arguments of functions."""
@@ -97,7 +111,16 @@ class Record:
         lines = list(substitute([stage.expression for stage in self.backward.stages], self._aligned))
         lines += [*self.activation_factors.values(), *self._gradient_lines()]
         taken = {node.name for node in self.program.inputs} | {stage.name for stage in self.backward.stages}
-        return abbreviations(lines, taken | set(self.program.dim_names))
+        return self.named_symbols(abbreviations(lines, taken | self.reserved | set(self.program.dim_names)))
+
+    def named_symbols(self, found: tuple[Abbreviation, ...]) -> tuple[Abbreviation, ...]:
+        """Return abbreviations with the names that they have in this record."""
+        return found
+
+    @property
+    def reserved(self) -> set[str]:
+        """Names that no abbreviation may have."""
+        return set()
 
     def _gradient_lines(self) -> Iterator[Node]:
         for entry in self.backward.accumulations:

@@ -68,10 +68,14 @@ class Sections:
 
     def title(self) -> Words:
         """Return the title of the document."""
-        return self.say("title", self._subject())
+        return self.say("title", self.subject())
 
     def body(self) -> list[Block]:
-        """Return the blocks between the opening and the results."""
+        """Return everything after the opening."""
+        return [*self.forward(), *self.derivation(), *self.results()]
+
+    def derivation(self) -> list[Block]:
+        """Return the blocks between the forward pass and the results."""
         raise NotImplementedError
 
     def say(self, key: str, *parts: str | Notation | Words) -> Words:
@@ -87,11 +91,11 @@ class Sections:
     def _opening(self, body: list[Block]) -> list[Block]:
         blocks: list[Block] = [Heading(self.title(), 1)]
         named = [node for node in self.record.program.inputs if node.name not in (RNG_SEED, RNG_STEP)]
-        shapes = [self._shape_words(node) for node in named if not is_upstream(node)]
+        shapes = [self.shape_words(node) for node in named if not is_upstream(node)]
         blocks.append(Paragraph(self.say("shapes", join(self.language, shapes))))
-        blocks += self._declared()
-        blocks += self._upstream([node for node in named if is_upstream(node)])
-        recognized: list[Words] = [(identity,) for identity in self._recognized()]
+        blocks += self.declared()
+        blocks += self.upstream([node for node in named if is_upstream(node)])
+        recognized: list[Words] = [(identity,) for identity in self.recognized()]
         if recognized:
             blocks.append(Paragraph(self.say("recognized", join(self.language, recognized, "list semicolon"))))
         constants = constants_legend(self.record.constants, body, self.language)
@@ -113,7 +117,7 @@ class Sections:
         key = "delta or softmax" if softmax else "delta"
         return [Paragraph(self.say(key, join(self.language, deltas, "list letters")))]
 
-    def _declared(self) -> list[Block]:
+    def declared(self) -> list[Block]:
         """State what is declared of the arguments, and which gradient is meant for a constrained one."""
         declared = self.record.program.declared
         if not declared:
@@ -126,18 +130,18 @@ class Sections:
             blocks.append(Paragraph(self.say("unconstrained", enumerated(self.language, names))))
         return blocks
 
-    def _subject(self) -> Words:
+    def subject(self) -> Words:
         """Return the subject: the loss, or the results of a layer."""
         if not self.record.is_layer:
-            return (Symbol(self.record.loss.name),)
+            return (Symbol(self.record.loss_name),)
         names = [output_name(node) for node in self.record.program.inputs if is_upstream(node)]
         return join(self.language, [(Symbol(name),) for name in names], "list letters")
 
-    def _upstream(self, given: Sequence[Input]) -> list[Block]:
+    def upstream(self, given: Sequence[Input]) -> list[Block]:
         """Explain the given gradients of the results of a layer."""
         if not given:
             return []
-        loss, names = Symbol(self.record.loss.name), [Symbol(output_name(node)) for node in given]
+        loss, names = Symbol(self.record.loss_name), [Symbol(output_name(node)) for node in given]
         key = "upstream" if len(given) == 1 else "upstream several"
         symbols: list[Words] = [(self.notator.of(node),) for node in given]
         words = self.say(
@@ -158,11 +162,11 @@ class Sections:
         if marks:
             blocks.append(Paragraph(self.say("legend", join(self.language, marks, "list semicolon"))))
         repetition = repetition_legend(body, self.language)
-        if repetition is not None and self._repeats_vectors():
+        if repetition is not None and self.repeats_vectors():
             blocks.append(Paragraph(repetition))
         return blocks
 
-    def _repeats_vectors(self) -> bool:
+    def repeats_vectors(self) -> bool:
         """Whether the forward pass broadcasts a vector, and not only a number."""
         return any(
             applies(part, Broadcast) and any(size != 1 for size in part.operands[0].type.shape)
@@ -170,7 +174,7 @@ class Sections:
             for part in topological_order([stage.expression])
         )
 
-    def _recognized(self) -> list[Notation]:
+    def recognized(self) -> list[Notation]:
         """Return each identity by which a function was recognised, on the rule's example, and the settled kinks."""
         used = {rewrite.rule for rewrite in self.record.recognitions}
         identities: list[Notation] = []
@@ -186,7 +190,7 @@ class Sections:
                 identities.append(Infix("=", (self.notator.of(rewrite.before), self.notator.of(rewrite.after))))
         return identities
 
-    def _shape_words(self, node: Input) -> Words:
+    def shape_words(self, node: Input) -> Words:
         if node.type.ndim == 1:
             return self.say("length of", Symbol(node.name), shape_of(node.type))
         if node.type.ndim == 0:
@@ -376,11 +380,15 @@ class Sections:
 
     def factor(self, contribution: Contribution) -> Notation:
         """Return ∂stage/∂operand, marked as the direct part if the loss also depends on the operand through others."""
-        from_loss = contribution.stage.symbol is self.record.loss
+        from_loss = self.is_loss(contribution.stage.symbol)
         if from_loss and self.reasons.is_given(contribution):
             return self.notator.of(contribution.adjoint)
         partial = self.notator.quotient(contribution.stage.symbol, contribution.operand)
         return self.notator.direct(partial) if from_loss and self.has_other_uses(contribution) else partial
+
+    def is_loss(self, symbol: Input) -> bool:
+        """Whether a value is what is differentiated, also if the gradients by other results are given beside it."""
+        return symbol is self.record.loss or symbol.name == self.record.loss_name
 
     def has_other_uses(self, contribution: Contribution) -> bool:
         return len(self._entry(contribution.operand).contributions) > 1

@@ -54,7 +54,7 @@ def distinguished(document: Document, names: Iterable[str], symmetric: Collectio
                 return symbol
         return notation
 
-    blocks = tuple(_changed(block, change) for block in document.blocks)
+    blocks = tuple(changed(block, change) for block in document.blocks)
     return Document(blocks, document.language, verbatim)
 
 
@@ -98,7 +98,7 @@ def _like_elements(names: Iterable[str], document: Document) -> Iterator[str]:
                     yield from (name for name, own in known if own == parts)
 
 
-def _changed(block: Block, change: Callable[[Notation], Notation]) -> Block:
+def changed(block: Block, change: Callable[[Notation], Notation]) -> Block:
     """Apply `change` to every notation in a block, innermost first."""
     known: dict[Notation, Notation] = {}
 
@@ -117,7 +117,7 @@ def _changed(block: Block, change: Callable[[Notation], Notation]) -> Block:
         return tuple(map(inner, sentence))
 
     if isinstance(block, Frame):
-        return Frame(tuple(cast("Any", _changed(each, change)) for each in block.blocks))
+        return Frame(tuple(cast("Any", changed(each, change)) for each in block.blocks))
     if isinstance(block, Equation):
         return replace(block, sides=tuple(map(rebuilt, block.sides)), reasons=tuple(map(words, block.reasons)))
     return replace(block, words=words(block.words))

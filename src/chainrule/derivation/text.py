@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from chainrule.derivation.boxes import BLANK, INDENT, NOTHING, Box, Break, Pieces, base_line, break_lines, row
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
-from chainrule.derivation.names import shown_name, with_greek_letters
+from chainrule.derivation.names import name_parts, shown_name, with_greek_letters
 from chainrule.derivation.numerals import SUPERSCRIPTS, number_text, numeral
 from chainrule.derivation.writing import NESTING, Writer
 from chainrule.primitives import Call, Cases, Indexed, Mark, Notation, Number, Symbol, Verbatim
@@ -61,7 +61,7 @@ class TextWriter(Writer):
         return columns(sign.text + "_" + ",".join(self._index.box(entry).text for entry in subscript))
 
     def symbol(self, symbol: Symbol) -> Box:
-        joint = "_" if symbol.prefix == "δ" and not symbol.name.isdigit() else ""
+        joint = "_" if symbol.prefix == "δ" and not symbol.name.isdigit() and name_parts(symbol.name)[0] else ""
         name = shown_name(symbol)
         shown = name if isinstance(symbol, Mark | Verbatim) else with_greek_letters(name)
         return columns(symbol.prefix + joint + shown)

@@ -28,12 +28,14 @@ def output_name(upstream: Input) -> str:
     return upstream.name.removeprefix(COTANGENT).removeprefix(GIVEN)
 
 
-def with_upstream(program: Program) -> Program:
+def with_upstream(program: Program, always: bool = False) -> Program:
     """Return `program` if its output is one number; otherwise L = Σ ⟨∂L/∂O, O⟩ over its outputs O, with inputs ∂L/∂O.
+
+    With `always` one number is such an output too.
 
     Raises ProgramError for an output that is not of floats, or is an unchanged input.
     """
-    if len(program.outputs) == 1 and program.outputs[0].type.shape == ():
+    if len(program.outputs) == 1 and program.outputs[0].type.shape == () and not always:
         return program
     taken = {node.name for node in program.inputs} | set(program.names.values())
     names = dict(program.names)

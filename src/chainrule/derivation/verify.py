@@ -96,7 +96,7 @@ class Verifier:
         self._random = np.random.default_rng(seed)
         self.claims = list(record.claims if claims is None else claims)
         self._whole = claims is None
-        sizes = self._sizes = small_sizes(record.program)
+        sizes = self.sizes = small_sizes(record.program)
         self._differences: list[tuple[Callable[[float], Array], Array, float]] = []
         self._bound = _bind_all(record, self.claims, sizes)
         self._evaluate = Evaluator()
@@ -163,7 +163,7 @@ class Verifier:
             for number, claim in enumerate(self.claims, start=1)
             if claim.kind == "gradient" and isinstance(claim.left, LossDerivative)
         }
-        ties = Ties(self._record, self._sizes, self._random)
+        ties = Ties(self._record, self.sizes, self._random)
         if not lines or not ties.kinks:
             return
         try:
@@ -195,7 +195,7 @@ class Verifier:
                 tangent = self._bound_tangent(record.stage.symbol)
                 values[tangent] = self._value(record.differential.right, values)
 
-        return Proofreader(self._record, self._sizes, lambda node: self.value_of(node, values))
+        return Proofreader(self._record, self.sizes, lambda node: self.value_of(node, values))
 
     def point(self) -> Values:
         """Return every symbol's value at a new point; raise NoPointError if the function is finite nowhere."""
@@ -226,7 +226,7 @@ class Verifier:
     def value_of(self, node: Node, values: Values) -> Array:
         """Evaluate any expression over the symbols of the derivation at a point."""
         if node not in self._bound:
-            self._bound.update(bind_nodes([node], self._sizes))
+            self._bound.update(bind_nodes([node], self.sizes))
         return self._value(node, values)
 
     def _size_of_gradients(self, values: Values) -> float:

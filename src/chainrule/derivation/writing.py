@@ -331,6 +331,8 @@ class SetWriter(Writer):
     def symbol(self, symbol: Symbol) -> Box:
         name, verbatim = shown_name(symbol), isinstance(symbol, Verbatim)
         head, parts = (name, ()) if verbatim else name_parts(name)
+        if not head:  # δ in a step of a recurrence
+            return self.scripted(self.name("δ"), tuple(map(self.subscript, parts)))
         base, subscripts = self.name(head, verbatim), tuple(map(self.subscript, parts))
         if symbol.prefix == "δ":
             whole = name.isdigit() or (head == name and len(name) > 1)

@@ -8,9 +8,11 @@ from typing import Any, Literal, overload
 from chainrule.derivation import (
     LAYOUTS,
     Layout,
+    recurrent,
     with_sizes_apart,
+    with_upstream,
 )
-from chainrule.deriving.derivations import Derivation, FurtherDerivation
+from chainrule.deriving.derivations import Derivation, FurtherDerivation, RecurrentDerivation
 from chainrule.deriving.errors import DerivationError, check_choice
 from chainrule.deriving.functions import check_functions, function_sizes
 from chainrule.deriving.parameters import CONSTANT_NAMES, WEIGHTS, chosen, inputs_named
@@ -150,6 +152,9 @@ def derive(
         )
     if order == 2 or jacobian:
         return FurtherDerivation(program, parameters, _title(function), order, layout)
+    found = recurrent(with_upstream(program), parameters)
+    if found is not None:
+        return RecurrentDerivation(program, parameters, _title(function), found)
     return Derivation(program, parameters, _title(function))
 
 

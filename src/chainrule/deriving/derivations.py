@@ -18,6 +18,7 @@ from chainrule.derivation import (
     Jacobians,
     Layout,
     Record,
+    Recurrent,
     SecondOrder,
     Valuation,
     Verification,
@@ -28,10 +29,13 @@ from chainrule.derivation import (
     render_json,
     render_latex,
     render_markdown,
+    render_recurrence,
     render_text,
+    verified_recurrence,
     with_upstream,
     write_derivatives,
     write_document,
+    write_recurrence,
 )
 from chainrule.deriving.errors import check_choice
 from chainrule.emit import source, spelled
@@ -383,6 +387,81 @@ class FurtherDerivation(Derivation):
         wrt = ", ".join(symbol.name for symbol in self.derivatives.parameters)
         what = "Hessian" if isinstance(self.derivatives, SecondOrder) else "Jacobian"
         return f"<{what} of {self.name} with respect to {wrt}>"
+
+
+class RecurrentDerivation(Derivation):
+    """The backward pass of a function with a recurrence, one step for all of them; created by `derive`.
+
+    Attributes
+    ----------
+    recurrent : Recurrent
+        The parts of the derivation: what is outside, and the step of each recurrence, with their claims.
+    record : Record
+        The claims of every step, one after another, which worked examples show.
+
+    """
+
+    def __init__(self, program: Program, wrt: Sequence[Input], name: str, recurrent: Recurrent) -> None:
+        self.name = name
+        self.program = with_upstream(program)
+        self.recurrent = recurrent
+        self._wrt = list(wrt)
+
+    @cached_property
+    def record(self) -> Record:
+        return Record(self.program, self._wrt)
+
+    @refuses_deep_nesting
+    def document(
+        self,
+        form: Form = "matrix",
+        lang: Language | None = None,
+        detail: Detail = "full",
+        at: Mapping[str, Any] | None = None,
+    ) -> Document:
+        """Return the derivation as headings, sentences and equations, as `Derivation.document`.
+
+        A worked example, with values `at` a point, has every step for itself.
+        """
+        if at is not None:
+            return super().document(form, lang, detail, at)
+        check_choice("form", form, FORMS)
+        check_choice("detail", detail, DETAILS)
+        return write_recurrence(self.recurrent, form, used_language(lang), detail)
+
+    @at_callers_line
+    @refuses_deep_nesting
+    def json(
+        self,
+        form: Form = "matrix",
+        lang: Language | None = None,
+        detail: Detail = "full",
+        verification: Verification | None = None,
+        indent: int | None = None,
+        at: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Return the derivation as JSON, as `Derivation.json`; `parts` has the claims, a list for each part.
+
+        The parts are what is outside of the recurrences, and their steps. A worked example has the claims of all steps.
+        """
+        if at is not None:
+            return super().json(form, lang, detail, verification, indent, at)
+        document = self.document(form, lang, detail)
+        return json_text(render_recurrence(self.recurrent, document, form, verification), indent)
+
+    @at_callers_line
+    @refuses_deep_nesting
+    def verify(self, points: int = 3, seed: int = 0) -> Verification:
+        """Evaluate both sides of every line at random points, those of a step once for all steps.
+
+        The gradients by the states and by what the recurrence reads are compared with finite differences of the whole
+        function; the printed lines are then parsed back, as in `Derivation.verify`.
+        """
+        return verified_recurrence(self.recurrent, points, seed)
+
+    def __repr__(self) -> str:
+        wrt = ", ".join(symbol.name for symbol in self._wrt)
+        return f"<Derivation of {self.recurrent.loss_name} with respect to {wrt}>"
 
 
 _DISPLAYS: dict[str, Callable[[Derivation], str]] = {

@@ -9,7 +9,9 @@ is guessed from the depth of similar expressions, and a wrong guess only fails.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import itertools
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -48,14 +50,21 @@ class _UnlikeError(Exception):
     """The rounds are not alike."""
 
 
-def rolled(program: Program) -> Program:
+StepNames: TypeAlias = dict[Hashable, dict[Node, str]]
+"""The names of values in the steps of recurrences, by `Scan.together`: `z` for what is z1, z2, … in the rounds."""
+
+
+def rolled(program: Program, step_names: StepNames | None = None) -> Program:
     """Return the program with rounds that are alike as recurrences; the same program if there are none.
 
     The values in the rounds keep their names, though they are no part of it: a name tells where a run diverged.
+
+    For a reader, the names in the steps are added to `step_names`: the states are named values as far as possible, and
+    no step computes what no round did, unless that has a name.
     """
     outputs, names = program.outputs, dict(program.names)
     while True:
-        made = _one_rolled(outputs)
+        made = _one_rolled(outputs, names, step_names)
         if made is None:
             break
         outputs = tuple(made[output] for output in outputs)
@@ -67,29 +76,47 @@ def rolled(program: Program) -> Program:
     return Program(program.inputs, outputs, {**program.names, **named}, declared=program.declared)
 
 
-def _one_rolled(outputs: Sequence[Node]) -> dict[Node, Node] | None:
+def _one_rolled(
+    outputs: Sequence[Node], names: Mapping[Node, str], step_names: StepNames | None
+) -> dict[Node, Node] | None:
     """Return every node with one recurrence written as such; None if there is none."""
     size = len(topological_order(outputs))
-    for number, guess in enumerate(_guesses(outputs)):
-        if number >= _MOST_GUESSES:
-            break
+    guesses: Iterable[Rounds] = itertools.islice(_guesses(outputs), _MOST_GUESSES)
+    if step_names is not None:
+        guesses = sorted(guesses, key=lambda rounds: not _stem_of(rounds, names))
+    for guess in guesses:
         for rounds in (guess, guess[1:], guess[:-1], guess[2:]):
-            if len(rounds) < LEAST:
-                continue
-            try:
-                comparison = _Comparison(rounds)
-            except (_UnlikeError, RecursionError):  # a round may be nested too deeply to be compared
-                continue
-            while (earlier := comparison.earlier()) is not None:
-                try:
-                    comparison = _Comparison(earlier)
-                except (_UnlikeError, RecursionError):
-                    break
-            if comparison.is_worthwhile:
+            for exact in (False,) if step_names is None else (False, True):
+                comparison = _compared(rounds, exact)
+                if comparison is None or not comparison.is_worthwhile:
+                    continue
+                if step_names is not None and not exact and not comparison.hands_on_names(names):
+                    continue
                 made = comparison.written(outputs)
                 if made is not None and len(topological_order([made[output] for output in outputs])) < size:
+                    if step_names is not None:
+                        step_names.update(comparison.step_names(names))
                     return made
     return None
+
+
+def _compared(rounds: Rounds, exact: bool) -> _Comparison | None:
+    """Return the comparison of rounds and of those before them; None if they are not alike.
+
+    A round may be nested too deeply to be compared.
+    """
+    if len(rounds) < LEAST:
+        return None
+    try:
+        comparison = _Comparison(rounds, exact)
+    except (_UnlikeError, RecursionError):
+        return None
+    while (earlier := comparison.earlier()) is not None:
+        try:
+            comparison = _Comparison(earlier, exact)
+        except (_UnlikeError, RecursionError):
+            break
+    return comparison
 
 
 def _guesses(outputs: Sequence[Node]) -> Iterator[Rounds]:
@@ -106,7 +133,7 @@ def _guesses(outputs: Sequence[Node]) -> Iterator[Rounds]:
         if isinstance(node.primitive, Concatenate):
             parts = tuple(_within(operand) for operand in node.operands)
             if len(parts) >= LEAST:
-                guesses.append((depths[node], parts))
+                guesses += [(depths[node], parts), (depths[node], parts[::-1])]
     for nodes in similar.values():
         if len(nodes) < LEAST:
             continue
@@ -169,8 +196,8 @@ class _Element:
 class _Comparison:
     """The rounds in which the values `rounds` are computed, compared in lockstep."""
 
-    def __init__(self, rounds: Rounds) -> None:
-        self.rounds, self.count = rounds, len(rounds)
+    def __init__(self, rounds: Rounds, exact: bool) -> None:
+        self.rounds, self.count, self.exact = rounds, len(rounds), exact
         self.known: dict[Rounds, Node] = {}
         """The expression of the step for the values that were compared."""
         self.computed: list[Rounds] = []
@@ -204,6 +231,10 @@ class _Comparison:
         firsts = [rounds[0] for rounds in self.computed]
         return self.count >= LEAST_APART and any(applies(node, Contract) for node in firsts)
 
+    def hands_on_names(self, names: Mapping[Node, str]) -> bool:
+        """Whether every carry is a named value."""
+        return all(_stem_of(rounds, names) for _, rounds in self.carries.values())
+
     def earlier(self) -> Rounds | None:
         """Return the values with that of one more round before the first, if it is known."""
         for initial, following in self.carries.values():
@@ -230,7 +261,7 @@ class _Comparison:
                 self.constants[first] = Constant(self._symbol("k", first), first)
             return self.constants[first].symbol
         carried = self._whole.get(rounds[1:])
-        if carried is None and not _alike(rounds) and (last := self._after(rounds[1:])) is not None:
+        if carried is None and not self.exact and not _alike(rounds) and (last := self._after(rounds[1:])) is not None:
             carried = (*rounds[1:], last)
             self._enter(carried)
         if carried is not None:
@@ -325,6 +356,7 @@ class _Comparison:
             self.count,
             backwards,
         )
+        self._written = recurrence
         neat = recurrence.neat()
         results = neat.results()
         stacks: dict[Rounds, Node] = {}
@@ -332,6 +364,18 @@ class _Comparison:
             stacks[rounds] = neat.after(results[number])
         stacks.update(zip(ys, results[len(self.carries) :], strict=True))
         return self._replaced(outputs, {rounds: stacks[rounds] for rounds in wanted}, backwards)
+
+    def step_names(self, names: Mapping[Node, str]) -> StepNames:
+        """Return the names of the values of the step that is written."""
+        found = {rounds: _stem_of(rounds, names) for rounds in self.known}
+        named = [rounds for rounds, name in found.items() if name]
+        written = self._written
+        expressions = tuple(self.known[rounds] for rounds in named)
+        wider = replace(written, ys=(*written.ys, *expressions)).neat()
+        neat, count = written.neat().results()[0], len(wider.outputs)
+        step = dict(zip(wider.outputs[count - len(named) :], named, strict=True))
+        of_step = set(topological_order(neat.primitive.outputs))
+        return {neat.primitive.together: {node: found[rounds] for node, rounds in step.items() if node in of_step}}
 
     def _replaced(self, outputs: Sequence[Node], stacks: Mapping[Rounds, Node], backwards: bool) -> dict[Node, Node]:
         replaced: dict[Node, Node] = {}
@@ -357,6 +401,23 @@ class _Comparison:
         stacked = stacks[found[0]]
         ordered = stacked if (parts == found[0]) != backwards else reverse(stacked, [0])
         return permute(ordered, [*range(1, axis + 1), 0, *range(axis + 1, ordered.type.ndim)])
+
+
+def _stem_of(rounds: Rounds, names: Mapping[Node, str]) -> str:
+    """Return the name that values have but for the number of the round: `z` for z1, z2, …, z1 for z1_1, z1_2, ….
+
+    Most of them have it; the last round may have another name. "" if there is none.
+    """
+    counts: dict[tuple[str, int], int] = {}
+    for before, after in itertools.pairwise(names.get(node, "") for node in rounds):
+        for pattern in (r"(.+)_(\d+)", r"(.*\D)(\d+)"):
+            first, second = re.fullmatch(pattern, before), re.fullmatch(pattern, after)
+            if first and second and first[1] == second[1] and int(second[2]) > int(first[2]):
+                key = first[1], int(second[2]) - int(first[2])
+                counts[key] = counts.get(key, 0) + 1
+                break
+    best = max(counts, key=lambda name: counts[name], default=("", 0))
+    return best[0] if best[0] and 2 * counts[best] >= len(rounds) - 2 else ""
 
 
 def _alike(rounds: Rounds) -> bool:

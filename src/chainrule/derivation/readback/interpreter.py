@@ -67,6 +67,8 @@ class Surroundings:
     sizes: Mapping[str, float] = field(default_factory=dict)
     """Sizes by their printed names."""
     functions: Mapping[str, NamedFunction] = field(default_factory=dict)
+    rounds: tuple[Surroundings, ...] = ()
+    """The surroundings in each step of a recurrence, over which Σ_t runs."""
 
     def of(self, array: Array) -> Value:
         count = len(self.letters)
@@ -343,6 +345,8 @@ class Interpreter:
                 primes = int(word.number)
             else:
                 below = word.entries
+        if name == "Σ" and below == ("t",) and self._around.rounds:
+            return self._over_steps()
         letters = [each for each in below if each in self._around.letters]
         if below and len(letters) == len(below) and name in ("Σ", "sum", "max", "min"):
             return self._bound(name, letters)
@@ -377,6 +381,18 @@ class Interpreter:
                 data = np.repeat(data, self._around.letters[letter], axis=axis)
             data = np.asarray(functions.REDUCTIONS[name](data, axis=axis, keepdims=True))
         return Value(data, value.letters, value.free)
+
+    def _over_steps(self) -> Meaning:
+        """Evaluate a sum over the steps of a recurrence of the following product."""
+        around, start = self._around, self._place
+        total: Meaning | None = None
+        for step in around.rounds:
+            self._around, self._place = step, start
+            term = self._numeric(self._product())
+            total = term if total is None else elementwise(np.add, total, term)
+        self._around = around
+        assert total is not None
+        return total
 
     def _arguments(self) -> list[Meaning]:
         arguments = [self._numeric(self.expression())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -45,6 +45,8 @@ class Page:
     sizes: Mapping[str, float]
     functions: Mapping[str, NamedFunction] = field(default_factory=dict)
     """Functions without a definition, by printed name."""
+    rounds: Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]] = ()
+    """The names and gradients in each step of a recurrence, over which Σ_t runs."""
 
     @cached_property
     def _known(self) -> dict[tuple[str, ...], Surroundings]:
@@ -59,9 +61,14 @@ class Page:
             own = {self.identity: 2} if self.identity and self.identity not in axes else {}
             vocabulary = Vocabulary({**axes, **own, **dict.fromkeys(letters, 0)}, self.functions)
             sizes = {letter: self.letters[letter] for letter in letters}
-            self._known[letters] = Surroundings(
+            around = Surroundings(
                 vocabulary, self.names, self.gradients, self.loss, sizes, self.identity, self.sizes, self.functions
             )
+            rounds = tuple(
+                replace(around, names={**self.names, **names}, gradients={**self.gradients, **gradients})
+                for names, gradients in self.rounds
+            )
+            self._known[letters] = replace(around, rounds=rounds)
         return self._known[letters]
 
 

@@ -67,7 +67,7 @@ class SecondForm(FurtherSections):
         return {self.notator.gradient(symbol): claim.right for symbol, claim in pairs}
 
     def title(self) -> Words:
-        return self.say("second title", self._subject())
+        return self.say("second title", self.subject())
 
     def deltas(self) -> list[Block]:
         return [] if self.order.is_closed else super().deltas()

@@ -78,9 +78,9 @@ class JacobianForm(FurtherSections):
         self.notator: JacobianNotator = JacobianNotator(jacobians)
 
     def title(self) -> Words:
-        return self.say("Jacobian title", self._subject())
+        return self.say("Jacobian title", self.subject())
 
-    def _upstream(self, given: Sequence[Input]) -> list[Block]:
+    def upstream(self, given: Sequence[Input]) -> list[Block]:
         return []
 
     def deltas(self) -> list[Block]:

@@ -74,7 +74,7 @@ class SecondVerifier(Verifier):
                 for symbol, direction in claim.left.directions.items():
                     if direction in self._own:
                         known[self._bound[direction]] = known[self._bound_tangent(symbol)]
-        return self._reads(self._sizes, lambda node: self.value_of(node, known))
+        return self._reads(self.sizes, lambda node: self.value_of(node, known))
 
     def point(self) -> Values:
         """Return every symbol's value at a new point, with random directions."""
@@ -100,7 +100,7 @@ class SecondVerifier(Verifier):
         return values
 
     def _bind(self, nodes: Sequence[Node]) -> None:
-        self._bound.update(bind_nodes([node for node in nodes if node not in self._bound], self._sizes))
+        self._bound.update(bind_nodes([node for node in nodes if node not in self._bound], self.sizes))
 
     def _judged(self, claim: Claim, values: Values) -> Outcome:
         """Decide whether a claim holds at a point; one on the solution of an equation, where there is a solution."""

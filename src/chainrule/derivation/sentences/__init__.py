@@ -4,6 +4,7 @@ from chainrule.derivation.sentences.examples import EXAMPLES
 from chainrule.derivation.sentences.notation import NOTATION
 from chainrule.derivation.sentences.pages import PAGES
 from chainrule.derivation.sentences.reasons import REASONS
+from chainrule.derivation.sentences.recurrences import RECURRENCES
 from chainrule.derivation.sentences.remarks import REMARKS
 from chainrule.derivation.sentences.second import SECOND
 from chainrule.derivation.sentences.verification import VERIFICATION
@@ -13,6 +14,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     **REASONS,
     **NOTATION,
     **REMARKS,
+    **RECURRENCES,
     **EXAMPLES,
     **SECOND,
     **VERIFICATION,

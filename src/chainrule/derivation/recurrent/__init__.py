@@ -1,0 +1,18 @@
+"""Derivations of recurrences: a step for all rounds, what surrounds it, and the gradients from step to step."""
+
+from chainrule.derivation.recurrent.loops import Element, Loop, Part, Result, State
+from chainrule.derivation.recurrent.page import write_recurrence
+from chainrule.derivation.recurrent.parts import Recurrent, recurrent
+from chainrule.derivation.recurrent.verification import verified_recurrence
+
+__all__ = [
+    "Element",
+    "Loop",
+    "Part",
+    "Recurrent",
+    "Result",
+    "State",
+    "recurrent",
+    "verified_recurrence",
+    "write_recurrence",
+]
