@@ -11,6 +11,7 @@ from chainrule.exports.python_text import called, collection, literal
 from chainrule.ir import Program
 from chainrule.tables import (
     DATE_FORMATS,
+    DATE_REWRITES,
     EPOCHS,
     FALSE_WORDS,
     MISSING_WORDS,
@@ -131,8 +132,11 @@ _SAME_NUMBER = '''def same_number(cell, levels):
             continue
     return found'''
 
-_SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=()):
-    """Return seconds since 1970 of a text in one of the formats, a date, or a number; nan if missing."""
+_SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=(), rewritten=()):
+    """Return seconds since 1970 of a text in one of the formats, a date, or a number; nan if missing.
+
+    None stands for a text in another format, which is missing too.
+    """
     if isinstance(cell, (datetime.date, np.datetime64)):
         moment = np.datetime64(cell)
         return math.nan if np.isnat(moment) else int(moment.astype("datetime64[s]").astype(np.int64))
@@ -141,6 +145,8 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=())
         return math.nan
     if not patterns:
         return math.floor(plain(word, row, name) / per_second)
+    for pattern, replacement in rewritten:
+        word = re.sub(pattern, replacement, word)
     whole = re.sub(r"(:\\d\\d)\\.\\d+", r"\\1", word)
     whole = re.sub(r"(:\\d\\d) *([+-]\\d\\d|Z)", r"\\1\\2", whole)
     whole = re.sub(r"(:\\d\\d[+-]\\d\\d)$", r"\\g<1>00", whole)
@@ -152,17 +158,25 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=())
         if moment.tzinfo is not None:
             moment = moment.astimezone(datetime.timezone.utc).replace(tzinfo=None)
         return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)
-    raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a date as those of training")'''
+    return None'''
 
-_DATE = '''def date(columns, name, encoded, patterns=(), per_second=1, words=(), **settings):
+_DATE = '''def date(columns, name, encoded, patterns=(), per_second=1, words=(), rewritten=(), **settings):
     """Encode a column of dates or times."""
     cells = cells_of(columns, name)
     found = np.asarray(cells)
     if found.dtype.kind == "M":
         x = np.where(np.isnat(found), np.nan, found.astype("datetime64[s]").astype(np.int64))
     else:
-        seconds = [seconds_of(cell, patterns, per_second, row, name, words) for row, cell in enumerate(cells)]
+        seconds = [
+            seconds_of(cell, patterns, per_second, row, name, words, rewritten) for row, cell in enumerate(cells)
+        ]
+        wrong = [row for row, found in enumerate(seconds) if found is None]
         x = np.array(seconds, float)
+        if wrong and len(wrong) >= int((~np.isnan(x)).sum()):
+            shown = text(cells[wrong[0]])
+            raise ValueError(
+                f"row {wrong[0] + 1}, column {name!r} holds {shown!r}, which is not a date as those of training"
+            )
     return encoded(x, **settings)'''
 
 _FUNCTIONS: dict[type, tuple[str | Template, ...]] = {
@@ -237,6 +251,7 @@ def _call(feature: Feature, function: str) -> list[str]:
         per_second = EPOCHS.get(feature.format, 1)
         once = per_second if per_second != 1 else None
         flags = {"patterns": patterns_of(feature.format), "per_second": once, "words": feature.words}
+        flags["rewritten"] = DATE_REWRITES.get(feature.format, ())
     return called(f"*{feature.kind}", given, feature.settings, flags)
 
 

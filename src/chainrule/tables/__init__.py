@@ -8,6 +8,7 @@ from chainrule.tables.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from chainrule.tables.conventions import Conventions, read_conventions
 from chainrule.tables.dates import EPOCHS
 from chainrule.tables.dates import FORMATS as DATE_FORMATS
+from chainrule.tables.dates import IN_PYTHON as DATE_REWRITES
 from chainrule.tables.dates import MISSING as MISSING_DATE
 from chainrule.tables.description import describe_target, target_from_json
 from chainrule.tables.errors import EmptyTableError, TableError
@@ -38,6 +39,7 @@ from chainrule.tables.targets import ClassTarget, NumberTarget, Target, Task
 
 __all__ = [
     "DATE_FORMATS",
+    "DATE_REWRITES",
     "EPOCHS",
     "FALSE_WORDS",
     "MISSING_DATE",

@@ -267,6 +267,24 @@ def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.
     return result, counts
 
 
+def find_dates(series: pl.Series, form: str) -> tuple[Seconds, NDArray[np.bool_]]:
+    """Return seconds since 1970, `MISSING` for missing values and cells in another format, and a mask of the latter."""
+    pl = load_polars()
+    if series.dtype in (pl.Date, pl.Datetime) or form in EPOCHS:
+        return read_dates(series, form), np.zeros(len(series), dtype=bool)
+    written = texts(series)
+    seconds = parse(written, form)
+    return seconds, (seconds == MISSING) & written.is_not_null().to_numpy()
+
+
+def read_most_dates(series: pl.Series, form: str) -> tuple[Seconds, NDArray[np.bool_]]:
+    """Return what `find_dates` does; raise CellError if half of the cells or more are in another format."""
+    seconds, wrong = find_dates(series, form)
+    if wrong.any() and int(wrong.sum()) >= int((seconds != MISSING).sum()):
+        read_dates(series, form)
+    return seconds, wrong
+
+
 def read_dates(series: pl.Series, form: str) -> Seconds:
     """Return seconds since 1970, `MISSING` for missing values; raise CellError for a cell in another format."""
     pl = load_polars()
@@ -275,9 +293,7 @@ def read_dates(series: pl.Series, form: str) -> Seconds:
     if form in EPOCHS:
         numbers = read_numbers(series)
         return np.where(np.isnan(numbers), MISSING, np.floor(np.nan_to_num(numbers) / EPOCHS[form]).astype(np.int64))
-    written = texts(series)
-    seconds = parse(written, form)
-    wrong = (seconds == MISSING) & written.is_not_null().to_numpy()
+    seconds, wrong = find_dates(series, form)
     if wrong.any():
         row = int(wrong.argmax())
         raise CellError(row, f"holds {_shown(series, row)}, which is not a date as the others are ({form})")

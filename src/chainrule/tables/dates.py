@@ -23,8 +23,9 @@ MISSING = np.iinfo(np.int64).min
 
 _TIMES = ("", " %H:%M:%S%.f", " %H:%M", "T%H:%M:%S%.f", "T%H:%M")
 _ZONES = ("T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z", " %H:%M:%S%.f %#z", "T%H:%M%#z", " %H:%M%#z")
-_HALVES = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
-_CLOCKS = ("", " %H:%M:%S", " %H:%M")
+_NAMED_ZONES = (" %H:%M:%S%.f UTC", " %H:%M UTC", " %H:%M:%S%.f GMT")
+_HALVES = ("", " %H:%M:%S%.f", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+_CLOCKS = ("", " %H:%M:%S%.f", " %H:%M")
 
 
 def _with(day: str, times: Sequence[str]) -> tuple[str, ...]:
@@ -32,27 +33,85 @@ def _with(day: str, times: Sequence[str]) -> tuple[str, ...]:
 
 
 FORMATS: dict[str, tuple[str, ...]] = {
-    "year-month-day": _with("%Y-%m-%d", _TIMES + _ZONES),
+    "year-month-day": _with("%Y-%m-%d", _TIMES + _ZONES + _NAMED_ZONES),
     "year/month/day": _with("%Y/%m/%d", _CLOCKS),
+    "year.month.day": _with("%Y.%m.%d", _CLOCKS),
     "yearmonthday": ("%Y%m%d",),
     "day.month.year": _with("%d.%m.%Y", _CLOCKS),
     "month/day/year": _with("%m/%d/%Y", _HALVES),
     "day/month/year": _with("%d/%m/%Y", _HALVES),
     "day-month-year": _with("%d-%m-%Y", _CLOCKS),
+    "month-day-year": _with("%m-%d-%Y", _HALVES),
     "month/day/yy": _with("%m/%d/%y", _HALVES),
     "day/month/yy": _with("%d/%m/%y", _HALVES),
     "day.month.yy": _with("%d.%m.%y", _CLOCKS),
-    "day name year": ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%d. %B %Y", "%d-%b-%y"),
-    "name day, year": ("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
+    "day name year": (
+        *_with("%d-%b-%Y", _HALVES),
+        *_with("%d %b %Y", _HALVES),
+        *_with("%d %B %Y", _HALVES),
+        *_with("%d. %B %Y", _HALVES),
+        *_with("%d-%b-%y", _HALVES),
+    ),
+    "name day, year": (
+        *_with("%b %d, %Y", _HALVES),
+        *_with("%B %d, %Y", _HALVES),
+        *_with("%b %d %Y", _HALVES),
+        *_with("%B %d %Y", _HALVES),
+    ),
+    "name of weekday and day": (
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%a, %d %b %Y %H:%M:%S UTC",
+        "%a, %d %b %Y %H:%M:%S %#z",
+        "%a, %d %b %Y",
+        "%a %b %d %H:%M:%S %Y",
+        "%A, %B %d, %Y",
+        "%A, %d %B %Y",
+    ),
+    "name year": ("%d %b-%y", "%d %b-%Y", "%d %b %Y", "%d %B %Y", "%d %b %y", "%d %B-%Y"),
+    "month/year": ("%d %m/%Y",),
+    "year-month": ("%d %Y-%m", "%d %Y/%m"),
+    "quarter": ("%Y-%m-%d",),
+    "ISO week": ("%G-W%V-%u",),
+    "hour:minute": ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p"),
     "seconds since 1970": (),
     "milliseconds since 1970": (),
 }
 """The formats by name, each with its alternative patterns, in the notation of `strftime`."""
 
+REWRITTEN: dict[str, tuple[tuple[str, str], ...]] = {
+    "name year": ((r"^([A-Za-z]{3,9}[- ][0-9]{2,4})$", "01 ${1}"),),
+    "month/year": ((r"^([0-9]{1,2}/[0-9]{4})$", "01 ${1}"),),
+    "year-month": ((r"^([0-9]{4}[-/][0-9]{1,2})$", "01 ${1}"),),
+    "quarter": (
+        (r"^[Qq]([1-4])[-/ ]?([0-9]{4})$", "${2}Q${1}"),
+        (r"^([1-4])[Qq][-/ ]?([0-9]{4})$", "${2}Q${1}"),
+        (r"^([0-9]{4})[-/ ]?[Qq]1$", "${1}-01-01"),
+        (r"^([0-9]{4})[-/ ]?[Qq]2$", "${1}-04-01"),
+        (r"^([0-9]{4})[-/ ]?[Qq]3$", "${1}-07-01"),
+        (r"^([0-9]{4})[-/ ]?[Qq]4$", "${1}-10-01"),
+    ),
+    "ISO week": (
+        (r"^([0-9]{4})-?W([0-9]{2})$", "${1}-W${2}-1"),
+        (r"^([0-9]{4})W([0-9]{2})-?([1-7])$", "${1}-W${2}-${3}"),
+    ),
+    "hour:minute": (
+        (r"^([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?)$", "1970-01-01 ${1}"),
+        (r"^([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?) ?([AaPp][Mm])$", "1970-01-01 ${1} ${2}"),
+    ),
+}
+"""Patterns and replacements, in the notation of polars, that complete a text of some formats to a whole date: a month
+by its first day, a week by its Monday, a time of day by the first day of 1970."""
+
+IN_PYTHON = {
+    form: tuple((pattern, re.sub(r"\$\{(\d)\}", r"\\\1", replacement)) for pattern, replacement in pairs)
+    for form, pairs in REWRITTEN.items()
+}
+"""The same in the notation of Python."""
+
 EPOCHS = {"seconds since 1970": 1, "milliseconds since 1970": 1000}
 
-_LIKE_A_DATE = re.compile(r"^(?=.*\d)[\w.,/: +\-]{6,40}$")
-_FOUR_DIGITS = -30_610_224_000  # the year 1000, so that a year of two digits is not read as one of four
+_LIKE_A_DATE = re.compile(r"^(?=.*\d)[\w.,/: +\-]{4,40}$")
+_YEAR_1, _YEAR_1000, _YEAR_10000 = -62_135_596_800, -30_610_224_000, 253_402_300_800
 _TRIED = 200
 
 
@@ -77,9 +136,9 @@ def guess_formats(cells: Sequence[str]) -> list[str]:
 
 def _could_be(form: str, cell: str) -> bool:
     """Whether a cell contains the separators of this format, which is cheaper to check than to parse."""
-    if "name" in form:
+    if "name" in form or form in ("quarter", "ISO week"):
         return any(map(str.isalpha, cell))
-    mark = next((mark for mark in "-/." if mark in form), None)
+    mark = next((mark for mark in "-/.:" if mark in form), None)
     return mark in cell if mark else cell.isdigit()
 
 
@@ -87,6 +146,8 @@ def parse(texts: pl.Series, form: str) -> Seconds:
     """Parse texts in the format `form` to seconds since 1970; `MISSING` for null and for other formats."""
     pl = load_polars()
     result = np.full(len(texts), MISSING)
+    for rewritten, replacement in REWRITTEN.get(form, ()):
+        texts = texts.str.replace(rewritten, replacement)
     left = np.flatnonzero(texts.is_not_null().to_numpy())
     for pattern in FORMATS[form]:
         if not len(left):
@@ -99,7 +160,10 @@ def parse(texts: pl.Series, form: str) -> Seconds:
             continue
         good = found.is_not_null().to_numpy()
         seconds = found.to_physical().fill_null(0).to_numpy() // 1_000_000
-        good &= seconds >= _FOUR_DIGITS
+        good &= (seconds >= _YEAR_1) & (seconds < _YEAR_10000)
+        early = good & (seconds < _YEAR_1000)
+        if early.any():  # a year of two digits is not one of four
+            good &= ~early | cells.str.contains("[0-9]{4}").fill_null(False).to_numpy()
         result[left[good]] = seconds[good]
         left = left[~good]
     return result

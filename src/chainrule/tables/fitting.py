@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.tables.arithmetic import PARTS, PERIODS, Floats
-from chainrule.tables.cells import counted, number_in, read_booleans, read_dates, read_numbers, texts, without_words
+from chainrule.tables.cells import (
+    counted,
+    number_in,
+    read_booleans,
+    read_most_dates,
+    read_numbers,
+    texts,
+    without_words,
+)
 from chainrule.tables.dates import MISSING, Seconds
 from chainrule.tables.features import (
     Boolean,
@@ -49,7 +57,7 @@ def fit_feature(series: pl.Series, finding: Finding) -> Feature | LeftOut:
     if finding.kind == "boolean":
         return _boolean(name, series)
     if finding.kind == "date":
-        return _date(name, read_dates(series, finding.format), finding.format)
+        return _date(name, read_most_dates(series, finding.format)[0], finding.format)
     return _category(name, series)
 
 

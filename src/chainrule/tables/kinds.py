@@ -25,6 +25,7 @@ from chainrule.tables.cells import (
     TRUE_WORDS,
     CellError,
     as_numbers,
+    find_dates,
     not_a_number,
     read_booleans,
     read_dates,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 _CHECKED = 5_000
 _LONG = 50
+_MOST_UNREADABLE = 0.01
+"""The share of the cells among dates that may be none."""
 
 _TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
 _MEASURED_NAME = re.compile(r"(^|[\s_.\-])(age|step|hour|minute|second|period|quarter)s?$", re.IGNORECASE | re.ASCII)
@@ -319,7 +322,19 @@ def _dates_in_texts(name: str, written: pl.Series, different: pl.Series, gaps: s
         if seconds is not None:
             return _of_dates(name, seconds, form, gaps, _ambiguity(form, forms))
     if forms and len(different) > FEW:
-        read_dates(written, forms[0])  # raises CellError with the place
+        seconds, wrong = find_dates(written, forms[0])
+        count = int(wrong.sum())
+        if count > max(1, int(_MOST_UNREADABLE * len(written))):
+            read_dates(written, forms[0])  # raises CellError with the place
+        found = _of_dates(
+            name, seconds[seconds != MISSING], forms[0], _gaps(int((seconds == MISSING).sum()), len(written))
+        )
+        shown = short(written[int(wrong.argmax())])
+        note = (
+            f"{shown} in {count:,} of {len(written):,} cells of {name!r}, no date as the others are ({forms[0]}), "
+            "is taken for no value"
+        )
+        return replace(found, note=note)
     return None
 
 

@@ -14,7 +14,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from chainrule.ir import cached_property
 from chainrule.tables.arithmetic import Floats
-from chainrule.tables.cells import CellError, read_dates, read_levels, read_numbers, read_truth, texts, without_words
+from chainrule.tables.cells import (
+    CellError,
+    read_levels,
+    read_most_dates,
+    read_numbers,
+    read_truth,
+    texts,
+    without_words,
+)
 from chainrule.tables.columns import check_wishes, fit_columns
 from chainrule.tables.dates import MISSING
 from chainrule.tables.dependency import load_polars
@@ -39,6 +47,8 @@ class Notes:
     """Unknown levels with their counts, by feature."""
     together: set[str] = field(default_factory=set)
     """Features whose unknown levels share a column with rare ones."""
+    unreadable: dict[str, Counter[str]] = field(default_factory=dict)
+    """Cells that are no dates as those of training, with their counts, by feature."""
     missing: Counter[str] = field(default_factory=Counter)
     """Empty cells of features without missing values in training, by feature."""
     new: tuple[str, ...] = ()
@@ -57,6 +67,12 @@ class Notes:
             rows = sum(counts.values())
             what = "rare in training or new to it" if name in self.together else "which no training row has"
             said.append(f"column {name!r} holds {most}{more}, {what}, in {rows:,} of {self.rows:,} rows")
+        for name, counts in self.unreadable.items():
+            shown = short(next(iter(counts)))
+            rows = counts.total()
+            said.append(
+                f"column {name!r} holds {shown}, no date as those of training, in {rows:,} of {self.rows:,} rows"
+            )
         for name, rows in self.missing.items():
             said.append(f"column {name!r}, full in training, is empty in {rows:,} of {self.rows:,} rows")
         if self.new:
@@ -209,8 +225,10 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
         _note_missing(notes, feature.name, feature.missing, int((places == -1).sum()))
         return places
     if isinstance(feature, Date):
-        seconds = read_dates(without_words(series, feature.words), feature.format)
-        _note_missing(notes, feature.name, feature.flag_missing, int((seconds == MISSING).sum()))
+        seconds, wrong = read_most_dates(without_words(series, feature.words), feature.format)
+        if wrong.any():
+            notes.unreadable.setdefault(feature.name, Counter()).update(series.filter(load_polars().Series(wrong)))
+        _note_missing(notes, feature.name, feature.flag_missing, int(((seconds == MISSING) & ~wrong).sum()))
         return seconds
     if isinstance(feature, Boolean):
         values, unknown_words = read_truth(series)
