@@ -143,7 +143,11 @@ def test_kinds_are_found(name: str, values: Sequence[Any], kind: str, reason: st
     assert len(fitted.features) + len(fitted.left_out) == 1
 
 
-@pytest.mark.parametrize("form", [form for form, patterns in FORMATS.items() if patterns])
+COMPLETED = ("name year", "month/year", "year-month", "quarter", "ISO week", "hour:minute")
+"""Formats whose patterns are of the completed text; `test_dates` has what people write in them."""
+
+
+@pytest.mark.parametrize("form", [form for form, patterns in FORMATS.items() if patterns and form not in COMPLETED])
 def test_every_format_reads_what_it_is_named_for(form: str) -> None:
     for pattern in FORMATS[form]:
         moment = datetime(2031, 12, 25, 17, 45, 0)
