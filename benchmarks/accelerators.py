@@ -45,7 +45,8 @@ class Net:
 
 def _weights(rng: np.random.Generator, *shape: int) -> Array:
     fan = math.prod(shape[:-1]) if len(shape) == 2 else math.prod(shape[1:])
-    return (rng.normal(size=shape) / np.sqrt(fan)).astype(np.float32)
+    drawn: Array = (rng.normal(size=shape) / np.sqrt(fan)).astype(np.float32)
+    return drawn
 
 
 def _dense(sizes: tuple[int, ...], rows: int, steps: int) -> Net:
@@ -174,17 +175,17 @@ def _jax(net: Net) -> Callable[[], dict[str, Array]]:
         made = {name: update(params[name], gradients[name], means[name], squares[name], count) for name in params}
         return tuple({name: each[k] for name, each in made.items()} for k in range(3))
 
-    @jax.jit
     def whole(state: Any, X: Any, y: Any) -> Any:
         with jax.default_matmul_precision("highest"):
             return lax.fori_loop(0, net.steps, lambda number, each: step(number, each, X, y), state)[0]
 
+    compiled = jax.jit(whole)
     X, y = jnp.asarray(net.data["X"]), jnp.asarray(net.data["y"].astype(np.int32))
 
     def run() -> dict[str, Array]:
         params = {name: jnp.asarray(value) for name, value in net.params.items()}
         zeros = {name: jnp.zeros_like(value) for name, value in params.items()}
-        return {name: np.asarray(value) for name, value in whole((params, zeros, zeros), X, y).items()}
+        return {name: np.asarray(value) for name, value in compiled((params, zeros, zeros), X, y).items()}
 
     return run
 

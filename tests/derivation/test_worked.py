@@ -389,7 +389,8 @@ def test_a_hessian_at_numbers_has_them_behind_every_matrix() -> None:
     X, y, w, λ = np.array([[1.0, 2], [3, 4], [0, 1]]), np.array([1.0, 0, 2]), np.array([1.0, -1]), 0.5
     H, g = X.T @ X + λ * np.eye(2), X.T @ (X @ w - y) + λ * w
     at = {"X": X, "y": y, "w": w, "λ": λ}
-    shown = {equation.sides[0]: equation.value for equation in _equations(hessian.document(at=at))}
+    equations = _equations(hessian.document(at=at))
+    shown = {each.sides[0]: each.value for each in equations if each.value is not None}
     np.testing.assert_allclose(shown[Symbol("H")], H)
     np.testing.assert_allclose(shown[Symbol("g")], g)
     np.testing.assert_allclose(shown[Symbol("Δ")], np.linalg.solve(H, -g))

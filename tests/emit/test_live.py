@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.emitted import Case, assert_close, case, case_of, derived
+from support.emitted import Case, assert_close, case, case_of
+from support.gallery_samples import derived
 
 from chainrule.derivation import Expression, Record, Valuation, is_upstream, output_name
 from chainrule.deriving import derive

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from click.testing import Result
 from support import training_together
 from support.processes import outputs, several
-from support.subprocesses import HANG, identity, wait_for
+from support.subprocesses import HANG, identity, is_replaced, wait_for
 
 from chainrule.engines import EngineError
 from chainrule.engines.xla.launching import Launched, is_one_of_several, launched
@@ -128,7 +129,7 @@ def test_when_one_process_is_gone_the_others_end_in_a_line_and_the_checkpoint_re
     with several(2, command, tmp_path) as processes:
         for _ in range(epoch + 1):
             before = identity(model)
-            wait_for(processes[0], lambda before=before: identity(model) not in (None, before))
+            wait_for(processes[0], partial(is_replaced, model, before))
         processes[victim].send_signal(sent)
         other = processes[1 - victim]
         assert other.wait(HANG) == 1
@@ -136,7 +137,7 @@ def test_when_one_process_is_gone_the_others_end_in_a_line_and_the_checkpoint_re
     line = f"process {1 - victim} of 2 ends, because another one has ended or cannot be reached; train again, from a "
     assert error == f"{line}checkpoint if there is one\n", (victim, epoch)
     assert (tmp_path / "out.1").read_text() == ""
-    reached = load_checkpoint(model).state.epoch
+    reached = load_checkpoint(str(model)).state.epoch
     assert reached > epoch
     resumed = run("train", str(table), "--resume", str(model), "--epochs", str(reached + 2), "--json")
     assert resumed.exit_code == 0, resumed.output

@@ -50,7 +50,7 @@ def moment(number: int, draws: random.Random, most: int, folder: Path) -> str | 
             return "a process hangs"
         took = time.monotonic() - begun
     errors = [(folder / f"err.{k}").read_text() for k in range(count) if k != victim]
-    reached = load_checkpoint(model).state.epoch if model.exists() else 0
+    reached = load_checkpoint(str(model)).state.epoch if model.exists() else 0
     lines = [len(error.splitlines()) for error in errors]
     say(f"{number}: {sent.name} to process {victim} of {count} after {wait:.1f} s: the others ended {took:.1f} s later")
     say(f"   with {statuses}, lines {lines}, checkpoint of epoch {reached}")

@@ -47,6 +47,11 @@ def identity(path: Path) -> object:
     return status.st_ino, status.st_mtime_ns
 
 
+def is_replaced(path: Path, before: object) -> bool:
+    """Whether a file is there that is not the one of which `identity` was `before`."""
+    return identity(path) not in (None, before)
+
+
 def script(text: str, *arguments: str, **environment: str) -> str:
     """Return the output of a program that can import the test helpers; fail the test if the program fails."""
     here = str(Path(__file__).parents[1])

@@ -32,7 +32,7 @@ STYLES = {
 
 
 def seconds_of(moment: datetime.datetime, unit: str) -> int:
-    whole = np.datetime64(moment, unit.replace("S", "s"))
+    whole = np.datetime64(moment).astype(f"datetime64[{unit.lower() if unit == 'S' else unit}]")
     return int(whole.astype("datetime64[s]").astype(np.int64))
 
 

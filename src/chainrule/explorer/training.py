@@ -48,7 +48,7 @@ def _descent(record: Record, point: Valuation, is_compiled: bool) -> str:
         runs = [f"{name}: {_run(record, values, each)}" for name, each in _OPTIMIZERS.items()]
     except ChainruleError:
         return "null"
-    names = [*parameters, *(name for name in values if name not in parameters)]
+    names: list[Json] = [*parameters, *(name for name in values if name not in parameters)]
     known = _json({"sizes": dict(point.sizes), "names": names})
     return f"{{ ...{known}, runs: {{ {', '.join(runs)} }} }}"
 

@@ -9,7 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from chainrule import functions, primitives
-from chainrule.trace.complex_values import TRANSFORMS, ComplexValue, minus, plus
+from chainrule.trace.complex_values import TRANSFORMS as TRANSFORMS
+from chainrule.trace.complex_values import ComplexValue, minus, plus
 from chainrule.trace.source import refusal
 
 Norm = Literal["backward", "ortho", "forward"]

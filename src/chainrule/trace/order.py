@@ -219,7 +219,7 @@ def _lexsort(keys: object, axis: int = -1) -> Node:
     rows = [as_node(key) for key in keys] if isinstance(keys, list | tuple) else None
     if not rows or any(row.type.ndim != 1 for row in rows):
         raise refusal("np.lexsort is recorded for a list or tuple of vectors; give np.lexsort((y, x))")
-    order = ArgSort(0)(rows[0])
+    order: Node = ArgSort(0)(rows[0])
     for row in rows[1:]:
         order = take(order, ArgSort(0)(take(row, order, 0)), 0)
     return order

@@ -212,15 +212,14 @@ def _polyval(p: object, x: object) -> Node:
     return value
 
 
-def _with_length(coefficients: Node, length: int) -> Node:
-    (count,) = coefficients.type.shape
-    return pad(coefficients, [(length - int(count), 0)], 0.0)  # a number: from _vector
+def _with_length(coefficients: Node, count: int, length: int) -> Node:
+    return pad(coefficients, [(length - count, 0)], 0.0)
 
 
 def _polynomial_sum(name: str, combine: Callable[[Node, Node], Node]) -> Callable[..., Node]:
     def handler(a1: object, a2: object) -> Node:
         (x, n), (y, m) = _vector(name, a1), _vector(name, a2)
-        return combine(_with_length(x, max(n, m)), _with_length(y, max(n, m)))
+        return combine(_with_length(x, n, max(n, m)), _with_length(y, m, max(n, m)))
 
     return handler
 
