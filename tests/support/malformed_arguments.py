@@ -12,7 +12,7 @@ CLASSES = ["classes.csv", *T]
 
 TRAIN: list[tuple[list[str], str]] = [
     (["missing.csv", *T], "missing.csv does not exist"),
-    ([".", *T], "is a folder"),
+    ([".", *T], "give files with the same columns"),
     (["", *T], ""),
     (["data.csv"], "--target is missing"),
     ([*T], "DATA"),

@@ -83,6 +83,7 @@ def test_folders_and_patterns(tmp_path: Path) -> None:
         FRAME.write_parquet(folder / "part.parquet")
         (tmp_path / f"{year}.csv").write_text(TEXT, "utf-8")
     (tmp_path / "all" / "_SUCCESS").write_text("")
+    (tmp_path / "all" / "README.md").write_text("What the parts are.")
     names, rows, _ = read(tmp_path / "all")
     assert names == ["größe", "art", "year"]
     assert rows == [[*row, year] for year in ("2023", "2024") for row in WANTED]

@@ -331,6 +331,7 @@ def test_names_that_differ_by_case_are_different(written: Write) -> None:
         ("nowhere/data.csv", "nowhere/data.csv does not exist; check the path (there is no folder "),
         ("data.csv/more", "does not exist: a part of the path is a file"),
         ("empty", "the folder holds no file"),
+        ("code", "holds no file that is named as a table"),
         ("*.parquet", "the pattern holds no file"),
         ("a\0b", "holds a NUL character"),
         ("x" * 5000, "File name too long"),
@@ -342,6 +343,8 @@ def test_paths_that_lead_nowhere(
     written(TEXT)
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
+    Path("code").mkdir()
+    Path("code/a.c").write_text("int a;")
     with pytest.raises(TableError) as caught:
         open_table(path)
     assert words in str(caught.value)

@@ -27,6 +27,9 @@ import numpy as np
 from chainrule.schema.errors import shown
 from chainrule.words import suggestion
 
+_SAID = 12
+"""How many names a message lists, so that it remains a sentence."""
+
 
 def _same(value: Any) -> Any:
     return value
@@ -137,12 +140,13 @@ def whole(*, at_least: int | None = None, at_most: int | None = None) -> Rule:
 
 
 def one_of(*names: str) -> Rule:
-    """Return the rule of texts among `names`.
+    """Return the rule of texts among `names`, of which it says the first twelve.
 
     >>> one_of("adam", "sgd").says
     'one of adam, sgd'
     """
-    said = f"one of {', '.join(names)}" if len(names) > 1 else repr(names[0])
+    more = ", …" if len(names) > _SAID else ""
+    said = f"one of {', '.join(names[:_SAID])}{more}" if len(names) > 1 else repr(names[0])
     return Rule((said,), lambda value: isinstance(value, str) and value in names, names=names)
 
 

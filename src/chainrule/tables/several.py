@@ -12,18 +12,21 @@ from itertools import islice
 
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, listed
+from chainrule.tables.packing import bare_name
 from chainrule.tables.sources import Batch, Source
 
 _PATTERN = re.compile(r"[*?\[]")
 _KEY = re.compile(r"([^=/\\]+)=([^=/\\]*)")
 _MOST = 100_000
+_TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".json", ".jsonl", ".jsonlines", ".ndjson")
+_BINARY = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".xlsx", ".xls", ".ods")
 
 
 def found_files(path: str) -> list[str] | None:
     """Return the files of a folder or a pattern, in order of their names; None if `path` is neither.
 
-    Files and folders whose names begin with a point or an underscore are passed over. Raises TableError if there are
-    none.
+    Files and folders whose names begin with a point or an underscore are passed over, and in a folder files that are
+    not named as tables are; where no file is, those without a suffix are taken. Raises TableError if there are none.
     """
     if os.path.isdir(path):
         inside = (
@@ -39,6 +42,11 @@ def found_files(path: str) -> list[str] | None:
     else:
         return None
     found = list(islice((name for name in inside if not os.path.basename(name).startswith((".", "_"))), _MOST))
+    if wanted == "the folder" and found:
+        named = [name for name in found if bare_name(name).endswith((*_TEXT, *_BINARY))]
+        found = named or [name for name in found if "." not in os.path.basename(name)]
+        if not found:
+            raise TableError(f"{path}: the folder holds no file that is named as a table, such as data.csv; give a file")
     if not found:
         raise TableError(f"{path}: {wanted} holds no file; check the path")
     return found
