@@ -227,7 +227,12 @@ def test_mistakes_are_answered_in_one_line(run: Run, model: str, arguments: list
 
 def test_what_is_too_deep_or_too_large_is_one_line(run: Run) -> None:
     lines = ["import numpy as np", "def deep(x):", "    s = np.sum(x)", "    for k in range(40):"]
-    lines += ["        s = np.sin(s) * s if k.bit_count() % 2 else np.cos(s)", "    return s", "def ends(x):", "    raise SystemExit(3)"]
+    lines += [
+        "        s = np.sin(s) * s if k.bit_count() % 2 else np.cos(s)",
+        "    return s",
+        "def ends(x):",
+        "    raise SystemExit(3)",
+    ]
     Path("deep.py").write_text("\n".join(lines), encoding="utf-8")
     for function, shape, words in [
         ("deep", "x: 3", "nested too deeply"),

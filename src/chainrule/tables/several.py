@@ -46,7 +46,9 @@ def found_files(path: str) -> list[str] | None:
         named = [name for name in found if bare_name(name).endswith((*_TEXT, *_BINARY))]
         found = named or [name for name in found if "." not in os.path.basename(name)]
         if not found:
-            raise TableError(f"{path}: the folder holds no file that is named as a table, such as data.csv; give a file")
+            raise TableError(
+                f"{path}: the folder holds no file that is named as a table, such as data.csv; give a file"
+            )
     if not found:
         raise TableError(f"{path}: {wanted} holds no file; check the path")
     return found
