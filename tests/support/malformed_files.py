@@ -39,11 +39,12 @@ def rows(change: Callable[[list[list[str]]], None] | None = None, separator: str
     return "".join(f"{separator.join(line)}\n" for line in lines).encode()
 
 
-def cell(line: int, column: int, text: str) -> bytes:
-    """Return the valid table with another text in a cell, on a line of the file (from 1) and in a column (from 0)."""
+def cell(line: int, column: int, *texts: str) -> bytes:
+    """Return the valid table with other texts in a column (from 0), from a line of the file (from 1) on."""
 
     def change(lines: list[list[str]]) -> None:
-        lines[line - 1][column] = text
+        for k, text in enumerate(texts, line - 1):
+            lines[k][column] = text
 
     return rows(change)
 

@@ -161,18 +161,22 @@ CELLS = [
     Case(
         "a number beyond float64", cell(7, 0, "1e999"), ("(line 7), column 'size' holds '1e999', which is not finite",)
     ),
-    Case("a word before dates", cell(2, 2, "later"), ("row 1 (line 2), column 'day' holds 'later', which is not",)),
     Case(
-        "a word among dates", cell(9, 2, "later"), ("row 8 (line 9), column 'day' holds 'later', which is not a date",)
+        "words before dates", cell(2, 2, "later", "soon"), ("row 1 (line 2), column 'day' holds 'later', which is not",)
     ),
     Case(
-        "a day that is not",
-        cell(9, 2, "2024-02-30"),
+        "words among dates",
+        cell(9, 2, "later", "soon"),
+        ("row 8 (line 9), column 'day' holds 'later', which is not a date",),
+    ),
+    Case(
+        "days that are not",
+        cell(9, 2, "2024-02-30", "2023-02-29"),
         ("(line 9), column 'day' holds '2024-02-30', which is not a date",),
     ),
     Case(
         "another format of dates",
-        cell(9, 2, "31.12.2024"),
+        cell(9, 2, "31.12.2024", "30.12.2024"),
         ("(line 9)", "'31.12.2024', which is not a date as the others"),
     ),
     Case(

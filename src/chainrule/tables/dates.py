@@ -119,14 +119,15 @@ def guess_formats(cells: Sequence[str]) -> list[str]:
     """Return the formats in which most of the distinct `cells` can be parsed, the likeliest first."""
     pl = load_polars()
     tried = list(cells[:_TRIED])
-    if sum(_LIKE_A_DATE.match(cell) is not None for cell in tried) < 0.9 * len(tried):
+    alike = [cell for cell in tried if _LIKE_A_DATE.match(cell)]
+    if len(alike) < 0.9 * len(tried):
         return []
-    few, all_of_them = pl.Series(tried[:5]), pl.Series(tried)
+    few, all_of_them = pl.Series(alike[:5]), pl.Series(tried)
     found = {}
     for name in FORMATS:
         if (
             name in EPOCHS
-            or not any(_could_be(name, cell) for cell in tried[:5])
+            or not any(_could_be(name, cell) for cell in alike[:5])
             or (parse(few, name) == MISSING).sum() > 1
         ):
             continue
