@@ -68,8 +68,8 @@ def test_a_gradient_is_evaluated_from_json_alone() -> None:
 
 def test_what_is_shared_is_written_once() -> None:
     def doubled(x: Any) -> Any:
-        for _ in range(40):
-            x = x * x + x
+        for k in range(40):  # no recurrence: no two parts of this sequence are followed by their like
+            x = x * x + x if k.bit_count() % 2 else x * x
         return np.sum(x)
 
     record = json.loads(cr.derive(doubled, x="n").json())

@@ -130,19 +130,21 @@ def workbook(path: Path, rows: list[list[object]]) -> None:
             "[Content_Types].xml",
             f'<Types xmlns="{package}/content-types"><Default Extension="xml" ContentType="application/xml"/>'
             f'<Override PartName="/xl/workbook.xml" ContentType="{part}.sheet.main+xml"/>'
-            f'<Override PartName="/xl/s.xml" ContentType="{part}.worksheet+xml"/></Types>',
+            f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{part}.worksheet+xml"/></Types>',
         )
         related = (
             '<Relationships xmlns="{}/relationships"><Relationship Id="r" Type="{}/{}" Target="{}"/></Relationships>'
         )
         archive.writestr("_rels/.rels", related.format(package, kind, "officeDocument", "xl/workbook.xml"))
-        archive.writestr("xl/_rels/workbook.xml.rels", related.format(package, kind, "worksheet", "s.xml"))
+        archive.writestr(
+            "xl/_rels/workbook.xml.rels", related.format(package, kind, "worksheet", "worksheets/sheet1.xml")
+        )
         archive.writestr(
             "xl/workbook.xml",
             '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
             f'xmlns:r="{kind}"><sheets><sheet name="Data" sheetId="1" r:id="r"/></sheets></workbook>',
         )
-        archive.writestr("xl/s.xml", SHEET.format(lines))
+        archive.writestr("xl/worksheets/sheet1.xml", SHEET.format(lines))
 
 
 def test_spreadsheets(tmp_path: Path) -> None:

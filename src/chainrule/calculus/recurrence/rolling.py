@@ -274,6 +274,8 @@ class _Comparison:
             self.elements[symbol] = element
             return expand_dims(symbol, element.axis)
         if all(isinstance(node, Const) and node.type == first.type for node in rounds):
+            if not all(isinstance(dim, int) for dim in first.type.shape):
+                raise _UnlikeError  # numbers are listed as an array, whose sizes are numbers
             symbol = Input(f"l{len(self.listed)}", first.type)
             self.listed[symbol] = tuple(node for node in rounds if isinstance(node, Const))
             return symbol

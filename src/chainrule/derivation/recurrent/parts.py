@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from chainrule.calculus import COTANGENT, Contribution, Recurrence, Scan, StepNames, entry, fused, rolled, with_sums
@@ -31,6 +31,7 @@ from chainrule.ir import (
 )
 from chainrule.primitives import Multiply, Sum
 
+_LAYER = re.compile(r"[za][0-9]+")
 R = TypeVar("R", bound=Record)
 
 
@@ -48,6 +49,19 @@ class OuterRecord(Record):
     @property
     def numbers_deltas(self) -> bool:
         return False  # δ₁ is that of the first step
+
+    def named_apart(self, program: Program) -> Program:
+        """Give letters to the numbered values of layers: z₁ is that of the first step."""
+        taken = {node.name for node in program.inputs} | set(program.names.values()) | set(program.dim_names)
+        letters = (
+            name for name in itertools.chain("uvqrm", (f"u_{k}" for k in itertools.count(2))) if name not in taken
+        )
+        own = set(self.traced.names.values())
+        names = {
+            node: name if name in own or not _LAYER.fullmatch(name) else next(free)
+            for node, name in program.names.items()
+        }
+        return replace(program, names=names)
 
     def _paths(self, symbol: Input) -> Iterator[tuple[Contribution, ...]]:
         """Yield the chains from the loss, without the link to it from what the given gradients add."""
