@@ -551,7 +551,7 @@ def test_arrays_in_any_layout(name: str) -> None:
         (np.rec.array(X), "np.asarray"),
         (np.array([1.0, 2.0, 3.0], dtype=object), "object"),
         (np.array(["2020", "2021", "2022"], "M8[Y]"), "datetime64"),
-        (X + 0j, "complex128"),
+        (X + 0j, "complex"),
         (np.array([(1.0,)] * 3, dtype=[("a", float)]), "a"),
         (np.array([2**63] * 3, np.uint64), "int64"),
     ],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
 from chainrule import functions, primitives
+from chainrule.schema import shown
 from chainrule.trace.complex_values import TRANSFORMS as TRANSFORMS
 from chainrule.trace.complex_values import ComplexValue, minus, plus
 from chainrule.trace.source import refusal
@@ -35,8 +36,21 @@ def _transformed(x: Any, axis: int, inverse: bool) -> tuple[Any, Any]:
     return minus(cosines[0], sines[1]), plus(cosines[1], sines[0])
 
 
-def _length(x: Any, axis: int, name: str) -> int:
-    length = x.shape[axis]
+def _whole(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise refusal(f"{name} takes whole numbers as axes and lengths, and {shown(value)} is none")
+    return int(value)
+
+
+def _axis(x: Any, axis: object, name: str) -> int:
+    """Return an axis of an array, not negative."""
+    if not hasattr(x, "ndim"):
+        raise refusal(f"{name} takes an array; make one of its parts by np.stack")
+    return primitives.normalize_axes(_whole(axis, name), x.ndim)[0]
+
+
+def _length(x: Any, axis: object, name: str) -> int:
+    length = x.shape[_axis(x, axis, name)]
     if not isinstance(length, int):
         raise refusal(
             f"{name} along an axis of the named size {length} needs its number; give it, as in x=(100,) for x='n'"
@@ -47,7 +61,7 @@ def _length(x: Any, axis: int, name: str) -> int:
 def _resized(x: Any, n: int | None, axis: int, name: str) -> Any:
     """Return `x` with `n` elements along `axis`: the first ones, or followed by zeros."""
     length = _length(x, axis, name)
-    if n is None or n == length:
+    if n is None or _whole(n, name) == length:
         return x
     if n < 1:
         raise refusal(f"{name} of {n} points; n is at least 1")
@@ -95,7 +109,7 @@ def _rfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm | None = None
 def _irfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm | None = None) -> Any:
     """The inverse of a half: the other one is its conjugate, in reverse order."""
     half = _length(a, axis, "np.fft.irfft")
-    count = 2 * (half - 1) if n is None else n
+    count = 2 * (half - 1) if n is None else _whole(n, "np.fft.irfft")
     if count < 1:
         raise refusal("np.fft.irfft of one number needs the length of the result; give n=")
     real, imag = (None if part is None else _resized(part, count // 2 + 1, axis, "") for part in _parts(a))
@@ -130,7 +144,22 @@ def _opposite(norm: Norm | None) -> Norm:
     return "ortho" if norm == "ortho" else "backward" if norm == "forward" else "forward"
 
 
-def _several(one: Callable[..., Any], default: tuple[int, ...] | None) -> Callable[..., Any]:
+def _places(a: Any, s: object, axes: object, name: str) -> tuple[list[int], list[int | None]]:
+    """Return the axes of a transform along several, and the lengths along them."""
+    _axis(a, -1, name)
+    if any(each is not None and not isinstance(each, list | tuple) for each in (s, axes)):
+        raise refusal(f"s and axes of {name} are lists or tuples of whole numbers")
+    lengths = None if s is None else [_whole(each, name) for each in cast("Sequence[object]", s)]
+    if axes is None:
+        places = list(range(a.ndim))[-len(lengths) if lengths is not None else -a.ndim :]
+    else:
+        places = [_axis(a, each, name) for each in cast("Sequence[object]", axes)]
+    if lengths is not None and len(lengths) != len(places):
+        raise refusal(f"{name} along {len(places)} axes takes as many lengths, not {len(lengths)}")
+    return places, [*lengths] if lengths is not None else [None] * len(places)
+
+
+def _several(one: Callable[..., Any], name: str, default: tuple[int, ...] | None) -> Callable[..., Any]:
     """A transform along several axes, the last one first."""
 
     def transform(
@@ -139,10 +168,7 @@ def _several(one: Callable[..., Any], default: tuple[int, ...] | None) -> Callab
         axes: Sequence[int] | None = default,
         norm: Norm | None = None,
     ) -> Any:
-        places = list(axes) if axes is not None else list(range(a.ndim))[-len(s) if s is not None else -a.ndim :]
-        lengths = list(s) if s is not None else [None] * len(places)
-        if len(lengths) != len(places):
-            raise refusal(f"a transform along {len(places)} axes takes as many lengths, not {len(lengths)}")
+        places, lengths = _places(a, s, axes, name)
         result = a
         for axis, n in reversed(list(zip(places, lengths, strict=True))):
             result = one(result, n, axis, norm)
@@ -151,16 +177,15 @@ def _several(one: Callable[..., Any], default: tuple[int, ...] | None) -> Callab
     return transform
 
 
-def _real_several(default: tuple[int, ...] | None) -> Callable[..., Any]:
+def _real_several(name: str, default: tuple[int, ...] | None) -> Callable[..., Any]:
     """`rfft` along the last axis, then `fft` along the others."""
 
     def transform(
         a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = default, norm: Norm | None = None
     ) -> Any:
-        places = list(axes) if axes is not None else list(range(a.ndim))[-len(s) if s is not None else -a.ndim :]
-        lengths: list[int | None] = list(s) if s is not None else [None] * len(places)
+        places, lengths = _places(a, s, axes, name)
         result = _rfft(a, lengths[-1], places[-1], norm)
-        return _several(_fft, None)(result, _unless_none(lengths[:-1]), places[:-1], norm)
+        return _several(_fft, name, None)(result, _unless_none(lengths[:-1]), places[:-1], norm)
 
     return transform
 
@@ -169,17 +194,16 @@ def _unless_none(lengths: list[int | None]) -> Any:
     return None if None in lengths or not lengths else lengths
 
 
-def _real_inverse(default: tuple[int, ...] | None) -> Callable[..., Any]:
+def _real_inverse(name: str, default: tuple[int, ...] | None) -> Callable[..., Any]:
     """`ifft` along all axes but the last, then `irfft`."""
 
     def transform(
         a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = default, norm: Norm | None = None
     ) -> Any:
-        places = list(axes) if axes is not None else list(range(a.ndim))[-len(s) if s is not None else -a.ndim :]
-        lengths: list[int | None] = list(s) if s is not None else [None] * len(places)
+        places, lengths = _places(a, s, axes, name)
         result = a
         if len(places) > 1:
-            result = _several(_ifft, None)(a, _unless_none(lengths[:-1]), places[:-1], norm)
+            result = _several(_ifft, name, None)(a, _unless_none(lengths[:-1]), places[:-1], norm)
         return _irfft(result, lengths[-1], places[-1], norm)
 
     return transform
@@ -202,12 +226,12 @@ TRANSFORMS |= {
     np.fft.irfft: _irfft,
     np.fft.hfft: _hfft,
     np.fft.ihfft: _ihfft,
-    np.fft.fft2: _several(_fft, (-2, -1)),
-    np.fft.ifft2: _several(_ifft, (-2, -1)),
-    np.fft.fftn: _several(_fft, None),
-    np.fft.ifftn: _several(_ifft, None),
-    np.fft.rfft2: _real_several((-2, -1)),
-    np.fft.rfftn: _real_several(None),
-    np.fft.irfft2: _real_inverse((-2, -1)),
-    np.fft.irfftn: _real_inverse(None),
+    np.fft.fft2: _several(_fft, "np.fft.fft2", (-2, -1)),
+    np.fft.ifft2: _several(_ifft, "np.fft.ifft2", (-2, -1)),
+    np.fft.fftn: _several(_fft, "np.fft.fftn", None),
+    np.fft.ifftn: _several(_ifft, "np.fft.ifftn", None),
+    np.fft.rfft2: _real_several("np.fft.rfft2", (-2, -1)),
+    np.fft.rfftn: _real_several("np.fft.rfftn", None),
+    np.fft.irfft2: _real_inverse("np.fft.irfft2", (-2, -1)),
+    np.fft.irfftn: _real_inverse("np.fft.irfftn", None),
 }

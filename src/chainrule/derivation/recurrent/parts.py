@@ -53,9 +53,8 @@ class OuterRecord(Record):
     def named_apart(self, program: Program) -> Program:
         """Give letters to the numbered values of layers: z₁ is that of the first step."""
         taken = {node.name for node in program.inputs} | set(program.names.values()) | set(program.dim_names)
-        letters = (
-            name for name in itertools.chain("uvqrm", (f"u_{k}" for k in itertools.count(2))) if name not in taken
-        )
+        letters = itertools.chain("uvqrm", (f"u_{k}" for k in itertools.count(2)))
+        free = (name for name in letters if name not in taken)
         own = set(self.traced.names.values())
         names = {
             node: name if name in own or not _LAYER.fullmatch(name) else next(free)

@@ -133,8 +133,8 @@ LOWERINGS: dict[type[Primitive], Lowering] = {
     p.Mean: lambda q, x: jnp.sum(x, axis=q.axes, dtype=x.dtype) / math.prod(x.shape[axis] for axis in q.axes),
     p.Max: lambda q, x: jnp.max(x, axis=q.axes),
     p.Min: lambda q, x: jnp.min(x, axis=q.axes),
-    p.RealFourier: lambda q, x: jnp.fft.fft(x, axis=q.axis).real.astype(x.dtype),
-    p.ImaginaryFourier: lambda q, x: jnp.fft.fft(x, axis=q.axis).imag.astype(x.dtype),
+    p.RealFourier: lambda q, x: _told(jnp.fft.fft(x, axis=q.axis).real, x, q.axis),
+    p.ImaginaryFourier: lambda q, x: _told(jnp.fft.fft(x, axis=q.axis).imag, x, q.axis),
     p.CumulativeSum: lambda q, x: lax.cumsum(x, q.axis, q.reverse),
     p.TakeAlong: lambda q, x, places: jnp.take_along_axis(x, _places(places, x.shape[q.axis]), q.axis, mode="clip"),
     p.RandomUniform: lambda q, seed, step: uniform(seed, q.stream, step, q.shape, q.dtype),
@@ -269,6 +269,11 @@ def _overlap_add(q: Any, windows: Any) -> Any:
 def _contract(q: p.Contract, *operands: Any) -> Any:
     labelled = [part for pair in zip(operands, map(list, q.inputs), strict=True) for part in pair]
     return jnp.einsum(*labelled, list(q.output), precision=EXACT)
+
+
+def _told(transform: Any, x: Any, axis: int) -> Any:
+    """Part of a transform, NaN where an element of `x` is not finite: what is infinite differs by algorithm."""
+    return jnp.where(jnp.isfinite(x).all(axis, keepdims=True), transform, jnp.nan).astype(x.dtype)
 
 
 def _places(indices: Any, size: Any) -> Any:
