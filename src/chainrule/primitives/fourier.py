@@ -14,10 +14,11 @@ from typing import ClassVar, final
 import numpy as np
 
 from chainrule.ir import ArrayType, Const, DTypeError, Node, ShapeError, named_dim, shape_text
+from chainrule.primitives.arithmetic import add, multiply
 from chainrule.primitives.base import Array, Example, LinearComposite, NotExpandableError
 from chainrule.primitives.contraction import Contract
 from chainrule.primitives.notation import Call, Notation, Number
-from chainrule.primitives.replication import as_floats, normalize_axes
+from chainrule.primitives.replication import as_floats, normalize_axes, sum_
 
 EXPANDED_SIZE = 64
 """The number of elements up to which generated code multiplies by the matrix; above, NumPy transforms."""
@@ -89,7 +90,8 @@ class _Fourier(LinearComposite, abstract=True):
         matrix = Const(entries, ArrayType((size, size), x.type.dtype))
         labels = tuple(range(rank))
         output = tuple(rank if axis == self.axis else axis for axis in labels)
-        return Contract((labels, (self.axis, rank)), output)(x, matrix)
+        nothing = sum_(multiply(x, 0.0), self.axis, keepdims=True)  # NaN if an element is not finite
+        return add(Contract((labels, (self.axis, rank)), output)(x, matrix), nothing)
 
 
 @final
