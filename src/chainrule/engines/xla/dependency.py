@@ -9,9 +9,10 @@ from typing import Any
 from chainrule.engines.xla.launching import is_one_of_several
 from chainrule.words import MissingDependencyError
 
-if is_one_of_several(os.environ):
-    # If another process ends, JAX writes some 20 lines and aborts; `ending` writes one. Read when JAX is imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "4")
+# If another process ends, JAX writes some 20 lines and aborts; `ending` writes one. The level is read when JAX is
+# imported, which sets it to 1 where nothing is set: the process that started this one may have done so.
+if is_one_of_several(os.environ) and os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "4"
 
 try:
     import jax

@@ -389,16 +389,21 @@ def _svd(x: Any) -> Any:
     return jnp.linalg.svd(x, full_matrices=False)
 
 
+def _first(rows: Any) -> Any:
+    """The first row of each matrix, NaN where there is none."""
+    return rows[..., 0, :] if rows.shape[-2] else jnp.full((*rows.shape[:-2], rows.shape[-1]), math.nan, rows.dtype)
+
+
 LOWERINGS |= {
     p.Eigenvalues: _of_symmetric(lambda x: jnp.linalg.eigvalsh(x, symmetrize_input=False)),
     p.Eigenvectors: _of_symmetric(lambda x: jnp.linalg.eigh(x, symmetrize_input=False)[1]),
     p.SingularValues: _decomposed(lambda x: _svd(x)[1]),
     p.LeftVectors: _decomposed(lambda x: _svd(x)[0]),
     p.RightVectors: _decomposed(lambda x: _svd(x)[2]),
-    p.LeftVector: _decomposed(lambda x: _svd(x)[0][..., 0]),
-    p.RightVector: _decomposed(lambda x: _svd(x)[2][..., 0, :]),
+    p.LeftVector: _decomposed(lambda x: _first(_svd(x)[0].mT)),
+    p.RightVector: _decomposed(lambda x: _first(_svd(x)[2])),
     p.NuclearNorm: _decomposed(lambda x: _svd(x)[1].sum(-1)),
-    p.SpectralNorm: _decomposed(lambda x: _svd(x)[1][..., 0]),
+    p.SpectralNorm: _decomposed(lambda x: _first(_svd(x)[1][..., None])[..., 0]),
     p.PolarFactor: _decomposed(lambda x: jnp.matmul(*_svd(x)[::2], precision=EXACT)),
     p.OrthogonalFactor: _decomposed(lambda x: jnp.linalg.qr(x)[0]),
     p.TriangularFactor: _decomposed(lambda x: jnp.linalg.qr(x)[1]),
