@@ -33,8 +33,10 @@ def level_columns(feature: Category) -> tuple[dict[str, int], int]:
     >>> columns, other = level_columns(Category("size", ("1", "2.5"), other=True))
     >>> columns["1"], columns["1.0"], columns["2.5"], columns["NA"], other
     (0, 0, 1, -1, 2)
+    >>> level_columns(Category("size", ("1", "2"), other=True, words=("n.v.",)))[0]["n.v."]
+    -1
     """
-    columns = dict.fromkeys(MISSING_WORDS, feature.missing_column)
+    columns = dict.fromkeys((*MISSING_WORDS, *feature.words), feature.missing_column)
     for place, level in enumerate(feature.levels):
         for spelling in _spellings_of_number(level):
             columns.setdefault(spelling, place)

@@ -76,7 +76,6 @@ class Plan:
     missing: tuple[str, ...] | None = None
     decimal: str | None = None
     thousands: str | None = None
-    ignore_case: bool | None = None
     encoding: str | None = None
     sheet: str | None = None
     query: str | None = None
@@ -84,7 +83,7 @@ class Plan:
     @property
     def conventions(self) -> Conventions:
         """How the cells of the table are written."""
-        return read_conventions(self.missing or (), self.decimal, self.thousands, bool(self.ignore_case))
+        return read_conventions(self.missing or (), self.decimal, self.thousands)
 
     def open(self, path: str, limits: Limits | None) -> Source:
         """Open a table as these settings say."""

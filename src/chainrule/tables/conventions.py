@@ -27,14 +27,12 @@ NAMES = {
 class Conventions:
     """How the cells of a table are written: words for missing values, and the marks in numbers.
 
-    A mark of None is inferred for each column. With `ignore_case`, levels and classes that differ in case and blanks
-    alone are one.
+    A mark of None is inferred for each column.
     """
 
     missing: tuple[str, ...] = ()
     decimal: str | None = None
     thousands: str | None = None
-    ignore_case: bool = False
 
     @property
     def missing_numbers(self) -> tuple[float, ...]:
@@ -47,7 +45,7 @@ USUAL = Conventions()
 
 
 def read_conventions(
-    missing: Sequence[str] = (), decimal: str | None = None, thousands: str | None = None, ignore_case: bool = False
+    missing: Sequence[str] = (), decimal: str | None = None, thousands: str | None = None
 ) -> Conventions:
     """Return conventions from marks or their names; raise TableError for unknown marks.
 
@@ -63,4 +61,4 @@ def read_conventions(
     if mark and point == mark:
         raise TableError(f"the marks for decimals and thousands are both {decimal!r}; give two different ones")
     words = tuple(dict.fromkeys(word.strip() for word in missing))
-    return Conventions(words, point, mark, ignore_case)
+    return Conventions(words, point, mark)
