@@ -362,3 +362,15 @@ def test_a_loss_that_grew_is_pointed_out(run: Run) -> None:
     result = run("train", "data.csv", "--target", "t", *options)
     assert result.exit_code == 0, result.output
     assert "The loss grew" in result.stdout
+
+
+def test_the_password_of_a_database_is_told_nowhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"a": np.arange(40.0), "t": np.arange(40.0) % 7})
+    monkeypatch.setattr(polars, "read_database_uri", lambda query, address, engine: frame)
+    address = ["train", "postgresql://me:secret@host/data", "--query", "SELECT * FROM t", "--target", "t"]
+    result = run(*address, "--epochs", "2", "--hidden", "3", "--ensemble", "1", "--save", "m", "--report", "r.html")
+    assert result.exit_code == 0, result.output
+    assert "postgresql://me@host/data" in result.stdout
+    for told in (result.output.encode(), Path("m").read_bytes(), Path("r.html").read_bytes()):
+        assert b"secret" not in told

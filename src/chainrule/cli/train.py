@@ -37,7 +37,7 @@ from chainrule.models import Checkpoint
 from chainrule.networks import network_derivation, one_member
 from chainrule.reports import Report, render_page
 from chainrule.schema import SHARE, checked
-from chainrule.tables import Limits
+from chainrule.tables import Limits, without_password
 from chainrule.words import ChainruleError, Language
 
 HIDDEN = "100"
@@ -254,6 +254,11 @@ class _Job:
     limits: Limits | None
     processes: Processes
 
+    @property
+    def shown(self) -> str:
+        """The path of the table, or the address of a database without its password, as it is told."""
+        return without_password(self.path)
+
     def run(self, standing: Standing | None, every: float) -> int:
         started = time.perf_counter()
         leads = self.processes.leads
@@ -261,11 +266,11 @@ class _Job:
             data = read_data(self.path, self.plan, live.rows, self.limits)
             candidates = learners(self.plan, data)
             if self.checkpoint is not None:
-                self.checkpoint.check_data(data.prepared.fingerprint, self.path)
+                self.checkpoint.check_data(data.prepared.fingerprint, self.shown)
                 saving.check_learner(candidates[(standing and standing.best) or 0], self.checkpoint)
             live.close()
             if leads and not self.as_json:
-                print_task(self.path, self.plan, data, candidates, self.lang)
+                print_task(self.shown, self.plan, data, candidates, self.lang)
             keeper = None
             if leads and self.save is not None:
                 keeper = saving.Keeper(self.save, self.plan, data, candidates, live.warn)
@@ -282,7 +287,7 @@ class _Job:
         with showing(self.lang) as live:
             live.rows("scoring", len(data.y_held))
             report = make_report(
-                self.path, self.plan, data, best, standing, self.save, self.page is not None, self.lang
+                self.shown, self.plan, data, best, standing, self.save, self.page is not None, self.lang
             )
         failures = []
         if keeper is not None and not interrupted:

@@ -6,6 +6,7 @@ Reading needs polars, which is loaded when it is first used.
 from chainrule.tables.arithmetic import civil, seconds_since_1970, weekday
 from chainrule.tables.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from chainrule.tables.conventions import Conventions, read_conventions
+from chainrule.tables.databases import without_password
 from chainrule.tables.dates import EPOCHS
 from chainrule.tables.dates import FORMATS as DATE_FORMATS
 from chainrule.tables.dates import IN_PYTHON as DATE_REWRITES
@@ -88,4 +89,5 @@ __all__ = [
     "seconds_since_1970",
     "target_from_json",
     "weekday",
+    "without_password",
 ]
