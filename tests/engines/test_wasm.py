@@ -15,7 +15,8 @@ import chainrule as cr
 from chainrule.emit.node import find_node, run_in_node
 from chainrule.engines import EngineError, Loop, Run, get_engine, wasm_module
 from chainrule.engines.native import wasm
-from chainrule.engines.native.machine import object_code
+from chainrule.engines.native.compilation import write_loop
+from chainrule.engines.native.machine import assemble, object_code
 from chainrule.ir import ArrayType, DType, Input, Program
 from chainrule.primitives import square, sum_
 from chainrule.training import SGD, Adam, TrainingSession, open_session
@@ -127,6 +128,18 @@ def test_every_elementary_function_is_part_of_the_code() -> None:
     session = open_session(loss, {"w": random.normal(size=40)}, {"x": random.normal(size=(30, 40))}, SGD(0.1))
     assert isinstance(session, TrainingSession)
     assert_equal_runs(session.run, 5, 1e-11)
+
+
+def test_the_loop_of_a_product_fits_in_the_registers_of_a_browser() -> None:
+    """Those for x86 use 15; a loop that needs more moves its accumulators to memory and back in every turn."""
+    loop = network_loop(48, 48, sizes=(300, 40, 20))
+    text = assemble(write_loop(loop, target=wasm.WASM).text, wasm.WASM)
+    innermost = [
+        part.split("end_loop")[0] for part in text.split("\tloop ") if "f64x2.mul" in part.split("end_loop")[0]
+    ]
+    products = [(part.count("f64x2.add"), part.count("v128.load")) for part in innermost]
+    assert max(products)[0] == 8
+    assert all(sums + loads + 1 <= 15 for sums, loads in products if sums > 1), products
 
 
 def test_more_epochs_than_one_call_of_the_code_has() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from chainrule.engines.native.nests import Nest
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Index, Variable, affines
+from chainrule.engines.native.target import Target
 
 OPERATIONS = {"math": 20, "divide": 5, "quotient": 4, "remainder": 4, "random_uniform": 60, "constant": 0, "index": 0}
 """Cycles of an operation relative to an addition."""
@@ -49,13 +50,18 @@ class Shape:
     vectors: int
 
 
-def tile(registers: int) -> Shape:
+def tile(target: Target) -> Shape:
     """Return the tile that fits in the registers: accumulators, the vectors of a row of one factor, and one more.
+
+    In WebAssembly every product takes a register before it is added, all factors are loaded before the first product,
+    and browsers use 15 of the 16 registers of x86: 8 accumulators, 6 factors and a product.
 
     At least eight accumulators keep two multipliers with a latency of four cycles busy. Of the shapes that fit, this
     one needs few loads per product and divides most extents.
     """
-    return Shape(4, 3) if registers < 32 else Shape(8, 3)
+    if target.architecture == "wasm":
+        return Shape(2, 4)
+    return Shape(4, 3) if target.vector_registers < 32 else Shape(8, 3)
 
 
 def groups_of_vectors(count: int, most: int) -> list[int]:

@@ -84,8 +84,9 @@ class KernelWriter:
         self.pointers = {part: places[buffer] for part, buffer in parts.items()}
         self.nest, self.lane, self.sizes = nest, lane, sizes
         self.width = lanes_of(nest, target)
-        self.shape, self.unroll = tile(target.vector_registers), _unroll(nest)
-        if lane is not None and not self._direct(lane):
+        self.is_direct = lane is None or self._direct(lane)
+        self.shape, self.unroll = tile(target), _unroll(nest, target)
+        if not self.is_direct:
             self.shape, self.unroll = replace(self.shape, vectors=1), 1
         self._scratch: list[Value] = []
         self.axes = Axes(self.function, nest.rows, self.width)
@@ -179,7 +180,7 @@ class KernelWriter:
                     lane, most, lambda start, widths: self._finish(self._frame(places).bodies(1, start, widths))
                 )
                 return
-            copied = self.unroll > 1 and self._blocking(row) is None
+            copied = self.is_direct and self._blocking(row) is None
             copy = column_copy(self.nest, lane, row, most * self.width) if copied else None
             if copy is None:
                 self.axes.strips(lane, most, lambda start, widths: self._strip(row, places, start, widths))
@@ -309,7 +310,7 @@ class KernelWriter:
 
     def _blocking(self, row: Variable) -> Blocking | None:
         """How the sum is cut into blocks, if it is; the same for every strip of columns."""
-        if self.lane is None or self.unroll == 1:
+        if self.lane is None or not self.is_direct:
             return None
         return blocking(self.nest, self.lane, row, self.shape.vectors * self.width)
 
@@ -412,7 +413,13 @@ class KernelWriter:
         return any(use.kind == "load" and by_lane(use) and not by_row(use) for use, _ in self.nest.uses)
 
 
-def _unroll(nest: Nest) -> int:
-    """The unroll factor of the innermost loop of a sum."""
+def _unroll(nest: Nest, target: Target) -> int:
+    """The unroll factor of the innermost loop of a sum.
+
+    LLVM moves the loads of all turns to the front of the code for WebAssembly, and browsers keep that order, so that
+    with several turns they run out of registers.
+    """
+    if target.architecture == "wasm":
+        return 1
     longest = max((variable.extent for each in nest.reductions for variable in each.payload[1]), default=0)
     return LONG_UNROLL if longest >= LONG else UNROLL

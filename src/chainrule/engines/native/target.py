@@ -14,7 +14,7 @@ from chainrule.engines.loop import EngineError
 VARIABLE = "CHAINRULE_TARGET"
 """The environment variable that names a processor; read whenever a target is requested, not at import."""
 
-Architecture: TypeAlias = Literal["x86", "arm", "other"]
+Architecture: TypeAlias = Literal["x86", "arm", "wasm", "other"]
 
 _SSE4 = frozenset({"sse4.2"})
 _AVX = _SSE4 | {"avx"}
@@ -81,7 +81,9 @@ def _architecture(triple: str) -> Architecture:
     first = triple.split("-", 1)[0]
     if first in ("x86_64", "amd64"):
         return "x86"
-    return "arm" if first in ("aarch64", "arm64") else "other"
+    if first in ("aarch64", "arm64"):
+        return "arm"
+    return "wasm" if first == "wasm32" else "other"
 
 
 @dataclass(frozen=True)
