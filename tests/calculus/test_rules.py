@@ -194,3 +194,22 @@ def test_sum_of_labels_and_add_types() -> None:
     x = matrix("x")
     assert simplify(Sum((0, 1))(Const(0, x.type))).type == ArrayType((), DType.FLOAT64)
     assert simplify(Add()(x, Const(0, x.type))) is x
+
+
+def test_arithmetic_of_sums_that_are_factors_keeps_its_value() -> None:
+    """The sum that is left of a common factor may be that factor itself, as in (1 + x) + x (1 + x)."""
+    x, y = (Input(name, ArrayType(())) for name in "xy")
+    sums = [1 + x, 1 - x]
+    values: dict[Node, Any] = {x: np.float64(1.37), y: np.float64(0.61)}
+    for one, other in itertools.product(sums, repeat=2):
+        for cofactor in (x, -y):
+            for node in (
+                one + cofactor * other,
+                one - cofactor * other,
+                y * one + y * cofactor * other,
+                1 / one + cofactor / other,
+                one / other + one / (other * other),
+                cofactor / one - 1 / (one * other),
+            ):
+                found = evaluate_nodes([node, after := simplify(node)], values)
+                np.testing.assert_allclose(found[after], found[node], rtol=1e-12, atol=1e-14)

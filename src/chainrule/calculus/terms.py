@@ -236,9 +236,10 @@ def with_common_factor(terms: Sequence[Term], like: ArrayType) -> Node:
     if len(terms) < 2 or (not common.powers and common.number == 1):
         return sum_of_terms(terms, like)
     rest = sum_of_terms([term.times(common.inverse()) for term in terms], like)
-    above = tuple((factor, exponent) for factor, exponent in common.powers if exponent > 0)
-    below = tuple((factor, exponent) for factor, exponent in common.powers if exponent < 0)
-    return _product(common.number, (*above, (rest, 1), *below), like)
+    above = Term(common.number, tuple((factor, exponent) for factor, exponent in common.powers if exponent > 0))
+    below = Term(1, tuple((factor, exponent) for factor, exponent in common.powers if exponent < 0))
+    whole = above.times(Term(1, ((rest, 1),))).times(below)  # the sum may be one of the common factors itself
+    return _product(whole.number, whole.powers, like)
 
 
 def common_factor(terms: Sequence[Term]) -> Term:
