@@ -15,7 +15,7 @@ from chainrule.derivation.claims import Claim
 from chainrule.derivation.differences import derivative_at_zero
 from chainrule.derivation.points import Evaluator, Values
 from chainrule.derivation.verify import Verifier
-from chainrule.ir import Const, DType, Node
+from chainrule.ir import Const, DType, Input, Node, topological_order
 from chainrule.primitives import Multiply
 
 SEEDS = int(os.environ.get("CHAINRULE_POINT_SEEDS", "1"))
@@ -69,6 +69,21 @@ def test_wrong_lines_are_caught(name: str) -> None:
 def _is_zero(claim: Claim) -> bool:
     (_, value) = claim.right.operands  # type: ignore[attr-defined]
     return isinstance(value, Const) and bool(np.all(np.asarray(value.value) == 0))
+
+
+@pytest.mark.parametrize("formula", ["sum(acosh(x))", "sum(ln(ln(x)))", "sum(ln(1 - x'*x))"])
+def test_points_keep_away_from_the_border_of_the_domain(formula: str) -> None:
+    """Also the first distribution that is tried, from which a point may come to lie beside the border."""
+    derivation = cr.derive(formula, x="3")
+    (x,) = derivation.record.program.inputs
+    (loss,) = derivation.record.program.bind({}, DType.FLOAT64).outputs
+    evaluate = Evaluator()
+    for seed in range(25):
+        verifier = Verifier(derivation.record, seed)
+        at = verifier.value_of(x, verifier.point())
+        for factor in (1 - 2.0**-7, 1 + 2.0**-7):
+            moved = {node: at * factor for node in topological_order([loss]) if isinstance(node, Input)}
+            assert np.isfinite(evaluate(loss, moved)), (seed, at)
 
 
 def test_what_cannot_be_checked_is_said_to_be_so() -> None:

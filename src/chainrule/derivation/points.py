@@ -80,8 +80,8 @@ TRIES = 60
 """The number of such mixed points, and of redraws of an element."""
 ROOM = 2.0**-6
 """The relative change of inputs within which the function is to be finite, since it is too steep at the edge."""
-DIRECTIONS = 4
-"""The number of such changes that are tried."""
+DIRECTIONS = 3
+"""The number of such changes that are tried, each with its opposite."""
 CANDIDATES = 8
 """The number of points drawn if the loss is large relative to its changes, as when a label is masked."""
 DROWNED = 1e4
@@ -294,10 +294,10 @@ class Points:
 
     def _inputs(self) -> Values:
         edge: Values | None = None
-        for place, spread in enumerate(SPREADS):
+        for spread in SPREADS:
             inputs = {self._bound[node]: self._draw(node, spread) for node in self._record.program.inputs}
             if self._faults(inputs) == 0:
-                if place == 0 or self._has_room(inputs):
+                if self._has_room(inputs):
                     return inputs
                 edge = edge or inputs
         return self._mixed_inputs(inputs, edge)
@@ -341,14 +341,22 @@ class Points:
         raise NoPointError
 
     def _has_room(self, inputs: Values) -> bool:
-        """Whether the forward pass is finite on all sides of a point."""
-        for _ in range(DIRECTIONS):
-            moved = {
-                node: value * (1 + ROOM * self._random.choice((-1, 1))) if self._may_move(node, value) else value
+        """Whether the forward pass is finite on all sides of a point, the same for every point of a function.
+
+        All elements grow, or shrink, together, for borders as of ln(x − 1); then each in a direction of its own and in
+        the opposite one, for borders between them, as of ln(x − y).
+        """
+        signs = np.random.default_rng(0)
+        for place in range(DIRECTIONS):
+            changes = {
+                node: np.ones(value.shape) if place == 0 else signs.choice((-1.0, 1.0), value.shape)
                 for node, value in inputs.items()
+                if self._may_move(node, value)
             }
-            if self._faults(moved):
-                return False
+            for room in (ROOM, -ROOM):
+                moved = {node: inputs[node] * (1 + room * change) for node, change in changes.items()}
+                if self._faults({**inputs, **moved}):
+                    return False
         return True
 
     def _may_move(self, node: Node, value: Array) -> bool:
