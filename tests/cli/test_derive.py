@@ -230,20 +230,24 @@ def test_what_is_too_deep_or_too_large_is_one_line(run: Run) -> None:
     lines += [
         "        s = np.sin(s) * s if k.bit_count() % 2 else np.cos(s)",
         "    return s",
+        "def flat(x):",
+        "    return np.sum(x)",
         "def ends(x):",
         "    raise SystemExit(3)",
     ]
     Path("deep.py").write_text("\n".join(lines), encoding="utf-8")
     for function, shape, words in [
         ("deep", "x: 3", "nested too deeply"),
-        ("deep", "x: 99999999999999999999", "too large for any memory"),
+        ("flat", "x: 99999999999999999999", "too large for any memory"),
         ("ends", "x: 3", "ends the program"),
     ]:
-        with few_nested_calls(150):
+        with few_nested_calls(100):
             result = run("derive", f"deep.py:{function}", "--shape", shape)
         assert result.exit_code == 2, result.output
         assert words in result.stderr
         assert result.stderr.count("\n") == 1
+    with few_nested_calls(100):
+        assert run("derive", "deep.py:flat", "--shape", "x: 3").exit_code == 0
 
 
 NETWORK = """

@@ -163,10 +163,9 @@ def test_a_corrupted_rule_fails_at_the_line_that_used_it(
 ) -> None:
     cases = list(filter(carries_derivative, examples(cls)))
     monkeypatch.setattr(cls, attribute, wrong)
-    outcomes = [derivation_of(example).verify(points=1) for example in cases]
-    refuted = [verification for verification in outcomes if not verification.ok]
-    assert refuted
-    verification = refuted[0]
+    outcomes = (derivation_of(example).verify(points=1) for example in cases)
+    verification = next((outcome for outcome in outcomes if not outcome.ok), None)
+    assert verification is not None
     first = verification.failures[0]
     if isinstance(first.claim.left, StageDifferential | StageDerivative):
         used = {type(node.primitive) for node in applications(first.claim.left.stage.expression)}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.changed_values import ChangedValues
 from support.emitted import Case, assert_close, case, case_of
 from support.gallery_samples import derived
 
@@ -33,7 +34,6 @@ from chainrule.primitives import (
     ScatterAdd,
     Sign,
     Where,
-    evaluate_nodes,
 )
 
 Array = NDArray[Any]
@@ -139,33 +139,32 @@ class Line:
             each: known[each.name].reshape(each.type.concrete_shape).astype(each.type.dtype.numpy)
             for each in self.inputs
         }
-        self.value = self._with({})
-
-    def _with(self, values: dict[Node, Array]) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(evaluate_nodes([self.node], {**self.values, **values})[self.node], float)
+        self._changing = ChangedValues(self.node, self.values)
+        self.value = self._changing.value
 
     def changed_by(self, node: Input) -> NDArray[np.bool_]:
         """Whether each entry changes with each entry of an input: flat, entries of the result first."""
-        whole = self.values[node]
+        whole, following = self.values[node], self._changing.by(node)
         changed = np.zeros((self.value.size, whole.size), bool)
         for place in range(whole.size if node.type.dtype.is_float else 0):
             for step in (0.01, -0.01):
+                if changed[:, place].all():
+                    break
                 moved = whole.copy()
                 moved.flat[place] += step * max(1, abs(moved.flat[place]))
-                changed[:, place] |= (self._with({node: moved}) != self.value).ravel()
+                changed[:, place] |= (following(moved) != self.value).ravel()
         return changed.ravel()
 
     def slopes_of_first(self, node: Input) -> Array:
         """Return the partial derivatives of the first entry by those of an input."""
-        whole, slopes = self.values[node], []
+        whole, following, slopes = self.values[node], self._changing.by(node), list[float]()
         for place in range(whole.size):
             step = 1e-5 * max(1, abs(whole.flat[place]))
             sides = []
             for change in (step, -step):
                 moved = whole.copy()
                 moved.flat[place] += change
-                sides.append(self._with({node: moved}).ravel()[0])
+                sides.append(following(moved).ravel()[0])
             slopes.append((sides[0] - sides[1]) / (2 * step))
         return np.array(slopes)
 

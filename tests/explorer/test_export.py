@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.gallery_samples import page_of
 from support.subprocesses import HANG
 
 import chainrule as cr
-from chainrule.deriving import Derivation
 from chainrule.emit import source
 from chainrule.explorer.page import unpacked
 from chainrule.explorer.structures import networks
-from chainrule.gallery import GALLERY
 
 NODE = shutil.which("node")
 
@@ -115,9 +114,7 @@ def test_the_example_and_the_notebook_compute_the_gradients_of_the_page(
 
 @pytest.mark.parametrize("name", ["attention", "lstm_cell", "embedding", "dropout", "weight_decay"])
 def test_entries_of_the_gallery_run_at_the_values_of_their_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    derivation: Derivation = cr.derive(GALLERY[name].function, GALLERY[name].wrt)
-    explorer = cr.explore(derivation)
-    (found,) = offered(explorer.html(), {})
+    (found,) = offered(page_of(name), {})
     names = executed(found["numpy"]["text"])
     assert "gradient_" in " ".join(names)
     capsys.readouterr()

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.gallery_samples import derived
 
 import chainrule as cr
 from chainrule.derivation import ValuesError
@@ -172,7 +173,7 @@ def test_a_page_is_saved_and_opens_in_a_language(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", GALLERY)
 def test_every_line_of_the_gallery_is_linked_to_its_forms(name: str) -> None:
-    record = cr.derive(GALLERY[name].function, GALLERY[name].wrt).record
+    record = derived(name).record
     lines = lines_of(record)
     assert len({line.key for line in lines}) == len(lines)
     expected = {stage.stage.name for stage in record.stages} | {f"∂ {each.name}" for each in record.backward.wrt}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.gallery_samples import derived
 
 import chainrule as cr
 from chainrule.explorer.lines import lines_of
@@ -12,7 +13,7 @@ from chainrule.gallery import GALLERY
 
 
 def products(name: str) -> dict[str, tuple[str | None, Factor | None, Factor | None]]:
-    record = cr.derive(GALLERY[name].function, GALLERY[name].wrt).record
+    record = derived(name).record
     pictures = {stage.stage.name: picture_of(stage.forward.right) for stage in record.stages}
     pictures |= {step.accumulation.cotangent.name: picture_of(step.chain.right) for step in record.steps}
     return {key: (each.product, each.left, each.right) for key, each in pictures.items() if each.product}
@@ -57,7 +58,7 @@ def test_vectors_are_columns_in_products() -> None:
     ],
 )
 def test_the_layers_of_a_network_are_found(name: str, values: list[str]) -> None:
-    network = network_of(cr.derive(GALLERY[name].function, GALLERY[name].wrt).record)
+    network = network_of(derived(name).record)
     assert network is not None
     assert [layer.value for layer in network.layers] == values
     assert len(network.weights) == len(values) - 1
@@ -65,7 +66,7 @@ def test_the_layers_of_a_network_are_found(name: str, values: list[str]) -> None
 
 @pytest.mark.parametrize("name", ["attention", "layer_norm", "huber", "conv2d"])
 def test_what_is_no_chain_of_layers_is_no_network(name: str) -> None:
-    assert network_of(cr.derive(GALLERY[name].function, GALLERY[name].wrt).record) is None
+    assert network_of(derived(name).record) is None
 
 
 def test_weights_that_are_used_transposed_are_not_drawn_as_lines() -> None:

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.gallery_samples import derived
+from support.gallery_samples import page_of as gallery_page
 from support.subprocesses import HANG
 
 import chainrule as cr
@@ -26,7 +28,6 @@ from chainrule.explorer.page import unpacked
 from chainrule.explorer.quiz import SIZES
 from chainrule.explorer.start import starting_values
 from chainrule.explorer.structures import of_function
-from chainrule.gallery import GALLERY
 from chainrule.grading import GradeError
 
 NODE = shutil.which("node")
@@ -43,9 +44,7 @@ Verdict = dict[str, Any]
 @cache
 def page_of(name: str) -> dict[str, Any]:
     """The data of the page of a gallery entry, "" for that of networks."""
-    if not name:
-        return unpacked(cr.explore().html())
-    return unpacked(cr.explore(cr.derive(GALLERY[name].function, GALLERY[name].wrt)).html())
+    return unpacked(gallery_page(name) if name else cr.explore().html())
 
 
 def verdicts(page: str, *answers: Answer) -> list[Verdict]:
@@ -279,7 +278,7 @@ def altered(
 
 def values_of(page: str) -> dict[str, Any]:
     """Values of every name of a derivation, with gradients as `dX`, at a point that the page does not know."""
-    record = of_function(cr.derive(GALLERY[page].function, GALLERY[page].wrt), None, None).derivation.record
+    record = of_function(derived(page), None, None).derivation.record
     sizes = dict(zip(record.program.dim_names, SIZES, strict=False))
     point = starting_values(record, sizes=sizes, seed=99, spread_out=True)
     names: dict[str, Any] = {node.name: point(node) for node in record.program.inputs}

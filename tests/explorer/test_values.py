@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.changed_values import ChangedValues
+from support.gallery_samples import derived, page_of
 from support.subprocesses import HANG
 
-import chainrule as cr
 from chainrule.derivation import Record
 from chainrule.derivation.points import bind_nodes
 from chainrule.explorer.lines import Line, lines_of
 from chainrule.explorer.page import unpacked
 from chainrule.explorer.structures import of_function
 from chainrule.gallery import GALLERY
-from chainrule.ir import Input, Node, topological_order
-from chainrule.primitives import evaluate_nodes
+from chainrule.ir import Input, topological_order
 
 NODE = shutil.which("node")
 STEP = 1e-5
@@ -55,30 +55,26 @@ def counting(line: Line, values: dict[str, NDArray[Any]], sizes: dict[str, int])
     right = line.claim.right
     inputs = [node for node in topological_order([right]) if isinstance(node, Input)]
     bound = bind_nodes([right, *inputs], sizes)
-
-    def value(changed: Input | None = None, at: int = 0, by: float = 0.0) -> NDArray[Any]:
-        point: dict[Node, NDArray[Any]] = {bound[node]: values[node.name] for node in inputs}
-        if changed is not None:
-            moved = values[changed.name].astype(float)
-            moved.flat[at] += by
-            point[bound[changed]] = moved
-        return np.asarray(evaluate_nodes([bound[right]], point)[bound[right]]).ravel()
-
-    found: list[set[tuple[str, int]]] = [set() for _ in value()]
+    line_at = ChangedValues(bound[right], {bound[node]: values[node.name] for node in inputs})
+    found: list[set[tuple[str, int]]] = [set() for _ in range(line_at.value.size)]
     for node in inputs:
         if not node.type.dtype.is_float:
             continue
+        following = line_at.by(bound[node])
         for at, entry in enumerate(values[node.name].flat):
+            above, below = (values[node.name].astype(float) for _ in range(2))
             step = STEP * max(1.0, abs(entry))
-            for result in np.flatnonzero(value(node, at, step) != value(node, at, -step)):
+            above.flat[at] += step
+            below.flat[at] -= step
+            for result in np.flatnonzero(following(above) != following(below)):
                 found[result].add((node.name, at))
     return found
 
 
 @pytest.mark.parametrize("name", GALLERY)
 def test_values_are_those_of_the_reference_and_sources_are_what_counts(name: str) -> None:
-    derivation = cr.derive(GALLERY[name].function, GALLERY[name].wrt)
-    shown = computed(cr.explore(derivation).html())
+    derivation = derived(name)
+    shown = computed(page_of(name))
     record, point = derivation.record, of_function(derivation, None, None).point
     values = {key: point(symbol) for key, symbol in symbols_of(record).items()}
     assert set(shown["values"]) <= set(values)

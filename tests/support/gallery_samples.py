@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.deriving import Derivation, derive
+from chainrule.explorer import explore
 from chainrule.gallery import GALLERY, Entry
 from chainrule.ir import ArrayType, DType, bind_dim
 
@@ -22,6 +23,12 @@ SCALARS |= {"q": 0.8, "tau": 0.6}
 def derived(name: str) -> Derivation:
     """Return the cached derivation of an entry, verified for emission."""
     return derive(GALLERY[name].function, GALLERY[name].wrt)
+
+
+@cache
+def page_of(name: str) -> str:
+    """Return the page of an entry."""
+    return explore(derived(name)).html()
 
 
 def sizes_of(derivation: Derivation) -> dict[str, int]:

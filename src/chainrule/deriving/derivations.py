@@ -94,6 +94,11 @@ class Derivation:
         numbers = any(not link.stage.symbol.type.shape for link in record.links)
         return record if record.program.names != self.program.names or numbers else self.record
 
+    @cached_property
+    def _verifications(self) -> dict[tuple[int, int], Verification]:
+        """The outcomes of `verify` for the arguments that it was given."""
+        return {}
+
     @refuses_deep_nesting
     def document(
         self,
@@ -230,8 +235,14 @@ class Derivation:
 
         Symbolic sizes are bound to small distinct numbers. `seed` determines the points, which are drawn in the domain
         and at the scale of the function, as far as trials find them. A line that no point could check is not an error,
-        but is listed in `unchecked` of the result, which is then not `ok`.
+        but is listed in `unchecked` of the result, which is then not `ok`. With the same arguments it is done once.
         """
+        key = points, seed
+        if key not in self._verifications:
+            self._verifications[key] = self._verified(points, seed)
+        return self._verifications[key]
+
+    def _verified(self, points: int, seed: int) -> Verification:
         if self.in_steps is self.record:
             return Verifier(self.record, seed).run(points)
         outcome = Verifier(self.in_steps, seed, printed=(*PRINTED, ("path", "text"))).run(points)
