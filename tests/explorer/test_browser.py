@@ -57,7 +57,8 @@ def opened(page: Page) -> str:
 
 
 def sentence(page: Page) -> str:
-    """What is said of the entry, without spaces."""
+    """What is said of the entry, without spaces; it follows with the next frame."""
+    page.evaluate("() => new Promise(requestAnimationFrame)")
     return shown(page.locator(".line.open .sentence").inner_text())
 
 
@@ -187,6 +188,26 @@ def test_a_line_has_three_forms(browser: Browser, network: Path) -> None:
         assert "∑" in written[2]
         reach(page, "location.hash.includes('form=index')")
         assert visit.is_quiet()
+
+
+POINTED = """async () => {
+  const cells = [...document.querySelectorAll(".line.open .cell")].filter((cell) => cell.index);
+  const said = () => document.querySelector(".line.open .sentence").textContent;
+  const [before, seen] = [said(), []];
+  for (const cell of cells.slice(0, 3)) {
+    cell.dispatchEvent(new PointerEvent("pointerover", { bubbles: true, pointerType: "mouse" }));
+    const me = [...document.querySelectorAll(".cell.me")].map((each) => `${each.dataset.key}|${each.dataset.at}`);
+    seen.push(me.join() === `${cell.dataset.key}|${cell.dataset.at}` && said() === before);
+  }
+  await new Promise(requestAnimationFrame);
+  return [seen, said() !== before];
+}"""
+
+
+def test_cells_are_marked_at_once_and_the_sentence_follows_with_the_next_frame(browser: Browser, network: Path) -> None:
+    with visiting(browser, network, f"#line={GRADIENT}W1") as visit:
+        assert visit.page.evaluate(POINTED) == [[True] * 3, True]
+        assert visit.page.locator(".cell.me").count() == 1
 
 
 @pytest.mark.parametrize("still", [True, False])

@@ -10,7 +10,7 @@ import { failing, readers } from "./explain.js";
 import { graph, markEntry, samples } from "./graph.js";
 import { edit, onGridKey, paint } from "./matrix.js";
 import { exact } from "./numbers.js";
-import { panel, show, turned } from "./panel.js";
+import { light, panel, say, show, turned } from "./panel.js";
 import { askable, quizBar } from "./quiz.js";
 import { newState } from "./state.js";
 import { trainingPanel } from "./training.js";
@@ -33,7 +33,8 @@ export function start(root, payload, provided, runs) {
     payload,
     language: payload.language,
     cells: new Map(),
-    marked: [], // the cells that show what an entry is made of
+    marked: [], // the cells that show what an entry is made of,
+    read: [], // and what it reads
     journeys: new Map(),
     turned: new Set(),
   };
@@ -112,14 +113,19 @@ export function start(root, payload, provided, runs) {
     state.entry = index ? { name: key, index } : null;
     app.select(number, { name: key });
   };
+  // The cells are marked at once; the sentence, which takes longer, is of the entry at which the next frame begins.
+  let saying = 0;
   app.point = (name, index) => {
     state.entry = name ? { name, index } : null;
     const sampled = state.structure.network;
-    const before = state.sample;
     if (name && sampled && index.length === 2 && isSampled(name)) state.sample = index[sampled.rows ? 0 : 1];
-    show(app, current(), state.entry);
-    if (state.sample !== before) drawFigure();
-    else markEntry(figure, state.entry);
+    light(app, current(), state.entry);
+    cancelAnimationFrame(saying);
+    saying = requestAnimationFrame(() => {
+      say(app, current(), state.entry);
+      if (state.sample !== pictured) drawFigure();
+      else markEntry(figure, state.entry);
+    });
     remember();
   };
   const isSampled = (name) => {
@@ -229,7 +235,9 @@ export function start(root, payload, provided, runs) {
   let training;
   let taken;
 
+  let pictured = 0; // the sample on the figure
   const drawFigure = () => {
+    pictured = state.sample;
     const line = current();
     const { network, names } = state.structure;
     const backward = line.kind === "gradient" || line.kind === "derivative";

@@ -9,6 +9,7 @@ import { hideButton, quizPanel } from "./quiz.js";
 import { flatOf } from "./values.js";
 
 const FORMS = ["matrix", "path", "index"];
+const MARKS = ["me", "from", "read", "to"];
 
 export function panel(app, line) {
   if (app.state.hidden.has(line.key)) return quizPanel(app, line);
@@ -93,42 +94,58 @@ export function turned(app, key, redraw) {
 
 // Highlights an entry, its sources or its readers, and says them.
 export function show(app, line, entry) {
-  const { point } = app.state;
-  for (const cell of app.marked.splice(0)) cell.classList.remove("me", "from", "read", "to");
-  const light = (name, at, as) =>
-    app.cells.get(`${name}|${at}`)?.forEach((cell) => {
-      cell.classList.add(as);
-      app.marked.push(cell);
-    });
+  light(app, line, entry);
+  say(app, line, entry);
+}
+
+function isShown(app, entry) {
+  return Boolean(entry) && app.cells.has(`${entry.name}|${flatOf(app.state.shape(entry.name), entry.index)}`);
+}
+
+// Marks the cells of an entry, and of its sources or its readers.
+export function light(app, line, entry) {
+  const marks = new Map();
+  const add = (name, at, as) => app.cells.get(`${name}|${at}`)?.forEach((cell) => marks.set(cell, [...(marks.get(cell) ?? []), as]));
+  app.read = [];
+  if (!app.state.hidden.has(line.key) && isShown(app, entry)) {
+    const { name, index } = entry;
+    const at = flatOf(app.state.shape(name), index);
+    add(name, at, "me");
+    if (name === line.key) {
+      app.read = sources(app.state.point, line, index);
+      for (const each of app.read) add(each.name, each.at, each.counts ? "from" : "read");
+      if (line.picture.product === "ones") for (let k = 0; k < app.state.shape(line.picture.right.key)[0]; k++) add("", k, "from");
+    } else for (const flat of app.readers(line).get(`${name}|${at}`) ?? []) add(line.key, flat, "to");
+  }
+  for (const cell of app.marked) if (!marks.has(cell)) cell.classList.remove(...MARKS);
+  for (const [cell, as] of marks) for (const mark of MARKS) cell.classList.toggle(mark, as.includes(mark));
+  app.marked = [...marks.keys()];
+}
+
+// Says what an entry is made of or where it goes, which `light` has marked.
+export function say(app, line, entry) {
   const said = app.root.querySelector(".line.open .sentence");
   const open = app.root.querySelector(".line.open");
   if (!said) return;
-  if (!entry || !app.cells.has(`${entry.name}|${flatOf(app.state.shape(entry.name), entry.index)}`)) {
+  if (!isShown(app, entry)) {
     said.replaceChildren(html("p", { class: "hint" }, app.say("hint"), " ", app.cells.size && hasGiven(app, line) ? app.say("hint given") : ""));
     mark(open, new Set());
     return;
   }
   const { name, index } = entry;
   const at = flatOf(app.state.shape(name), index);
-  const value = point.value(name).data[at];
-  light(name, at, "me");
+  const value = app.state.point.value(name).data[at];
   const parts = [];
-  let remark = null;
   if (name === line.key) {
-    const read = sources(point, line, index);
-    for (const each of read) light(each.name, each.at, each.counts ? "from" : "read");
-    if (read.some((each) => !each.counts)) remark = html("p", { class: "hint" }, app.say("only read"));
-    if (line.picture.product === "ones") for (let k = 0; k < app.state.shape(line.picture.right.key)[0]; k++) light("", k, "from");
-    parts.push(html("p", {}, writtenOut(app, line, index, value) ?? listed(app, name, index, value, read)));
-    mark(open, new Set([name, ...read.map((each) => each.name)]));
+    parts.push(html("p", {}, writtenOut(app, line, index, value) ?? listed(app, name, index, value, app.read)));
+    if (app.read.some((each) => !each.counts)) parts.push(html("p", { class: "hint" }, app.say("only read")));
+    mark(open, new Set([name, ...app.read.map((each) => each.name)]));
   } else {
-    const found = app.readers(line).get(`${name}|${at}`) ?? [];
-    for (const flat of found) light(line.key, flat, "to");
-    const text = found.length ? app.say("goes into", found.length, app.text(line.key)) : app.say("goes nowhere", app.text(line.key));
+    const count = app.readers(line).get(`${name}|${at}`)?.length;
+    const text = count ? app.say("goes into", count, app.text(line.key)) : app.say("goes nowhere", app.text(line.key));
     parts.push(html("p", {}, app.entryMath(name, index), " = ", html("b", {}, spoken(value)), " ", text));
     mark(open, new Set([name]));
   }
-  if (remark) parts.push(remark);
   const onward = journey(app, name, line);
   if (onward) parts.push(onward);
   const check = checkOf(app, name, index);
