@@ -6,9 +6,10 @@ import os
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import numpy as np
 
 from chainrule.derivation import Json, Verification
 from chainrule.deriving import Derivation
+from chainrule.explorer.keeping import kept
 from chainrule.explorer.page import page
-from chainrule.explorer.payload import Payload, Structure
+from chainrule.explorer.payload import Contents, Payload, Structure
 from chainrule.explorer.pictures import has_columns
 from chainrule.explorer.structures import CHOICES, TITLE, networks, of_function, title_of
 from chainrule.explorer.widget import widget_of
@@ -57,11 +59,19 @@ class Explorer:
 
     """
 
-    def __init__(self, parts: Sequence[Structure], title: Mapping[Language, str], choices: Json = None) -> None:
-        self._parts = tuple(parts)
+    def __init__(
+        self,
+        first: Structure,
+        title: Mapping[Language, str],
+        others: Callable[[], Iterable[Structure]] = tuple,
+        choices: Json = None,
+        is_kept: bool = False,
+    ) -> None:
+        self._first, self._others = first, others
         self._title = dict(title)
         self._choices = choices
-        self.derivation: Derivation = parts[0].derivation
+        self._is_kept = is_kept
+        self.derivation: Derivation = first.derivation
 
     @cached_property
     def verification(self) -> Verification:
@@ -69,11 +79,14 @@ class Explorer:
         return self.derivation.verify()
 
     @cached_property
-    def _payload(self) -> Payload:
+    def _contents(self) -> Contents:
+        return kept(self._written) if self._is_kept else self._written()
+
+    def _written(self) -> Contents:
         payload = Payload()
-        for part in self._parts:
+        for part in (self._first, *self._others()):
             payload.add(part)
-        return payload
+        return payload.contents()
 
     def html(self, lang: Language | None = None, *, asks: bool = False, tells: bool = False) -> str:
         """Return the page, which opens in `lang`; it can be switched there.
@@ -82,16 +95,17 @@ class Explorer:
         One that `tells` sends its values to the frame around it when they change, as `widget` needs.
         """
         language = used_language(lang)
-        data = self._payload.data(
-            language=language,
-            title={each: self._title[each] for each in LANGUAGES},
-            verified={each: self.verification.text(each) for each in LANGUAGES},
-            columns=has_columns(self.derivation.record),
-            choices=self._choices,
-            asks=asks,
-            tells=tells,
-        )
-        return page(data, self._payload.modules, self._title[language], language, asks)
+        data: dict[str, Json] = {
+            "language": language,
+            "title": {each: self._title[each] for each in LANGUAGES},
+            "verified": {each: self.verification.text(each) for each in LANGUAGES},
+            "columns": has_columns(self.derivation.record),
+            "choices": self._choices,
+            "asks": asks,
+            "tells": tells,
+            **self._contents.data,
+        }
+        return page(data, self._contents.modules, self._title[language], language, asks)
 
     def title(self, lang: Language | None = None) -> str:
         """Return the title of the page."""
@@ -120,7 +134,7 @@ class Explorer:
         They follow edits, own data and training there: a dictionary of float64 arrays by name. The attribute can be
         observed, as of every widget. Raises MissingDependencyError without anywidget, the extra `chainrule[widget]`.
         """
-        record, point = self.derivation.record, self._parts[0].point
+        record, point = self.derivation.record, self._first.point
         values = {node.name: np.array(point(node), dtype=np.float64) for node in record.program.inputs}
         return widget_of(self.html(lang, tells=True), self._title[used_language(lang)], _FRAME_HEIGHT, values)
 
@@ -183,10 +197,10 @@ def explore(
         return _explore_networks()
     given = None if params is None and data is None else {**(data or {}), **(params or {})}
     part = of_function(loss, given, None if params is None else list(params))
-    return Explorer((part,), title_of(part.derivation))
+    return Explorer(part, title_of(part.derivation))
 
 
 @cache
 def _explore_networks() -> Explorer:
     """Return the page of networks, the same each time, since its derivations and sources take seconds."""
-    return Explorer(tuple(networks()), TITLE, CHOICES)
+    return Explorer(next(networks()), TITLE, lambda: islice(networks(), 1, None), CHOICES, is_kept=True)

@@ -20,6 +20,14 @@ from chainrule.words import LANGUAGES
 
 
 @dataclass(frozen=True)
+class Contents:
+    """Plain data: that of a page, and the text of a module for each of its structures."""
+
+    data: Mapping[str, Json]
+    modules: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Structure:
     """One derivation of a page, at the values with which it opens.
 
@@ -39,7 +47,7 @@ class Payload:
 
     def __init__(self) -> None:
         self._markup: dict[str, int] = {}
-        self.modules: list[str] = []
+        self._modules: list[str] = []
         self._structures: list[Json] = []
         self._exports = Exports()
         self._arrays = Arrays()
@@ -53,7 +61,7 @@ class Payload:
         self._structures.append(
             {
                 "id": "-".join(structure.choice.values()) or structure.derivation.name,
-                "module": len(self.modules),
+                "module": len(self._modules),
                 "choice": dict(structure.choice),
                 "choices": {"sizes": {name: list(sizes) for name, sizes in structure.sizes.items()}},
                 "loss": record.loss.name,
@@ -69,18 +77,18 @@ class Payload:
                 "exported": self._exports.of(structure.derivation, structure.point.sizes),
             }
         )
-        self.modules.append(f"{live.text}\n{training_code(record, structure.point, structure.is_compiled)}")
+        self._modules.append(f"{live.text}\n{training_code(record, structure.point, structure.is_compiled)}")
 
-    def data(self, **others: Json) -> dict[str, Json]:
-        """Return the whole as data for JSON."""
-        return {
-            **others,
+    def contents(self) -> Contents:
+        """Return what the structures are written as."""
+        data: dict[str, Json] = {
             "markup": list(self._markup),
             "exportedLines": list(self._exports.lines),
             "arrays": self._arrays.all,
             "mistakes": mistakes(),
             "structures": self._structures,
         }
+        return Contents(data, self._modules)
 
     def _number(self, markup: str) -> int:
         return self._markup.setdefault(markup, len(self._markup))

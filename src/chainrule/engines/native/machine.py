@@ -13,8 +13,8 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from chainrule.caches import current_cache, key_of
 from chainrule.engines.loop import EngineError
-from chainrule.engines.native.cache import current_cache, key_of
 from chainrule.engines.native.target import Target, current_target, host
 from chainrule.ir import fork_safe_lock
 

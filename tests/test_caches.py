@@ -1,4 +1,4 @@
-"""Machine code on disk: it is found again, validated, and never a cause of failure."""
+"""Entries on disk: each is found again, validated, and never a cause of failure."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any, NoReturn
 
 import pytest
 
-from chainrule.engines.native import cache as caches
-from chainrule.engines.native.cache import ABANDONED, ObjectCache, current_cache, key_of
+from chainrule import caches
+from chainrule.caches import ABANDONED, DiskCache, current_cache, key_of, key_of_sources
 
 KEY = key_of("a program", "a processor")
 PAYLOAD = bytes(range(256)) * 8
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> ObjectCache:
-    return ObjectCache(str(tmp_path / "parent" / "cache"))
+def cache(tmp_path: Path) -> DiskCache:
+    return DiskCache(str(tmp_path / "parent" / "cache"))
 
 
-def files(cache: ObjectCache) -> list[Path]:
+def files(cache: DiskCache) -> list[Path]:
     return sorted(Path(cache.folder).iterdir())
 
 
@@ -38,7 +38,7 @@ def refuse(number: int) -> Any:
     return fail
 
 
-def test_what_was_put_is_got(cache: ObjectCache) -> None:
+def test_what_was_put_is_got(cache: DiskCache) -> None:
     assert cache.get(KEY) is None
     cache.put(KEY, PAYLOAD)
     assert cache.get(KEY) == PAYLOAD
@@ -53,7 +53,7 @@ def test_keys_tell_parts_apart() -> None:
     assert key_of("ab", "c") == key_of("ab", "c")
 
 
-def test_folder_and_files_are_the_users_alone(cache: ObjectCache) -> None:
+def test_folder_and_files_are_the_users_alone(cache: DiskCache) -> None:
     cache.put(KEY, PAYLOAD)
     assert stat.S_IMODE(os.stat(cache.folder).st_mode) == 0o700
     assert [stat.S_IMODE(path.stat().st_mode) for path in files(cache)] == [0o600]
@@ -67,7 +67,7 @@ def spoilt(data: bytes) -> list[bytes]:
     return [*cut, *flipped, data + b"\0", b"\0" * len(data), data[36:], PAYLOAD]
 
 
-def test_a_damaged_file_is_no_entry_and_makes_room_for_one(cache: ObjectCache) -> None:
+def test_a_damaged_file_is_no_entry_and_makes_room_for_one(cache: DiskCache) -> None:
     cache.put(KEY, PAYLOAD)
     (path,) = files(cache)
     for data in spoilt(path.read_bytes()):
@@ -78,7 +78,7 @@ def test_a_damaged_file_is_no_entry_and_makes_room_for_one(cache: ObjectCache) -
         assert cache.get(KEY) == PAYLOAD
 
 
-def test_a_file_under_another_name_is_no_entry(cache: ObjectCache) -> None:
+def test_a_file_under_another_name_is_no_entry(cache: DiskCache) -> None:
     cache.put(KEY, PAYLOAD)
     (path,) = files(cache)
     other = key_of("another")
@@ -87,7 +87,7 @@ def test_a_file_under_another_name_is_no_entry(cache: ObjectCache) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o707, 0o1777])
-def test_a_folder_that_others_may_write_to_is_not_used(mode: int, cache: ObjectCache) -> None:
+def test_a_folder_that_others_may_write_to_is_not_used(mode: int, cache: DiskCache) -> None:
     cache.put(KEY, PAYLOAD)
     os.chmod(cache.folder, mode)
     assert cache.get(KEY) is None
@@ -96,13 +96,13 @@ def test_a_folder_that_others_may_write_to_is_not_used(mode: int, cache: ObjectC
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602])
-def test_a_file_that_others_may_write_to_is_not_used(mode: int, cache: ObjectCache) -> None:
+def test_a_file_that_others_may_write_to_is_not_used(mode: int, cache: DiskCache) -> None:
     cache.put(KEY, PAYLOAD)
     files(cache)[0].chmod(mode)
     assert cache.get(KEY) is None
 
 
-def test_what_belongs_to_somebody_else_is_not_used(cache: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_belongs_to_somebody_else_is_not_used(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.put(KEY, PAYLOAD)
     monkeypatch.setattr(os, "geteuid", lambda: os.stat(cache.folder).st_uid + 1)
     assert cache.get(KEY) is None
@@ -114,7 +114,7 @@ def test_what_belongs_to_somebody_else_is_not_used(cache: ObjectCache, monkeypat
     ("function", "number"), [("open", errno.EROFS), ("open", errno.ENOSPC), ("replace", errno.EIO)]
 )
 def test_a_disk_that_cannot_be_written_to_changes_nothing(
-    function: str, number: int, cache: ObjectCache, monkeypatch: pytest.MonkeyPatch
+    function: str, number: int, cache: DiskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.put(KEY, PAYLOAD)
     monkeypatch.setattr(os, function, refuse(number))
@@ -124,14 +124,14 @@ def test_a_disk_that_cannot_be_written_to_changes_nothing(
     assert len(files(cache)) == 1
 
 
-def test_a_disk_that_fills_up_leaves_no_half_file(cache: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_leaves_no_half_file(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.put(KEY, PAYLOAD)
     monkeypatch.setattr(caches, "_wrap", refuse(errno.ENOSPC))
     cache.put(key_of("another"), PAYLOAD)
     assert len(files(cache)) == 1
 
 
-def test_a_folder_that_can_only_be_read_still_serves(cache: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_can_only_be_read_still_serves(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.put(KEY, PAYLOAD)
     for function in ("utime", "unlink", "mkdir", "makedirs", "replace"):
         monkeypatch.setattr(os, function, refuse(errno.EROFS))
@@ -144,13 +144,13 @@ def test_a_folder_that_can_only_be_read_still_serves(cache: ObjectCache, monkeyp
 
 def test_a_folder_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    for cache in (ObjectCache(str(tmp_path / "file")), ObjectCache(str(tmp_path / "file" / "cache"))):
+    for cache in (DiskCache(str(tmp_path / "file")), DiskCache(str(tmp_path / "file" / "cache"))):
         cache.put(KEY, PAYLOAD)
         assert cache.get(KEY) is None
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_folder_deleted_under_way_is_made_again(cache: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_deleted_under_way_is_made_again(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.put(KEY, PAYLOAD)
     shutil.rmtree(cache.folder)
     assert cache.get(KEY) is None
@@ -166,15 +166,15 @@ def test_a_folder_deleted_under_way_is_made_again(cache: ObjectCache, monkeypatc
     assert cache.get(KEY) is None
 
 
-def test_files_deleted_while_room_is_made_are_no_matter(cache: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = ObjectCache(cache.folder, max_bytes=1)
+def test_files_deleted_while_room_is_made_are_no_matter(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = DiskCache(cache.folder, max_bytes=1)
     cache.put(KEY, PAYLOAD)
     monkeypatch.setattr(os, "unlink", refuse(errno.ENOENT))
     small.put(key_of("another"), PAYLOAD)
     assert cache.get(key_of("another")) == PAYLOAD
 
 
-def aged(cache: ObjectCache, key: str, seconds: float) -> None:
+def aged(cache: DiskCache, key: str, seconds: float) -> None:
     when = time.time() - seconds
     for path in files(cache):
         if path.name.startswith(key):
@@ -183,7 +183,7 @@ def aged(cache: ObjectCache, key: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("limits", [{"max_bytes": 8 * 1100}, {"max_files": 8}])
 def test_the_least_recently_used_make_room(limits: dict[str, int], tmp_path: Path) -> None:
-    cache = ObjectCache(str(tmp_path), **limits)
+    cache = DiskCache(str(tmp_path), **limits)
     own = tmp_path / "thesis.txt"
     own.write_bytes(bytes(100_000))
     keys = [key_of(str(k)) for k in range(8)]
@@ -198,8 +198,8 @@ def test_the_least_recently_used_make_room(limits: dict[str, int], tmp_path: Pat
     assert own.exists()
 
 
-def test_a_full_folder_is_not_scanned_for_each_entry(cache: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    limited, scan, scans = ObjectCache(cache.folder, max_files=320), os.scandir, 0
+def test_a_full_folder_is_not_scanned_for_each_entry(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited, scan, scans = DiskCache(cache.folder, max_files=320), os.scandir, 0
 
     def scandir(path: str) -> Any:
         nonlocal scans
@@ -211,13 +211,13 @@ def test_a_full_folder_is_not_scanned_for_each_entry(cache: ObjectCache, monkeyp
         limited.put(key_of(str(k)), b"x")
         assert len(os.listdir(cache.folder)) <= 320 + 320 // 64
     assert scans < 250
-    large = ObjectCache(cache.folder, max_bytes=64_000)
+    large = DiskCache(cache.folder, max_bytes=64_000)
     for k in range(40):
         large.put(key_of("large", str(k)), bytes(990 + 500 * k))
         assert sum(path.stat().st_size for path in files(cache)) <= 65_000
 
 
-def test_what_a_dead_process_left_is_cleared_away(cache: ObjectCache) -> None:
+def test_what_a_dead_process_left_is_cleared_away(cache: DiskCache) -> None:
     cache.put(KEY, PAYLOAD)
     for name in ("old", "new"):
         Path(cache.folder, f"{name}.1.2.chainrule.partial").write_bytes(b"half")
@@ -229,8 +229,8 @@ def test_what_a_dead_process_left_is_cleared_away(cache: ObjectCache) -> None:
 
 TWO_AT_ONCE = """
 import sys
-from chainrule.engines.native.cache import ObjectCache, key_of
-cache = ObjectCache(sys.argv[1], max_bytes=20_000)
+from chainrule.caches import DiskCache, key_of
+cache = DiskCache(sys.argv[1], max_bytes=20_000)
 entries = [(key_of(str(k)), bytes([k]) * (500 * k + 1)) for k in range(12)]
 for turn in range(40):
     for key, payload in entries[turn % 3 :: 3]:
@@ -239,7 +239,7 @@ for turn in range(40):
 """
 
 
-def test_two_processes_at_once_see_whole_entries(cache: ObjectCache) -> None:
+def test_two_processes_at_once_see_whole_entries(cache: DiskCache) -> None:
     command = [sys.executable, "-c", TWO_AT_ONCE, cache.folder]
     for process in [subprocess.Popen(command) for _ in range(2)]:
         assert process.wait() == 0
@@ -280,7 +280,7 @@ def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pipes and links are made otherwise there")
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link", "device", "large", "socket"])
 def test_what_is_no_file_of_the_cache_is_no_entry_and_is_not_waited_for(
-    kind: str, cache: ObjectCache, tmp_path: Path
+    kind: str, cache: DiskCache, tmp_path: Path
 ) -> None:
     cache.put(KEY, PAYLOAD)
     path = Path(cache.folder) / f"{KEY}.chainrule.o"
@@ -307,3 +307,16 @@ def test_what_is_no_file_of_the_cache_is_no_entry_and_is_not_waited_for(
     assert cache.get(KEY) == (None if kind == "folder" else PAYLOAD)
     if kind == "link":
         assert (tmp_path / "elsewhere").read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["a.py", "page/a.js"])
+def test_every_file_of_the_package_changes_its_key(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caches, "__file__", str(tmp_path / "caches.py"))
+    for each in (name, "__pycache__/b.pyc"):
+        (tmp_path / each).parent.mkdir(exist_ok=True)
+        (tmp_path / each).write_text("1", encoding="utf-8")
+    first = key_of_sources.__wrapped__()
+    (tmp_path / "__pycache__/b.pyc").write_text("2", encoding="utf-8")
+    assert key_of_sources.__wrapped__() == first
+    (tmp_path / name).write_text("2", encoding="utf-8")
+    assert key_of_sources.__wrapped__() != first

@@ -1,6 +1,6 @@
-"""A cache of compiled object code on disk.
+"""A cache on disk of what takes long to make: compiled code, and what a page of the explorer is made of.
 
-Errors with files or folders never propagate: the caller gets no entry, and compiles. Because the content is executed,
+Errors with files or folders never propagate: the caller gets no entry, and makes it. Because the content is executed,
 nothing is read from a folder or a file that another user could have written.
 """
 
@@ -14,7 +14,9 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 
 VARIABLE = "CHAINRULE_CACHE"
 """The environment variable that names the folder, or is `off` or `0`; read at every use."""
@@ -54,8 +56,17 @@ def key_of(*parts: str) -> str:
     return digest.hexdigest()
 
 
+@cache
+def key_of_sources() -> str:
+    """Return a key derived from every file of this package, for entries that depend on many of them."""
+    root = Path(__file__).parent
+    files = (path for path in root.rglob("*") if "__pycache__" not in path.parts and path.is_file())
+    contents = {path.relative_to(root).as_posix(): blake2b(path.read_bytes()).hexdigest() for path in files}
+    return key_of(*(f"{name} {digest}" for name, digest in sorted(contents.items())))
+
+
 @dataclass(frozen=True)
-class ObjectCache:
+class DiskCache:
     """Entries by key in one folder, shared by all processes of the user; the least recently used are removed first."""
 
     folder: str
@@ -152,13 +163,13 @@ class ObjectCache:
         _unseen[self.folder] = count // _SHARE_UNSEEN, self.max_bytes // _SHARE_UNSEEN
 
 
-def current_cache() -> ObjectCache | None:
+def current_cache() -> DiskCache | None:
     """Return the cache in the folder named by CHAINRULE_CACHE, or in the user's default folder; None if disabled."""
     folder = os.environ.get(VARIABLE, "").strip()
     if folder.lower() in ("off", "0"):
         return None
     folder = os.path.abspath(os.path.expanduser(folder)) if folder else _user_folder()
-    return ObjectCache(folder) if os.path.isabs(folder) else None
+    return DiskCache(folder) if os.path.isabs(folder) else None
 
 
 def _user_folder() -> str:
