@@ -43,7 +43,8 @@ def jax_gradient(name: str, args: Sequence[Any], numbers: tuple[int, ...]) -> An
     jax = importlib.import_module("jax")
     jax.config.update("jax_enable_x64", True)
     factory = PROGRAMS[name][0]
-    return jax.grad(factory(importlib.import_module("jax.numpy")), numbers)(*map(jax.numpy.asarray, args))
+    gradient = jax.jit(jax.grad(factory(importlib.import_module("jax.numpy")), numbers))
+    return gradient(*map(jax.numpy.asarray, args))
 
 
 PEERS = {"autograd": autograd_gradient}

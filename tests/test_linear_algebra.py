@@ -53,7 +53,7 @@ def _jax_gradients(loss: Callable[..., Any], arguments: tuple[Array, ...]) -> Se
     with jax.enable_x64(True):
         places: dict[str, Any] = {"np": jax.numpy, "cr": _JaxNames(jax.numpy)}
         translated = FunctionType(loss.__code__, {**loss.__globals__, **places})
-        found: Sequence[Any] = jax.grad(translated, argnums=tuple(range(len(arguments))))(
+        found: Sequence[Any] = jax.jit(jax.grad(translated, argnums=tuple(range(len(arguments)))))(
             *map(jax.numpy.asarray, arguments)
         )
     return found

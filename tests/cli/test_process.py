@@ -148,7 +148,7 @@ def test_a_terminal_sees_rows_epochs_and_the_time_left_and_then_nothing_of_it(tm
 def test_a_full_disk_costs_the_file_and_not_what_is_said(tmp_path: Path) -> None:
     X = np.random.default_rng(0).standard_normal((200, 3))
     np.savetxt(tmp_path / "data.csv", X, delimiter=",", header="a,b,t", comments="", fmt="%.5f")
-    options = ["--epochs", "5", "--checkpoint-every", "0", "--save", "/dev/full"]
+    options = ["--epochs", "5", "--hidden", "4", "--ensemble", "1", "--checkpoint-every", "0", "--save", "/dev/full"]
     result = shell("train", "data.csv", "--target", "t", *options, cwd=tmp_path)
     assert result.returncode == 2
     assert "On the 40 rows held out:" in result.stdout
@@ -169,9 +169,10 @@ def test_output_that_cannot_be_written_leaves_no_traceback() -> None:
 def test_symbols_reach_a_pipe_whole_whatever_its_encoding(tmp_path: Path) -> None:
     rows = [f"{k % 7},{'甲' if k % 2 else 'ᵀ'}" for k in range(30)]
     (tmp_path / "data.csv").write_text("\n".join(["a,t", *rows]), encoding="utf-8")
+    quick = ["--epochs", "5", "--hidden", "4", "--ensemble", "1", "--no-refit"]
     for encoding in ("ascii", "latin-1"):
         options = {"cwd": tmp_path, "env": environment(PYTHONIOENCODING=encoding), "encoding": "utf-8"}
-        assert shell("train", "data.csv", "--target", "t", "--save", "m.npz", **options).returncode == 0
+        assert shell("train", "data.csv", "--target", "t", "--save", "m.npz", *quick, **options).returncode == 0
         predicted = shell("predict", "m.npz", "data.csv", **options).stdout
         assert {row.split(",")[0] for row in predicted.splitlines()[1:]} <= {"甲", "ᵀ"}
 
@@ -201,7 +202,7 @@ def test_a_dash_is_standard_input(tmp_path: Path) -> None:
     X = np.random.default_rng(0).standard_normal((60, 3))
     np.savetxt(tmp_path / "data.csv", X, delimiter=",", header="a,b,t", comments="", fmt="%.5f")
     table = (tmp_path / "data.csv").read_text()
-    options = ["--target", "t", "--epochs", "5", "--hidden", "4", "--save", "m"]
+    options = ["--target", "t", "--epochs", "5", "--hidden", "4", "--ensemble", "1", "--no-refit", "--save", "m"]
     result = shell("train", "-", *options, cwd=tmp_path, input=table)
     assert result.returncode == 0, result.stderr
     piped = shell("predict", "m", "-", cwd=tmp_path, input=table)

@@ -211,7 +211,7 @@ def test_points_on_a_kink_or_near_a_pole_are_drawn_again() -> None:
         return cr.cross_entropy(h2 @ W3, labels)
 
     derivation = cr.derive(relus, X="n d", labels="n:int", W1="d h", W2="h h", W3="h k")
-    assert all(derivation.verify(seed=seed).ok for seed in range(5))
+    assert all(derivation.verify(seed=seed).ok for seed in range(3))
 
     def pole(w: Any, x: Any) -> Any:
         t = (w * x) ** 3

@@ -58,7 +58,7 @@ def test_a_stack_of_a_product_with_a_reduction() -> None:
         assert_close(gradients[key], expected, f"the gradient by {key}", 1e-9)
 
 
-@settings(max_examples=120)
+@settings(max_examples=40)
 @given(recipes())
 def test_random_expressions_in_numpy(steps: list[tuple[str, int, int]]) -> None:
     drawn = case(derive(expression(steps), ["A", "B"], A="4 3", B="4 3"))

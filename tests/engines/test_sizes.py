@@ -113,7 +113,7 @@ def check_training(training: Training, epochs: int) -> None:
         np.testing.assert_allclose(outcomes[0].state[name], value, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
-@few(10)
+@few(6)
 @given(training=trainings)
 @example(Training(Sizes(33, 17, 65, 10), 70, "classes", "adam", DType.FLOAT32))
 @example(Training(Sizes(48, 49, 32, 2), 130, "normalized", "momentum", DType.FLOAT64))

@@ -32,7 +32,7 @@ def test_a_right_answer_is_right_in_any_style(style: str) -> None:
     found = Verdicts()
     start = 3 * list(STYLES).index(style)
     for name in (*NAMES[start:], *NAMES[:start]):
-        for variant in variants(name, [style]) if found.variants < 3 else ():
+        for variant in variants(name, [style]) if found.variants < 2 else ():
             found.judge(variant)
     assert not found.not_right
     assert found.variants
