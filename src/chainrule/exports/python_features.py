@@ -15,6 +15,7 @@ from chainrule.tables import (
     EPOCHS,
     FALSE_WORDS,
     MISSING_WORDS,
+    NUMBER_BOUNDS,
     NUMBER_REWRITES,
     PLAIN,
     TRUE_WORDS,
@@ -25,6 +26,7 @@ from chainrule.tables import (
     Notation,
     Number,
     Preprocessing,
+    parts_of_format,
 )
 
 RESERVED = (
@@ -64,15 +66,21 @@ _PLAIN = '''def plain(word, row, name, notation=PLAIN):
     """Parse a number, nan for an empty text; raise ValueError for other texts."""
     if not word:
         return math.nan
-    number, around, decimal, thousands = notation
+    pattern_of_number, units, size, decimal, thousands, bounds = notation
     found = word
-    for pattern, replacement in REWRITES:
+    for pattern, replacement in (*REWRITES, *bounds):
         found = re.sub(pattern, replacement, found)
-    if around:
-        found = re.sub(around, r"\\1\\2\\3", found)
-    if re.fullmatch(number, found, re.ASCII):
+    for around, of_unit in units:
+        bare, matches = re.subn(around, r"\\1\\2\\3\\4\\5", found, flags=re.ASCII)
+        if matches:
+            found, size = bare, of_unit
+            break
+    if re.fullmatch(pattern_of_number, found, re.ASCII):
         found = found.replace(thousands, "") if thousands else found
-        return float(found.replace(decimal, "."))
+        value = 0.0
+        for part in found.lstrip("+-").replace(decimal, ".").split(":"):
+            value = value * 60 + float(part)
+        return (-value if found.startswith("-") else value) * size
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a finite number")'''
 
 _NUMBER = Template('''def number(columns, name, encoded, words=(), notation=PLAIN, **settings):
@@ -132,10 +140,10 @@ _SAME_NUMBER = '''def same_number(cell, levels):
             continue
     return found'''
 
-_SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=(), rewritten=()):
+_SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=(), rewritten=(), latest=None):
     """Return seconds since 1970 of a text in one of the formats, a date, or a number; nan if missing.
 
-    None stands for a text in another format, which is missing too.
+    None stands for a text in another format, which is missing too. Years of two digits end with `latest`.
     """
     if isinstance(cell, (datetime.date, np.datetime64)):
         moment = np.datetime64(cell)
@@ -153,6 +161,8 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=(),
     for pattern in patterns:
         try:
             moment = datetime.datetime.strptime(whole, pattern)
+            if latest and "%y" in pattern:
+                moment = moment.replace(year=latest - (latest - moment.year) % 100)
         except ValueError:
             continue
         if moment.tzinfo is not None:
@@ -160,7 +170,7 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=(),
         return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)
     return None'''
 
-_DATE = '''def date(columns, name, encoded, patterns=(), per_second=1, words=(), rewritten=(), **settings):
+_DATE = '''def date(columns, name, encoded, patterns=(), per_second=1, words=(), rewritten=(), latest=None, **settings):
     """Encode a column of dates or times."""
     cells = cells_of(columns, name)
     found = np.asarray(cells)
@@ -168,7 +178,8 @@ _DATE = '''def date(columns, name, encoded, patterns=(), per_second=1, words=(),
         x = np.where(np.isnat(found), np.nan, found.astype("datetime64[s]").astype(np.int64))
     else:
         seconds = [
-            seconds_of(cell, patterns, per_second, row, name, words, rewritten) for row, cell in enumerate(cells)
+            seconds_of(cell, patterns, per_second, row, name, words, rewritten, latest)
+            for row, cell in enumerate(cells)
         ]
         wrong = [row for row, found in enumerate(seconds) if found is None]
         x = np.array(seconds, float)
@@ -208,7 +219,8 @@ def functions_of(preprocessing: Preprocessing, dtype: str) -> list[str]:
         lines += [
             "# Patterns and replacements in texts of numbers: signs and blanks of Unicode, (12.5) and 12.5-.",
             *collection("REWRITES", NUMBER_REWRITES),
-            "# A notation of numbers: the pattern of one, that of a unit around it, marks for decimals and thousands.",
+            "# A notation of numbers: the pattern of one, those of units around it with their sizes, the size without",
+            "# one, marks for decimals and thousands, words that make a number a bound.",
             f"PLAIN = {literal(spelled(PLAIN))}",
         ]
     functions = [_CELLS_OF, _TEXT]
@@ -248,19 +260,21 @@ def _call(feature: Feature, function: str) -> list[str]:
         notation = () if feature.notation.plain else spelled(feature.notation)
         flags = {"words": feature.words, "notation": notation}
     if isinstance(feature, Date):
-        per_second = EPOCHS.get(feature.format, 1)
+        form, latest = parts_of_format(feature.format)
+        per_second = EPOCHS.get(form, 1)
         once = per_second if per_second != 1 else None
         flags = {"patterns": patterns_of(feature.format), "per_second": once, "words": feature.words}
-        flags["rewritten"] = DATE_REWRITES.get(feature.format, ())
+        flags |= {"rewritten": DATE_REWRITES.get(form, ()), "latest": latest}
     return called(f"*{feature.kind}", given, feature.settings, flags)
 
 
-def spelled(notation: Notation) -> tuple[str, str, str, str]:
-    """Return a notation as the source has it: patterns and marks."""
-    around = notation.unit_pattern if notation.unit else ""
-    return notation.pattern, around, notation.decimal, notation.thousands
+def spelled(notation: Notation) -> tuple[object, ...]:
+    """Return a notation as the source has it: patterns, sizes and marks."""
+    bounds = NUMBER_BOUNDS if notation.bounds else ()
+    return notation.pattern, notation.units, notation.bare, notation.decimal, notation.thousands, bounds
 
 
 def patterns_of(form: str) -> tuple[str, ...]:
     """Return the patterns of a format for Python's `strptime`, without fractions of seconds."""
-    return tuple(dict.fromkeys(pattern.replace("%.f", "").replace("%#z", "%z") for pattern in DATE_FORMATS[form]))
+    patterns = DATE_FORMATS[parts_of_format(form)[0]]
+    return tuple(dict.fromkeys(pattern.replace("%.f", "").replace("%#z", "%z") for pattern in patterns))

@@ -7,7 +7,7 @@ from chainrule.tables.arithmetic import civil, seconds_since_1970, weekday
 from chainrule.tables.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from chainrule.tables.conventions import Conventions, read_conventions
 from chainrule.tables.databases import without_password
-from chainrule.tables.dates import EPOCHS
+from chainrule.tables.dates import EPOCHS, parts_of_format
 from chainrule.tables.dates import FORMATS as DATE_FORMATS
 from chainrule.tables.dates import IN_PYTHON as DATE_REWRITES
 from chainrule.tables.dates import MISSING as MISSING_DATE
@@ -29,6 +29,7 @@ from chainrule.tables.features import (
 from chainrule.tables.frames import as_frame
 from chainrule.tables.kinds import Finding
 from chainrule.tables.limits import UNLIMITED, VARIABLE, Limits
+from chainrule.tables.notation import BOUNDS_IN_PYTHON as NUMBER_BOUNDS
 from chainrule.tables.notation import IN_PYTHON as NUMBER_REWRITES
 from chainrule.tables.notation import PLAIN, Notation
 from chainrule.tables.opening import open_table
@@ -47,6 +48,7 @@ __all__ = [
     "MISSING_WORDS",
     "NO_COLUMN",
     "NO_LEVEL",
+    "NUMBER_BOUNDS",
     "NUMBER_REWRITES",
     "PLAIN",
     "TRUE_WORDS",
@@ -84,6 +86,7 @@ __all__ = [
     "feature_values",
     "joined",
     "open_table",
+    "parts_of_format",
     "prepare",
     "read_conventions",
     "seconds_since_1970",

@@ -23,6 +23,12 @@ FEW = 20
 _MOST_WORDS = 3
 _FEWEST_NUMBERS = 10
 
+_FAR, _FAR_BY_NAME = 3, 10
+_SIGNED_NAME = re.compile(
+    r"profit|loss|gain|balance|margin|change|delta|diff|surplus|deficit|return|cash.?flow|(^|[^a-z])(net|pnl|p&l)([^a-z]|$)"
+    r"|earning|利润|盈亏|余额|变化",
+    re.IGNORECASE,
+)
 _NINES = re.compile(r"-?9{2,8}(\.0)?")
 _DIGIT = re.compile(r"\d")
 
@@ -67,13 +73,17 @@ def note_on_words(name: str, series: pl.Series, words: Sequence[str]) -> str:
     )
 
 
-def sentinels_in(values: Floats) -> tuple[float, ...]:
+def sentinels_in(values: Floats, name: str = "") -> tuple[float, ...]:
     """Return numbers of nines alone, such as -999, that are repeated and stand apart from all others.
 
     They stand apart if they are the only negative numbers, or further from the others than these are from each other.
+    Quantities with a sign, such as profits, have them in earnest: where others are negative too, or the name says so,
+    they must be several times as far from the others.
 
     >>> sentinels_in(np.array([*range(20), -999.0, -999.0, np.nan])), sentinels_in(np.array([*range(100), 99.0]))
     ((-999.0,), ())
+    >>> sentinels_in(np.array([*range(-200, 300), -999.0, -999.0]))
+    ()
     """
     present = values[np.isfinite(values)]
     found, counts = np.unique(present, return_counts=True)
@@ -85,8 +95,13 @@ def sentinels_in(values: Floats) -> tuple[float, ...]:
     if len(present) - int(counts[nines].sum()) < _FEWEST_NUMBERS or len(others) < 2:
         return ()
     low, high = float(others[0]), float(others[-1])
+    named = _SIGNED_NAME.search(name) is not None
+    signed = named or low < 0
+    least = (high - low) * (_FAR_BY_NAME if named else _FAR if signed else 1)
     apart = [
-        float(found[k]) for k in nines if (found[k] < 0 <= low) or max(low - found[k], found[k] - high) > high - low
+        float(found[k])
+        for k in nines
+        if (found[k] < 0 <= low and not signed) or max(low - found[k], found[k] - high) > least
     ]
     return tuple(apart[: len(SENTINELS)])
 

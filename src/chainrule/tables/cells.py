@@ -174,7 +174,8 @@ def as_numbers(series: pl.Series, notation: Notation = PLAIN) -> pl.Series:
     """Return cells as float64: nan for missing values, null for cells that are not numbers in this notation."""
     pl = load_polars()
     if series.dtype == pl.String:
-        numbers = series.cast(pl.Float64, strict=False) if notation.decimal == "." else None
+        as_they_are = notation.decimal == "." and notation.bare == 1
+        numbers = series.cast(pl.Float64, strict=False) if as_they_are else None
         if numbers is not None and not numbers.null_count():
             return numbers
         bare = texts(series)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.schema import Rule, one_of
 from chainrule.tables.arithmetic import DAY
 from chainrule.tables.dependency import load_polars
 
@@ -78,6 +79,38 @@ FORMATS: dict[str, tuple[str, ...]] = {
 }
 """The formats by name, each with its alternative patterns, in the notation of `strftime`."""
 
+TWO_DIGITS = frozenset(form for form, patterns in FORMATS.items() if any("%y" in pattern for pattern in patterns))
+"""Formats in which a year may have two digits. ` up to 2030` behind the name of one limits what they mean to the
+hundred years up to then; without it 70 to 99 are of the 20th century."""
+
+_LIMITED = re.compile(r"(.+) up to (\d{4})")
+
+
+def up_to(form: str, year: int) -> str:
+    """Return the name of a format whose years of two digits are at most `year`."""
+    return f"{form} up to {year}"
+
+
+def parts_of_format(form: str) -> tuple[str, int | None]:
+    """Return the name of a format in `FORMATS`, and the latest year of two digits, None if it has no limit.
+
+    >>> parts_of_format("day.month.yy up to 2030"), parts_of_format("year-month-day")
+    (('day.month.yy', 2030), ('year-month-day', None))
+    """
+    match = _LIMITED.fullmatch(form)
+    return (match[1], int(match[2])) if match else (form, None)
+
+
+def _is_limited(form: object) -> bool:
+    base, year = parts_of_format(form) if isinstance(form, str) else ("", None)
+    return base in TWO_DIGITS and year is not None and 1100 <= year <= 9999
+
+
+FORMAT_NAME = one_of(*FORMATS) | Rule(
+    ("one of two-digit years with a limit, such as 'day/month/yy up to 2030'",), _is_limited
+)
+"""The rule of the name of a format."""
+
 REWRITTEN: dict[str, tuple[tuple[str, str], ...]] = {
     "name year": ((r"^([A-Za-z]{3,9}[- ][0-9]{2,4})$", "01 ${1}"),),
     "month/year": ((r"^([0-9]{1,2}/[0-9]{4})$", "01 ${1}"),),
@@ -146,6 +179,7 @@ def _could_be(form: str, cell: str) -> bool:
 def parse(texts: pl.Series, form: str) -> Seconds:
     """Parse texts in the format `form` to seconds since 1970; `MISSING` for null and for other formats."""
     pl = load_polars()
+    form, latest = parts_of_format(form)
     result = np.full(len(texts), MISSING)
     for rewritten, replacement in REWRITTEN.get(form, ()):
         texts = texts.str.replace(rewritten, replacement)
@@ -165,9 +199,25 @@ def parse(texts: pl.Series, form: str) -> Seconds:
         early = good & (seconds < _YEAR_1000)
         if early.any():  # a year of two digits is not one of four
             good &= ~early | cells.str.contains("[0-9]{4}").fill_null(False).to_numpy()
+        if latest is not None and "%y" in pattern:
+            seconds = _of_century(seconds, latest)
+            good &= seconds != MISSING
         result[left[good]] = seconds[good]
         left = left[~good]
     return result
+
+
+def _of_century(seconds: Seconds, latest: int) -> Seconds:
+    """Return dates with the same last digits of the year in the hundred years up to `latest`.
+
+    A February 29 that does not exist in that century is `MISSING`.
+    """
+    moments = seconds.astype("datetime64[s]")
+    months = moments.astype("datetime64[M]")
+    years = months.astype("datetime64[Y]").astype(np.int64) + 1970
+    moved = months + (latest - (latest - years) % 100 - years) * 12
+    found = moved.astype("datetime64[s]") + (moments - months.astype("datetime64[s]"))
+    return np.where(found.astype("datetime64[M]") == moved, found.astype(np.int64), MISSING)
 
 
 def from_typed(series: pl.Series) -> Seconds:

@@ -11,7 +11,7 @@ from chainrule.schema import Schema
 from chainrule.tables.cells import number_in
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.features import Boolean, Category, Date, Feature, LeftOut, Number, Part
-from chainrule.tables.notation import Notation
+from chainrule.tables.notation import Notation, Unit
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target
 
 Json: TypeAlias = Mapping[str, Any]
@@ -21,14 +21,14 @@ _WITHIN = "{place}: {name!r}"
 _COLUMNS = Schema(
     {kind.kind: kind for kind in (Number, Boolean, Category, Date)},
     tag="kind",
-    parts=(Part, LeftOut, Notation),
+    parts=(Part, LeftOut, Notation, Unit),
     error=TableError,
     within=_WITHIN,
 )
 _TARGETS = Schema(
     {kind.task: kind for kind in (ClassTarget, NumberTarget)},
     tag="task",
-    parts=(Notation,),
+    parts=(Notation, Unit),
     error=TableError,
     within=_WITHIN,
 )

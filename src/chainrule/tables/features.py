@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import Program
-from chainrule.schema import FILLED, FINITE, OMITTED, POSITIVE, Rule, different, one_of, whole
+from chainrule.schema import FILLED, FINITE, OMITTED, POSITIVE, Rule, different, whole
 from chainrule.tables.arithmetic import (
     PERIODS,
     SENTINELS,
@@ -37,7 +37,7 @@ from chainrule.tables.arithmetic import (
     position,
     program_of,
 )
-from chainrule.tables.dates import FORMATS, MISSING, Seconds
+from chainrule.tables.dates import FORMAT_NAME, MISSING, Seconds
 from chainrule.tables.notation import PLAIN, Notation
 
 Kind: TypeAlias = Literal["number", "category", "boolean", "date", "constant", "identifier", "text"]
@@ -225,13 +225,14 @@ class Date:
     """A column of dates or times, encoded as those of their `parts` that vary in the training rows.
 
     A missing date is replaced by `fill`, the median of the training rows in seconds since 1970. `format` is a key of
-    `chainrule.tables.dates.FORMATS`. `words` are texts that stand for missing values in this column.
+    `chainrule.tables.dates.FORMATS`, for two-digit years with a limit if needed, as in `day/month/yy up to 2030`.
+    `words` are texts that stand for missing values in this column.
     """
 
     kind: ClassVar[Kind] = "date"
 
     name: Annotated[str, FILLED]
-    format: Annotated[str, one_of(*FORMATS)]
+    format: Annotated[str, FORMAT_NAME]
     parts: Annotated[tuple[Part, ...], PARTS_ONCE]
     fill: Annotated[int, whole(at_least=-(2**53), at_most=2**53)]
     flag_missing: bool = False

@@ -34,6 +34,7 @@ from chainrule.tables.cells import (
     what_is_seen,
     without_words,
 )
+from chainrule.tables.centuries import with_century
 from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.dates import EPOCHS, MISSING, Seconds, guess_formats
 from chainrule.tables.dependency import load_polars
@@ -41,6 +42,7 @@ from chainrule.tables.errors import short
 from chainrule.tables.features import Kind
 from chainrule.tables.identifiers import counting, names_rows
 from chainrule.tables.notation import PLAIN, Notation, guess_notation
+from chainrule.tables.readings import notes_on_notation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,8 +52,13 @@ _LONG = 50
 _MOST_UNREADABLE = 0.01
 """The share of the cells among dates that may be none."""
 
-_TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
+_TIME_NAME = re.compile(
+    r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on|created|updated|modified|posted|published|joined)$",
+    re.IGNORECASE | re.ASCII,
+)
 _MEASURED_NAME = re.compile(r"(^|[\s_.\-])(age|step|hour|minute|second|period|quarter)s?$", re.IGNORECASE | re.ASCII)
+_VERSION = re.compile(r"[vV]?(\d{1,3})\.(\d{1,3})")
+_VERSION_NAME = re.compile(r"(^|[^a-z])(versions?|ver|release|build)([^a-z]|$)|Version|版本", re.IGNORECASE)
 _CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -89,8 +96,10 @@ def find_kind(
     among numbers.
     """
     found = _find_kind(name, series, rows, conventions, usual)
-    said = note_on_errors(name, series)
-    return replace(found, note="; ".join(filter(None, (found.note, said)))) if said else found
+    said = [note_on_errors(name, series)]
+    if found.kind == "number":
+        said += notes_on_notation(name, series, found.notation)
+    return replace(found, note="; ".join(filter(None, (found.note, *said))))
 
 
 def _find_kind(
@@ -110,7 +119,7 @@ def _find_kind(
     numbers, notation = as_numbers(series), PLAIN
     given = conventions.decimal is not None or conventions.thousands is not None
     if numbers.null_count() or usual is not None or given:
-        notation = _notation(series, conventions, usual)
+        notation = _notation(name, series, conventions, usual)
         if not notation.plain:
             others = as_numbers(series, notation)
             if given or others.null_count() < numbers.null_count() or not others.null_count():
@@ -124,7 +133,7 @@ def _find_kind(
         return replace(found, words=words, note=note_on_words(name, series, words))
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
-        codes = _codes(series, values) if notation.plain else ""
+        codes = _codes(name, series, values) if notation.plain else ""
         if codes:
             return _of_texts(name, texts(series), codes)
         return _of_numbers(name, series, values, rows, notation)
@@ -139,11 +148,11 @@ def as_asked(
 ) -> Finding:
     """Return the finding for a requested kind; raise CellError for cells that are not of it."""
     if kind == "number":
-        notation = _notation(series, conventions, usual)
+        notation = _notation(name, series, conventions, usual)
         words = words_for_nothing(series, as_numbers(series, notation))
         read_numbers(without_words(series, words), notation)
-        note = note_on_words(name, series, words) if words else ""
-        return Finding(name, kind, "as asked", words=words, note=note, notation=notation)
+        said = [*([note_on_words(name, series, words)] if words else []), *notes_on_notation(name, series, notation)]
+        return Finding(name, kind, "as asked", words=words, note="; ".join(said), notation=notation)
     if kind == "boolean":
         read_booleans(series)
     elif kind == "date":
@@ -159,24 +168,27 @@ def as_asked(
         if not forms:
             row = int(texts(series).is_not_null().arg_max() or 0)
             raise CellError(row, f"holds {short(str(series[row]))}, which is not a date; write dates as 2024-01-31")
-        read_dates(series, forms[0])
-        return Finding(name, kind, f"as asked, {forms[0]}", forms[0])
+        form, note = with_century(name, texts(series), forms[0])
+        read_dates(series, form)
+        return Finding(name, kind, f"as asked, {form}", form, note=note)
     return Finding(name, kind, "as asked")
 
 
-def _notation(series: pl.Series, conventions: Conventions, usual: str | None) -> Notation:
+def _notation(name: str, series: pl.Series, conventions: Conventions, usual: str | None) -> Notation:
     """Return the notation of the numbers in a column of texts; the plain one if they are none."""
     if series.dtype != load_polars().String:
         return PLAIN
     cells = texts(series).drop_nulls().unique(maintain_order=True).head(_CHECKED).to_list()
-    return guess_notation(cells, conventions.decimal, conventions.thousands, usual) or PLAIN
+    return guess_notation(cells, conventions.decimal, conventions.thousands, usual, name) or PLAIN
 
 
-def _codes(series: pl.Series, values: Floats) -> str:
+def _codes(name: str, series: pl.Series, values: Floats) -> str:
     """Describe codes that only resemble numbers and would lose leading zeros or last digits; "" if there are none."""
     present = values[~np.isnan(values)]
-    if not len(present) or not (present == np.floor(present)).all():
+    if not len(present):
         return ""
+    if not (present == np.floor(present)).all():
+        return "numbers of versions" if series.dtype == load_polars().String and are_versions(name, series) else ""
     long = bool(np.abs(present).max() >= EXACT)
     if series.dtype.is_integer():
         return "long codes" if long else ""
@@ -188,10 +200,33 @@ def _codes(series: pl.Series, values: Floats) -> str:
     return "long codes" if long and written.str.contains(r"^[+-]?\d+$").all() else ""
 
 
+def are_versions(name: str, series: pl.Series) -> bool:
+    """Whether texts such as 3.9 and 3.10 number versions, in which 3.10 is after 3.9.
+
+    >>> import polars as pl
+    >>> [are_versions("a", pl.Series(cells)) for cells in (["3.8", "3.9", "3.10"], ["3.8", "3.10", "3.05"])]
+    [True, False]
+    """
+    found = [_VERSION.fullmatch(cell) for cell in texts(series).drop_nulls().unique().head(_CHECKED).to_list()]
+    parts = [(match[1], match[2]) for match in found if match is not None]
+    if len(parts) < len(found):
+        return False
+    if _VERSION_NAME.search(name):
+        return True
+    ends = {end for _, end in parts}
+    tens = {int(end) for end in ends if len(end) == 2 and end[0] != "0"}
+    single = any(len(end) == 1 for end in ends)
+    return (
+        single
+        and any(each % 10 == 0 for each in tens)
+        and all(len(end) == 1 or (len(end) == 2 and 10 <= int(end) <= 9 + len(ends)) for end in ends)
+    )
+
+
 def _of_numbers(
     name: str, series: pl.Series, values: Floats, rows: NDArray[np.int64] | None, notation: Notation
 ) -> Finding:
-    sentinels = sentinels_in(values)
+    sentinels = sentinels_in(values, name)
     if sentinels:
         kept = np.where(np.isin(values, sentinels), np.nan, values)
         found = _of_numbers(name, series, kept, rows, notation)
@@ -318,23 +353,23 @@ def _of_texts(name: str, written: pl.Series, codes: str = "") -> Finding:
 def _dates_in_texts(name: str, written: pl.Series, different: pl.Series, gaps: str) -> Finding | None:
     forms = guess_formats(different.head(_CHECKED).to_list())
     for form in forms:
-        seconds = read_dates_or_none(different, form)
-        if seconds is not None:
-            return _of_dates(name, seconds, form, gaps, _ambiguity(form, forms))
+        if read_dates_or_none(different, form) is not None:
+            limited, said = with_century(name, different, form)
+            found = _of_dates(name, read_dates(different, limited), limited, gaps, _ambiguity(form, forms))
+            return replace(found, note=said)
     if forms and len(different) > FEW:
-        seconds, wrong = find_dates(written, forms[0])
+        form, said = with_century(name, different, forms[0])
+        seconds, wrong = find_dates(written, form)
         count = int(wrong.sum())
         if count > max(1, int(_MOST_UNREADABLE * len(written))):
-            read_dates(written, forms[0])  # raises CellError with the place
-        found = _of_dates(
-            name, seconds[seconds != MISSING], forms[0], _gaps(int((seconds == MISSING).sum()), len(written))
-        )
+            read_dates(written, form)  # raises CellError with the place
+        found = _of_dates(name, seconds[seconds != MISSING], form, _gaps(int((seconds == MISSING).sum()), len(written)))
         shown = short(written[int(wrong.argmax())])
         note = (
-            f"{shown} in {count:,} of {len(written):,} cells of {name!r}, no date as the others are ({forms[0]}), "
+            f"{shown} in {count:,} of {len(written):,} cells of {name!r}, no date as the others are ({form}), "
             "is taken for no value"
         )
-        return replace(found, note=note)
+        return replace(found, note="; ".join(filter(None, (note, said))))
     return None
 
 

@@ -1,4 +1,4 @@
-"""The notation of the numbers in a column: marks for decimals and thousands, and a unit, inferred from its cells."""
+"""The notation of the numbers in a column: marks for decimals and thousands, and units, inferred from its cells."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from chainrule.schema import OMITTED, one_of
+from chainrule.schema import FILLED, OMITTED, POSITIVE, different, one_of
 from chainrule.tables.dependency import load_polars
+from chainrule.tables.units import MAGNITUDES, are_magnitudes, folded, is_footnote, relative_sizes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +22,7 @@ REWRITES = (
     ("[\u00a0\u2007\u2009\u202f]", " "),
     ("[\u2212\u2013\ufe63\uff0d]", "-"),
     ("[\u2018\u2019\u00b4`]", "'"),
-    (r"^'(.*)$", "${1}"),
+    (r"^'(.*?)'?$", "${1}"),
     (r"^\(\s*([^()+-]*[0-9][^()]*)\)$", "-${1}"),
     (r"^([^+-]*[0-9][^-]*?)\s?-$", "-${1}"),
 )
@@ -31,6 +32,19 @@ Unicode, the apostrophe by which Excel marks text, and negative numbers of accou
 IN_PYTHON = tuple((pattern, replacement.replace("${1}", r"\1")) for pattern, replacement in REWRITES)
 """The same in the notation of Python."""
 
+BOUNDS = (
+    (
+        r"(?i)^(?:[<>\u2264\u2265]=?|under|below|over|above|less than|more than|up to|at least|at most|older than"
+        r"|younger than)\s*([0-9])",
+        "${1}",
+    ),
+    (r"(?i)([0-9])\s*(?:\+|(?:and|or) (?:over|above|older|more|under|below|less|younger|up))$", "${1}"),
+)
+"""The same of words that make a number a bound, as in `under 18` and `65+`."""
+
+BOUNDS_IN_PYTHON = tuple((pattern, replacement.replace("${1}", r"\1")) for pattern, replacement in BOUNDS)
+
+_BOUNDS = [(re.compile(pattern), replacement) for pattern, replacement in BOUNDS_IN_PYTHON]
 _REWRITES = [(re.compile(pattern), replacement) for pattern, replacement in IN_PYTHON]
 
 _CODES = "AED|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN|NOK|NZD|PLN|RMB|RUB|SEK|SGD|TRY|TWD|USD|ZAR"
@@ -42,13 +56,36 @@ _PARTS = re.compile(
 """Sign, currency, sign, digits with marks, and the unit behind them."""
 
 _FEWEST_ALIKE = 2
+_MANY = 20
+"""Numbers among which a bound is one of them; fewer may be the names of groups, as `3+` is after 0, 1 and 2."""
+
+_CLOCK = r"[+-]?\d+(?::[0-5]\d){1,2}(?:\.\d+)?"
+_CLOCK_PARTS = re.compile(r"[+-]?(\d+)(?::[0-5]\d){1,2}(?:\.\d+)?")
+_DURATION_NAME = re.compile(
+    r"durat|length|elapsed|runtime|(^|[^a-z])(lap|laps|pace|split|splits|run|running|took|taken|time_?taken|track"
+    r"|minutes|mins|talk|wait|waiting)([^a-z]|$)|时长|用时",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A further unit of a column, `size` times that of its notation: 0.001 for g beside kg."""
+
+    kind: ClassVar[str] = "unit"
+
+    text: Annotated[str, FILLED]
+    size: Annotated[float, POSITIVE]
 
 
 @dataclass(frozen=True)
 class Notation:
     """How the numbers of a column are written: in `1.234,5 kg` the decimal mark is a comma and the unit kg.
 
-    `unit` is text before or behind the number, which a cell may lack. A missing mark for thousands is "".
+    `unit` is text before or behind the number. A missing mark for thousands is "". `others` are further units, in which
+    some cells are written, and `bare` is the size of a number without a unit: 100 if 0.53 is 53 %. With `duration`
+    cells are written as 1:30 or 1:02:30, read as 90 and 3750, and with `bounds` texts such as `under 18` are the number
+    in them.
     """
 
     kind: ClassVar[str] = "notation"
@@ -56,6 +93,10 @@ class Notation:
     decimal: Annotated[str, one_of(*DECIMALS), OMITTED] = "."
     thousands: Annotated[str, one_of(*THOUSANDS), OMITTED] = ""
     unit: Annotated[str, OMITTED] = ""
+    others: Annotated[tuple[Unit, ...], different("units"), OMITTED] = ()
+    bare: Annotated[float, POSITIVE, OMITTED] = 1.0
+    duration: Annotated[bool, OMITTED] = False
+    bounds: Annotated[bool, OMITTED] = False
 
     @property
     def plain(self) -> bool:
@@ -65,6 +106,8 @@ class Notation:
     @property
     def pattern(self) -> str:
         """The regular expression of a number, without its unit."""
+        if self.duration:
+            return _CLOCK
         decimal, groups = re.escape(self.decimal), ""
         if self.thousands:
             mark = re.escape(self.thousands)
@@ -73,19 +116,31 @@ class Notation:
         return rf"[+-]?(?:(?:{groups}\d+)(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?"
 
     @property
-    def unit_pattern(self) -> str:
-        """The regular expression that divides a cell into two signs and a number, around the unit."""
-        unit = re.escape(self.unit)
-        return rf"^([+-]?)\s*(?:{unit})?\s*([+-]?)\s*(.*?)\s*(?:{unit})?$"
+    def units(self) -> tuple[tuple[str, float], ...]:
+        """For each unit a regular expression that divides a cell into signs and a number, and its size."""
+        found = [(self.unit, 1.0)] if self.unit else []
+        found += [(each.text, each.size) for each in self.others]
+        number = self.pattern.removeprefix("[+-]?")
+        return tuple(
+            (
+                rf"^([+-]?)\s*{re.escape(text)}\s*([+-]?)\s*({number})$|^([+-]?)\s*({number})\s*{re.escape(text)}$",
+                size,
+            )
+            for text, size in found
+        )
 
     def words(self) -> str:
         """Describe the notation for the reason of a finding, after a comma; "" if it is plain.
 
-        >>> Notation(",", ".", "kg").words()
-        ', decimal commas, points for thousands, in kg'
+        >>> Notation(",", ".", "kg").words(), Notation(unit="kg", others=(Unit("g", 0.001),)).words()
+        (', decimal commas, points for thousands, in kg', ', in kg')
         """
         said = ", decimal commas" if self.decimal == "," else ""
         said += f", {_MARKS[self.thousands]} for thousands" if self.thousands else ""
+        said += ", durations" if self.duration else ""
+        others = [each.text for each in self.others if not is_footnote(each.text)]
+        if others and not self.unit:
+            said += f", with {' or '.join(others)}"
         return said + (f", in {self.unit}" if self.unit else "")
 
 
@@ -100,18 +155,38 @@ def numbers_in(written: pl.Series, notation: Notation) -> pl.Series:
     >>> import polars as pl
     >>> numbers_in(pl.Series(["1.234,5 kg", "-0,5", "(2)", "1,2,3"]), Notation(",", ".", "kg")).to_list()
     [1234.5, -0.5, -2.0, None]
+    >>> numbers_in(pl.Series(["1:30", "1:02:30.5"]), Notation(duration=True)).to_list()
+    [90.0, 3750.5]
     """
+    pl = load_polars()
     cells = written.str.strip_chars()
-    for pattern, replacement in REWRITES:
+    for pattern, replacement in (*REWRITES, *(BOUNDS if notation.bounds else ())):
         cells = cells.str.replace_all(pattern, replacement)
-    if notation.unit:
-        cells = cells.str.replace(notation.unit_pattern, "${1}${2}${3}")
+    sizes = pl.repeat(notation.bare, len(cells), dtype=pl.Float64, eager=True)
+    for pattern, size in notation.units:
+        of_unit = cells.str.contains(pattern).fill_null(False)
+        cells = cells.str.replace(pattern, "${1}${2}${3}${4}${5}")
+        sizes = sizes.set(of_unit, size)
     cells = cells.set(~cells.str.contains(f"^(?:{notation.pattern})$").fill_null(False), None)
+    if notation.duration:
+        return _durations(cells)
     if notation.thousands:
         cells = cells.str.replace_all(notation.thousands, "", literal=True)
     if notation.decimal != ".":
         cells = cells.str.replace(notation.decimal, ".", literal=True)
-    return cells.cast(load_polars().Float64, strict=False)
+    numbers: pl.Series = cells.cast(pl.Float64, strict=False) * sizes
+    return numbers
+
+
+def _durations(cells: pl.Series) -> pl.Series:
+    """Return a·60 + b of texts a:b, and (a·60 + b)·60 + c of texts a:b:c."""
+    pl = load_polars()
+    parts = cells.str.replace(r"^[+-]", "").str.split(":")
+    value = parts.list.get(0).cast(pl.Float64)
+    for place in (1, 2):
+        part = parts.list.get(place, null_on_oob=True).cast(pl.Float64)
+        value = value.zip_with(part.is_null(), value * 60 + part)
+    return value.zip_with(~cells.str.starts_with("-").fill_null(False), -value)
 
 
 def parts_of(cell: str) -> tuple[str, str] | None:
@@ -128,23 +203,61 @@ def parts_of(cell: str) -> tuple[str, str] | None:
     return match[4].strip(), (match[2] or match[5] or "").strip()
 
 
+def unbound(cell: str) -> str:
+    """Return a cell without words that make its number a bound.
+
+    >>> unbound("under 18"), unbound("65+"), unbound("18-24")
+    ('18', '65', '18-24')
+    """
+    for pattern, replacement in _BOUNDS:
+        cell = pattern.sub(replacement, cell.strip())
+    return cell
+
+
+def are_durations(name: str, cells: Sequence[str]) -> bool:
+    """Whether texts such as 3:45 in the column `name` are durations, and no times of day.
+
+    Some have more than 23 in front, or the name says so, or none has 10 or more and none is written as 03:45.
+
+    >>> [are_durations("a", cells) for cells in (["3:45", "2:10"], ["03:45", "12:10"], ["83:20", "1:07"])]
+    [True, False, True]
+    """
+    found = [match for cell in cells if (match := _CLOCK_PARTS.fullmatch(cell.strip()))]
+    if len(found) < max(_FEWEST_ALIKE, 0.9 * len(cells)):
+        return False
+    first = [match[1] for match in found]
+    unpadded = all(not (len(digits) > 1 and digits[0] == "0") and int(digits) < 10 for digits in first)
+    return unpadded or max(map(int, first)) > 23 or _DURATION_NAME.search(name) is not None
+
+
 def guess_notation(
-    cells: Iterable[str], decimal: str | None = None, thousands: str | None = None, usual: str | None = None
+    cells: Iterable[str],
+    decimal: str | None = None,
+    thousands: str | None = None,
+    usual: str | None = None,
+    name: str = "",
 ) -> Notation | None:
-    """Infer the notation of numbers from all distinct texts of a column; None if fewer than two are numbers.
+    """Infer the notation of numbers from all distinct texts of the column `name`; None if fewer than two are numbers.
 
     `decimal` and `thousands` are marks that are given; `usual` is the decimal mark of other columns, which decides
     about numbers such as 1,234 and 1.234 alone.
 
-    >>> guess_notation(["1,5", "2,25"]), guess_notation(["1,234", "12,600.00"]).thousands
-    (Notation(decimal=',', thousands='', unit=''), ',')
+    >>> guess_notation(["1,5", "2,25"]).decimal, guess_notation(["1,234", "12,600.00"]).thousands
+    (',', ',')
     """
-    found = [parts for cell in cells if (parts := parts_of(cell)) is not None]
+    texts = list(cells)
+    if are_durations(name, texts):
+        return Notation(duration=True)
+    found = [parts for cell in texts if (parts := parts_of(cell)) is not None]
+    bounded = []
+    if len(found) >= _MANY:
+        others = [unbound(cell) for cell in texts if parts_of(cell) is None]
+        bounded = [parts for cell in others if (parts := parts_of(cell)) is not None]
     if len(found) < _FEWEST_ALIKE and decimal is None and thousands is None:
         return None
-    units = Counter(unit for _, unit in found if unit)
-    unit = units.most_common(1)[0][0] if units and 2 * units.total() >= len(found) else ""
-    bodies = [body for body, own in found if own in ("", unit)]
+    unit, others_of, bare = _units(found)
+    known = {"", unit, *(each.text for each in others_of)}
+    bodies = [body for body, own in (*found, *bounded) if own in known]
     tried = [
         Notation(point, mark)
         for point in (DECIMALS if decimal is None else (decimal,))
@@ -154,7 +267,44 @@ def guess_notation(
     if not tried or not bodies:
         return None
     best = max(tried, key=lambda each: _score(each, bodies, usual))
-    return Notation(best.decimal, best.thousands, unit)
+    return Notation(best.decimal, best.thousands, unit, others_of, bare, bounds=bool(bounded))
+
+
+def _units(found: Sequence[tuple[str, str]]) -> tuple[str, tuple[Unit, ...], float]:
+    """Return the unit of most numbers, the further ones, and the size of a number without a unit."""
+    counts = Counter(unit for _, unit in found if unit)
+    marks = [unit for unit in counts if is_footnote(unit)]
+    footnotes = tuple(Unit(mark, 1.0) for mark in sorted(marks))
+    for mark in marks:
+        del counts[mark]
+    if not counts:
+        return "", footnotes, 1.0
+    main = min(counts, key=lambda unit: (-counts[unit], unit))
+    bare = [body for body, unit in found if not unit or unit in marks]
+    sizes = relative_sizes(counts, main)
+    if (bare or len(counts) > 1) and are_magnitudes(counts):
+        return "", (*footnotes, *(Unit(unit, MAGNITUDES[folded(unit)]) for unit in sorted(counts))), 1.0
+    if main == "%" and len(counts) == 1 and _are_shares(bare, [body for body, unit in found if unit == "%"]):
+        return "%", footnotes, 100.0
+    if 2 * counts.total() < len(found):
+        return "", footnotes, 1.0
+    others = {unit: size for unit, size in (sizes or {}).items() if unit != main}
+    return main, (*footnotes, *(Unit(unit, others[unit]) for unit in sorted(others))), 1.0
+
+
+def _are_shares(bare: Sequence[str], percents: Sequence[str]) -> bool:
+    """Whether numbers without % are shares of 1: none is above 1, at least two are between, and one of % is above."""
+    shares, hundredths = (
+        [abs(float(body.replace(",", "."))) for body in bodies if _SHARE.fullmatch(body)] for bodies in (bare, percents)
+    )
+    return (
+        len(shares) == len(bare)
+        and sum(0 < share < 1 for share in shares) >= _FEWEST_ALIKE
+        and max(shares) <= 1 < max(hundredths, default=0)
+    )
+
+
+_SHARE = re.compile(r"\d+(?:[.,]\d+)?|[.,]\d+")
 
 
 def _score(notation: Notation, bodies: Sequence[str], usual: str | None) -> tuple[Any, ...]:

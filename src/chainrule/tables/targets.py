@@ -40,6 +40,9 @@ Task: TypeAlias = Literal["classification", "regression"]
 FEW = 20
 """A target with at most this many distinct whole numbers has classes."""
 
+LOWEST_CLASS = -9
+"""Numbers below, such as losses of -999, are quantities and no names of classes."""
+
 MOST_CLASSES = 10_000
 
 FEWEST_OF_A_WORD = 0.01
@@ -235,7 +238,7 @@ class TargetCount:
         if not numbers.null_count() and usual is None and (wanted.decimal, wanted.thousands) == (None, None):
             return PLAIN
         cells = written.unique(maintain_order=True).head(_LOOKED_AT).to_list()
-        found = guess_notation(cells, wanted.decimal, wanted.thousands, usual) or PLAIN
+        found = guess_notation(cells, wanted.decimal, wanted.thousands, usual, self.name) or PLAIN
         wrong = as_numbers(written, found).null_count()
         return found if 2 * wrong < len(written) and wrong <= numbers.null_count() else PLAIN
 
@@ -276,6 +279,8 @@ class TargetCount:
                 bool(self.notation.unit) and self.whole and not self.many and 1 < different <= min(FEW, self.rows // 5)
             )
         different = len({number_in(text) for text in self.counts if text not in self.words})
+        if self.low < LOWEST_CLASS:
+            return False
         return self.whole and not self.many and 0 < different <= max(2, min(FEW, self.rows // 5))
 
     def _are_classes(self, task: Task | None) -> bool:

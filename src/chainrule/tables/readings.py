@@ -1,0 +1,67 @@
+"""What is said of numbers that are read otherwise than they stand: shares, bounds, durations, further units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from chainrule.tables.cells import texts
+from chainrule.tables.dependency import load_polars
+from chainrule.tables.errors import listed, short
+from chainrule.tables.notation import Notation, numbers_in, parts_of, unbound
+from chainrule.tables.units import is_footnote
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def notes_on_notation(name: str, series: pl.Series, notation: Notation) -> list[str]:
+    """Return a sentence for each way in which numbers of the column `name` are read otherwise than they stand.
+
+    >>> import polars as pl
+    >>> notes_on_notation("share", pl.Series(["53%", "0.25"]), Notation(unit="%", bare=100.0))
+    ["'0.25' is taken for 25 %: 1 of 2 cells of 'share' have no percent sign, and none of them is above 1"]
+    """
+    if notation.plain or series.dtype != load_polars().String:
+        return []
+    return list(_notes(name, texts(series).drop_nulls(), notation))
+
+
+def _notes(name: str, cells: pl.Series, notation: Notation) -> Iterator[str]:
+    def first(wanted: pl.Series) -> tuple[str, float]:
+        cell = cells.filter(wanted)[:1]
+        return short(cell[0]), float(numbers_in(cell, notation)[0] or 0)
+
+    rows = len(cells)
+    if notation.bare != 1:
+        bare = ~cells.str.contains(notation.unit, literal=True)
+        shown, value = first(bare)
+        yield (
+            f"{shown} is taken for {value:g} %: {int(bare.sum()):,} of {rows:,} cells of {name!r} have no percent "
+            "sign, and none of them is above 1"
+        )
+    if notation.duration:
+        clock = cells.str.contains(":", literal=True)
+        shown, value = first(clock)
+        yield (
+            f"{shown} in {name!r} is taken for a duration, the number {value:g}; --kind {quote(f'{name}=date')} takes "
+            "the column for times of day"
+        )
+    if notation.bounds:
+        different = cells.unique(maintain_order=True).to_list()
+        bounded = [cell for cell in different if parts_of(cell) is None and parts_of(unbound(cell)) is not None]
+        among = cells.is_in(bounded)
+        if bounded:
+            shown = " and ".join(map(short, bounded[:2]))
+            yield (
+                f"{shown} in {int(among.sum()):,} of {rows:,} cells of {name!r}, which holds numbers, is taken for the "
+                f"number in it; --kind {quote(f'{name}=category')} makes levels of all of them"
+            )
+    marks = [each.text for each in notation.others if is_footnote(each.text)]
+    for mark in marks:
+        count = int(cells.str.contains(mark, literal=True).sum())
+        yield f"{short(mark)} beside {count:,} of {rows:,} numbers of {name!r} is left out"
+    units = [each.text for each in notation.others if not is_footnote(each.text)]
+    if units and notation.unit:
+        yield f"numbers of {name!r} in {listed(units, 8)} are converted to {notation.unit}"
