@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from support.subprocesses import HANG
 
+from chainrule.caches import DiskCache
 from chainrule.engines import EngineError
 from chainrule.engines.native import machine
-from chainrule.engines.native.cache import ObjectCache
 from chainrule.engines.native.machine import MachineCode, assemble, build, object_code
 from chainrule.engines.native.target import Target, parse_target
 
@@ -105,7 +105,7 @@ def test_an_entry_that_cannot_be_linked_is_compiled_anew(folder: Path, capfd: py
     key = entries(folder)[0].name.split(".")[0]
     empty = object_code("define void @other() {\n  ret void\n}\n", build(polynomial()).target)
     for payload in (b"", b"not an object", empty):
-        ObjectCache(str(folder)).put(key, payload)
+        DiskCache(str(folder)).put(key, payload)
         code = build(polynomial())
         assert not code.cached
         assert values(code) == expected
