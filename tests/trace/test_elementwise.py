@@ -72,6 +72,7 @@ def test_sinc_and_its_derivatives_are_smooth_at_zero() -> None:
     np.testing.assert_allclose(second[3:], exact, rtol=1e-11)
     derivation = cr.derive(lambda x: np.sum(np.sinc(x)), x="n")
     assert derivation.verify().ok
+    assert "∂L/∂x = sinc′(x)" in str(derivation)
 
 
 @pytest.mark.parametrize("name", ["fmod", "remainder", "floor_divide"])

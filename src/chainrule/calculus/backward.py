@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from chainrule.calculus.choices import WITHIN_CHOICE, WITHIN_CHOICES
 from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.facts import Facts, facts_of
 from chainrule.calculus.labels import BESIDE_LABELS, MULTIPLIED_OUT
@@ -384,7 +385,8 @@ def _merged(chain: Node, values: Mapping[Node, Node], facts: Facts) -> tuple[Nod
         # What labels pick cancels with the cotangent that is substituted, which is not computed then.
         picked = any(rewrite.rule in (BESIDE_LABELS, MULTIPLIED_OUT) for rewrite in simplifier.rewrites)
         cancels = picked and length[0] < operation_count(written_out)
-        if length < least or (merged is None and (length == least or cancels)):
+        chosen = any(rewrite.rule == WITHIN_CHOICE for rewrite in simplifier.rewrites)
+        if length < least or (merged is None and (length == least or cancels or chosen)):
             merged, rewrites, least = shorter, tuple(simplifier.rewrites), length
     return merged, rewrites
 
@@ -395,8 +397,9 @@ def _compose(
     bars: Mapping[Input, Input],
     wrt: Sequence[Input],
 ) -> tuple[Node, ...]:
-    """Return the gradients over the inputs of the program."""
+    """Return the gradients over the inputs of the program, with factors of what is not chosen within the choice."""
     known: dict[Node, Node] = {stage.symbol: stage.node for stage in stages}
     for accumulation in accumulations:
         (known[accumulation.cotangent],) = substitute([accumulation.result], known)
-    return tuple(known[bars[symbol]] for symbol in wrt)
+    gradients = tuple(known[bars[symbol]] for symbol in wrt)
+    return tuple(map(Simplifier(WITHIN_CHOICES), gradients))

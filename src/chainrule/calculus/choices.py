@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from chainrule.calculus.examples import filled, some_x, some_y
-from chainrule.calculus.rules import both_orders, is_filled, is_scale, rule, scalar_of
+from chainrule.calculus.rules import Rule, both_orders, is_filled, is_scale, rule, scalar_of
 from chainrule.calculus.terms import Term, factors, product_of
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, parse_shape
-from chainrule.primitives import Add, Broadcast, Mean, Multiply, Subtract, Sum, Where
+from chainrule.primitives import Add, Broadcast, Divide, Mean, Multiply, Negate, Subtract, Sum, Where
 
 
 def _condition() -> Node:
@@ -18,6 +20,8 @@ def _scalar() -> Node:
 
 
 @rule("join the branches of a choice", Add, examples=lambda: [
+    Where()(_condition(), some_x(), some_y()) + Where()(_condition(), some_y() * some_y(), filled(0)),
+    Where()(_condition(), filled(0), some_x()) + Where()(_condition(), some_x(), some_y()),
     Where()(_condition(), some_x(), filled(0)) + Where()(_condition(), filled(0), some_y()),
     Where()(_condition(), filled(0), some_x()) + Where()(_condition(), some_y(), filled(0)),
 ])  # fmt: skip
@@ -26,7 +30,15 @@ def _join_branches(node: Apply) -> Node | None:
         match first, second:
             case Apply(Where(), (p, x, Const(0))), Apply(Where(), (q, Const(0), y)) if p is q:
                 return Where()(p, x, y)
+            case Apply(Where(), (p, x, y)), Apply(Where(), (q, z, Const(0))) if p is q:
+                return Where()(p, x + z, y)
+            case Apply(Where(), (p, x, y)), Apply(Where(), (q, Const(0), z)) if p is q:
+                return Where()(p, x, y + z)
     return None
+
+
+WITHIN_CHOICE = "divide within a choice"
+"""The rule by which what is not chosen contributes 0, though its derivative is not finite: (g if x > 0, else 0)/x."""
 
 
 @rule("factor into a choice", Multiply, examples=lambda: [
@@ -40,6 +52,19 @@ def _factor_into_choice(node: Apply) -> Node | None:
                 return Where()(condition, zero, x * factor)
             case Apply(Where(), (condition, x, Const(0) as zero)):
                 return Where()(condition, x * factor, zero)
+    return None
+
+
+@rule(WITHIN_CHOICE, Divide, examples=lambda: [
+    Where()(_condition(), some_x(), filled(0)) / some_y(),
+    Where()(_condition(), filled(0), some_x()) / some_y(),
+])  # fmt: skip
+def _divide_within_choice(node: Apply) -> Node | None:
+    match node.operands:
+        case (Apply(Where(), (condition, Const(0) as zero, x)), divisor):
+            return Where()(condition, zero, x / divisor)
+        case (Apply(Where(), (condition, x, Const(0) as zero)), divisor):
+            return Where()(condition, x / divisor, zero)
     return None
 
 
@@ -84,3 +109,18 @@ def _is_mean_of(x: Node, centre: Node, axes: tuple[int, ...]) -> bool:
         case Apply(Broadcast(axes=kept), (Apply(Mean(along), (y,)),)) if y is x and along == axes:
             return tuple(axis for axis in range(x.type.ndim) if axis not in kept) == axes
     return False
+
+
+def _negative_within_choice(node: Apply) -> Node | None:
+    match node.operands:
+        case (Apply(Where(), (condition, x, y)),) if is_filled(x, 0) or is_filled(y, 0):
+            return Where()(condition, *(branch if is_filled(branch, 0) else -branch for branch in (x, y)))
+    return None
+
+
+WITHIN_CHOICES: Final = (
+    Rule("negative within a choice", (Negate,), _negative_within_choice, list),
+    Rule("factor into a choice", (Multiply,), _factor_into_choice, list),
+    Rule(WITHIN_CHOICE, (Divide,), _divide_within_choice, list),
+)
+"""The rules by which factors of what is not chosen are not multiplied with its 0, which would give NaN."""

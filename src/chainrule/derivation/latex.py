@@ -46,6 +46,7 @@ _OPERATORS = {
     "²": "^{2}",
     "⁻¹": "^{-1}",
     "∞": r"\infty",
+    "NaN": r"\mathrm{NaN}",
     "√": r"\surd",
     "∗": r"\ast",
 }

@@ -82,6 +82,11 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
         found.append(say(language, "inner product", Pairing(a, b), product))
     if any(isinstance(part, Call) and part.function == "σ" for part in parts):
         found.append(say(language, "logistic", Call("σ", (x,))))
+    if any(isinstance(part, Call) and part.function == "sinc" for part in parts):
+        angle = Infix("", (Symbol("π"), x))
+        found.append(
+            say(language, "sinc", Infix("=", (Call("sinc", (x,)), Infix("/", (Call("sin", (angle,)), angle)))))
+        )
     found += abstract_legend(parts, language)
     if any(isinstance(part, Indexed) and part.base == Number(1) for part in parts):
         found.append(say(language, "indicator", Indexed(Number(1), (Infix(">", (x, Number(0))),))))
@@ -96,7 +101,7 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
         found.append(say(language, "correlation", element, BigOperator("Σ", (k,), terms)))
     if any(part == NEW_AXIS for part in parts):
         found.append(say(language, "new axis"))
-    for function in _WINDOWS:
+    for function in _EXPLAINED:
         if any(isinstance(part, Call) and part.function == function for part in parts):
             found.append(say(language, f"mark {function}"))
     return found
@@ -133,7 +138,7 @@ def _partial(function: Symbol) -> Notation:
     return Partial(Indexed(function, (Symbol("i"),)), Indexed(Symbol("x"), (Symbol("j"),)))
 
 
-_WINDOWS = ("windows", "overlap_add", "flip", "pad", "repeat", "reshape")
+_EXPLAINED = ("windows", "overlap_add", "flip", "pad", "repeat", "reshape", "gammainc_a")
 _REDUCTIONS = frozenset({"mean", "max", "min", "Σ", "logsumexp", "cumsum", "reverse_cumsum"})
 
 

@@ -18,8 +18,8 @@ def decimal(value: float) -> tuple[str, int | None]:
     """Return the digits of a nonnegative number, and the power of ten that multiplies it, or None."""
     if value in VULGAR_FRACTIONS:
         return VULGAR_FRACTIONS[value], None
-    if value == float("inf"):
-        return "∞", None
+    if not math.isfinite(value):
+        return ("NaN" if math.isnan(value) else "∞"), None
     if isinstance(value, float) and value.is_integer() and value < 1e15:
         digits = str(int(value))
         first, others = digits[0], digits[1:].rstrip("0")
@@ -36,7 +36,7 @@ def digits_of(number: Number) -> tuple[str, int | None]:
     if not isinstance(number, Decimal):
         return decimal(value)
     if not math.isfinite(value):
-        return ("NaN" if math.isnan(value) else "∞"), None
+        return decimal(value)
     if value == 0 or 1e-4 <= value < 1e6:
         places = max(number.digits - 1 - math.floor(math.log10(value)), 0) if number.digits else None
         return (np.format_float_positional(value, trim="-") if places is None else f"{value:.{places}f}"), None

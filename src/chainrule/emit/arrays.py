@@ -415,7 +415,7 @@ def _begins_with_condition(x: Expr) -> bool:
 
 _MATH = {
     **{f"arc{name}": f"a{name}" for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
-    **{"remainder": "", "floor_divide": "", "rint": ""},
+    **{"remainder": "", "floor_divide": "", "rint": "", "sinc": ""},
 }
 """Names in the module math, where they differ from NumPy's; it has no name for the empty ones."""
 

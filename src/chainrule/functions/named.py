@@ -135,6 +135,19 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     return call(primitives.gelu, x, approximate=approximate)
 
 
+def polygamma(n: int, x: Any) -> Any:
+    """The n-th derivative of the digamma function at each element, as `scipy.special.polygamma` of a number n ≥ 0.
+
+    SciPy computes it. Raises ShapeError for a negative n.
+
+    >>> polygamma(1, np.array([1.0, 2.0])).round(4)
+    array([1.6449, 0.6449])
+    """
+    if n < 0:
+        raise ShapeError(f"the order of a polygamma function is at least 0, not {n}")
+    return call(primitives.special_function(*(("polygamma", n) if n else ("digamma", 0))), x)
+
+
 @same_shape
 def erf(x: Any) -> Any:
     """The error function 2/√π · ∫₀ˣ exp(−t²) dt, elementwise.

@@ -25,6 +25,7 @@ from chainrule.primitives.along import (
     ArgMax,
     ArgMin,
     ArgSort,
+    NanQuantile,
     Quantile,
     Ranks,
     TakeAlong,
@@ -62,6 +63,7 @@ from chainrule.primitives.base import (
     Several,
     zeros,
 )
+from chainrule.primitives.cardinal_sine import Sinc, SincDerivative
 from chainrule.primitives.comparison import (
     Compare,
     LogicalAnd,
@@ -320,7 +322,7 @@ from chainrule.primitives.special import (
     erf,
     erfc,
 )
-from chainrule.primitives.special_functions import SpecialFunction, betaln, special_function
+from chainrule.primitives.special_functions import SpecialFunction, betaln, special_function, special_function_of
 from chainrule.primitives.spectral import (
     Eigenvalues,
     Eigenvectors,
@@ -464,6 +466,7 @@ __all__ = [
     "Minimum",
     "Multilinear",
     "Multiply",
+    "NanQuantile",
     "Negate",
     "NeverExpandableError",
     "Nonlinear",
@@ -509,6 +512,8 @@ __all__ = [
     "SignDeterminant",
     "Silu",
     "Sin",
+    "Sinc",
+    "SincDerivative",
     "SingularValues",
     "Sinh",
     "Slice",
@@ -654,6 +659,7 @@ __all__ = [
     "solve_triangular",
     "sort",
     "special_function",
+    "special_function_of",
     "sqrt",
     "square",
     "squeeze",

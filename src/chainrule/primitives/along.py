@@ -8,20 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar, Literal, TypeVar, final
 
 import numpy as np
 
-from chainrule.ir import ArrayType, Dim, DType, DTypeError, Node, Shape, ShapeError, concrete, named_dim, shape_text
+from chainrule.ir import (
+    ArrayType,
+    Dim,
+    DType,
+    DTypeError,
+    Node,
+    Shape,
+    ShapeError,
+    concrete,
+    named_dim,
+    shape_text,
+)
 from chainrule.primitives.base import Array, Composite, Example, Linear
 from chainrule.primitives.comparison import compare, equal, greater, logical_and, logical_or, not_equal, where
 from chainrule.primitives.cumulative import positions
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.indexing import Gather, OneHot, position
+from chainrule.primitives.integers import integers
 from chainrule.primitives.layout import permute, squeeze
 from chainrule.primitives.notation import Call, Indexed, Notation, Number
 from chainrule.primitives.reductions import max_, min_
-from chainrule.primitives.replication import Broadcast, broadcast_to, cast, expand_dims, sum_
+from chainrule.primitives.replication import Broadcast, as_node, broadcast_to, cast, expand_dims, sum_
 from chainrule.primitives.slicing import Slice
 
 S = TypeVar("S")
@@ -348,6 +361,89 @@ class Quantile(Composite):
         if x.type.ndim == 1:
             return Gather(0)(x, squeeze(picked, (0,)))
         return squeeze(TakeAlong(self.axis)(x, picked), (self.axis,))
+
+
+@final
+@dataclass(frozen=True)
+class NanQuantile(Composite):
+    """The value at the share `q` of the way in ascending order along `axis`, among those that are not NaN.
+
+    The axis is removed. The derivative passes to the elements on both sides in proportion, as that of a Quantile.
+    """
+
+    axis: int
+    q: float
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        n, m = named_dim("n"), named_dim("m")
+        cases = ((cls(0, 0.5), (5,)), (cls(0, 0.5), (4, m)), (cls(1, 0.3), (n, 4)), (cls(0, 0.123456789), (n,)))
+        return [Example(primitive, (ArrayType(shape),)) for primitive, shape in cases]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (x,) = operands
+        if not x.dtype.is_float:
+            raise DTypeError(f"a quantile takes floats, not {x.dtype.value}")
+        if not 0 <= self.axis < x.ndim:
+            raise ShapeError(f"axis {self.axis} does not exist in an array of shape {shape_text(x.shape)}")
+        return x.with_shape((*x.shape[: self.axis], *x.shape[self.axis + 1 :]))
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        ordered = np.sort(x, axis=self.axis)
+        count = np.sum(~np.isnan(x), axis=self.axis, keepdims=True)
+        part, whole = self._ratio
+        low = np.maximum(part * (count - 1) // whole if whole else (part * (count - 1)).astype(np.int64), 0)
+        above = part * (count - 1) - whole * low if whole else part * (count - 1) - low
+        share = (above / (whole or 1)).astype(x.dtype)
+        last = x.shape[self.axis] - 1
+        first, second = (np.take_along_axis(ordered, np.minimum(at, last), self.axis) for at in (low, low + 1))
+        with np.errstate(all="ignore"):
+            found = np.where(share == 0, first, (1 - share) * first + share * second)
+        return np.asarray(np.squeeze(found, self.axis))
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        axis = _axis_of(self.axis, types[0].ndim)
+        if self.q == 0.5:
+            return Call("nanmedian", tuple(operands), subscript=axis)
+        return Call("nanquantile", tuple(operands), subscript=(Number(self.q), *axis))
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        return None if tangent is None else self._between(x, tangent)
+
+    def expand(self, *operands: Node) -> Node:
+        return self._between(operands[0], operands[0])
+
+    @property
+    def _ratio(self) -> tuple[int, int] | tuple[float, int]:
+        """The share as a fraction, so that places between elements are found exactly; (q, 0) if it is none."""
+        near = Fraction(self.q).limit_denominator(1000)
+        return near.as_integer_ratio() if float(near) == self.q else (self.q, 0)
+
+    def _between(self, x: Node, source: Node) -> Node:
+        """The elements of `source` where those of x are on both sides of the quantile, by their shares."""
+        known = cast(equal(x, x), DType.FLOAT64)
+        gaps = integers("subtract", cast(sum_(known, self.axis, keepdims=True), DType.INT64), 1)
+        part, whole = self._ratio
+        if whole:
+            along = integers("multiply", int(part), gaps)
+            low, above = integers("floor_divide", along, whole), integers("remainder", along, whole)
+            share = cast(above, source.type.dtype) / whole
+        else:
+            place = part * cast(gaps, DType.FLOAT64)
+            low = cast(place, DType.INT64)
+            share = cast(place - cast(low, DType.FLOAT64), source.type.dtype)
+        low = integers("maximum", low, 0)
+        order = ArgSort(self.axis)(x)
+        last = cast(as_node(x.type.shape[self.axis] - 1, DType.FLOAT64), DType.INT64)
+        first, second = (
+            TakeAlong(self.axis)(source, TakeAlong(self.axis)(order, integers("minimum", at, last)))
+            for at in (low, integers("add", low, 1))
+        )
+        # An infinite element, or NaN behind the last one, has no weight.
+        between = where(equal(share, 0), first, (1 - share) * first + share * second)
+        return squeeze(between, (self.axis,))
 
 
 def sort(x: Node, axis: int) -> Node:

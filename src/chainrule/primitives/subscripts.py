@@ -85,6 +85,14 @@ def _new_axes(parts: Sequence[IndexPart], ndim: int, in_front: bool) -> list[int
     return added
 
 
+def _flat(index: Node, size: Dim) -> Node:
+    """Return an array of integers as a vector, numbers as numbers."""
+    if isinstance(index, Const):
+        value = index.value.ravel() if isinstance(index.value, np.ndarray) else index.value
+        return Const(value, ArrayType((size,), index.type.dtype))
+    return reshape(index, (size,))
+
+
 def _gathered(x: Node, axis: int, indices: Sequence[Node]) -> Node:
     """Index axes of `x`, from `axis` on, by arrays of any shapes: one axis after the other where this is the same."""
     ndim = max(index.type.ndim for index in indices)
@@ -100,7 +108,7 @@ def _gathered(x: Node, axis: int, indices: Sequence[Node]) -> Node:
     shapes = [(*(1,) * (ndim - index.type.ndim), *index.type.shape) for index in indices]
     if len(indices) == ndim > 1 and all(_varies_along(shape, k) for k, shape in enumerate(shapes)):  # as of np.ix_
         for k, index in enumerate(indices):
-            x = Gather(axis + k)(x, reshape(index, (shapes[k][k],)))
+            x = Gather(axis + k)(x, _flat(index, shapes[k][k]))
         return x
     shape = broadcast_shape(*(index.type.shape for index in indices))
     return Gather(axis)(x, *(broadcast_to(index, shape) for index in indices))

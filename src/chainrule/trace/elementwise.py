@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.ir import Const, DType, Node
 from chainrule.primitives import (
     Remainder,
+    Sinc,
     Trunc,
     abs_,
     as_floats,
@@ -25,9 +26,7 @@ from chainrule.primitives import (
     normalize_axes,
     not_equal,
     round_,
-    sin,
     special_function,
-    square,
     take_slices,
     where,
 )
@@ -83,18 +82,6 @@ def _isclose(a: object, b: object, rtol: object = 1e-05, atol: object = 1e-08, e
     return found
 
 
-def _sinc(x: object) -> Node:
-    """Sin(πx) / (πx); near 0 its Taylor polynomial, so that derivatives are right there."""
-    angle = math.pi * as_floats(as_node(x))
-    near = less(abs_(angle), 0.5)
-    s = square(where(near, angle, 0.0))
-    total = as_node((-1) ** 9 / math.factorial(19))
-    for k in range(8, -1, -1):
-        total = (-1) ** k / math.factorial(2 * k + 1) + s * total
-    away = where(near, 1.0, angle)
-    return where(near, total, sin(away) / away)
-
-
 def _unwrap(p: object, discont: object = None, axis: int = -1, *, period: float = 2 * math.pi) -> Node:
     """Whole periods are added, which are constant between jumps."""
     refuse_options("np.unwrap", discont=discont)
@@ -133,6 +120,6 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Any]] = {
     np.nan_to_num: _nan_to_num,
     np.real_if_close: lambda a, tol=100: as_node(a),
     np.round: _round,
-    np.sinc: _sinc,
+    np.sinc: lambda x: Sinc.of(as_node(x)),
     np.unwrap: _unwrap,
 }

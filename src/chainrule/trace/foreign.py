@@ -31,6 +31,7 @@ _EQUIVALENTS: Final[dict[str, str]] = {
         ("binary_cross_entropy_with_logits", "sigmoid_cross_entropy_with_logits", "sigmoid_binary_cross_entropy"),
         "cr.binary_cross_entropy",
     ),
+    "polygamma": "cr.polygamma",
     **{"expm": "cr.expm", "solve_triangular": "cr.solve_triangular"},
     **{"logdet": "cr.logdet", "slogdet": "np.linalg.slogdet", "inv": "np.linalg.inv", "solve": "np.linalg.solve"},
     **{

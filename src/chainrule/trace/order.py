@@ -14,10 +14,9 @@ from chainrule.primitives import (
     ArgMax,
     ArgMin,
     ArgSort,
-    Floor,
+    NanQuantile,
     Quantile,
     ScatterAdd,
-    TakeAlong,
     as_floats,
     cast,
     equal,
@@ -28,14 +27,11 @@ from chainrule.primitives import (
     less,
     less_equal,
     logical_or,
-    maximum,
-    minimum,
     normalize_axes,
     not_equal,
     permute,
     reshape,
     sort,
-    squeeze,
     stack,
     sum_,
     take,
@@ -179,22 +175,14 @@ def _quantiles(name: str, whole: float, at: Callable[..., Node] = _at) -> Callab
 
 
 def _at_without_nan(name: str, a: object, q: float, axis: Axis, keepdims: bool, method: str) -> Node:
-    """A quantile of the elements that are not NaN, which the order puts first."""
+    """A quantile of the elements that are not NaN."""
     if method != "linear":
         raise refusal(f"{name} is recorded with method='linear'; leave method= out")
+    if not 0 <= q <= 1:
+        raise ShapeError(f"{name} goes from the least element to the greatest, and {q} is beyond")
     flat, axes = _joined(as_floats(as_node(a)), axis)
     along = axes[0] if len(axes) == 1 else flat.type.ndim - 1
-    rows = permute(sort(flat, along), [*(k for k in range(flat.type.ndim) if k != along), along])
-    count = sum_(cast(equal(rows, rows), rows.type.dtype), -1, keepdims=True)
-    place = q * (count - 1)
-    lower = Floor.of(place)
-
-    def element(at: Node) -> Node:
-        return TakeAlong(rows.type.ndim - 1)(rows, cast(maximum(at, 0), DType.INT64))
-
-    first = element(lower)
-    found = first + (place - lower) * (element(minimum(lower + 1, count - 1)) - first)
-    return keep_axes(squeeze(found, (rows.type.ndim - 1,)), axes, keepdims)
+    return keep_axes(NanQuantile(along, q)(flat), axes, keepdims)
 
 
 def _nanmedian(

@@ -49,7 +49,8 @@ from chainrule.trace.refusals import (
     as_size,
 )
 from chainrule.trace.source import refusal, refused_by, relocated
-from chainrule.trace.ufuncs import CALLS, UFUNC_METHODS
+from chainrule.trace.special import CALLS
+from chainrule.trace.ufuncs import UFUNC_METHODS
 from chainrule.trace.views import Sharing, index_keeps_order, keeps_order, sharing_of
 from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsupported
 from chainrule.trace.writers import WRITERS, add_at, overwrite_all, replace_elements

@@ -16,7 +16,6 @@ from chainrule.primitives import (
     are_integers,
     as_condition,
     as_floats,
-    betaln,
     bitwise_and,
     bitwise_or,
     bitwise_xor,
@@ -26,7 +25,6 @@ from chainrule.primitives import (
     cumsum,
     divide,
     equal,
-    exp,
     expand_dims,
     greater,
     greater_equal,
@@ -52,7 +50,6 @@ from chainrule.primitives import (
     not_equal,
     power,
     sin,
-    special_function,
     square,
     subtract,
     sum_,
@@ -67,14 +64,18 @@ from chainrule.trace.running import product, running
 Handler: TypeAlias = Callable[..., Any]
 
 
-def _unary(builder: Callable[[Node], Node]) -> Handler:
+def unary(builder: Callable[[Node], Node]) -> Handler:
+    """Return the handler of a ufunc of one operand."""
+
     def handler(x: object) -> Node:
         return builder(as_node(x))
 
     return handler
 
 
-def _binary(builder: Callable[[Operand, Operand], Node]) -> Handler:
+def binary(builder: Callable[[Operand, Operand], Node]) -> Handler:
+    """Return the handler of a ufunc of two operands."""
+
     def handler(x1: object, x2: object) -> Node:
         return builder(as_operand(x1), as_operand(x2))
 
@@ -161,10 +162,6 @@ def _log10(x: Node) -> Node:
     return log(x) / math.log(10)
 
 
-def _log_sigmoid(x: Node) -> Node:
-    return negate(primitives.softplus(negate(as_floats(x))))
-
-
 def _logaddexp2(x: Operand, y: Operand) -> Node:
     return logaddexp(multiply(x, math.log(2)), multiply(y, math.log(2))) / math.log(2)
 
@@ -200,7 +197,8 @@ def _degrees(x: Node) -> Node:
     return multiply(as_floats(x), 180 / math.pi)
 
 
-def _isnan(x: Operand) -> Node:
+def isnan(x: Operand) -> Node:
+    """`np.isnan`."""
     number = as_floats(x)
     return not_equal(number, number)
 
@@ -231,7 +229,7 @@ def _ignoring_nan(builder: Callable[[Operand, Operand], Node]) -> Callable[[Oper
         if are_integers(x, y) or are_booleans(x, y):
             return builder(x, y)
         x, y = broadcast_together(x, y, floats=True)
-        return where(_isnan(x), y, where(_isnan(y), x, builder(x, y)))
+        return where(isnan(x), y, where(isnan(y), x, builder(x, y)))
 
     return build
 
@@ -245,128 +243,74 @@ def _ldexp(x: Operand, exponent: Operand) -> Node:
     return multiply(as_floats(x), power(2.0, as_floats(exponent)))
 
 
-def _logit(x: Node) -> Node:
-    number = as_floats(x)
-    return log(number) - primitives.log1p(negate(number))
-
-
-def _ndtr(x: Node) -> Node:
-    return multiply(0.5, primitives.erfc(multiply(as_floats(x), -math.sqrt(0.5))))
-
-
-def _xlogy(x: Operand, y: Operand) -> Node:
-    return _times_log(x, y, log)
-
-
-def _xlog1py(x: Operand, y: Operand) -> Node:
-    return _times_log(x, y, primitives.log1p)
-
-
-def _times_log(x: Operand, y: Operand, logarithm: Callable[[Node], Node]) -> Node:
-    """The product of x with a logarithm; 0 where x is 0, unless y is NaN."""
-    x, y = broadcast_together(x, y, floats=True)
-    nothing = logical_and(equal(x, 0.0), equal(y, y))
-    return where(nothing, 0.0, x * logarithm(where(nothing, 1.0, y)))
-
-
-def _entr(x: Node) -> Node:
-    """−x ln x: 0 at 0, and −∞ below."""
-    number = as_floats(x)
-    return where(less(number, 0.0), -math.inf, negate(_xlogy(number, where(less(number, 0.0), 1.0, number))))
-
-
 _EXTREMA: dict[str, Callable[[Operand, Operand], Node]] = {
     "maximum": _kept_pair(primitives.maximum, "maximum", logical_or),
     "minimum": _kept_pair(primitives.minimum, "minimum", logical_and),
 }
 
 UFUNC_CALLS: dict[str, Handler] = {
-    **{name: (_unary if kind.arity == 1 else _binary)(kind.of) for name, kind in primitives.UFUNCS.items()},
-    "negative": _unary(_of_signed(negate, "negative", ", or write -1.0 * k")),
-    "conjugate": _unary(_same),
-    "positive": _unary(_same),
-    "absolute": _unary(_kept(abs_, integer_absolute)),
-    "sign": _unary(_kept(primitives.sign, integer_sign)),
-    "floor": _unary(_kept(primitives.Floor.of, _same)),
-    "ceil": _unary(_kept(primitives.Ceil.of, _same)),
-    "trunc": _unary(_kept(primitives.Trunc.of, _same)),
-    "floor_divide": _binary(_kept_pair(primitives.FloorDivide.of, "floor_divide")),
-    "remainder": _binary(_kept_pair(primitives.Remainder.of, "remainder")),
-    "fmod": _binary(_fmod),
+    **{name: (unary if kind.arity == 1 else binary)(kind.of) for name, kind in primitives.UFUNCS.items()},
+    "negative": unary(_of_signed(negate, "negative", ", or write -1.0 * k")),
+    "conjugate": unary(_same),
+    "positive": unary(_same),
+    "absolute": unary(_kept(abs_, integer_absolute)),
+    "sign": unary(_kept(primitives.sign, integer_sign)),
+    "floor": unary(_kept(primitives.Floor.of, _same)),
+    "ceil": unary(_kept(primitives.Ceil.of, _same)),
+    "trunc": unary(_kept(primitives.Trunc.of, _same)),
+    "floor_divide": binary(_kept_pair(primitives.FloorDivide.of, "floor_divide")),
+    "remainder": binary(_kept_pair(primitives.Remainder.of, "remainder")),
+    "fmod": binary(_fmod),
     "divmod": _divmod,
     "modf": _modf,
-    "exp2": _unary(_exp2),
-    "deg2rad": _unary(_radians),
-    "radians": _unary(_radians),
-    "rad2deg": _unary(_degrees),
-    "degrees": _unary(_degrees),
-    "isnan": _unary(_isnan),
-    "isinf": _unary(_isinf),
-    "isfinite": _unary(_isfinite),
-    "signbit": _unary(_signbit),
-    "copysign": _binary(_copysign),
-    "fmax": _binary(_ignoring_nan(_EXTREMA["maximum"])),
-    "fmin": _binary(_ignoring_nan(_EXTREMA["minimum"])),
-    "heaviside": _binary(_heaviside),
-    "ldexp": _binary(_ldexp),
-    **{name: _binary(builder) for name, builder in _EXTREMA.items()},
-    "fabs": _unary(abs_),
-    "square": _unary(square),
-    "reciprocal": _unary(_reciprocal),
-    "log2": _unary(_log2),
-    "log10": _unary(_log10),
-    "tan": _unary(_tan),
-    "logical_not": _unary(logical_not),
-    "invert": _unary(_of_signed(invert, "inverse", ", or write k ^ 255 for the inverse of uint8")),
-    "add": _binary(_of_signed(add, "sum")),
-    "subtract": _binary(_of_signed(subtract, "difference")),
-    "multiply": _binary(_of_signed(multiply, "product")),
-    "divide": _binary(divide),
+    "exp2": unary(_exp2),
+    "deg2rad": unary(_radians),
+    "radians": unary(_radians),
+    "rad2deg": unary(_degrees),
+    "degrees": unary(_degrees),
+    "isnan": unary(isnan),
+    "isinf": unary(_isinf),
+    "isfinite": unary(_isfinite),
+    "signbit": unary(_signbit),
+    "copysign": binary(_copysign),
+    "fmax": binary(_ignoring_nan(_EXTREMA["maximum"])),
+    "fmin": binary(_ignoring_nan(_EXTREMA["minimum"])),
+    "heaviside": binary(_heaviside),
+    "ldexp": binary(_ldexp),
+    **{name: binary(builder) for name, builder in _EXTREMA.items()},
+    "fabs": unary(abs_),
+    "square": unary(square),
+    "reciprocal": unary(_reciprocal),
+    "log2": unary(_log2),
+    "log10": unary(_log10),
+    "tan": unary(_tan),
+    "logical_not": unary(logical_not),
+    "invert": unary(_of_signed(invert, "inverse", ", or write k ^ 255 for the inverse of uint8")),
+    "add": binary(_of_signed(add, "sum")),
+    "subtract": binary(_of_signed(subtract, "difference")),
+    "multiply": binary(_of_signed(multiply, "product")),
+    "divide": binary(divide),
     "power": _power,
-    "float_power": _binary(power),
-    "logaddexp2": _binary(_logaddexp2),
-    "less": _binary(less),
-    "less_equal": _binary(less_equal),
-    "greater": _binary(greater),
-    "greater_equal": _binary(greater_equal),
-    "equal": _binary(equal),
-    "not_equal": _binary(not_equal),
-    "logical_and": _binary(logical_and),
-    "logical_or": _binary(logical_or),
-    "logical_xor": _binary(logical_xor),
-    "bitwise_and": _binary(bitwise_and),
-    "bitwise_or": _binary(bitwise_or),
-    "bitwise_xor": _binary(bitwise_xor),
+    "float_power": binary(power),
+    "logaddexp2": binary(_logaddexp2),
+    "less": binary(less),
+    "less_equal": binary(less_equal),
+    "greater": binary(greater),
+    "greater_equal": binary(greater_equal),
+    "equal": binary(equal),
+    "not_equal": binary(not_equal),
+    "logical_and": binary(logical_and),
+    "logical_or": binary(logical_or),
+    "logical_xor": binary(logical_xor),
+    "bitwise_and": binary(bitwise_and),
+    "bitwise_or": binary(bitwise_or),
+    "bitwise_xor": binary(bitwise_xor),
     "matmul": _matmul,
     "matvec": matvec,
     "vecdot": vecdot,
     "vecmat": vecmat,
 }
 """Keyed by the ufunc's name."""
-
-_SPECIAL = {
-    **{name: (name, 0) for name in ("gamma", "gammaln", "digamma", "erfinv", "ndtri", "log_ndtr")},
-    **{name: (f"{name[0]}v{name[2:]}", int(name[1])) for name in ("i0", "i1", "i0e", "i1e", "j0", "j1", "y0", "y1")},
-    "psi": ("digamma", 0),
-}
-"""Functions that SciPy computes, with their orders."""
-
-CALLS: dict[str, Handler] = {
-    **UFUNC_CALLS,
-    "expit": _unary(primitives.sigmoid),
-    "log_expit": _unary(_log_sigmoid),
-    "erf": _unary(primitives.erf),
-    "erfc": _unary(primitives.erfc),
-    "logit": _unary(_logit),
-    "ndtr": _unary(_ndtr),
-    "xlogy": _binary(_xlogy),
-    "xlog1py": _binary(_xlog1py),
-    "entr": _unary(_entr),
-    **{name: _unary(special_function(*function)) for name, function in _SPECIAL.items()},
-    "betaln": _binary(betaln),
-    "beta": _binary(lambda a, b: exp(betaln(a, b))),
-}
-"""With those of `scipy.special`."""
 
 
 def _outer(name: str) -> Handler:

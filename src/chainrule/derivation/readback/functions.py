@@ -72,17 +72,21 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "arccosh": np.arccosh,
     "arctanh": np.arctanh,
     "cbrt": np.cbrt,
+    "sinc": np.sinc,
 }
 """Elementwise functions of one array; parameters are subscripts of the name."""
 
 SPECIAL = {
-    **{name: (name, 0) for name in ("gammaln", "digamma", "erfinv", "ndtri", "log_ndtr")},
+    **{name: (name, 0) for name in ("gammaln", "digamma", "erfinv", "erfcinv", "ndtri", "log_ndtr")},
+    **{name: (name, 0) for name in ("exp1", "expi", "spence", "dawsn", "erfcx")},
     "Gamma": ("gamma", 0),
     "polygamma": ("polygamma", 1),
     "besselJ": ("jv", 1),
     "besselY": ("yv", 1),
     "besselI": ("iv", 1),
     "besselIe": ("ive", 1),
+    "besselK": ("kv", 1),
+    "besselKe": ("kve", 1),
 }
 """Functions that SciPy computes, by their names in notation, and the number of their orders."""
 
@@ -95,6 +99,12 @@ def _special(name: str, count: int, x: Array, *orders: float) -> Array:
     return np.asarray(getattr(special, name)(*map(int, orders), x))
 
 
+def _of_two(name: str, x: Array, y: Array) -> Array:
+    from scipy import special
+
+    return np.asarray(getattr(special, name)(x, y))
+
+
 ELEMENTWISE |= {name: partial(_special, *function) for name, function in SPECIAL.items()}
 
 BINARY: dict[str, Callable[..., Any]] = {
@@ -104,6 +114,7 @@ BINARY: dict[str, Callable[..., Any]] = {
     "fmod": np.fmod,
     "logaddexp": np.logaddexp,
     "arctan2": np.arctan2,
+    **{name: partial(_of_two, name) for name in ("gammainc", "gammaincc")},
     "bitand": np.bitwise_and,
     "bitor": np.bitwise_or,
     "bitxor": np.bitwise_xor,
@@ -133,11 +144,20 @@ _PIECEWISE: dict[str, Callable[..., Any]] = {
 }
 
 
-def derivative(name: str, x: Array, parameters: Sequence[float]) -> Array:
-    """Return the derivative of a function of one number; for smooth ones by central differences of sixth order."""
+def derivative(name: str, x: Array, parameters: Sequence[float], order: int = 1) -> Array:
+    """Return a derivative of a function of one number; for smooth ones by central differences of sixth order."""
     if name in _PIECEWISE:
         return np.asarray(_PIECEWISE[name](x, *parameters))
+    if order > 1:
+        return central_difference(lambda at: derivative(name, at, parameters, order - 1), x)
     return central_difference(lambda at: ELEMENTWISE[name](at, *parameters), x)
+
+
+def gammainc_by_first(a: Array, x: Array, order: int) -> Array:
+    """Return a derivative of the incomplete gamma function by its first argument, by central differences."""
+    if order:
+        return central_difference(lambda at: gammainc_by_first(at, x, order - 1), a)
+    return _of_two("gammainc", a, x)
 
 
 def central_difference(function: Callable[[Array], Array], x: Array) -> Array:
@@ -240,12 +260,12 @@ def order(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
     return Value(np.asarray(ORDERS[name](value.data, (axes[0] if axes else 0) + value.letters)), value.letters)
 
 
-def quantile(x: Meaning, q: float, axes: Sequence[int]) -> Meaning:
+def quantile(x: Meaning, q: float, axes: Sequence[int], function: Callable[..., Any] = np.quantile) -> Meaning:
     """Return the value at a share `q` of the way in ascending order."""
     value = known(x)
     if value.free or (not axes and value.ndim != 1):
         raise ReadingError("a quantile of what is not a vector of known length")
-    return Value(np.asarray(np.quantile(value.data, q, axis=(axes[0] if axes else 0) + value.letters)), value.letters)
+    return Value(np.asarray(function(value.data, q, axis=(axes[0] if axes else 0) + value.letters)), value.letters)
 
 
 def taken_along(x: Meaning, places: Meaning, axis: int) -> Meaning:

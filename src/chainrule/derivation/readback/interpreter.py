@@ -412,7 +412,6 @@ class Interpreter:
             return functions.einsum(spec.text, self._arguments())
         if name == "pad":
             return self._padded(below)
-        start = self._place
         arguments = [self.expression()] if name in ("reshape", "repeat") else self._arguments()
         if name in ("reshape", "repeat") and len(arguments) == 1:
             sizes = self._sizes(below)
@@ -426,6 +425,8 @@ class Interpreter:
         if name == "clip" and len(arguments) == 3:
             lower = elementwise(np.maximum, arguments[0], arguments[1])
             return elementwise(np.minimum, lower, arguments[2])
+        if name == "gammainc_a" and len(arguments) == 2:
+            return elementwise(lambda a, x: functions.gammainc_by_first(a, x, axes[0]), *arguments)
         if name in functions.BINARY and len(arguments) == 2:
             return elementwise(functions.BINARY[name], *arguments)
         if name == "scatter_add" and len(arguments) > 1:
@@ -442,7 +443,7 @@ class Interpreter:
             raise ReadingError(f"{name} of {len(arguments)} arguments")
         (x,) = arguments
         if primes:
-            return self._derivative(name, x, parameters, self._words[start])
+            return self._derivative(name, primes, x, parameters)
         if name in functions.ELEMENTWISE:
             return elementwise(lambda data: functions.ELEMENTWISE[name](data, *parameters), x)
         if name in functions.REDUCTIONS:
@@ -457,6 +458,8 @@ class Interpreter:
             "median": lambda: functions.quantile(x, 0.5, axes),
             "quantile": lambda: functions.quantile(x, parameters[0], axes[1:]),
             **{each: partial(functions.order, each, x, axes) for each in functions.ORDERS},
+            "nanmedian": lambda: functions.quantile(x, 0.5, axes, np.nanquantile),
+            "nanquantile": lambda: functions.quantile(x, parameters[0], axes[1:], np.nanquantile),
             "flip": lambda: functions.flipped(x, axes),
             "permute": lambda: functions.permuted(x, axes),
             "diag": lambda: functions.diagonal(x),
@@ -476,10 +479,10 @@ class Interpreter:
             raise ReadingError(f"{name} is called")
         return shaped[name]()
 
-    def _derivative(self, name: str, x: Meaning, parameters: Sequence[float], word: Token) -> Meaning:
+    def _derivative(self, name: str, order: int, x: Meaning, parameters: Sequence[float]) -> Meaning:
         if name not in functions.ELEMENTWISE:
             raise UnknownNotationError(f"{name}′")
-        return elementwise(lambda data: functions.derivative(name, data, parameters), x)
+        return elementwise(lambda data: functions.derivative(name, data, parameters, order), x)
 
     def _sizes(self, below: Sequence[str]) -> list[int]:
         """Return the sizes of `n×(l-k+1)`."""

@@ -215,6 +215,8 @@ def _command(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token]
         return [Token("function", name)], end
     if command == "mathrm":
         inner, end = _group(text, end)
+        if inner == "NaN":
+            return [Token("number", inner, float("nan"))], end
         if inner in ("true", "false"):
             return [Token("number", inner, float(inner == "true"))], end
         return [Token("mark", inner.replace("\\to ", "→").replace("{:}", ":"))], end

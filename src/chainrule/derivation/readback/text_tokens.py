@@ -154,6 +154,8 @@ def _word(text: str, place: int, vocabulary: Vocabulary, tight: bool) -> tuple[T
         return Token("mark", _WORDS[word]), end
     if word in ("true", "false"):
         return Token("number", word, float(word == "true"), tight=tight), end
+    if word == "NaN":
+        return Token("number", word, float("nan"), tight=tight), end
     if word == "π":
         return Token("number", word, 3.141592653589793, tight=tight), end
     if word == "direct":

@@ -59,6 +59,7 @@ NOTATION: dict[str, tuple[str, str]] = {
     "inner product": ("{0} is the sum of all entries of {1}", "{0} 为 {1} 全部元素之和"),
     "indicator": ("{0} is 1 where the condition holds, else 0", "{0} 在条件成立处为 1，否则为 0"),
     "logistic": ("{0} is the logistic function", "{0} 为 sigmoid 函数"),
+    "sinc": ("{0}, and sinc(0) = 1", "{0}，且 sinc(0) = 1"),
     "uniform": (
         "{0} is draw number k of independent random numbers, uniform from 0 to 1",
         "{0} 为第 k 次抽取的独立随机数，在 0 到 1 之间均匀分布",
@@ -86,6 +87,10 @@ NOTATION: dict[str, tuple[str, str]] = {
         "overlap_add puts windows back to where they were taken and adds up where they overlap; one value for a window "
         "fills it",
         "overlap_add 把各窗口放回原处，重叠处相加；每个窗口只有一个值时填满整个窗口",
+    ),
+    "mark gammainc_a": (
+        "gammainc_a is the derivative of gammainc by its first argument, of the order below it",
+        "gammainc_a 为 gammainc 对第一个参数的导数，阶数为下标",
     ),
     "mark flip": ("flip reverses the axes below it", "flip 把元素沿下标所示的轴倒序排列"),
     "new axis": (
