@@ -12,8 +12,11 @@ import pytest
 from support.emitted import assert_close, case, run_c, run_numpy
 
 import chainrule as cr
+from chainrule.calculus import backward
 from chainrule.deriving import derive
 from chainrule.engines import get_engine
+from chainrule.ir import ArrayType, DType, Input, Program
+from chainrule.primitives import ArgSort, Ranks, sort
 from chainrule.trace import trace
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -195,3 +198,30 @@ def test_labels_beyond_minlength_are_refused() -> None:
     program = cr.grad(lambda w, k: np.sum(np.bincount(k, weights=w, minlength=3) ** 2))
     with pytest.raises(cr.ProgramError, match="from 0 to 2"):
         program(np.ones(2), np.array([0, 3]))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_orders_of_many_elements_are_numpys_in_machine_code(dtype: type[Any]) -> None:
+    """Ties, NaN, zeros of both signs and infinities: of enough elements that they are not compared in pairs."""
+    x = np.random.default_rng(2).integers(-9, 9, (3, 200)).astype(dtype)
+    x[0, :4] = [np.nan, -0.0, np.inf, -np.inf]
+    x[1, 7] = np.nan
+    operand = Input("x", ArrayType(x.shape, DType.of(x.dtype)))
+    kinds = [ArgSort(1), Ranks(1), ArgSort(0), Ranks(0)]
+    assert [kind.is_called(operand.type) for kind in kinds] == [True, True, False, False]
+    program = Program((operand,), (*(kind(operand) for kind in kinds), sort(operand, 1)))
+    found = get_engine("native").compile(program)({"x": x})
+    for kind, order in zip(kinds, found, strict=False):
+        np.testing.assert_array_equal(order, kind.value(x))
+    np.testing.assert_array_equal(found[-1], np.sort(x, axis=1))
+
+
+def test_the_gradient_of_a_sort_of_many_elements_is_that_at_their_ranks() -> None:
+    x, w = np.random.default_rng(3).integers(-9, 9, 300).astype(float), np.arange(300.0) ** 2
+    expected = np.empty(300)
+    expected[np.argsort(x, kind="stable")] = w
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(np.sort(x) * w))(x), expected)
+    program = trace(lambda x: np.sum(np.sort(x) * w), x)
+    (slope,) = backward(program, program.inputs).gradients
+    written = get_engine("native").compile(Program(program.inputs, (slope,)))
+    np.testing.assert_array_equal(written({"x": x})[0], expected)

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, TypeVar, final
 import numpy as np
 
 from chainrule.ir import (
+    Apply,
     ArrayType,
     Dim,
     DType,
@@ -36,6 +37,9 @@ from chainrule.primitives.notation import Call, Indexed, Notation, Number
 from chainrule.primitives.reductions import max_, min_
 from chainrule.primitives.replication import Broadcast, as_node, broadcast_to, cast, expand_dims, sum_
 from chainrule.primitives.slicing import Slice
+
+_COMPARISONS = 20_000
+"""The comparisons of elements with each other up to which an order is written out in machine code."""
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -160,7 +164,13 @@ class AddAlong(Linear):
         return emit.reduce("sum", [types[0].shape[self.axis]], contribution)
 
     def expand(self, *operands: Node) -> Node | None:
-        """Choose x in one-hot rows, and add up; a product would make NaN of an infinite x elsewhere."""
+        """Choose x in one-hot rows, and add up; a product would make NaN of an infinite x elsewhere.
+
+        Places that are an order hold each one once: the element at a place is that of its rank.
+        """
+        match operands:
+            case (x, Apply(ArgSort(self.axis), (ordered,))) if ordered.type.shape[self.axis] == self.size:
+                return TakeAlong(self.axis)(x, Ranks(self.axis)(ordered))
         x, places = (_last(operand, self.axis) for operand in operands)
         rows = OneHot(self.size, x.type.dtype)(places)
         spread = broadcast_to(expand_dims(x, x.type.ndim), rows.type.shape)
@@ -212,9 +222,18 @@ class _Order(Composite, abstract=True):
         return None
 
 
+@dataclass(frozen=True)
+class _Permutation(_Order, abstract=True):
+    """An order of all elements, which takes n log n operations, and n² where it is written out."""
+
+    def is_called(self, *operands: ArrayType) -> bool:
+        (x,) = operands
+        return concrete(x.size) * concrete(x.shape[self.axis]) > _COMPARISONS
+
+
 @final
 @dataclass(frozen=True)
-class Ranks(_Order):
+class Ranks(_Permutation):
     """The number of elements before each one in ascending order: of equal ones the first comes first, NaN last."""
 
     def value(self, *operands: Array) -> Array:
@@ -237,7 +256,7 @@ class Ranks(_Order):
 
 @final
 @dataclass(frozen=True)
-class ArgSort(_Order):
+class ArgSort(_Permutation):
     """The places of the elements in ascending order: of equal ones the first comes first, NaN last."""
 
     def value(self, *operands: Array) -> Array:

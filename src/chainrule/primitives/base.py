@@ -277,6 +277,10 @@ class Composite(Primitive, abstract=True):
         Raises NotExpandableError for sizes at which it is not expanded.
         """
 
+    def is_called(self, *operands: ArrayType) -> bool:
+        """Whether an engine that can call `value` calls it at these sizes, since `expand` takes more operations."""
+        return False
+
 
 class Several(Composite, abstract=True):
     """One of several results of a computation, which are found together: the loop of a scan has many.

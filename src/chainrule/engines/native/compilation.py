@@ -95,7 +95,7 @@ def write_loop(
     target = target or current_target()
     packed_strides = default_strides(loop)
     strides = strides or packed_strides
-    programs = {size: prepare(loop.steps[size]) for size in loop.batch_sizes}
+    programs = {size: prepare(loop.steps[size], target.calls) for size in loop.batch_sizes}
     types = {node.name: node.type for node in programs[loop.batch_sizes[0]].inputs}
     shapes = {name: type.concrete_shape for name, type in types.items()}
     shapes.update({name: (loop.row_count, *shapes[name][1:]) for name in loop.rows})
@@ -106,7 +106,7 @@ def write_loop(
             module = Module()
             states = tuple(row_major(types[name]) for name in loop.state)
             layout = Layout(states, loop.row_count if loop.shuffles else 0, 0)
-            written_out = {size: without_recurrences(program) for size, program in programs.items()}
+            written_out = {size: without_recurrences(program, target.calls) for size, program in programs.items()}
             registers = RegisterStepWriter(loop, written_out, layout)
             RunWriter(module, loop, layout, registers, pause(target)).write()
             return WrittenLoop(loop, "unrolled", layout, str(module), registers.work, 0, False, [])
@@ -152,12 +152,12 @@ class CompiledProgram:
         self._literals: list[Array] = []
         self._definitions = Definitions()
         self._arena_size = 0
-        prepared = prepare(program)
+        prepared = prepare(program, target.calls)
         self.mode: Mode = "loops" if mode == "loops" else "unrolled"
         module = Module()
         try:
             if self.mode == "unrolled":
-                _write_unrolled(module, without_recurrences(prepared))
+                _write_unrolled(module, without_recurrences(prepared, target.calls))
         except NotUnrollableError:
             if mode == "unrolled":
                 raise

@@ -22,26 +22,26 @@ MOST_STEPS = 1000
 """The number of operations, in all steps, up to which a recurrence is written step by step."""
 
 
-def prepare(program: Program) -> Program:
+def prepare(program: Program, calls: bool = True) -> Program:
     """Return `program` with its composite primitives expanded, but for those that are too large, which are `called`.
 
-    Raises ShapeError if a size is symbolic.
+    Without `calls` only those remain that cannot be expanded. Raises ShapeError if a size is symbolic.
     """
     for node in program.inputs:
         if not node.type.is_concrete:
             raise ShapeError(f"{node.name} has the type {node.type}; generated code needs every size to be a number")
     outputs = program.outputs
-    while (written_out := rebuild(outputs, _expansion)) != outputs:
+    while (written_out := rebuild(outputs, lambda node: _expansion(node, calls))) != outputs:
         outputs = written_out
     return program if outputs == program.outputs else Program(program.inputs, outputs)
 
 
-def without_recurrences(program: Program) -> Program:
+def without_recurrences(program: Program, calls: bool = True) -> Program:
     """Return `program` with short recurrences written step by step, to be held in registers; others are left."""
     outputs = program.outputs
     while (written_out := rebuild(outputs, _steps)) != outputs:
         outputs = written_out
-    return program if outputs == program.outputs else prepare(Program(program.inputs, outputs))
+    return program if outputs == program.outputs else prepare(Program(program.inputs, outputs), calls)
 
 
 def _steps(node: Node) -> Node | None:
@@ -54,11 +54,13 @@ def _steps(node: Node) -> Node | None:
     return steps
 
 
-def _expansion(node: Node) -> Node | None:
+def _expansion(node: Node, calls: bool) -> Node | None:
     if applies(node, Scan):
-        step = rebuild(node.primitive.outputs, _expansion)
+        step = rebuild(node.primitive.outputs, lambda part: _expansion(part, calls=False))
         return None if step == node.primitive.outputs else Apply(replace(node.primitive, outputs=step), node.operands)
     if not applies(node, Composite, Linear):
+        return None
+    if calls and applies(node, Composite) and node.primitive.is_called(*(each.type for each in node.operands)):
         return None
     try:
         expanded: Node | None = node.primitive.expand(*node.operands)

@@ -117,6 +117,11 @@ class Target:
         return self.architecture == "x86"
 
     @property
+    def calls(self) -> bool:
+        """Whether the code may call functions of Python, as it can in this process; not in a page."""
+        return not self.triple.startswith("wasm")
+
+    @property
     def vector_bytes(self) -> int:
         """The width of a vector register: 16 (SSE, NEON), 32 (AVX) or 64 (AVX-512).
 

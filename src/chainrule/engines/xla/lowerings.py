@@ -412,9 +412,20 @@ LOWERINGS |= {
 
 
 @lowering(p.SpecialFunction)
-def _special_function(q: p.SpecialFunction, x: Any) -> Any:
+def _special_function(q: p.SpecialFunction, *operands: Any) -> Any:
     """By SciPy itself, since JAX has few of them."""
-    return jax.pure_callback(lambda x: q.value(np.asarray(x)), jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+    result = jax.ShapeDtypeStruct(operands[0].shape, operands[0].dtype)
+    return jax.pure_callback(lambda *arrays: q.value(*map(np.asarray, arrays)), result, *operands)
+
+
+@lowering(p.ArgSort)
+def _argsort(q: p.ArgSort, x: Any) -> Any:
+    return jnp.argsort(x, axis=q.axis, stable=True)
+
+
+@lowering(p.Ranks)
+def _ranks(q: p.Ranks, x: Any) -> Any:
+    return jnp.argsort(jnp.argsort(x, axis=q.axis, stable=True), axis=q.axis, stable=True)
 
 
 @lowering(p.TriangularSolve)
