@@ -23,12 +23,47 @@ from chainrule.primitives import (
     where,
 )
 from chainrule.trace.literals import as_node, as_operand, literal
+from chainrule.trace.options import refuse_options
 from chainrule.trace.source import refusal
 
 
-def take(a: object, indices: object, axis: int | None = None) -> Node:
-    """`np.take(a, indices, axis)`."""
-    return primitives.take(as_node(a), as_node(indices), axis)
+def take(a: object, indices: object, axis: int | None = None, out: None = None, mode: str = "raise") -> Node:
+    """`np.take(a, indices, axis)`, of indices within range, or brought there by a `mode`."""
+    refuse_options("np.take", out=out)
+    x, index = as_node(a), as_node(indices)
+    size = x.type.size if axis is None else x.type.shape[normalize_axes(axis, x.type.ndim)[0]]
+    if mode == "raise":
+        return primitives.take(x, index, axis)
+    if mode not in ("wrap", "clip"):
+        raise refusal(f"the mode {mode!r} of np.take is none of 'raise', 'wrap' and 'clip'")
+    if isinstance(size, SymbolicDim):
+        raise refusal(f"np.take(…, mode={mode!r}) along an axis of the named size {size} needs its number; give it")
+    if isinstance(indices, Node):
+        within = as_node(within_range(index, size, mode))
+    else:
+        numbers = np.asarray(indices)
+        within = literal(np.mod(numbers, size) if mode == "wrap" else np.clip(numbers, 0, size - 1))
+    return primitives.take(x, within, axis)
+
+
+def within_range(index: Node, size: int, mode: str) -> Node:
+    """Return integers from 0 to `size` − 1, by wrapping around or by clipping."""
+    if mode == "wrap":
+        return as_node(integers("remainder", index, size))
+    return as_node(integers("minimum", integers("maximum", index, 0), size - 1))
+
+
+def _unravel_index(indices: object, shape: object, order: str = "C") -> tuple[Node, ...]:
+    index, sizes = as_node(indices), tuple(shape) if isinstance(shape, list | tuple) else (shape,)
+    if order != "C":
+        raise refusal("np.unravel_index is recorded in the order 'C'; reverse the shape and the result for 'F'")
+    if not all(isinstance(size, int | np.integer) for size in sizes):
+        raise refusal("np.unravel_index needs the numbers of a shape; give named sizes as numbers")
+    places: list[Node] = []
+    for size in reversed([int(size) for size in sizes]):
+        places.append(as_node(integers("remainder", index, size)))
+        index = as_node(integers("floor_divide", index, size))
+    return tuple(reversed(places))
 
 
 def take_along_axis(arr: object, indices: object, axis: int | None = -1) -> Node:
@@ -88,10 +123,10 @@ def _choose(a: object, choices: Sequence[object], out: None = None, mode: str = 
     if index.type.dtype.is_float:
         raise DTypeError("np.choose takes integers, the numbers of the choices")
     last = len(choices) - 1
-    if mode == "clip":
-        index = as_node(integers("minimum", integers("maximum", index, 0), last))
+    if mode in ("clip", "wrap"):
+        index = within_range(index, last + 1, mode)
     elif mode != "raise":
-        raise refusal(f"np.choose(…, mode={mode!r}) is not recorded; bring the numbers within range beforehand")
+        raise refusal(f"the mode {mode!r} of np.choose is none of 'raise', 'wrap' and 'clip'")
     else:
         demand(Demand(index, 0, last, "np.choose", "numbers of choices", "give one choice for each number"))
     chosen = as_operand(choices[last])
@@ -132,5 +167,6 @@ CHOICES: dict[Callable[..., Any], Callable[..., Any]] = {
     np.select: _select,
     np.take: take,
     np.take_along_axis: take_along_axis,
+    np.unravel_index: _unravel_index,
     np.where: _where,
 }

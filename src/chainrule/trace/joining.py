@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -174,6 +175,19 @@ def _tile(A: object, reps: Any) -> Node:
     return reshape(repeated, tuple(count * dim for count, dim in zip(counts, shape, strict=True)))
 
 
+def _resize(a: object, new_shape: Any) -> Node:
+    """The elements in row-major order, from the first one again after the last."""
+    x, shape = as_node(a), as_dims(new_shape)
+    count = x.type.size
+    if not isinstance(count, int) or not all(isinstance(dim, int) for dim in shape):
+        raise refusal("np.resize needs the number of elements; give named sizes as numbers")
+    total = math.prod(map(concrete, shape))
+    if not count:
+        return primitives.zeros(x.type.with_shape(shape))
+    repeated = _tile(reshape(x, (count,)), -(-total // count))
+    return reshape(take_slices(repeated, slice(0, total)), shape)
+
+
 def _repeat(a: object, repeats: Any, axis: int | None = None) -> Node:
     x = as_node(a)
     if axis is None:
@@ -325,6 +339,7 @@ JOINING: dict[Callable[..., Any], Callable[..., Any]] = {
     np.rot90: _rot90,
     np.split: _split,
     np.stack: _stack,
+    np.resize: _resize,
     np.tile: _tile,
     np.vsplit: _along(0, 2, "vsplit"),
     np.vstack: _vstack,

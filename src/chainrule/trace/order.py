@@ -159,8 +159,14 @@ def _quantiles(name: str, whole: float, at: Callable[..., Node] = _at) -> Callab
         overwrite_input: bool = False,
         method: str = "linear",
         keepdims: bool = False,
+        *,
+        weights: None = None,
     ) -> Node:
         refuse_options(name, out=out)
+        if weights is not None:
+            raise refusal(
+                f"{name} is recorded without weights=; write np.repeat(a, counts) for weights that are counts"
+            )
         wanted = as_node(q)
         if not isinstance(wanted, Const):
             raise refusal(f"{name} takes numbers for q, which say how many elements are below; give them as constants")

@@ -259,20 +259,39 @@ def _cov(
     rowvar: bool = True,
     bias: bool = False,
     ddof: int | None = None,
-    fweights: None = None,
-    aweights: None = None,
+    fweights: object = None,
+    aweights: object = None,
     *,
     dtype: None = None,
 ) -> Node:
-    refuse_options("np.cov", fweights=fweights, aweights=aweights, dtype=dtype)
+    refuse_options("np.cov", dtype=dtype)
     if not isinstance(ddof, int | None):
         raise refusal("the ddof of a covariance is an integer in NumPy")
     parts = [_variables(part, rowvar) for part in (m, y) if part is not None]
     x = concatenate(parts, 0) if len(parts) > 1 else parts[0]
-    count = x.type.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
-    centred = x - mean(x, 1, keepdims=True)
-    found = divide(matmul(centred, permute(centred)), count)
+    lost = (0 if bias else 1) if ddof is None else ddof
+    if fweights is None and aweights is None:
+        centred = x - mean(x, 1, keepdims=True)
+        found = divide(matmul(centred, permute(centred)), x.type.shape[1] - lost)
+    else:
+        found = _weighted_cov(x, fweights, aweights, lost)
     return reshape(found, ()) if found.type.shape == (1, 1) else found
+
+
+def _weighted_cov(x: Node, fweights: object, aweights: object, lost: int) -> Node:
+    """Columns counted `fweights` times, and weighted by `aweights`; Σw − lost Σ w a / Σw of them are free."""
+    importance = as_node(1.0) if aweights is None else as_floats(as_node(aweights))
+    weights = multiply(as_node(1.0) if fweights is None else as_floats(as_node(fweights)), importance)
+    count = x.type.shape[1]
+    if weights.type.shape != (count,):
+        raise ShapeError(
+            f"the weights of np.cov are a vector with a number for each of the {count} observations, and not of shape "
+            f"{shape_text(weights.type.shape)}"
+        )
+    total = sum_(weights, 0)
+    share = lost if aweights is None else divide(multiply(lost, sum_(multiply(weights, importance), 0)), total)
+    centred = x - expand_dims(divide(matmul(x, weights), total), 1)
+    return divide(matmul(multiply(centred, weights), permute(centred)), subtract(total, share))
 
 
 def _variables(m: object, rowvar: bool) -> Node:
@@ -283,6 +302,30 @@ def _variables(m: object, rowvar: bool) -> Node:
     if x.type.ndim < 2:
         return reshape(x, (1, -1))
     return x if rowvar or x.type.shape[0] == 1 else permute(x)
+
+
+def _polyfit(
+    x: object,
+    y: object,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: object = None,
+    cov: object = False,
+) -> Node:
+    """The coefficients are linear in y, by a matrix that is that of NumPy's for unit vectors."""
+    values = as_floats(as_node(y))
+    if full or cov:
+        raise refusal("np.polyfit is recorded without full= and cov=; leave them out")
+    if isinstance(x, Node) or isinstance(w, Node):
+        raise refusal(
+            "np.polyfit is recorded for points and weights that are numbers; write "
+            "np.linalg.lstsq(np.vander(x, deg + 1), y)[0] for others"
+        )
+    count = np.size(x)
+    if values.type.shape[:1] != (count,):
+        raise ShapeError(f"np.polyfit of {count} points takes as many values, not {shape_text(values.type.shape)}")
+    return matmul(as_node(np.polyfit(np.asarray(x), np.eye(count), deg, rcond, w=w)), values)  # type: ignore[arg-type]
 
 
 def _corrcoef(x: object, y: object = None, rowvar: bool = True, *, dtype: None = None) -> Node:
@@ -305,6 +348,7 @@ SERIES: dict[Callable[..., Any], Callable[..., Any]] = {
     np.convolve: _convolve,
     np.corrcoef: _corrcoef,
     np.correlate: _correlate,
+    np.polyfit: _polyfit,
     np.cov: _cov,
     np.diff: _diff,
     np.ediff1d: _ediff1d,

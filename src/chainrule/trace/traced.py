@@ -363,6 +363,10 @@ class Traced(ArrayOperators, _NumPyProtocols):
         return np.transpose(self)
 
     @property
+    def flat(self) -> Any:
+        return np.reshape(self, -1)
+
+    @property
     def real(self) -> Any:
         return np.real(self)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeGuard
 
 from chainrule import primitives
-from chainrule.ir import DType, DTypeError, Node, Operand, ShapeError
+from chainrule.ir import Const, DType, DTypeError, Node, Operand, ShapeError
 from chainrule.primitives import (
     IntegerOperation,
     abs_,
@@ -60,6 +60,7 @@ from chainrule.trace.options import in_dtype, refuse_options
 from chainrule.trace.products import matvec, vecdot, vecmat
 from chainrule.trace.recording import recording
 from chainrule.trace.running import product, running
+from chainrule.trace.source import refusal
 
 Handler: TypeAlias = Callable[..., Any]
 
@@ -243,13 +244,32 @@ def _ldexp(x: Operand, exponent: Operand) -> Node:
     return multiply(as_floats(x), power(2.0, as_floats(exponent)))
 
 
+def _shifted(name: str, operation: IntegerOperation) -> Callable[[Operand, Operand], Node]:
+    """A shift by a number of bits, as a product with, or a quotient by, a power of two."""
+
+    def build(x: Operand, bits: Operand) -> Node:
+        match as_node(bits):
+            case Const(int() as count) if not isinstance(count, bool) and 0 <= count < 63 and are_integers(x):
+                return integers(operation, x, 1 << count)
+        raise refusal(
+            f"np.{name} is recorded for integers and one number of bits from 0 to 62; write a product with, "
+            "or a floor division by, a power of two"
+        )
+
+    return build
+
+
 _EXTREMA: dict[str, Callable[[Operand, Operand], Node]] = {
     "maximum": _kept_pair(primitives.maximum, "maximum", logical_or),
     "minimum": _kept_pair(primitives.minimum, "minimum", logical_and),
 }
 
 UFUNC_CALLS: dict[str, Handler] = {
-    **{name: (unary if kind.arity == 1 else binary)(kind.of) for name, kind in primitives.UFUNCS.items()},
+    **{
+        name: (unary if kind.arity == 1 else binary)(kind.of)
+        for name, kind in primitives.UFUNCS.items()
+        if name != "sinc"
+    },
     "negative": unary(_of_signed(negate, "negative", ", or write -1.0 * k")),
     "conjugate": unary(_same),
     "positive": unary(_same),
@@ -303,6 +323,8 @@ UFUNC_CALLS: dict[str, Handler] = {
     "logical_or": binary(logical_or),
     "logical_xor": binary(logical_xor),
     "bitwise_and": binary(bitwise_and),
+    "left_shift": binary(_shifted("left_shift", "multiply")),
+    "right_shift": binary(_shifted("right_shift", "floor_divide")),
     "bitwise_or": binary(bitwise_or),
     "bitwise_xor": binary(bitwise_xor),
     "matmul": _matmul,

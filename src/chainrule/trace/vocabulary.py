@@ -48,10 +48,6 @@ _THERE_ARE = (
     "reshaping, joining, indexing and np.where"
 )
 
-_STEPS = (
-    "it is constant between its steps, so its derivative is zero; compute it outside of the function and pass it as an "
-    "argument"
-)
 _CHECKS = "check results outside of the function"
 _INDICES = "an index has no derivative; compute it outside of the function and pass it as an argument"
 _SIZES = "the size of the result depends on values; compute it outside of the function and pass it as an argument"
@@ -65,18 +61,17 @@ MENDS = {
     **dict.fromkeys(("argwhere", "intersect1d", "setdiff1d", "setxor1d", "union1d", "in1d"), _SIZES),
     **dict.fromkeys(("trim_zeros", "unique_all", "unique_counts", "unique_inverse", "unique_values"), _SIZES),
     **dict.fromkeys(("histogram", "histogram2d", "histogram_bin_edges", "histogramdd"), _SIZES),
-    **dict.fromkeys(("place", "put", "resize"), _WRITES),
+    **dict.fromkeys((".put", ".resize"), _WRITES),
     **dict.fromkeys(("bitwise_count", "frexp", "gcd", "lcm", "nextafter", "packbits", "spacing", "unpackbits"), _BITS),
-    **dict.fromkeys(("ravel_multi_index", "unravel_index"), _INDICES),
+    **dict.fromkeys(("ravel_multi_index",), _INDICES),
     **dict.fromkeys(("sort_complex", "bmat", "asmatrix", "mat"), _COMPLEX),
-    **dict.fromkeys(("base", "byteswap", "ctypes", "data", "device", "dump", "dumps", "flags", "flat"), _MEMORY),
+    **dict.fromkeys(("base", "byteswap", "ctypes", "data", "device", "dump", "dumps", "flags"), _MEMORY),
     **dict.fromkeys(("getfield", "itemsize", "nbytes", "setfield", "setflags", "strides", "to_device"), _MEMORY),
     **dict.fromkeys(("tobytes", "tofile", "tostring", "view", "require"), _MEMORY),
-    **dict.fromkeys(("poly", "polydiv", "polyfit"), _POLYNOMIALS),
+    **dict.fromkeys(("poly", "polydiv"), _POLYNOMIALS),
     **dict.fromkeys(("roots", "apply_over_axes"), _THERE_ARE),
     **dict.fromkeys(("item", "tolist"), "it is not a number yet; leave it out, a sum is a scalar as it is"),
     **dict.fromkeys(("linalg.eig", "linalg.eigvals"), _COMPLEX),
-    **dict.fromkeys(("left_shift", "right_shift"), _STEPS),
     **dict.fromkeys(("nonzero", "flatnonzero"), _INDICES),
     "unique": _SIZES,
     **dict.fromkeys(("allclose", "array_equal", "array_equiv"), _CHECKS),
@@ -88,7 +83,6 @@ MENDS = {
 _OPTIONS = {
     "where": "write np.where(condition, x, y) for the elements, with y for those that are not to count",
     "initial": "combine the result with the initial value, as in np.maximum(np.max(x), initial)",
-    "mode": "leave mode= out, and bring the indices within range beforehand",
 }
 """Alternatives to unsupported arguments."""
 

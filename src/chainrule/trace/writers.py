@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import Const, DTypeError, ShapeError, shape_text
-from chainrule.primitives import broadcast_to, cast, diagonal, take_along_axis
+from chainrule.primitives import as_condition, broadcast_to, cast, diagonal, reshape, take_along_axis
 from chainrule.primitives import where as choice
 from chainrule.trace import indexing
 from chainrule.trace.assignment import added_at, fitted, held, value_of, with_mask
 from chainrule.trace.literals import as_node
 from chainrule.trace.memory import Memory, View
+from chainrule.trace.source import refusal
 
 
 def replace_elements(memory: Memory | View, index: Any, value: Any) -> None:
@@ -65,6 +66,25 @@ def _putmask(a: Memory | View, mask: object, values: object) -> None:
     a.replace(with_mask(a.node, as_node(mask), values))
 
 
+def _put(a: Memory | View, ind: object, v: object, mode: str = "raise") -> None:
+    if mode != "raise":
+        raise refusal("np.put is recorded with mode='raise'; leave mode= out, and bring the indices within range")
+    places, values = as_node(ind), as_node(v)
+    wanted, count = places.type.size, values.type.size
+    if count not in (1, wanted):
+        raise ShapeError(f"np.put writes one value, or one at each of the {wanted} places, and not {count}")
+    index = reshape(places, (wanted,))
+    given = reshape(values, () if count == 1 else (count,))
+    a.write(lambda whole: indexing.getitem(reshape(whole, (whole.type.size,)), index), None, given)
+
+
+def _place(arr: Memory | View, mask: object, vals: object) -> None:
+    values = as_node(vals)
+    if values.type.size != 1:
+        raise refusal("np.place is recorded with one value; write x[mask] = values for a mask that is not traced")
+    arr.replace(with_mask(arr.node, as_condition(as_node(mask)), reshape(values, ())))
+
+
 def _put_along_axis(arr: Memory | View, indices: object, values: object, axis: int) -> None:
     places = as_node(indices)
     arr.write(lambda whole: take_along_axis(whole, places, axis), None, values)
@@ -73,6 +93,8 @@ def _put_along_axis(arr: Memory | View, indices: object, values: object, axis: i
 WRITERS: dict[Callable[..., Any], Callable[..., None]] = {
     np.copyto: _copyto,
     np.fill_diagonal: _fill_diagonal,
+    np.place: _place,
+    np.put: _put,
     np.putmask: _putmask,
     np.put_along_axis: _put_along_axis,
 }
