@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.derivation.document import Equation, Frame, Paragraph
+from chainrule.derivation.names import at_step, step_of
 from chainrule.derivation.recurrent import lines
 from chainrule.derivation.recurrent.loops import Loop
 from chainrule.deriving.derivations import RecurrentDerivation
+from chainrule.primitives import Indexed, Mark, Partial, Symbol
 
 
 def rnn(X: Any, W: Any, U: Any, b: Any, h0: Any) -> Any:
@@ -184,6 +188,111 @@ def batch(X: Any, W: Any, U: Any, b: Any, h0: Any) -> Any:
     return np.mean(h**2)
 
 
+def summed_states(x: Any, w: Any) -> Any:
+    h, s = 0.0, 0.0
+    for t in range(6):
+        h = np.tanh(w * h + x[t])
+        s += h
+    return s * h
+
+
+def leapfrog(x0: Any, v0: Any, k: Any) -> Any:
+    x, v = x0, v0
+    for _ in range(6):
+        v = v - 0.05 * k * np.sin(x)
+        x = x + 0.1 * v
+        v = v - 0.05 * k * np.sin(x)
+    return np.sum(x**2) + np.sum(v**2)
+
+
+def last_and_all(X: Any, W: Any, U: Any, h0: Any) -> Any:
+    def step(h: Any, x: Any) -> Any:
+        h = np.tanh(x @ W + h @ U)
+        return h, h
+
+    return cr.scan(step, h0, X)
+
+
+def named_like_a_start(X: Any, W: Any, U: Any, h0: Any, c: Any) -> Any:
+    z1 = h0 @ U + c
+    h = np.tanh(z1 * c)
+    for x in X:
+        z = x @ W + h @ U + z1
+        h = np.tanh(z)
+    return np.sum(h**2)
+
+
+def newton(a: Any, x0: Any) -> Any:
+    x = x0
+    for _ in range(6):
+        x = x - (x**2 - a) / (2 * x)
+    return x**2
+
+
+def losses(X: Any, W: Any, U: Any, V: Any, h0: Any, Y: Any) -> Any:
+    def step(h: Any, xy: Any) -> Any:
+        x, y = xy
+        h = np.tanh(x @ W + h @ U)
+        return h, -np.sum(y * cr.log_softmax(h @ V))
+
+    return np.mean(cr.scan(step, h0, (X, Y))[1])
+
+
+def outputs(X: Any, W: Any, U: Any, V: Any, h0: Any, Y: Any) -> Any:
+    h, out = h0, []
+    for x in X:
+        h = np.tanh(x @ W + h @ U)
+        out.append(h @ V)
+    return np.mean((np.stack(out) - Y) ** 2)
+
+
+def leaky(x: Any, w: Any, b: Any) -> Any:
+    v, s = 0.0, 0.0
+    for t in range(6):
+        v = 0.9 * v + w * x[t]
+        s = s + cr.sigmoid(v - b)
+    return s
+
+
+def smoothed(x: Any, a: Any) -> Any:
+    s = x[0]
+    for t in range(1, 8):
+        s = a * x[t] + (1 - a) * s
+    return s**2
+
+
+def variances(x: Any, w: Any) -> Any:
+    v, s = 1.0, 0.0
+    for t in range(7):
+        s += np.log(v) + x[t] ** 2 / v
+        v = 0.1 + w * x[t] ** 2 + 0.8 * v
+    return 0.5 * s
+
+
+def in_turn(X: Any, V: Any, U: Any, h0: Any, c: Any) -> Any:
+    a, b = h0, c
+    for x in X:
+        a, b = np.tanh(V @ b + x[:2]), np.sin(U @ a)
+    return np.sum(a * b)
+
+
+def backwards_before(X: Any, W: Any, U: Any, h0: Any) -> Any:
+    h, before = h0, []
+    for t in reversed(range(5)):
+        before.append(h)
+        h = np.tanh(X[t] @ W + h @ U)
+    states = np.stack(before[::-1])
+    return np.sum(states[1:] * states[:-1]) + np.sum(h)
+
+
+def from_zero(X: Any, W: Any, U: Any, V: Any) -> Any:
+    h, every = np.zeros(2), [np.zeros(2)]
+    for x in X:
+        h = np.tanh(x @ W + h @ U)
+        every.append(h)
+    return np.sum((np.stack(every) @ V) ** 2)
+
+
 SIZES = {"X": "5 3", "W": "3 2", "U": "2 2", "V": "2 2", "b": "2", "h0": "2", "y": "2", "c": "2", "q": "", "r": ""}
 SHAPES: dict[Callable[..., Any], dict[str, str]] = {
     rnn: {},
@@ -205,6 +314,19 @@ SHAPES: dict[Callable[..., Any], dict[str, str]] = {
     hidden_markov: {"logA": "3 3", "logB": "6 3", "log_pi": "3"},
     kalman: {"Y": "5 2", "A": "2 2", "C": "2 2", "m0": "2"},
     batch: {"X": "n 5 3", "h0": "n 2"},
+    summed_states: {"x": "6", "w": ""},
+    leapfrog: {"x0": "2", "v0": "2", "k": ""},
+    last_and_all: {},
+    named_like_a_start: {},
+    newton: {"a": "", "x0": ""},
+    losses: {"V": "2 4", "Y": "5 4"},
+    outputs: {"V": "2 1", "Y": "5 1"},
+    leaky: {"x": "6", "w": "", "b": ""},
+    smoothed: {"x": "8", "a": ""},
+    variances: {"x": "7", "w": ""},
+    in_turn: {},
+    backwards_before: {},
+    from_zero: {},
 }
 
 
@@ -223,11 +345,54 @@ def test_a_recurrence_is_derived_once_for_all_steps_and_every_line_holds(functio
     assert outcome.lines_read > 10
 
 
+def _stem(name: str) -> str:
+    return at_step(name, "t") if step_of(name) else name
+
+
+def _atoms(part: Any) -> Iterator[str]:
+    """Yield the names and partial derivatives in a notation, all at step t."""
+    if isinstance(part, Partial) and isinstance(part.by, Symbol):
+        yield f"∂{_stem(part.by.name)}"
+    elif isinstance(part, Symbol):
+        if not part.prefix and not isinstance(part, Mark):
+            yield _stem(part.name)
+    elif isinstance(part, tuple):
+        for each in part:
+            yield from _atoms(each)
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from _atoms(getattr(part, field.name))
+
+
+@pytest.mark.parametrize("function", SHAPES, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("detail", ["brief", "full"])
+def test_every_name_on_the_page_is_defined_there(function: Callable[..., Any], detail: Any) -> None:
+    derivation = derived(function)
+    assert isinstance(derivation, RecurrentDerivation)
+    document = derivation.document(detail=detail)
+    blocks = [each for block in document.blocks for each in (block.blocks if isinstance(block, Frame) else (block,))]
+    defined = {derivation.recurrent.loss_name, f"∂{derivation.recurrent.loss_name}", "t", "n", "q"}
+    for block in blocks:
+        if isinstance(block, Paragraph):
+            defined.update(_atoms(tuple(word for word in block.words if not isinstance(word, str))))
+        elif isinstance(block, Equation):
+            defined.update(_atoms(tuple(s.base if isinstance(s, Indexed) else s for s in block.sides[:-1])))
+    for loop in derivation.recurrent.loops:  # the gradient by an array is that by its elements
+        pairs = [(each.array.name, each.symbol.name) for each in loop.elements]
+        pairs += [(each.symbol.name, at_step(each.symbol.name, "t")) for each in loop.results]
+        for whole, one in pairs:
+            if not defined.isdisjoint((f"∂{whole}", f"∂{one}")):
+                defined |= {f"∂{whole}", f"∂{one}"}
+    used = {name for block in blocks if isinstance(block, Equation) for name in _atoms(block.sides[-1])}
+    assert used <= defined
+
+
 def test_the_page_of_an_rnn_is_backpropagation_through_time() -> None:
     printed = [line.strip("│ ").partition("   ")[0] for line in derived(rnn).text(detail="brief").splitlines()]
     expected = [
         "zₜ = Wᵀ xₜ + Uᵀ hₜ₋₁ + b",
         "hₜ = tanh(zₜ)",
+        "∂L/∂states = 2 states",
         "∂L/∂h₅ = ∂L/∂states₅",
         "∂L/∂hₜ = ∂L/∂statesₜ + U δₜ₊₁",
         "∂L/∂W = Σₜ xₜ δₜᵀ",
@@ -235,7 +400,7 @@ def test_the_page_of_an_rnn_is_backpropagation_through_time() -> None:
         "∂L/∂b = Σₜ δₜ",
         "∂L/∂h0 = U δ₁",
     ]
-    assert [line for line in printed if line in expected] == [*expected[:4], expected[-1], *expected[4:]]
+    assert [line for line in printed if line in expected] == [*expected[:5], expected[-1], *expected[5:]]
 
 
 def test_the_length_of_the_page_does_not_depend_on_that_of_the_recurrence() -> None:
@@ -249,6 +414,34 @@ def test_the_length_of_the_page_does_not_depend_on_that_of_the_recurrence() -> N
         assert "<mi>t</mi><mo>−</mo><mn>1</mn>" in derivation.html()
         assert json.loads(derivation.json())["parts"]
     assert pages[0] == pages[1]
+
+
+def test_a_last_state_that_is_used_elsewhere_too_has_a_name_of_its_own() -> None:
+    text = derived(summed_states).text(detail="brief")
+    assert "h_last = h₆" in text
+    assert "∂L/∂h₆ = ∂L/∂h_last + ∂L/∂H₆" in text
+    assert "G_h" not in derived(last_and_all).text()
+
+
+def test_a_state_of_which_the_loss_is_independent_has_no_gradient() -> None:
+    def product(x: Any, w: Any) -> Any:
+        h, s = 0.0, 0.0
+        for t in range(6):
+            h = np.tanh(w * h + x[t])
+            s += x[t]
+        return s * h
+
+    assert "∂L/∂s" not in cr.derive(product, wrt="w", x="6", w="").text()
+
+
+def test_a_step_keeps_its_index_where_a_name_reads_alike() -> None:
+    latex = derived(named_like_a_start).latex(detail="brief")
+    assert r"h_{0} &= \tanh(\mathrm{z1} \odot c)" in latex
+
+
+def test_a_factor_of_minus_one_is_written_in_a_chain() -> None:
+    derivation = cr.derive(lambda v, b, w: np.sin(cr.sigmoid(v - b) * w), v="", b="", w="")
+    assert derivation.verify(points=1).ok
 
 
 def test_an_accumulator_is_a_sum() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chainrule.calculus import Accumulation, Contribution, simplify, with_powers
-from chainrule.derivation.brackets import is_one
 from chainrule.derivation.claims import Claim, GradientRecord, StageRecord
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
 from chainrule.derivation.naming import is_activation
@@ -16,7 +15,7 @@ from chainrule.derivation.properties import operation_total
 from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
 from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Input, Node, applies, substitute, topological_order
-from chainrule.primitives import Broadcast, Contract, Infix, Multiply, Notation, Permute, Symbol
+from chainrule.primitives import Broadcast, Contract, Infix, Multiply, Notation, Number, Permute, Symbol
 
 CHAINS_LIMIT = 4
 """The number of chains to a parameter above which they are grouped at the quantities where they meet."""
@@ -338,7 +337,7 @@ class PathForm(Sections):
         names = set(self.record.derivative_symbols.values()) & set(topological_order([value]))
         by_name = bool(names) or not self._is_of_numbers
         values = [self._value_of_factor(contribution, by_name) for contribution in contributions]
-        factors = [each for each in values if each is not None and not is_one(self.notator.of(each))]
+        factors = [each for each in values if each is not None and self.notator.of(each) != Number(1)]
         if None in values or not 1 < len(factors) <= FACTORS_LIMIT or len({each.type.shape for each in factors}) > 1:
             return []
         if any(applies(part, Broadcast, Contract, Permute) for part in topological_order(factors)):

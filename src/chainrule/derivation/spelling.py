@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from chainrule.derivation.document import Block, Document, Equation, Frame, Words
 from chainrule.derivation.legend import notations
-from chainrule.derivation.names import name_parts
+from chainrule.derivation.names import name_parts, step_of
 from chainrule.primitives import (
     BigOperator,
     Call,
@@ -70,12 +70,12 @@ def _spelled(symbol: Symbol, verbatim: frozenset[str]) -> Symbol:
 
 
 def _alike(names: Iterable[str]) -> Iterator[str]:
-    """Yield all but the shortest of the names that are rendered alike, such as `W1` and `W_1`."""
+    """Yield the names that are rendered as another is, such as `W_1` beside `W1`, or h1 beside h₁ of a step."""
     groups: dict[object, list[str]] = {}
     for name in dict.fromkeys(names):
         groups.setdefault(name_parts(name), []).append(name)
     for group in groups.values():
-        yield from sorted(group, key=len)[1:]
+        yield from sorted(group, key=lambda name: (not step_of(name), len(name)))[1:]
 
 
 def _like_elements(names: Iterable[str], document: Document) -> Iterator[str]:

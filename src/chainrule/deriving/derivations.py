@@ -414,7 +414,7 @@ class RecurrentDerivation(Derivation):
 
     def __init__(self, program: Program, wrt: Sequence[Input], name: str, recurrent: Recurrent) -> None:
         self.name = name
-        self.program = with_upstream(program)
+        self.program = recurrent.program
         self.recurrent = recurrent
         self._wrt = list(wrt)
 

@@ -33,7 +33,7 @@ def _one_fused(program: Program, step_names: StepNames) -> Program | None:
         joined = _joined(one, other, str(len(groups)))
         if joined is None:
             continue
-        recurrence, renamed = joined
+        recurrence, renamed, states = joined
         names = dict(step_names.get(first.primitive.together, {}))
         inner = step_names.get(second.primitive.together, {})
         for node, made in zip(inner, substitute(list(inner), renamed), strict=True):
@@ -41,13 +41,13 @@ def _one_fused(program: Program, step_names: StepNames) -> Program | None:
         results = recurrence.results()
         step_names[results[0].primitive.together] = names
         moved: dict[Node, Node] = {}
-        count, added = len(one.carries), len(other.carries)
+        count, carries = len(one.carries), len(recurrence.carries)
         for each in present[source]:
             place = each.primitive.output
-            moved[each] = results[place if place < count else place + added]
+            moved[each] = results[place if place < count else place - count + carries]
         for each in present[reader]:
-            place = each.primitive.output
-            moved[each] = results[count + place if place < added else place + count + len(one.ys)]
+            place, own = each.primitive.output, len(other.carries)
+            moved[each] = results[states[place] if place < own else place - own + carries + len(one.ys)]
         return _replaced(program, moved)
     return None
 
@@ -60,8 +60,13 @@ def _replaced(program: Program, moved: Mapping[Node, Node]) -> Program:
     return Program(program.inputs, outputs, names, declared=program.declared)
 
 
-def _joined(one: Recurrence, other: Recurrence, mark: str) -> tuple[Recurrence, Mapping[Node, Node]] | None:
-    """Return both as one recurrence, and what stands for the symbols of the second one in its step."""
+def _joined(
+    one: Recurrence, other: Recurrence, mark: str
+) -> tuple[Recurrence, Mapping[Node, Node], Sequence[int]] | None:
+    """Return both as one recurrence, what stands for the symbols of the second in its step, and where its carries are.
+
+    A carry that both have is there once.
+    """
     if (one.length, one.reverse) != (other.length, other.reverse) or one.terms or other.terms:
         return None
     results = one.results()
@@ -92,22 +97,46 @@ def _joined(one: Recurrence, other: Recurrence, mark: str) -> tuple[Recurrence, 
     remaining = [*(each.symbol for each in other.carries), *(each.symbol for each in rest)]
     for node in [*remaining, *(each.symbol for each in own)]:
         renamed[node] = Input(f"{node.name} {mark}", node.type)
+    same = _same_carries(one, other, renamed)
+    renamed.update({other.carries[place].symbol: one.carries[known].symbol for place, known in same.items()})
     outputs = substitute(other.outputs, renamed)
     count = len(other.carries)
+    new = [place for place in range(count) if place not in same]
 
     def symbol(node: Input) -> Input:
         found = renamed[node]
         assert isinstance(found, Input)
         return found
 
-    carries = (
-        Carried(symbol(each.symbol), each.initial, following)
-        for each, following in zip(other.carries, outputs, strict=False)
-    )
-    return replace(
+    carries = (Carried(symbol(other.carries[k].symbol), other.carries[k].initial, outputs[k]) for k in new)
+    joined = replace(
         one,
         carries=(*one.carries, *carries),
         sequences=(*one.sequences, *(Sequenced(symbol(each.symbol), each.array, each.axis) for each in rest)),
         constants=(*one.constants, *(Constant(symbol(each.symbol), each.value) for each in own)),
         ys=(*one.ys, *outputs[count:]),
-    ), renamed
+    )
+    places = {**same, **{place: len(one.carries) + number for number, place in enumerate(new)}}
+    return joined, renamed, [places[place] for place in range(count)]
+
+
+def _same_carries(one: Recurrence, other: Recurrence, renamed: Mapping[Node, Node]) -> dict[int, int]:
+    """Return the carries of the second recurrence that the first one has as well, by their numbers."""
+    candidates = {
+        place: [
+            known
+            for known, carry in enumerate(one.carries)
+            if (each.initial, each.symbol.type) == (carry.initial, carry.symbol.type)
+        ]
+        for place, each in enumerate(other.carries)
+    }
+    while True:
+        same = {place: known[0] for place, known in candidates.items() if known}
+        taken: dict[Node, Node] = {**renamed}
+        taken.update({other.carries[place].symbol: one.carries[known].symbol for place, known in same.items()})
+        outputs = substitute(other.outputs, taken)
+        wrong = [place for place, known in same.items() if outputs[place] is not one.carries[known].following]
+        if not wrong:
+            return same
+        for place in wrong:
+            del candidates[place][0]

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from chainrule.calculus.recurrence.scan import Carried, Constant, Recurrence, Sequenced, entry
+from chainrule.calculus.recurrence.scan import Carried, Constant, Recurrence, Scan, Sequenced, entry, part
 from chainrule.ir import Apply, Const, Input, Node, Program, Shape, applies, rebuild_all, topological_order
 from chainrule.primitives import (
     Broadcast,
@@ -39,6 +39,7 @@ LEAST_APART = 8
 """The number of rounds for rounds that do not depend on each other."""
 
 _MOST_GUESSES = 200
+_NUMBERED = re.compile(r"(.*\D)(\d+)")
 _STRIDES = 6
 """The number of similar operations in a round up to which they are told apart."""
 
@@ -81,7 +82,7 @@ def _one_rolled(
 ) -> dict[Node, Node] | None:
     """Return every node with one recurrence written as such; None if there is none."""
     size = len(topological_order(outputs))
-    guesses: Iterable[Rounds] = itertools.islice(_guesses(outputs), _MOST_GUESSES)
+    guesses: Iterable[Rounds] = itertools.islice(_guesses(outputs, names), _MOST_GUESSES)
     if step_names is not None:
         guesses = sorted(guesses, key=lambda rounds: not _stem_of(rounds, names))
     for guess in guesses:
@@ -119,7 +120,7 @@ def _compared(rounds: Rounds, exact: bool) -> _Comparison | None:
     return comparison
 
 
-def _guesses(outputs: Sequence[Node]) -> Iterator[Rounds]:
+def _guesses(outputs: Sequence[Node], names: Mapping[Node, str]) -> Iterator[Rounds]:
     """Yield values that may be those of one name in all rounds, the deepest first."""
     depths: dict[Node, int] = {}
     similar: dict[Hashable, list[Node]] = {}
@@ -134,6 +135,9 @@ def _guesses(outputs: Sequence[Node]) -> Iterator[Rounds]:
             parts = tuple(_within(operand) for operand in node.operands)
             if len(parts) >= LEAST:
                 guesses += [(depths[node], parts), (depths[node], parts[::-1])]
+    for named in _numbered(depths, names):
+        # States that depend on each other are at irregular depths.
+        guesses.append((depths[named[-1]], named))
     for nodes in similar.values():
         if len(nodes) < LEAST:
             continue
@@ -146,6 +150,21 @@ def _guesses(outputs: Sequence[Node]) -> Iterator[Rounds]:
                     guesses.append((depths[chain[-1]], tuple(chain[-regular:])))
     guesses.sort(key=lambda guess: (-guess[0], -len(guess[1])))
     yield from dict.fromkeys(rounds for _, rounds in guesses)
+
+
+def _numbered(nodes: Iterable[Node], names: Mapping[Node, str]) -> Iterator[Rounds]:
+    """Yield the values whose names differ by numbers in a row, as h1, h2, …, where they are similar."""
+    found: dict[Hashable, dict[int, Node]] = {}
+    for node in nodes:
+        match = _NUMBERED.fullmatch(names.get(node, ""))
+        if match and isinstance(node, Apply):
+            found.setdefault((match[1], _looks(node)), {})[int(match[2])] = node
+    for numbered in found.values():
+        run: list[Node] = []
+        for number in sorted(numbered):
+            run = [*run, numbered[number]] if number - 1 in numbered else [numbered[number]]
+            if len(run) >= LEAST and number + 1 not in numbered:
+                yield tuple(run)
 
 
 def _regular(depths: Sequence[int]) -> int:
@@ -225,11 +244,20 @@ class _Comparison:
 
     @property
     def is_worthwhile(self) -> bool:
-        """Whether a recurrence is shorter than the rounds, which may be stacked elements only."""
-        if self.carries:
+        """Whether a recurrence is shorter than the rounds, which may be stacked elements only.
+
+        Rounds that read what each step of another recurrence gives belong to that one.
+        """
+        if self.carries or any(self._is_of_steps(element) for element in self.elements.values()):
             return True
         firsts = [rounds[0] for rounds in self.computed]
         return self.count >= LEAST_APART and any(applies(node, Contract) for node in firsts)
+
+    def _is_of_steps(self, element: _Element) -> bool:
+        """Whether the elements are what the steps of a recurrence give, in the order of the rounds."""
+        whole, _ = _sequence(element, self.count, element.step < 0)
+        source = whole.operands[0] if isinstance(whole, Apply) and isinstance(whole.primitive, Slice) else whole
+        return element.axis == 0 and applies(source, Scan) and source.primitive.length == self.count
 
     def hands_on_names(self, names: Mapping[Node, str]) -> bool:
         """Whether every carry is a named value."""
@@ -361,6 +389,7 @@ class _Comparison:
         self._written = recurrence
         neat = recurrence.neat()
         results = neat.results()
+        self._states = results[: len(self.carries)]
         stacks: dict[Rounds, Node] = {}
         for number, (_, rounds) in enumerate(self.carries.values()):
             stacks[rounds] = neat.after(results[number])
@@ -392,17 +421,31 @@ class _Comparison:
         return rebuild_all(outputs, replaced.get)
 
     def _joined(self, node: Apply, stacks: Mapping[Rounds, Node], backwards: bool) -> Node | None:
-        """Return the values of all rounds if they, in a row, are what is joined."""
+        """Return the values of rounds that are joined, in a row; those of a carry may begin with the initial one."""
         axis = node.primitive.axis
-        parts = tuple(_within(operand) for operand in node.operands)
-        found = self.inside.get(parts[0])
-        if found is None or found[0] not in stacks or parts not in (found[0], found[0][::-1]):
+        parts = [_within(operand) for operand in node.operands]
+        rounds = next((self.inside[each][0] for each in parts if each in self.inside), None)
+        if rounds is None or rounds not in stacks:
             return None
-        if any(one is operand for one, operand in zip(parts, node.operands, strict=True)):
-            return None
-        stacked = stacks[found[0]]
-        ordered = stacked if (parts == found[0]) != backwards else reverse(stacked, [0])
-        return permute(ordered, [*range(1, axis + 1), 0, *range(axis + 1, ordered.type.ndim)])
+        line, stacked = rounds, stacks[rounds]
+        for (initial, following), states in zip(self.carries.values(), self._states, strict=True):
+            if following == rounds:
+                line, stacked = (initial, *rounds), states
+        for forwards in (True, False):
+            ordered = node.operands if forwards else node.operands[::-1]
+            start = next((k for k, value in enumerate(line) if _stacks(ordered[0], value, axis)), len(line))
+            values = line[start : start + len(ordered)]
+            if len(values) < len(ordered) or not all(map(_stacks, ordered, values, itertools.repeat(axis))):
+                continue
+            taken = part(stacked, len(line) - start - len(ordered) if backwards else start, len(ordered))
+            result = taken if forwards != backwards else reverse(taken, [0])
+            return permute(result, [*range(1, axis + 1), 0, *range(axis + 1, result.type.ndim)])
+        return None
+
+
+def _stacks(operand: Node, value: Node, axis: int) -> bool:
+    """Whether `operand` is a value with a new axis along which it is joined."""
+    return operand.type.ndim == value.type.ndim + 1 and operand is expand_dims(value, axis)
 
 
 def _stem_of(rounds: Rounds, names: Mapping[Node, str]) -> str:

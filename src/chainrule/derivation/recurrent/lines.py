@@ -131,8 +131,9 @@ class Lines:
             return
         shape = "" if carry is None else carry.shape.rpartition("= ")[2]
         like = left if carry is None else carry.sides[0]
-        ending = self._with(left, self.direct(loop, name, str(loop.last)), None, like)
-        yield moved(Equation(ending, shape), str(loop.last))
+        ending = moved(Equation(self._with(left, self.direct(loop, name, str(loop.last)), None, like)), str(loop.last))
+        if len(set(ending.sides)) > 1:
+            yield replace(ending, shape=shape)
         later = None if carry is None else moved(carry, loop.following)
         sides = self._with(left, self.direct(loop, name, "t"), later, like)
         reasons = () if carry is None else carry.reasons
@@ -176,4 +177,4 @@ class Lines:
         rest = equation.sides[1:]
         if part.kind == "constant":
             rest = tuple(map(summed, rest))
-        return replace(equation, sides=(left, *rest), node=None, elements=None)
+        return replace(equation, sides=tuple(dict.fromkeys((left, *rest))), node=None, elements=None)

@@ -5,7 +5,7 @@ It consists of the sections of the records, with the lines that join them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -22,8 +22,8 @@ from chainrule.derivation.spelling import distinguished
 from chainrule.derivation.upstream import GIVEN, is_upstream
 from chainrule.derivation.words import join, say
 from chainrule.functions import RNG_SEED, RNG_STEP
-from chainrule.ir import Input, Node, topological_order
-from chainrule.primitives import Notation, Symbol
+from chainrule.ir import Const, Input, Node, topological_order
+from chainrule.primitives import Notation, Number, Symbol
 from chainrule.words import Language
 
 LISTED = 6
@@ -61,10 +61,12 @@ class Page:
         """Return the page."""
         body = without_empty_sections(_said_once([*self._forward(), *self._backward()]))
         document = Document((*self._opening(body), *body), self.language)
-        names = {name for sections in self.every for name in sections.record.names}
-        names |= {
-            symbol.name for symbol in notations(document.blocks) if isinstance(symbol, Symbol) and step_of(symbol.name)
-        }
+        names = {node.name for node in self.recurrent.whole.inputs}
+        names |= {name for sections in self.every for name in sections.record.names}
+        for loop, sections in self.sections.items():
+            running = {name for name in sections.record.names if step_of(name)}
+            names |= {at_step(name, str(t)) for name in running for t in (loop.start, loop.first, loop.last)}
+        names |= {each.name for each in notations(body) if isinstance(each, Symbol) and step_of(each.name)}
         symmetric = {
             node.name
             for sections in self.every
@@ -115,12 +117,13 @@ class Page:
     def _stage_places(self) -> dict[Node, int]:
         """Return for each value outside the last recurrence that it depends on."""
         assert self.outer is not None
+        record = self.outer.record
         places: dict[Node, int] = {
             result.symbol: number for number, loop in enumerate(self.recurrent.loops) for result in loop.results
         }
-        for stage in self.outer.record.backward.stages:
-            places[stage.symbol] = max((places.get(operand, -1) for operand in stage.operands), default=-1)
-        return places
+        found: dict[Node, Node] = {stage.symbol: stage.expression for stage in record.backward.stages}
+        found |= {each.symbol: each.value for each in record.abbreviations}
+        return _places(found, places, max, -1)
 
     def _steps(self, loop: Loop) -> list[Block]:
         """Write one step, what it begins with and reads, and what is made of all steps."""
@@ -128,7 +131,8 @@ class Page:
         blocks: list[Block] = [Paragraph(words) for words in self._about(loop)]
         for state in loop.states:
             start = Symbol(at_step(state.name, str(loop.start)))
-            value = sections.notator.of(state.initial)
+            is_zero = isinstance(state.initial, Const) and state.initial.filled_with(0)
+            value = Number(0) if is_zero else sections.notator.of(state.initial)
             if not (isinstance(value, Symbol) and name_parts(value.name) == name_parts(start.name)):
                 blocks.append(Equation((start, value), sections.shape(state.before.type)))
         blocks += sections.forward()[1:]
@@ -172,18 +176,26 @@ class Page:
         definitions: list[Block] = []
         rows: list[Equation] = []
         if self.outer is not None:
-            outer = _divided(self._outside(self.outer.derivation()), self._gradient_places(), len(loops))
-            results = self._outside(self.outer.results())
+            derivation, results = self._outside(self.outer.derivation()), self._outside(self.outer.results())
+            given = self._of_results(_rows(results), derivation)
+            outer = _divided([*derivation, *given], self._gradient_places(), len(loops))
             rows += _rows(results)
             definitions = [block for block in results if not isinstance(block, Heading | Frame)]
         blocks = outer.get(len(loops), [])
         for number in reversed(range(len(loops))):
-            chapter, own = self._chapter(loops[number])
+            chapter, why, own = self._chapter(loops[number])
             rows += own
+            definitions += why
             blocks += [*chapter, *outer.get(number, [])]
         of = {symbol: [row for row in rows if row.of is symbol] for symbol in self.recurrent.wrt}
         framed = [row for symbol in self.recurrent.wrt for row in of[symbol]]
         return [*blocks, *definitions, Heading(self.say("results")), Frame(tuple(framed))]
+
+    def _of_results(self, rows: Sequence[Equation], derivation: Sequence[Block]) -> list[Equation]:
+        """Return the gradients by what the recurrences give that the derivation leaves to the results."""
+        results = {result.symbol for loop in self.recurrent.loops for result in loop.results}
+        there = {block.of for block in derivation if isinstance(block, Equation)}
+        return [row for row in rows if row.of in results - there and len(row.sides) > 1]
 
     def _outside(self, blocks: Sequence[Block]) -> list[Block]:
         """Leave out the gradients that recurrences give, and that of the loss; mark the others by their variable."""
@@ -205,28 +217,30 @@ class Page:
         """Return for the gradient of each value outside the recurrence after which it stands, the last one first."""
         assert self.outer is not None
         loops = self.recurrent.loops
+        record = self.outer.record
         known: dict[Node, int] = {
             part.given: number for number, loop in enumerate(loops) for part in loop.parts if part.given is not None
         }
-        places: dict[Node, int] = {}
-        for entry in self.outer.record.backward.accumulations:
-            needed = [known[part] for part in topological_order([entry.result]) if part in known]
-            known[entry.cotangent] = places[entry.symbol] = min(needed, default=len(loops))
-        return places
+        found: dict[Node, Node] = {entry.cotangent: entry.result for entry in record.backward.accumulations}
+        found |= {each.symbol: each.value for each in record.abbreviations}
+        places = _places(found, known, min, len(loops))
+        symbols: dict[Node, Node] = {entry.cotangent: entry.symbol for entry in record.backward.accumulations}
+        return {symbols.get(node, node): place for node, place in places.items()}
 
-    def _chapter(self, loop: Loop) -> tuple[list[Block], list[Equation]]:
-        """Return the gradients within a step and from step to step, and the rows of the results."""
+    def _chapter(self, loop: Loop) -> tuple[list[Block], list[Paragraph], list[Equation]]:
+        """Return the gradients within a step and from step to step, and the rows of the results with their reasons."""
         sections = self.sections[loop]
-        derivation, rows = sections.derivation(), _rows(sections.results())
+        derivation, results = sections.derivation(), sections.results()
+        definitions = [block for block in results if isinstance(block, Equation)]
         carries: dict[Input, Equation] = {}
         body = self._edited(loop, derivation, carries)
         carried: dict[Input, Equation] = {}
-        frame = [row for row in self._edited(loop, rows, carried) if isinstance(row, Equation)]
+        rows = [row for row in self._edited(loop, _rows(results), carried) if isinstance(row, Equation)]
         for symbol, row in carried.items():
             carries.setdefault(symbol, row)
         joining = self._joining(loop, carries)
         parts = {part.source: part for part in loop.parts}
-        initials, results = (
+        initials, framed = (
             [
                 self.lines.initial(loop, parts[state.before], state.name, known[state.before])
                 for state in loop.states
@@ -234,6 +248,8 @@ class Page:
             ]
             for known in (carries, carried)
         )
+        there = {block.of for block in [*body, *initials] if isinstance(block, Equation)}
+        more = [row for row in rows if row.of not in there and row.of not in self.recurrent.wrt]
         about: list[Block] = []
         if loop.states:
             about.append(Paragraph(self.say("backwards through time", STEP, str(loop.last), str(loop.first))))
@@ -244,11 +260,16 @@ class Page:
                 about.append(Paragraph(self.say("outside of step", outside, whole, Symbol(name))))
         for part in loop.parts:
             if part.given is not None and part.given.name.startswith(GIVEN):
-                whole = self.lines.partial(part.target.name)
-                about.append(Paragraph(self.say("part of", self.lines.name_of(part), whole)))
+                own, whole = self.lines.name_of(part), self.lines.partial(part.target.name)
+                if part.kind == "element" and self.outer is not None:
+                    words = self.say("part of elements", self.outer.notator.symbol(part.given), own, whole)
+                else:
+                    words = self.say("part of", own, whole)
+                about.append(Paragraph(words))
         indices = sections.declared_indices() if isinstance(sections, ElementSections) else []
-        chapter = [Heading(self.say("through time")), *indices, *about, *joining, *_lower(body), *initials]
-        return chapter, [*frame, *results]
+        step = [*_lower(body), *definitions, *more, *initials]
+        why = [block for block in results if isinstance(block, Paragraph)]
+        return [Heading(self.say("through time")), *indices, *about, *joining, *step], why, [*rows, *framed]
 
     def _edited(self, loop: Loop, blocks: Sequence[Block], carries: dict[Input, Equation]) -> list[Block]:
         """Write what one step contributes as what the steps do together; note the lines on h_{t−1} in `carries`."""
@@ -272,7 +293,10 @@ class Page:
     def _joining(self, loop: Loop, carries: Mapping[Input, Equation]) -> list[Block]:
         """Return what the results of a step receive, from outside and from the next step."""
         blocks: list[Block] = []
+        reached = {entry.symbol for entry in self.sections[loop].record.backward.accumulations}
         for state in loop.states:
+            if state.after not in reached:
+                continue
             carry = carries.get(state.before)
             blocks += self.lines.between(loop, state.name, carry, self._earlier(loop) if self.full else ())
         states = {state.name for state in loop.states}
@@ -290,6 +314,25 @@ def _of(equation: Equation, symbol: Input) -> Equation:
     return Equation(
         equation.sides, equation.shape, equation.reasons, equation.node, equation.elements, symbol, equation.rounded
     )
+
+
+def _places(
+    values: Mapping[Node, Node], known: Mapping[Node, int], last: Callable[..., int], default: int
+) -> dict[Node, int]:
+    """Return the place of each symbol, the last of those of what its value depends on."""
+    places = dict(known)
+
+    def place(symbol: Node) -> int:
+        if symbol not in places:
+            places[symbol] = default  # of a value that is given as itself
+            needed = topological_order([values[symbol]])
+            places[symbol] = last(
+                (place(each) if each in values else places.get(each, default) for each in needed if each is not symbol),
+                default=default,
+            )
+        return places[symbol]
+
+    return {symbol: place(symbol) for symbol in values}
 
 
 def _divided(blocks: Sequence[Block], places: Mapping[Node, int], default: int) -> dict[int, list[Block]]:

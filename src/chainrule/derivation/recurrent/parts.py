@@ -16,7 +16,7 @@ from chainrule.calculus import COTANGENT, Contribution, Recurrence, Scan, StepNa
 from chainrule.derivation.names import at_step
 from chainrule.derivation.record import Record
 from chainrule.derivation.recurrent.loops import Element, Loop, Part, Result, State, StepRecord, step_record
-from chainrule.derivation.upstream import GIVEN, is_upstream
+from chainrule.derivation.upstream import GIVEN, is_upstream, output_name
 from chainrule.ir import (
     Apply,
     Const,
@@ -26,6 +26,7 @@ from chainrule.ir import (
     applies,
     concrete,
     rebuild,
+    rebuild_all,
     substitute,
     topological_order,
 )
@@ -113,9 +114,26 @@ def recurrent(program: Program, wrt: Sequence[Input]) -> Recurrent | None:
         return None
     whole = with_sums(fused(whole, names), names)
     try:
-        return _Builder(program, whole, tuple(wrt), names).built()
+        builder = _Builder(program, whole, tuple(wrt), names)
+        built = builder.built()
     except _UnsupportedError:
         return None
+    # A result of a layer that is a last state is called as it is in the step.
+    return recurrent(_with_results(program, builder.results_renamed), wrt) if builder.results_renamed else built
+
+
+def _with_results(program: Program, names: Mapping[Input, str]) -> Program:
+    """Return the program of a layer with other names of results; they are of given gradients."""
+    given = {node: Input(name, node.type) for node, name in names.items()}
+    own = {output_name(node): output_name(given[node]) for node in names}
+    moved: dict[Node, Node] = {**given}
+    made = rebuild_all(program.outputs, moved.get)
+    return replace(
+        program,
+        inputs=tuple(given.get(node, node) for node in program.inputs),
+        outputs=tuple(made[output] for output in program.outputs),
+        names={made[node]: own.get(name, name) for node, name in program.names.items()},
+    )
 
 
 class _Builder:
@@ -131,6 +149,8 @@ class _Builder:
         """The names of values outside, which are rebuilt with the symbols."""
         self.active: set[Node] = set(wrt)
         self.drafts: list[_Draft] = []
+        self.results_renamed: dict[Input, str] = {}
+        """The given gradients of results of a layer that are last states, with the names that these have."""
 
     def built(self) -> Recurrent:
         order = topological_order(self.whole.outputs)
@@ -189,6 +209,15 @@ class _Builder:
         if value not in self.names:
             self.names[value] = self.fresh(*wanted)
         return Input(self.names[value], value.type)
+
+    def renames(self, node: Node, name: str) -> None:
+        """Note the name of a last state, if it is a result of a layer that has another one."""
+        former = self.whole.names.get(node, "")
+        for given in filter(is_upstream, self.whole.inputs):
+            if output_name(given) == former != name:
+                users = [each.operands for each in self.order if isinstance(each, Apply) and node in each.operands]
+                used_again = any(given not in operands for operands in users)
+                self.results_renamed[given] = (GIVEN if used_again else COTANGENT) + name
 
     # The parts together
 
@@ -310,12 +339,16 @@ class _Draft:
         self.length = concrete(recurrence.length)
         self.names = builder.step_names.get(scan.together, {})
         self.results: list[Result] = []
+        self.found: list[tuple[Node, str, str, Node]] = []
+        """The values outside that are made of values of the steps, with the name, the place and the value of these."""
         self.outer_operands: list[Node] = []
         self.again: set[str] = set()
         """The results of a step that it uses itself, whose gradient is not only what comes from outside."""
         self._activate()
         self._name_states()
         self._find_results()
+        for each in self.found:
+            self._result(*each)
 
     def _activate(self) -> None:
         """Find which values of a step depend on the parameters."""
@@ -377,10 +410,10 @@ class _Draft:
                 set(users) - windows for node, users in used.items() if node not in inner and node is not states
             )
             if others or stray or states in builder.whole.outputs:
-                self._result(states, name, "whole", recurrence.carries[number].following)
+                self.found.append((states, name, "whole", recurrence.carries[number].following))
                 continue
             for node in sorted(inner, key=order.index):
-                self._result(node, name, places[node], recurrence.carries[number].following)
+                self.found.append((node, name, places[node], recurrence.carries[number].following))
         self.ys: list[tuple[Node, str]] = []
         by_node = {carry.following: name for carry, name in zip(recurrence.carries, self.state_names, strict=True)}
         for number, y in enumerate(recurrence.ys, start=count):
@@ -388,14 +421,12 @@ class _Draft:
             if stack not in present:
                 continue
             if y in by_node:
-                self._result(stack, by_node[y], "ys", y)
+                self.found.append((stack, by_node[y], "ys", y))
                 continue
             if not y.type.dtype.is_float or not isinstance(y, Apply):
                 raise _UnsupportedError
             of_stack = builder.whole.names.get(stack, "")
-            again = any(
-                isinstance(node, Apply) and y in node.operands for node in topological_order(recurrence.outputs)
-            )
+            again = self._is_used_in_the_step(y)
             own = self.names.get(y, "") or ("" if again else of_stack)
             wanted = [
                 name for name in (own, "ℓ" if y.type.ndim == 0 else "y", "v", "u") if not again or name != of_stack
@@ -405,7 +436,7 @@ class _Draft:
             if again:
                 self.again.add(name)
             self.ys.append((y, name))
-            self._result(stack, name, "ys", y)
+            self.found.append((stack, name, "ys", y))
 
     def _result(self, node: Node, output: str, place: str, value: Node) -> None:
         """Make a value outside an input there; `value` is what it consists of, in the step."""
@@ -415,8 +446,12 @@ class _Draft:
         if place != "last" and name == base and output in self.again:
             raise _UnsupportedError  # ∂L/∂h_t would be that of an element of h, and of the state
         if place == "last" and (not name or re.sub(r"_?\d*$", "", name) == base):
-            name = at_step(base, "1" if self.recurrence.reverse else str(self.length))
-            builder.taken.add(name)
+            if self._has_other_uses(output, value):
+                name = builder.fresh(f"{base}_last")
+            else:
+                name = at_step(base, "1" if self.recurrence.reverse else str(self.length))
+                builder.taken.add(name)
+            builder.renames(node, name)
         elif not name:
             name = builder.fresh(*([] if output in self.again else [base]), base.upper(), base + "s")
         symbol = Input(name, node.type)
@@ -424,6 +459,15 @@ class _Draft:
         if value in self.reached:
             builder.active |= {node, symbol}
         self.results.append(Result(symbol, output, place))  # type: ignore[arg-type]
+
+    def _has_other_uses(self, output: str, value: Node) -> bool:
+        """Whether the last value of a step is used but as such, so that its gradient has further terms."""
+        stacked = any(name == output and place in ("after", "whole", "ys") for _, name, place, _ in self.found)
+        return stacked or self._is_used_in_the_step(value)
+
+    def _is_used_in_the_step(self, value: Node) -> bool:
+        order = topological_order(self.recurrence.outputs)
+        return any(isinstance(node, Apply) and value in node.operands for node in order)
 
     # The step
 

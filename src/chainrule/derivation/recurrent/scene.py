@@ -15,6 +15,7 @@ from chainrule.derivation.points import Array, Evaluator, bind_nodes
 from chainrule.derivation.record import Record
 from chainrule.derivation.recurrent.loops import Loop, Part
 from chainrule.derivation.recurrent.parts import Recurrent
+from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Const, Input, Node, substitute, topological_order
 
 
@@ -114,6 +115,11 @@ class Scene:
             self._forwards(loop)
         for loop in reversed(recurrent.loops):
             self._backwards(loop)
+        if self.outer is not None:
+            # A recurrence gives nothing to a value that depends on no parameter.
+            for node in self.outer.record.program.inputs:
+                if is_upstream(node) and node not in self.outer.known:
+                    self.outer.known[node] = np.zeros(node.type.bind(sizes).concrete_shape)
 
     def outside(self, symbol: Input | Const) -> Array:
         """Return a value outside."""

@@ -28,5 +28,9 @@ RECURRENCES: dict[str, tuple[str, str]] = {
     ),
     "for steps": ("for {0} = {1}, …, {2}", "{0} = {1}, …, {2}"),
     "part of": ("{0} is the part of {1} that comes from the recurrence.", "{0} 是 {1} 中来自递归的部分。"),
+    "part of elements": (
+        "{0}, whose elements are {1}, is the part of {2} that comes from the recurrence.",
+        "{0} 的各元素为 {1}，是 {2} 中来自递归的部分。",
+    ),
     "claim recurrence": ("what the recurrence contributes", "递归贡献的部分"),
 }
