@@ -126,7 +126,7 @@ def _with_results(program: Program, names: Mapping[Input, str]) -> Program:
     """Return the program of a layer with other names of results; they are of given gradients."""
     given = {node: Input(name, node.type) for node, name in names.items()}
     own = {output_name(node): output_name(given[node]) for node in names}
-    moved: dict[Node, Node] = {**given}
+    moved: dict[Node, Node] = dict(given.items())
     made = rebuild_all(program.outputs, moved.get)
     return replace(
         program,
