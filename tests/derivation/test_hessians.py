@@ -37,7 +37,7 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
     "sum(sqrt(1 + x^2))": (
         "x",
         {"x": "n"},
-        "diag((1 − x² / (1 + x²)) / s)",
+        "diag(1 / (s ⊙ (1 + x²)))",
         lambda x: np.diag((1 + x**2) ** -1.5),
     ),
     "sum(log(cosh(X @ w - y)))": (

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.printed_formulas import symbols
 from support.problems import PROBLEMS
+from support.problems.longer import REASONS
 from support.problems.solving import Solution, spelled
 
 
@@ -17,7 +18,7 @@ def solution(name: str) -> Solution:
 
 
 def test_there_are_enough_problems() -> None:
-    assert len(PROBLEMS) >= 250
+    assert len(PROBLEMS) >= 340
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -43,10 +44,14 @@ def test_a_gradient_is_right_as_printed_and_as_published(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_what_is_printed_is_no_longer_than_what_is_published_without_a_reason(name: str) -> None:
-    problem, solved = PROBLEMS[name], solution(name)
-    longer = [
-        symbol
-        for symbol, ways in problem.expected.items()
+    solved = solution(name)
+    longer = {
+        (name, symbol)
+        for symbol, ways in PROBLEMS[name].expected.items()
         if min(map(symbols, solved.printed[symbol])) > symbols(ways[0])
-    ]
-    assert problem.note or not longer
+    }
+    assert longer == {each for each in REASONS if each[0] == name}
+
+
+def test_reasons_are_of_problems() -> None:
+    assert all(symbol in PROBLEMS[name].expected for name, symbol in REASONS)

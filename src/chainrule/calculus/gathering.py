@@ -63,6 +63,8 @@ def _c(shape: str) -> Node:
     some_x("n m") @ (some_y("m k") @ some("z", "k n")) + (some("w", "n m") @ some_y("m k")) @ some("z", "k n"),
     Negate()(some_x("n m") @ some("z", "m")) - some_y("n m") @ some("z", "m"),
     (some("z", "k n") @ some_x("n n")) @ some("w", "n m") + some("z", "k n") @ (some_y("n n") @ some("w", "n m")),
+    some("z", "k n") @ (some_x("n n") @ (some("v", "n n") @ some("w", "n m")))
+    - (some("z", "k n") @ Permute((1, 0))(some_x("n n"))) @ (some("v", "n n") @ some("w", "n m")),
 ])  # fmt: skip
 def _common_factor_of_products(node: Apply) -> Node | None:
     terms = list(signed_terms(node))
@@ -300,9 +302,10 @@ def _along_chains(one: Apply, other: Apply, signs: Sequence[int]) -> Node | None
     links, its_links = chain_of(one), chain_of(other)
     if len(links) != len(its_links) or len(links) < 3:
         return None
-    if len(links) == 3 and (links[0], links[2]) == (its_links[0], its_links[2]):
-        total = _sum_of_links((links[1], its_links[1]), signs)
-        return None if total is None else product_of_chain((links[0], total, links[2]))
+    differing = [place for place, pair in enumerate(zip(links, its_links, strict=True)) if pair[0] != pair[1]]
+    if len(differing) == 1 and 0 < (place := differing[0]) < len(links) - 1:
+        total = _sum_of_links((links[place], its_links[place]), signs)
+        return None if total is None else product_of_chain((*links[:place], total, *links[place + 1 :]))
     operands = {*one.operands, *other.operands}
     for part, its_part, at in ((links[1:], its_links[1:], 0), (links[:-1], its_links[:-1], -1)):
         common = product_of_chain(part)

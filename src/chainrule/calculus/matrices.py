@@ -9,7 +9,7 @@ from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import Rule, both_orders, is_scale, number_of, rule, with_operand
 from chainrule.calculus.simplify import simplify
 from chainrule.calculus.terms import Term, factors, product_of
-from chainrule.ir import Apply, Const, Node, applies, named_dim, parse_shape, substitute, topological_order
+from chainrule.ir import Apply, Const, Node, Shape, applies, named_dim, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Adjugate,
@@ -272,19 +272,37 @@ def _transposed_kronecker(node: Apply) -> Node | None:
 @rule("⟨A ⊗ B, ∂A ⊗ C⟩ → A · ⟨B, C⟩", Contract, examples=lambda: [
     Contract(((0, 1, 2, 3), (1, 3)), (0, 2))(_blocks(), some_y("k n")),
     Contract(((0, 1, 2, 3), (0, 2)), (1, 3))(_blocks(), some_y("n m")),
+    Contract(((0, 1, 2, 3), (1, 3)), (0, 2))(
+        Reshape(parse_shape("n k n k"))(identity(parse_shape("n*k")[0])), some_y("k k")
+    ),
 ])  # fmt: skip
 def _contracted_kronecker(node: Apply) -> Node | None:
     """Add up A ⊗ B, with an axis for each of A and of B, over the axes of one of them: the other is a factor."""
     match node:
-        case Apply(
-            Contract(((m, k, n, l), others), output),
-            (Apply(Reshape(shape), (Apply(Kronecker(), (a, b)),)), c),
-        ) if tuple(shape) == (a.type.shape[0], b.type.shape[0], a.type.shape[1], b.type.shape[1]):
-            for factor, kept, (x, added) in (a, (m, n), (b, (k, l))), (b, (k, l), (a, (m, n))):
-                if output == kept and set(others) == set(added):
-                    number = Contract((added, others), ())(x, c)
-                    return Broadcast(factor.type.shape, ())(number) * factor
+        case Apply(Contract(((m, k, n, l), others), output), (Apply(Reshape(shape), (blocks,)), c)):
+            pair = _kronecker_factors(blocks, shape)
+        case _:
+            return None
+    if pair is not None:
+        a, b = pair
+        for factor, kept, (x, added) in (a, (m, n), (b, (k, l))), (b, (k, l), (a, (m, n))):
+            if output == kept and set(others) == set(added):
+                number = Contract((added, others), ())(x, c)
+                return Broadcast(factor.type.shape, ())(number) * factor
     return None
+
+
+def _kronecker_factors(blocks: Node, shape: Shape) -> tuple[Node, Node] | None:
+    """Return A and B of A ⊗ B, of which I is an instance, if `shape` has an axis for each of theirs."""
+    match blocks:
+        case Apply(Kronecker(), (a, b)):
+            pass
+        case _ if is_identity(blocks) and len(shape) == 4:
+            a, b = (identity(dim, blocks.type.dtype) for dim in shape[:2])
+        case _:
+            return None
+    expected = (a.type.shape[0], b.type.shape[0], a.type.shape[1], b.type.shape[1])
+    return (a, b) if tuple(shape) == expected else None
 
 
 def _blocks() -> Node:

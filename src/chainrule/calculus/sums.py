@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.examples import size, some_x, some_y
 from chainrule.calculus.rules import Rule, along_kept, beneath_arrangement, both_orders, is_scale, rule
 from chainrule.calculus.simplify import simplify
+from chainrule.calculus.terms import Term, factors
 from chainrule.ir import Apply, Const, Node, applies, dim_product, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Add,
@@ -168,6 +169,28 @@ def _has_known_sum(node: Node, reduction: Apply) -> bool:
         case Apply(Multiply(), (fixed, x)):
             return (is_scale(fixed) or along_kept(fixed, reduction) is not None) and _has_known_sum(x, reduction)
     return False
+
+
+@rule("x − (1/n) Σ x → x − mean(x)", Subtract, examples=lambda: [
+    some_x("n") - Broadcast(parse_shape("n"), ())(Sum((0,))(some_x("n")) / size("n", "")),
+    some_x("4") - 0.25 * Broadcast(parse_shape("4"), ())(Sum((0,))(some_x("4"))),
+])  # fmt: skip
+def _centred(node: Apply) -> Node | None:
+    x, y = node.operands
+    if x.type.ndim != 1:
+        return None
+    (count,) = x.type.shape
+    term = factors(y)
+    for factor, exponent in term.powers:
+        match factor:
+            case Apply(Broadcast(axes=()) as repeat, (Apply(Sum((0,)), (summed,)),)) if summed is x and exponent == 1:
+                rest = term.times(Term(1, ((factor, -1),)))
+                match rest.number, rest.powers:
+                    case (1, ((Const(divisor), -1),)) if divisor == count:
+                        return x - repeat(Mean((0,))(x))
+                    case (number, ()) if isinstance(count, int) and number == 1 / count:
+                        return x - repeat(Mean((0,))(x))
+    return None
 
 
 def known_sums(definitions: Mapping[Node, Node]) -> Rule:

@@ -11,7 +11,7 @@ from itertools import count
 
 import numpy as np
 
-from chainrule.calculus.chains import Chain
+from chainrule.calculus.chains import Chain, chain_of
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import Rule, is_scale, rule
 from chainrule.ir import Apply, Const, Dim, Node, Shape, applies, parse_shape
@@ -225,6 +225,7 @@ def _gram() -> Node:
     Contract(((0, 1), (2, 1)), (0, 2))(some_y("k n"), Inverse()(_gram())),
     Contract(((0, 1), (0, 1)), ())(Inverse()(_gram()), some_y("n n")),
     Contract(((0, 1), (0, 2)), (1, 2))(some_y("n n") @ Inverse()(_gram()), some("z", "n k")),
+    Contract(((0, 1), (2, 1)), (0, 2))(some("w", "k n"), (Inverse()(_gram()) @ some_y("n n")) @ some("z", "n n")),
     Contract(((0, 1, 2), (0, 1, 3)), (0, 2, 3))(Broadcast(parse_shape("k n n"), (1, 2))(_gram()), some_y("k n m")),
 ])  # fmt: skip
 def _transpose_of_symmetric(node: Apply) -> Node | None:
@@ -250,7 +251,7 @@ def without_transpose(node: Apply, may_turn: Callable[[Node], bool]) -> Node | N
 
 
 def _with_product_turned(node: Apply, symmetric: Container[Node]) -> Node | None:
-    """Return (A S)ᵀ B as (S Aᵀ) B: the transpose of a product has its symmetric factor as it is."""
+    """Return (A S)ᵀ B as (S Aᵀ) B: the transpose of a product has its symmetric factors as they are."""
     match node:
         case Apply(Contract(inputs, output, product=product), factors) if product is not None:
             pass
@@ -259,7 +260,8 @@ def _with_product_turned(node: Apply, symmetric: Container[Node]) -> Node | None
     for place, (labels, factor) in enumerate(zip(inputs, factors, strict=True)):
         match factor:
             case Apply(Contract(inner, result, product=found), parts) if product.factor(place).transposed and found:
-                if len(result) > 1 and any(is_symmetric(part, symmetric) for part in parts):
+                links = (*parts, *(link for link, _ in chain_of(factor)))
+                if len(result) > 1 and any(is_symmetric(link, symmetric) for link in links):
                     turned = (*labels[:-2], labels[-1], labels[-2])
                     upright = Contract((*inputs[:place], turned, *inputs[place + 1 :]), output)
                     mirrored = Contract(inner, (*result[:-2], result[-1], result[-2]))(*parts)

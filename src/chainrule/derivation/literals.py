@@ -12,6 +12,8 @@ from chainrule.ir import Const, SymbolicDim
 from chainrule.primitives import Call, Fraction, Infix, Notation, Number, PowerNotation, Symbol
 
 PI = Symbol("π")
+_LARGEST_DENOMINATOR = 1000
+"""Fractions of whole numbers up to this one are told apart in the digits that a float has."""
 
 
 def literal(node: Const) -> Notation:
@@ -32,8 +34,8 @@ def _power_of_ten(number: float) -> Notation | None:
 
 
 def ratio_of(number: float) -> Notation | None:
-    """Return a fraction of small whole numbers that equals `number` to the last digit, unless its decimals end soon."""
-    nearest = Fractional(number).limit_denominator(12) if math.isfinite(number) else Fractional(0)
+    """Return a fraction of whole numbers that equals `number` to the last digit, unless its decimals end soon."""
+    nearest = Fractional(number).limit_denominator(_LARGEST_DENOMINATOR) if math.isfinite(number) else Fractional(0)
     if len(repr(number)) < 8 or not 0 < nearest < 100 or nearest.numerator / nearest.denominator != number:
         return None
     return Fraction(Number(nearest.numerator), Number(nearest.denominator))

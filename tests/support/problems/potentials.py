@@ -76,7 +76,24 @@ formula(
     "(nu + 1)/2*sum(log(1 + (x - mu)^2/(nu*s^2)))",
     "x: n; mu: ; s: ; nu: ",
     "",
-    mu="−((1 + 1/nu) / s²) · (Σ ((x − mu) / (1 + (x − mu)² / (nu · s²))))",
+    mu="−(nu + 1) · (Σ ((x − mu) / (nu · s² + (x − mu)²)))",
+)
+formula(
+    "trace of a Kronecker product",
+    "Magnus and Neudecker",
+    "tr(kron(A, B))",
+    "A: m m; B: p p",
+    "",
+    A="tr(B) · I",
+    B="tr(A) · I",
+)
+formula(
+    "potential of Lennard and Jones",
+    "Lennard-Jones (1924)",
+    "4*eps*((s/r)^12 - (s/r)^6)",
+    "eps: ; s: ; r: ",
+    "",
+    r="−24 eps · s⁶ · (2 s⁶ / r⁶ − 1) / r⁷",
 )
 formula(
     "smoothed lasso",

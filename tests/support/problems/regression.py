@@ -219,8 +219,7 @@ def Huber_regression(X: Any, y: Any, w: Any, delta: Any) -> Any:
 @code(
     "Barron (2019), Cauchy loss",
     "r: n; c: ",
-    "the denominator is divided by c²",
-    r=("2 r / (r² + c²)", "(2 / c²) (r / (1 + (r / c)²))"),
+    r="2 r / (r² + c²)",
 )
 def Cauchy_loss(r: Any, c: Any) -> Any:
     return np.sum(np.log(1 + (r / c) ** 2))
@@ -229,8 +228,7 @@ def Cauchy_loss(r: Any, c: Any) -> Any:
 @code(
     "Geman and McClure (1985)",
     "r: n; c: ",
-    "the two terms of the rule for quotients are not brought to one denominator, u = c + r²",
-    r=("2 c · r / (c + r²)²", "2 ((1 − r² / u) / u) ⊙ r"),
+    r="2 c · r / (c + r²)²",
 )
 def Geman_McClure_loss(r: Any, c: Any) -> Any:
     return np.sum(r**2 / (c + r**2))
