@@ -221,14 +221,26 @@ def _is_vector(node: Node) -> bool:
     Contract(((0,), (1,)), (1, 0))(_number("1"), some_y("m")),
     Contract(((0, 1), (2, 1)), (0, 2))(some_x("n 1"), _number("1 1")),
     Contract(((0, 1), (1, 2)), (0, 2))(_number("1 1"), some_y("1 m")),
+    Contract(((0,), (), (1,)), (0, 1))(some_x("n"), Exp()(some_x("")), some_y("m")),
 ])  # fmt: skip
 def _product_with_number(node: Apply) -> Node | None:
     if len(node.operands) != 2:
-        return None
+        return _without_number(node)
     for k, operand in enumerate(node.operands):
         number = _single(operand)
         if number is not None:
             return Broadcast(node.type.shape, ())(number) * _filled_out(node, 1 - k)
+    return None
+
+
+def _without_number(node: Apply) -> Node | None:
+    """Take a number out of a contraction of more than two factors, which then is one of the others."""
+    inputs, output = node.primitive.inputs, node.primitive.output
+    for k, number in enumerate(node.operands):
+        if not number.type.ndim and len(node.operands) > 2:
+            others = Contract((*inputs[:k], *inputs[k + 1 :]), output)
+            product = others(*node.operands[:k], *node.operands[k + 1 :])
+            return Broadcast(node.type.shape, ())(number) * product
     return None
 
 

@@ -25,6 +25,10 @@ ASKED = [
     (r"\frac{\partial f}{\partial \mathbf{x}} x", ("x",), 1, "x"),
     (r"\frac{\partial^2}{\partial x \partial x^T} x'Ax", ("x",), 2, "x'Ax"),
     (r"\partial/\partial x \sin x", ("x",), 1, r"\sin x"),
+    ("min_w ||X w - y||^2", ("w",), 1, "||X w - y||^2"),
+    (r"\min_{w, b} \|X w - b\|^2", ("w", "b"), 1, r"\|X w - b\|^2"),
+    (r"\arg\min_x \|A x - b\|^2", ("x",), 1, r"\|A x - b\|^2"),
+    (r"\operatorname*{argmax}_\theta log(theta)", ("θ",), 1, "log(theta)"),
 ]
 
 
@@ -34,7 +38,9 @@ def test_a_question_is_read(text: str, variables: tuple[str, ...], order: int, f
     assert question == Question(variables, order, formula.rjust(len(text)))
 
 
-@pytest.mark.parametrize("text", ["d/d + 3", "d/dx + 1", "dx/dy", "d/dx", "d/x 3", "sin(x)", "a/b c", "df/dx = 3"])
+@pytest.mark.parametrize(
+    "text", ["d/d + 3", "d/dx + 1", "dx/dy", "d/dx", "d/x 3", "sin(x)", "a/b c", "df/dx = 3", "max_i x_i", "min(x)"]
+)
 def test_what_is_no_question(text: str) -> None:
     assert question_of(text) is None
 

@@ -30,6 +30,12 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
     ("2 sum(x) sum(y)", {}, lambda x, y: 2 * np.sum(x) * np.sum(y)),
     ("W (W' x)", {"W": "n m", "x": "n"}, lambda W, x: W @ (W.T @ x)),
     ("x^T A x", {}, lambda x, A: x @ A @ x),
+    ("f(x) = x^T A x", {}, lambda x, A: x @ A @ x),
+    ("L(w, b) = sum((X w + b - y)^2); 2 L", {"b": "", "X": "n d", "y": "n"},
+     lambda X, w, b, y: 2 * np.sum((X @ w + b - y) ** 2)),
+    ("1/2 ||x||^2 + 1/2 (a - b)^2", {"a": "", "b": "", "x": "n"}, lambda x, a, b: 0.5 * x @ x + 0.5 * (a - b) ** 2),
+    ("1/n sum(x)", {"n": "", "x": "m"}, lambda n, x: np.sum(x) / n),
+    ("W₂ tanh(W₁ x)", {"W₂": "k m", "W₁": "m n", "x": "n"}, lambda W2, W1, x: W2 @ np.tanh(W1 @ x)),
     # inverses
     ("A^-1 b", {}, lambda A, b: np.linalg.solve(A, b)),
     ("A^-T b + A^{-T} b + A^{-1} b", {},

@@ -161,8 +161,13 @@ class Context(Cursor):
 
     def _written(self, node: Syntax) -> str:
         """Return a part of the formula as the user wrote it, or … if it is long."""
-        text = self._text[node.span.start : node.span.end]
-        return shown(text) if len(text) <= 12 else "…"
+        start, end = node.span
+        while (text := self._text[start:end]).count(")") > text.count("(") and start > 0:
+            start -= 1
+        while text.count("(") > text.count(")") and end < len(self._text):
+            end += 1
+            text = self._text[start:end]
+        return shown(text) if len(text) <= 20 else "…"
 
 
 def _is_known_elsewhere(name: str) -> bool:

@@ -43,6 +43,7 @@ _DERIVATIVE = (
     "derive with order=2"
 )
 PRODUCT = "a product over elements is not in the language; write exp(sum(log(x))) where they are positive"
+_INTEGRAL = "an integral is not in the language; write what it is equal to, or name it as a function, as in F(x)"
 _MEANT = {
     ":": "a colon has no meaning in a formula; shapes are given beside it, as in --shape \"X: n d\" or X=\"n d\"",
     "]": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
@@ -53,9 +54,19 @@ _MEANT = {
     "~": "write logical_not(a) instead of ~a",
     "÷": "write / for a quotient",
     "∏": PRODUCT,
+    "∫": _INTEGRAL,
     "∂": _DERIVATIVE,
     "∇": _DERIVATIVE,
 }  # fmt: skip
+
+
+_MEANT_COMMANDS = {
+    "prod": PRODUCT,
+    "int": _INTEGRAL,
+    "lim": "a limit is not in the language; write what it is equal to",
+    "binom": "a binomial coefficient is not in the language; write its value",
+    "in": 'what a variable is taken from is given beside the formula, as in --shape "x: n"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +213,8 @@ class Lexer:
                     end,
                 )
             self._command(word, end)
+        elif word in _MEANT_COMMANDS:
+            raise self._error(_MEANT_COMMANDS[word], start, end)
         elif after_operand:
             self._add("\\", "\\", start + 1)
         elif word:

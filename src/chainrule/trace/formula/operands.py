@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,14 +29,19 @@ _WITHOUT_BRACKETS = frozenset({
     "logdet", "tr",
 })  # fmt: skip
 """Functions whose argument may follow without parentheses, as on paper."""
+_WORDS = frozenset({"cost", "sins", "tang", "tank", "logs", "logo", "expo", "exps", "dets"})
+"""Words that are no function of a letter."""
 _ENDLESS = ("*", "/", "./")
 """Operators after which the argument of a function without parentheses may go on."""
 _INSTEAD = {
     "prod": PRODUCT,
     "if": "write where(condition, a, b) for a choice",
+    "lg": "lg is the logarithm to base 10 or 2; write log10(x) or log2(x)",
+    "cross": "a cross product is not in the language; derive a Python function with np.cross",
     "cov": "cov divides by n or by n − 1; write (x - mean(x))' (y - mean(y)) / n, or with n − 1",
 }
 """What to write instead of a function that is not one thing."""
+_NUCLEAR = "the nuclear norm is not in the language; derive a Python function with np.linalg.norm(X, 'nuc')"
 _INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
 _NUMBERED_NORMS = {"norm1": 1, "norm2": 2}
 _OF_TWO = {"max": "maximum", "min": "minimum"}
@@ -265,6 +271,8 @@ class Operands(Indices, ABC):
             )
         closing = self._take()
         span = opening.span.to(closing.span)
+        if re.match(r"_\{?\s*(?:\*|\\ast|\\star|⋆)", self._text[span.end :]):
+            raise self._error(_NUCLEAR, span)
         has_order = self._token.kind == "name" and self._token.text.startswith("_")
         has_order = has_order and self._token.span.start == span.end
         if opening.kind == "|" and not has_order:
@@ -296,11 +304,46 @@ class Operands(Indices, ABC):
             return self._powered(token)
         if self._token.kind == "(" and not self._follows_variable():
             return self._function(token)
+        self._check_element(token)
         if self._is_applied(token):
             return self._applied_to(token)
         self._check_beside(token)
+        self._check_name(token)
         indexed = self._indexed(token)
         return self._made(Name(token.text, token.span)) if indexed is None else indexed
+
+    def _check_name(self, name: Token) -> None:
+        """Raise FormulaError for a name that is rather a function, as in sinx and lg x, or an element, as in x(1)."""
+        if name.text in self._given | self._assigned or self._juxtaposed:
+            return
+        stem, letter = name.text[:-1], name.text[-1:]
+        if stem in _WITHOUT_BRACKETS and letter.isalpha() and name.text not in _WORDS and stem != "tr":
+            raise self._error(
+                f"{name.text} may be {stem}({letter}) or a name; write {stem}({letter}), or state its shape, as in "
+                f'--shape "{name.text}: n"',
+                name.span,
+            )
+        if not self._has_operand_beside():
+            return
+        if name.text in _INSTEAD:
+            raise self._error(_INSTEAD[name.text], name.span)
+        extremum, _, index = name.text.partition("_")
+        if extremum in ("max", "min") and index:
+            largest, smallest = "write max(x) for the largest element", "write min(x) for the smallest element"
+            raise self._error(largest if extremum == "max" else smallest, name.span)
+
+    def _check_element(self, name: Token) -> None:
+        """Raise FormulaError for x(1), which is an element in MATLAB."""
+        if not self._ahead("(", "number", ")") or name.span.end < self._token.span.start or self._juxtaposed:
+            return
+        number = self._tokens[self._place + 1]
+        if number.text.isdigit():
+            element = f"{name.text}({number.text})"
+            raise self._error(
+                f"{shown(element)} may be a product or an element, which cannot be picked in a formula; write "
+                f"{number.text} * {shown(name.text)} for the product",
+                name.span.to(number.span),
+            )
 
     def _powered(self, name: Token) -> Syntax:
         """Parse sin^2(x), the square of sin(x)."""

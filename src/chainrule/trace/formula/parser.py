@@ -79,18 +79,39 @@ class _Parser(Operands):
         return Formula(self._text, tuple(statements), self._abstract, frozenset(self._numbers))
 
     def _statement(self) -> Statement:
+        if self._defines_function():
+            return self._named(self._take(), self._end_of_arguments())
         if not self._ahead("name", "="):
             value = self._expression()
             self._end_of_statement()
             return Statement(None, value, value.span)
-        name = self._take()
-        self._take()
+        return self._named(self._take(), self._place)
+
+    def _named(self, name: Token, sign: int) -> Statement:
+        """Parse the value that a name is given after the sign of equality at a place."""
+        self._place = sign + 1
         if name.text in self._assigned:
             raise self._error(f"{shown(name.text)} is given twice; give the second one another name", name.span)
         value = self._expression()
         self._end_of_statement()
         self._assigned.add(name.text)
         return Statement(name.text, value, name.span)
+
+    def _defines_function(self) -> bool:
+        """Whether `f(x) =` stands here, which gives the value a name: the arguments are variables anyway."""
+        if not self._ahead("name", "(") or canonical_function(self._token.text) is not None:
+            return False
+        end = self._end_of_arguments()
+        inside = self._tokens[self._place + 2 : end - 1]
+        kinds = {token.kind for token in inside}
+        return bool(inside) and kinds <= {"name", ","} and self._tokens[end].kind == "="
+
+    def _end_of_arguments(self) -> int:
+        """Return the place after the first parenthesis that closes."""
+        place = self._place
+        while self._tokens[place].kind not in (")", "end"):
+            place += 1
+        return min(place + 1, len(self._tokens) - 1)
 
     def _end_of_statement(self) -> None:
         token = self._token
@@ -127,10 +148,13 @@ class _Parser(Operands):
         while self._token.kind in _PRODUCTS:
             operator = self._take()
             right = self._side_by_side(left if operator.kind in _QUOTIENTS else None, operator)
+            is_fraction = self._is_beside()
             if operator.kind == "\\":
                 left = self._call("solve", (left, right), {}, operator.span, left.span.to(right.span))
             else:
                 left = self._operation(operator.kind, left, right, operator.span)
+            if is_fraction:
+                left = self._with_others_beside(left)
         return left
 
     def _operation(self, operator: str, left: Syntax, right: Syntax, mark: Span) -> Syntax:
@@ -139,20 +163,40 @@ class _Parser(Operands):
         return self._binary(operator, left, right, mark) if indexed is None else indexed
 
     def _side_by_side(self, dividend: Syntax | None = None, slash: Token | None = None) -> Syntax:
-        """Parse operands side by side; after a quotient it is in doubt which of them it divides by."""
+        """Parse operands side by side; after a quotient it is in doubt which of them it divides by.
+
+        Only the divisor is parsed if it ends a fraction.
+        """
         left = self._signed()
-        while self._token.kind in OPENING if self._juxtaposed else self._has_operand_beside():
+        if dividend is not None and slash is not None and self._is_beside() and not self._juxtaposed:
+            if self._is_fraction(dividend, left):
+                return left
+            a, b, c = map(self._written, (dividend, left, right := self._power()))
+            sign = slash.kind
+            raise self._error(
+                f"{a} {sign} {b} {c} may be ({a} {sign} {b}) * {c} or {a} {sign} ({b} * {c}); write one of the two",
+                dividend.span.to(right.span),
+            )
+        return self._with_others_beside(left)
+
+    def _with_others_beside(self, left: Syntax) -> Syntax:
+        """Return an operand times those that stand beside it."""
+        while self._is_beside():
             mark = self._token.span
-            right = self._power()
-            if dividend is not None and slash is not None and not self._juxtaposed:
-                a, b, c = map(self._written, (dividend, left, right))
-                sign = slash.kind
-                raise self._error(
-                    f"{a} {sign} {b} {c} may be ({a} {sign} {b}) * {c} or {a} {sign} ({b} * {c}); write one of the two",
-                    dividend.span.to(right.span),
-                )
-            left = self._operation("*" if self._juxtaposed else " ", left, right, mark)
+            left = self._operation("*" if self._juxtaposed else " ", left, self._power(), mark)
         return left
+
+    def _is_beside(self) -> bool:
+        """Whether an operand stands here, right after another one."""
+        return self._token.kind in OPENING if self._juxtaposed else self._has_operand_beside()
+
+    def _is_fraction(self, above: Syntax, below: Syntax) -> bool:
+        """Whether a quotient is the number before what follows: `1/2 ‖x‖²`, written together, or `1/n Σ x`."""
+        together = " " not in self._text[above.span.start : below.span.end]
+        apart = self._token.span.start > below.span.end
+        is_sum = self._token.kind in ("sum over", "∑") or self._token.text in ("sum", "norm")
+        ends = is_sum or (isinstance(below, Number) and self._token.kind in ("|", "||", "("))
+        return together and apart and ends and isinstance(above, Number) and isinstance(below, Number | Name)
 
     def _signed(self) -> Syntax:
         if self._token.kind not in _SUMS:

@@ -219,6 +219,10 @@ POWER_OF_SQUARE = (
 )
 
 
+CROSS = (
+    "× of two vectors may be their cross product, which is not in the language, or go element by element; write x .* y "
+    "for element by element"
+)
 BARS_OF_MATRIX = "bars around a matrix may be its determinant or go element by element; write det(A) or abs(A)"
 
 

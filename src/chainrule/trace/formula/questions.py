@@ -1,4 +1,6 @@
-r"""Questions in front of a formula: `d/dx sin(x)`, `\nabla_W f`, `\frac{\partial}{\partial x}`, `∂²/∂x²`.
+r"""Questions in front of a formula: `d/dx sin(x)`, `\nabla_W f`, `\frac{\partial}{\partial x}`, `∂²/∂x²`, `\min_w f`.
+
+Where a minimum is sought, the gradient of the objective is asked for.
 
 The rest of the text is the formula; it keeps its places, so that errors point into what was written.
 """
@@ -19,7 +21,13 @@ _OF = r"(?:\s*(?:\\mathcal\s*\{?\s*L\s*\}?|\\ell|[A-Za-zℓ]))?"
 _ABOVE = rf"{_D}(?P<twice>{_TWICE}){_OF}"
 _BELOW = rf"{_D}\s*(?P<name>{_NAME}){_TWICE}{_TURNED}(?:\s*{_PARTIAL}\s*(?P<second>{_NAME}){_TURNED})?"
 _START = r"(?=\s*[\w(\[{\\|‖√∑Σ⟨½-])(?<!\w(?=\w))"
+_ARG = r"(?:arg\s*\\?,?\s*(?:min|max))"
+_EXTREMUM = rf"(?:\\?{_ARG}|\\?(?:min|max)(?:imi[sz]e)?|\\operatorname\*?\s*\{{\s*{_ARG}\s*\}})"
+_INDEX = r"[ijkt]\b"
+"""Letters that are indices below a maximum, as in max_i x_i, which is a value and not a problem."""
+_OVER = rf"\{{?\s*(?P<name>(?!{_INDEX}){_NAME})(?:\s*,\s*(?P<also>{_NAME}))?(?P<twice>)\s*\}}?"
 _FORMS = (
+    re.compile(rf"\s*\$*\s*{_EXTREMUM}(?:\\limits)?\s*_\s*{_OVER}{_START}"),
     re.compile(rf"\s*\$*\s*{_ABOVE}\s*/\s*{_BELOW}{_START}"),
     re.compile(rf"\s*\$*\s*\\[dt]?frac\s*\{{\s*{_ABOVE}\s*\}}\s*\{{\s*{_BELOW}\s*\}}{_START}"),
     re.compile(rf"\s*\$*\s*(?:\\nabla|∇)(?P<twice>{_TWICE})(?:\s*_\s*\{{?\s*(?P<name>{_NAME})\s*\}}?)?{_START}"),
@@ -50,7 +58,7 @@ def question_of(text: str) -> Question | None:
         if match is None:
             continue
         found = match.groupdict()
-        names = [found["name"], found.get("second")]
+        names = [found["name"], found.get("second"), found.get("also")]
         asked = tuple(dict.fromkeys(_plain(name) for name in names if name))
         order = 2 if found["twice"] or found.get("second") else 1
         return Question(asked, order, " " * match.end() + text[match.end() :])

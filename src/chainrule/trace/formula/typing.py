@@ -14,6 +14,7 @@ from chainrule.trace.formula.errors import FormulaError, meant, shown
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.products import (
     BARS_OF_MATRIX,
+    CROSS,
     POWER_OF_SQUARE,
     Meaning,
     MisfitError,
@@ -309,6 +310,9 @@ class Typing:
         return kind
 
     def _star(self, node: Binary, a: Kind, b: Kind) -> Meaning | None:
+        mark = self._subject.formula.text[node.mark.start : node.mark.end]
+        if a.rank == b.rank == 1 and a.row == b.row and mark in ("×", "\\times"):
+            raise MisfitError(CROSS, node.span)
         possible = meanings_of_star(a, b, self._subject.style, node.span)
         if len(possible) == 1:
             return possible[0]

@@ -49,8 +49,12 @@ def canonical_function(name: str) -> str | None:
     return _CANONICAL.get(name) or (_CANONICAL.get(name.lower()) if len(name) > 2 else None)
 
 
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+
+
 def canonical_name(name: str) -> str:
     """Replace a spelled Greek letter at the head of a name: `lambda` becomes `λ`, `beta1` becomes `β1`."""
+    name = name.translate(_SUBSCRIPTS)
     stem = name.rstrip("0123456789")
     head, underscore, tail = stem.partition("_")
     return GREEK.get(head, head) + underscore + tail + name[len(stem) :]
