@@ -1,4 +1,4 @@
-"""Tables of numbers that are indexed by traced values, and several index arrays."""
+"""Tables of numbers that are indexed by traced values, several index arrays, and lengths with a name but no number."""
 
 from __future__ import annotations
 
@@ -173,3 +173,38 @@ def test_arrays_are_made_of_traced_values(name: str) -> None:
     np.testing.assert_array_equal(found, wanted)
     assert found.shape == wanted.shape
     assert found.dtype == wanted.dtype
+
+
+def _mean(values: Any) -> Any:
+    return np.sum(values) / len(values)
+
+
+def _own_length(x: Any) -> Any:
+    def mean(len: Any) -> Any:
+        return len(x) / x.shape[0]
+
+    return mean(np.sum) * np.max(x) / len(x)
+
+
+LENGTHS: dict[str, Callable[..., Any]] = {
+    "a divisor": lambda x: np.sum(x**2) / len(x),
+    "a helper": lambda x: _mean(x[:, 0]) * _mean(x),
+    "a lambda": lambda x: (lambda of: np.sum(of) / (2 * len(of)))(x.T),
+    "a range": lambda x: np.sum(x[range(len(x)), 1]),
+    "a shape": lambda x: np.sum(np.ones(len(x)) @ x) + len([1, 2]) * len(np.eye(3)),
+    "of another name": _own_length,
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_a_length_may_have_a_name_but_no_number(name: str) -> None:
+    program = trace(LENGTHS[name], x="n m").bind({"n": 4, "m": 2})
+    found = evaluate_nodes(program.outputs, {program.inputs[0]: X})[program.outputs[0]]
+    np.testing.assert_allclose(found, LENGTHS[name](X), rtol=1e-14)
+
+
+def test_a_length_is_refused_where_python_needs_a_number() -> None:
+    with pytest.raises(ChainruleError, match="the size n has a name but no number yet"):
+        trace(lambda x: x if list(range(len(x))) else x.T, x="n m")
+    with pytest.raises(ChainruleError, match=r"named size n; write \.shape\[0\]"):
+        trace(lambda x: x * next(map(len, [x])), x="n m")

@@ -1,8 +1,9 @@
-"""`table[labels]`, where the table is an array of numbers and the labels are traced.
+"""`table[labels]` of a table of numbers by traced labels, and `len` of an axis whose size has only a name.
 
-Python asks only the object before the brackets, so NumPy would ask the labels for their numbers. A function that does
-this is compiled again from its source, in which the object before each pair of brackets is passed to `_Brackets`;
-everything else, and every position in the source, stays as it is. Its tracing then begins anew.
+Python asks only the object before the brackets, so NumPy would ask the labels for their numbers, and of a length it
+takes only a number. A function that does this is compiled again from its source, in which the object before each pair
+of brackets, and `len` with its argument, are passed to `_Answers`; everything else, and every position in the source,
+stays as it is. Its tracing then begins anew.
 """
 
 from __future__ import annotations
@@ -17,22 +18,24 @@ from types import CodeType, FunctionType
 from typing import Any, Final, TypeAlias, TypeVar
 
 from chainrule.ir import Memo, fork_safe_lock
-from chainrule.trace.source import TableIndexedError
+from chainrule.trace.source import UnaskedError
 
 T = TypeVar("T")
 
-_MARK: Final = "the object before the brackets"
+_MARK: Final = "what answers in the place of Python"
 _FUTURES: Final = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 
 Codes: TypeAlias = list[tuple[CodeType, CodeType, tuple[CodeType, ...]]]
 """The code of each function of a module as it is and rewritten, and that of the functions around it."""
 
 
-class _Brackets:
+class _Answers:
     """Stands for `_MARK` in rewritten code."""
 
-    def __init__(self, is_table: Callable[[object], bool], item: Callable[[Any, Any], Any]) -> None:
-        self._is_table, self._item = is_table, item
+    def __init__(
+        self, is_table: Callable[[object], bool], item: Callable[[Any, Any], Any], length: Callable[[Any, Any], Any]
+    ) -> None:
+        self._is_table, self._item, self.length = is_table, item, length
 
     def before(self, value: Any) -> Any:
         """Return what is indexed in the place of `value`."""
@@ -50,14 +53,22 @@ class _Table:
 
 
 class _Rewritten(ast.NodeTransformer):
-    """Replaces `value[index]` by `_MARK.before(value)[index]`, except in annotations."""
+    """Replaces `value[index]` by `_MARK.before(value)[index]`, and `len(value)` by `_MARK.length(len, value)`.
+
+    Annotations stay as they are.
+    """
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.ctx, ast.Load):
-            mark = ast.copy_location(ast.Constant(_MARK), node.value)
-            before = ast.copy_location(ast.Attribute(mark, "before", ast.Load()), node.value)
-            node.value = ast.copy_location(ast.Call(before, [node.value], []), node.value)
+            node.value = ast.copy_location(ast.Call(_method("before", node.value), [node.value], []), node.value)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Call(ast.Name("len") as function, [ast.expr() as value], []) if not isinstance(value, ast.Starred):
+                return ast.copy_location(ast.Call(_method("length", function), [function, value], []), node)
         return node
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
@@ -75,31 +86,40 @@ class _Rewritten(ast.NodeTransformer):
         return node
 
 
+def _method(name: str, at: ast.expr) -> ast.expr:
+    mark = ast.copy_location(ast.Constant(_MARK), at)
+    return ast.copy_location(ast.Attribute(mark, name, ast.Load()), at)
+
+
 _modules: Memo[tuple[str, str, int], Codes] = Memo(16)
 _lock = fork_safe_lock()
 
 
-def traced_with_lookups(
-    trace: Callable[[], T], is_table: Callable[[object], bool], item: Callable[[Any, Any], Any]
+def traced_with_answers(
+    trace: Callable[[], T],
+    is_table: Callable[[object], bool],
+    item: Callable[[Any, Any], Any],
+    length: Callable[[Any, Any], Any],
 ) -> T:
     """Return `trace()`, in which `item(table, index)` takes the place of `table[index]` for tables.
 
-    Raises TableIndexedError, an ordinary refusal, if the source of a function that indexes a table is unknown.
+    `length(len, value)` takes that of `len(value)`. Raises UnaskedError, an ordinary refusal, if the source of a
+    function that does either is unknown.
     """
-    brackets = _Brackets(is_table, item)
+    answers = _Answers(is_table, item, length)
     exchanged: dict[CodeType, CodeType] = {}
     while True:
         try:
             with _exchanged(exchanged):
                 return trace()
-        except TableIndexedError as error:
-            found = {} if error.code in exchanged.values() else _rewritten(error.code, error.module, brackets)
+        except UnaskedError as error:
+            found = {} if error.code in exchanged.values() else _rewritten(error.code, error.module, answers)
             if not found.keys() - exchanged.keys():
                 raise
             exchanged.update(found)
 
 
-def _rewritten(code: CodeType, module: Mapping[str, Any], brackets: _Brackets) -> dict[CodeType, CodeType]:
+def _rewritten(code: CodeType, module: Mapping[str, Any], answers: _Answers) -> dict[CodeType, CodeType]:
     """Return the rewritten code of a function and of those that contain it; nothing if its source is unknown."""
     text = "".join(linecache.getlines(code.co_filename, dict(module)))
     flags = code.co_flags & _FUTURES
@@ -107,7 +127,7 @@ def _rewritten(code: CodeType, module: Mapping[str, Any], brackets: _Brackets) -
     for before, after, around in codes:
         if before == code:
             pairs = {each: new for each, new, _ in codes if each in around}
-            return {each: _with_brackets(new, brackets) for each, new in {**pairs, code: after}.items()}
+            return {each: _with_answers(new, answers) for each, new in {**pairs, code: after}.items()}
     return {}
 
 
@@ -132,13 +152,13 @@ def _inside(code: CodeType, around: tuple[CodeType, ...]) -> Iterator[tuple[Code
             yield from _inside(constant, (*around, code))
 
 
-def _with_brackets(code: CodeType, brackets: _Brackets) -> CodeType:
-    """Put `brackets` in the place of the mark."""
+def _with_answers(code: CodeType, answers: _Answers) -> CodeType:
+    """Put `answers` in the place of the mark."""
 
     def put(constant: Any) -> Any:
         if isinstance(constant, CodeType):
-            return _with_brackets(constant, brackets)
-        return brackets if constant == _MARK and isinstance(constant, str) else constant
+            return _with_answers(constant, answers)
+        return answers if constant == _MARK and isinstance(constant, str) else constant
 
     return code.replace(co_consts=tuple(map(put, code.co_consts)))
 

@@ -25,8 +25,11 @@ class TraceError(ChainruleError):
     """The function contains an operation that cannot be recorded; the message shows the line and an alternative."""
 
 
-class TableIndexedError(TraceError):
-    """A traced value was used as an index of an object that is not traced, by the code that `frame` runs."""
+class UnaskedError(TraceError):
+    """Python did not ask a traced value, or takes only a number for its answer, in the code that `frame` runs.
+
+    That is an index of an object that is not traced, and the length of an axis of a named size.
+    """
 
     def __init__(self, message: str, frame: FrameType) -> None:
         super().__init__(message)
@@ -167,10 +170,24 @@ def refusal(message: str, place: str = "") -> TraceError:
     return error
 
 
-def table_indexed(frame: FrameType) -> TableIndexedError:
+def table_indexed(frame: FrameType) -> UnaskedError:
     """The error for a traced value between the brackets of an object that is not traced, in the code of `frame`."""
     message = "a table that is not traced is indexed by a value that has no numbers yet, and the source of this code is"
-    error = TableIndexedError(located(f"{message} not known; write np.take(table, index, axis=0)"), frame)
+    return _in_trace(UnaskedError(located(f"{message} not known; write np.take(table, index, axis=0)"), frame))
+
+
+def length_asked(length: object) -> TraceError:
+    """The error for `len` of a traced value whose first axis has a named size."""
+    frame = user_frame()
+    if frame is None:
+        return refusal(f"len() cannot return the named size {length}; write .shape[0] instead")
+    return _in_trace(
+        UnaskedError(located(f"len() cannot return the named size {length}; write .shape[0] instead"), frame)
+    )
+
+
+def _in_trace(error: UnaskedError) -> UnaskedError:
+    """Record an error in the trace in case a caller catches it."""
     current = recording.get()
     if current is not None:
         current.refused(error)

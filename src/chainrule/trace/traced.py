@@ -48,7 +48,7 @@ from chainrule.trace.refusals import (
     as_operand_of_class,
     as_size,
 )
-from chainrule.trace.source import refusal, refused_by, relocated
+from chainrule.trace.source import length_asked, refusal, refused_by, relocated
 from chainrule.trace.special import CALLS
 from chainrule.trace.ufuncs import UFUNC_METHODS
 from chainrule.trace.views import Sharing, index_keeps_order, keeps_order, sharing_of
@@ -496,7 +496,7 @@ class _TracedArray(Traced):
     def __len__(self) -> int:
         length = self.memory.type.shape[0]
         if isinstance(length, SymbolicDim):
-            raise refusal(f"len() cannot return the named size {length}; write .shape[0] instead")
+            raise length_asked(length)
         return length
 
     def __contains__(self, value: object) -> NoReturn:
@@ -633,6 +633,11 @@ def is_table(value: object) -> bool:
 def item_of_table(table: Any, index: Any) -> Any:
     """`table[index]`, recorded if the index holds traced values."""
     return build(indexing.item_of_table, (table, index), {}) if holds_traced(index) else table[index]
+
+
+def length_of(function: Callable[[Any], Any], value: Any) -> Any:
+    """`function(value)` where `len(value)` is written: of a traced value, the size of its first axis."""
+    return value.shape[0] if function is len and isinstance(value, Traced) and value.ndim else function(value)
 
 
 def record_call(handler: Callable[..., Any], name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

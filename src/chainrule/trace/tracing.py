@@ -21,11 +21,11 @@ from chainrule.trace.constructors import Recorder, recorded_constructors
 from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
-from chainrule.trace.lookups import traced_with_lookups
+from chainrule.trace.lookups import traced_with_answers
 from chainrule.trace.naming import NameRecorder
 from chainrule.trace.randomness import global_states, moved_since
 from chainrule.trace.recording import Recording, given_unsigned, recording
-from chainrule.trace.source import TableIndexedError, TraceError, refused_in_library, traced_files
+from chainrule.trace.source import TraceError, UnaskedError, refused_in_library, traced_files
 from chainrule.trace.subjects import Subject, subject_of
 from chainrule.trace.traced import (
     Size,
@@ -35,6 +35,7 @@ from chainrule.trace.traced import (
     is_size,
     is_table,
     item_of_table,
+    length_of,
     record_call,
     released,
 )
@@ -119,7 +120,7 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
 
 def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Tracing:
     """Trace as `trace` does; also return the structure of the arguments and the result."""
-    return traced_with_lookups(lambda: _traced_once(function, args, shapes), is_table, item_of_table)
+    return traced_with_answers(lambda: _traced_once(function, args, shapes), is_table, item_of_table, length_of)
 
 
 def _traced_once(function: Callable[..., Any], args: tuple[Any, ...], shapes: dict[str, Any]) -> Tracing:
@@ -201,7 +202,7 @@ def _is_unsigned(leaf: Any) -> bool:
 
 def _check_recording(here: Recording, passing: bool) -> None:
     """Raise TraceError if the program would not reproduce what the function does."""
-    if here.refusals and isinstance(here.refusals[0], TableIndexedError):
+    if here.refusals and isinstance(here.refusals[0], UnaskedError):
         raise here.refusals[0]
     if here.refusals:
         raise TraceError(
