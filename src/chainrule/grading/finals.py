@@ -221,6 +221,7 @@ class Finder:
         for k in unnamed:
             self._by_value(k, columns[k] or [], bool(leaves[k].label), found, free)
         self._by_siblings(leaves, found)
+        self._by_shapes_of_lists(leaves, found, [np.shape(row) for row in values[0]])
         unnamed = [k for k in open_ if isinstance(values[0][k], np.ndarray | float | int)]
         left = [k for k in unnamed if found[k] is None and not leaves[k].label]
         keyed = any(isinstance(step, str) for k in unnamed for step in leaves[k].place.path)
@@ -268,6 +269,26 @@ class Finder:
                 if trees and leaf.index < len(trees[0]) and trees[0][leaf.index] not in found:
                     found[k] = trees[0][leaf.index]
                     break
+
+    def _by_shapes_of_lists(
+        self, leaves: Sequence[_Leaf], found: list[str | None], shapes: Sequence[tuple[int, ...]]
+    ) -> None:
+        """Give the entries of a list, none of which is known, the symbols of the one list of parameters like it."""
+        families: dict[object, dict[int, int]] = {}
+        for k, leaf in enumerate(leaves):
+            if leaf.index is not None:
+                families.setdefault((leaf.place.root, leaf.place.path[:-1]), {})[leaf.index] = k
+        true = self._truth.points[0].values
+        for entries in families.values():
+            alike = [
+                tree
+                for tree in self._trees.values()
+                if len(tree) == len(entries) and not set(tree) & set(found)
+                if all(true[name].shape == shapes[entries[j]] for j, name in enumerate(tree) if j in entries)
+            ]
+            if len(alike) == 1 and not any(found[k] for k in entries.values()):
+                for j, k in entries.items():
+                    found[k] = alike[0][j]
 
     def _by_name(self, leaf: _Leaf) -> str | None:
         if leaf.index is None:

@@ -9,15 +9,15 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from chainrule.calculus import COTANGENT
+from chainrule.calculus import COTANGENT, find_kinks
 from chainrule.derivation import Evaluator, add_derivatives, drawn, is_upstream
 from chainrule.grading.comparison import Array
 from chainrule.grading.forwards import held_nodes, valued
 from chainrule.grading.names import is_data, is_target
 from chainrule.grading.quantities import Point
 from chainrule.grading.vocabulary import Vocabulary
-from chainrule.ir import Input, Node
-from chainrule.primitives import evaluate_nodes, index_bounds
+from chainrule.ir import Apply, Const, Input, Node, Program
+from chainrule.primitives import Add, Broadcast, Subtract, evaluate_nodes, index_bounds
 from chainrule.words import ChainruleError
 
 Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
@@ -25,6 +25,8 @@ Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "
 SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
 """Distinct sizes, none of them 1 or 2, so that axes and factors are not confused."""
 RATES = (0.3, 0.7, 0.45)
+_SCALES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 2.0, 4.0, 8.0)
+"""Scales of the inputs at the last point, of which the first is taken at which every threshold decides an element."""
 
 
 class Drawing:
@@ -41,6 +43,9 @@ class Drawing:
         self._assume = assume
         self._single = single
         self._random = np.random.default_rng(7)
+        self._thresholds = list(_thresholds(self.record.program))
+        self.decided = 0
+        """The number of thresholds that decide the side of a kink at one of the points."""
 
     def points(self) -> Iterator[tuple[Point, list[Array]]]:
         """Yield points, each with the values of the vocabulary's expressions and hidden cotangents."""
@@ -49,18 +54,22 @@ class Drawing:
             sizes = dict(zip(names, _sizes(number % 2, len(names)), strict=True))
             if self._single and self.batch is not None:
                 sizes[self.batch] = 1
+            is_last = number == len(RATES) - 1
             try:
-                values = self._values(sizes)
+                values = self._values(sizes, is_last)
             except (ChainruleError, ValueError, IndexError):
                 sizes = dict(zip(names, _sizes(0, len(names)), strict=True))
-                values = self._values(sizes)
+                values = self._values(sizes, is_last)
             known = self._named(values)
             held = {**self._aliases(known), **self._held(values, sizes)}
             column = [values[node] for node in self.vocabulary.expressions] + self._hidden_values(values, sizes)
             yield Point(known, sizes, rate, held), column
 
-    def _values(self, sizes: Mapping[str, int]) -> dict[Node, Array]:
-        """Evaluate every expression at a new random point; points are replaced if the forward pass is not finite."""
+    def _values(self, sizes: Mapping[str, int], near: bool) -> dict[Node, Array]:
+        """Evaluate every expression at a new random point; points are replaced if the forward pass is not finite.
+
+        A point `near` the thresholds of the forward pass is one at which they decide the side of a kink.
+        """
         record = self.record
         stages = record.backward.stages
         roots = [*self.vocabulary.expressions, *(s.node for s in stages), *record.program.inputs]
@@ -71,6 +80,8 @@ class Drawing:
         values: dict[Node, Array] = {}
         for spreads in self._spreads():
             values = {bound[n]: self._draw(n, bound[n], spreads[n], bounds) for n in record.program.inputs}
+            if near and self._thresholds:
+                values = self._near(values, sizes, spreads)
             found = evaluate_nodes([bound[s.node] for s in stages], values)
             for stage in stages:
                 values[bound[stage.symbol]] = found[bound[stage.node]]
@@ -79,6 +90,27 @@ class Drawing:
         add_derivatives(record, bound, values, Evaluator())
         known = evaluate_nodes([bound[node] for node in self.vocabulary.expressions], values)
         return {node: known[bound[node]] for node in self.vocabulary.expressions}
+
+    def _near(
+        self, values: Mapping[Node, Array], sizes: Mapping[str, int], spreads: Mapping[Node, str]
+    ) -> dict[Node, Array]:
+        """Scale inputs such that as many thresholds as possible decide an element, so that one left out is noticed."""
+        inputs = self.record.program.inputs
+        pairs = [side for pair in self._thresholds for side in pair]
+        bound = self.vocabulary.bound([*pairs, *inputs], sizes)
+        normal = [n for n in inputs if n.type.dtype.is_float and n.type.ndim and spreads[n] == "normal"]
+        free = {bound[n] for n in normal if self._assume == "any" or not is_target(n.name)}
+        best, self.decided = dict(values), -1
+        for scale in _SCALES:
+            scaled = {node: value * scale if node in free else value for node, value in values.items()}
+            found = evaluate_nodes([bound[side] for side in pairs], {bound[n]: scaled[bound[n]] for n in inputs})
+            sides = [np.asarray(found[bound[side]]) > 0 for side in pairs]
+            decided = sum(bool(np.any(a != b)) for a, b in zip(sides[::2], sides[1::2], strict=True))
+            if decided > self.decided:
+                best, self.decided = scaled, decided
+            if decided == len(self._thresholds):
+                break
+        return best
 
     def _held(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> dict[str, Any]:
         """Return what the forward pass holds in its arguments and variables."""
@@ -175,6 +207,43 @@ class Drawing:
             if isinstance(cotangent, Input) and cotangent.name.startswith(COTANGENT + "unnamed "):
                 results.append(known[bound[cotangent]])
         return results
+
+
+def _thresholds(program: Program) -> Iterator[tuple[Node, Node]]:
+    """Yield what is compared with 0 at each kink that has a constant, with and without the constant."""
+    for kink in find_kinks(program):
+        whole = kink.left - kink.right
+        left, right = _without_constant(kink.left), _without_constant(kink.right)
+        if left is not None:
+            yield whole, left - kink.right
+        if right is not None:
+            yield whole, kink.left - right
+
+
+def _without_constant(node: Node) -> Node | None:
+    """Return a sum without the number or scalar in it, 0 for a number alone; None if there is none."""
+    if _is_constant(node):
+        return Const(0, node.type)
+    match node:
+        case Apply(Add() | Subtract(), (x, constant)) if _is_constant(constant):
+            return x
+        case Apply(Add(), (constant, x)) if _is_constant(constant):
+            return x
+        case Apply(Subtract(), (constant, x)) if _is_constant(constant):
+            return -x
+    return None
+
+
+def _is_constant(node: Node) -> bool:
+    """Whether a node is a number other than 0, or a scalar input, perhaps repeated."""
+    match node:
+        case Const(value):
+            return np.size(value) == 1 and bool(np.any(np.asarray(value) != 0))
+        case Input():
+            return node.type.ndim == 0
+        case Apply(Broadcast(), (x,)):
+            return _is_constant(x)
+    return False
 
 
 def _sizes(which: int, count: int) -> list[int]:

@@ -57,7 +57,10 @@ class Truths:
         return ["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
 
     def get(self, assume: Assumption = "any", single: bool = False) -> Truth | None:
-        """Return the reference under an assumption, or for one sample; None if there is no such point."""
+        """Return the reference under an assumption, or for one sample; None if there is no such point.
+
+        Under an assumption that leaves the side of a kink to no threshold, a wrong one would go unnoticed.
+        """
         key = (assume, single)
         if key not in self._made:
             self._made[key] = self._make(assume, single)
@@ -70,9 +73,11 @@ class Truths:
         if single and batch is None:
             return None
         try:
-            return Truth(self._vocabulary, batch, assume, single)
+            truth = Truth(self._vocabulary, batch, assume, single)
         except (ChainruleError, ValueError, IndexError):
             return None
+        general = self.get()
+        return truth if single or general is None or truth.decided >= general.decided else None
 
 
 def title_of(against: object) -> str:

@@ -71,6 +71,7 @@ class Truth:
     def _evaluate(self, drawing: Drawing) -> None:
         vocabulary = self.vocabulary
         points = list(drawing.points())
+        self.decided = drawing.decided
         self.points = tuple(point for point, _ in points)
         columns = [column for _, column in points]
         described = [
