@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from chainrule.cage import BEFORE, TRANSPOSE
-from chainrule.grading.indices import flipped, of_brackets
+from chainrule.grading.indices import compared, of_brackets
 
 Kind: TypeAlias = Literal[
     "updated",
@@ -105,8 +105,8 @@ def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
         yield from _of_call(node, scope)
     elif isinstance(node, ast.Name):
         yield from _of_name(node, scope)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-        yield from _of_constant(node, path)
+    elif isinstance(node, ast.Constant) and _number(node) is not None and path[-1][0] != "comparators":
+        yield from _of_constant(node, path)  # that of a comparison is changed with it
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield "sign", node.operand, 0, _text(node), _text(node.operand)
     if isinstance(node, ast.Attribute) and node.attr == "T":
@@ -164,7 +164,7 @@ def _renamed_root(node: ast.expr, name: str) -> ast.expr:
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Change]:
-    for new in flipped(node):
+    for new in compared(node):
         yield "mask", new, 0, _text(node), _text(new)
 
 
@@ -299,6 +299,8 @@ def _of_call(node: ast.Call, scope: Scope) -> Iterator[Change]:
     if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
         yield "extra operand", node.args[0], 3, _text(node), ""
     if is_activation(node):
+        rest = ast.BinOp(ast.Constant(1), ast.Sub(), node)
+        yield "missing operand", _times(node, rest), 2, "", f"(1 - {_text(node)})"
         variable = placeholder()
         for k in range(len(node.args)):
             for derivative in scope.derivatives:

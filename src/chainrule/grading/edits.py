@@ -228,8 +228,9 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
         if isinstance(target, ast.Name | ast.Subscript | ast.Attribute):
-            added = ast.copy_location(ast.AugAssign(target, ast.Add(), statement.value), statement)
-            yield Edit("missing term", ast.fix_missing_locations(added), "=", "+=", 5)
+            for operator, sign in ((ast.Add(), "+="), (ast.Sub(), "-="))[: 2 if scope.parameter else 1]:
+                added = ast.copy_location(ast.AugAssign(target, operator, statement.value), statement)
+                yield Edit("missing term", ast.fix_missing_locations(added), "=", sign, 5)
         if isinstance(target, ast.Name):
             named = ast.copy_location(ast.Assign([ast.Name(OTHER, ast.Store())], statement.value), statement)
             ast.fix_missing_locations(named)

@@ -106,6 +106,8 @@ class Finder:
         returned = self._returned([final.symbol for final in updates])
         given = {final.symbol for final in returned}
         found = returned + [final for final in updates if final.symbol not in given]
+        if any(final.is_update for final in found):
+            found = [self._beside_updates(final) for final in found]
         if unfinished:
             given = {final.symbol for final in found}
             return found + [final for final in self._variables() if final.symbol not in given]
@@ -336,6 +338,17 @@ class Finder:
         final = Final(symbol, leaf.place, leaf.label)
         own = called(leaf.label, self._inputs) == symbol or not leaf.label
         return replace(final, is_update=True) if own and self._is_updated(leaf, symbol) else final
+
+    def _beside_updates(self, final: Final) -> Final:
+        """Return a value under the own name of a parameter, beside others that are updated, as an updated one.
+
+        It may have been overwritten by its step.
+        """
+        if final.is_update or called(final.label, self._inputs) != final.symbol:
+            return final
+        values = as_arrays([row[0] for row in self._look([final.place])])
+        true = self._truth.gradient(final.symbol)
+        return final if values is None or true is None or agree(values, true.values) else replace(final, is_update=True)
 
     def _is_updated(self, leaf: _Leaf, symbol: str) -> bool:
         values = as_arrays([row[0] for row in self._look([leaf.place])])

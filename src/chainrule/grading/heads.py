@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from chainrule.grading.changes import Kind
 from chainrule.grading.edits import Edit
-from chainrule.grading.indices import flipped
+from chainrule.grading.indices import compared
 
 
 def head_edits(statement: ast.stmt) -> Iterator[Edit]:
@@ -17,7 +17,7 @@ def head_edits(statement: ast.stmt) -> Iterator[Edit]:
         for cost, new in enumerate(_ranges(statement.iter)):
             yield _changed(statement, "iter", statement.iter, new, "rounds", cost)
     elif isinstance(statement, ast.If) and isinstance(statement.test, ast.Compare):
-        for cost, new in enumerate(flipped(statement.test)):
+        for cost, new in enumerate(compared(statement.test)):
             yield _changed(statement, "test", statement.test, new, "mask", cost)
 
 

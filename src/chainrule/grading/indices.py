@@ -23,7 +23,7 @@ def of_index(node: ast.expr, variables: Sequence[str]) -> Iterator[IndexChange]:
     """Yield the changes of an index: a mask of another array or the other way round, an index next to it."""
     for path, part in _parts(node, ()):
         if isinstance(part, ast.Compare):
-            for new in flipped(part):
+            for new in compared(part):
                 yield "mask", _with(node, path, new), 0, ast.unparse(part), ast.unparse(new)
             if isinstance(part.left, ast.Name):
                 for name in variables:
@@ -50,12 +50,19 @@ def of_index(node: ast.expr, variables: Sequence[str]) -> Iterator[IndexChange]:
         yield "index", swapped, 3, ast.unparse(node), ast.unparse(swapped)
 
 
-def flipped(node: ast.Compare) -> Iterator[ast.Compare]:
-    """Yield a comparison with other operators."""
+def compared(node: ast.Compare) -> Iterator[ast.Compare]:
+    """Yield a comparison with other operators, and with 0 or 1 for another number."""
     for operator in _FLIPPED.get(type(node.ops[0]), ()) if len(node.ops) == 1 else ():
         new = copy.copy(node)
         new.ops = [operator()]
         yield new
+    match node.comparators:
+        case [ast.Constant(value=int() | float() as number)] if not isinstance(number, bool):
+            for other in (0, 1):
+                if other != number:
+                    new = copy.copy(node)
+                    new.comparators = [ast.Constant(other)]
+                    yield new
 
 
 def _next_to(node: ast.expr) -> Iterator[ast.expr]:

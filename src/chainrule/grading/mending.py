@@ -44,6 +44,9 @@ _MOST_PAIRS = 4000
 _BATCH = 48
 """The number of changes per request."""
 
+_INEXACT = 98
+"""The rank of changes that correct gradients up to the reference's ε."""
+
 _OF_MULTIPLES = frozenset(
     {"factor", "sign", "transposed", "order", "extra operand", "missing operand", "rate", "direction", "shape"}
 )
@@ -61,12 +64,15 @@ class Mend:
     quantity: Quantity | None = None
     first: Edit | None = None
     """The change that precedes `edit` in the same unit, if a line has two mistakes."""
+    is_exact: bool = True
+    """Whether the gradients are correct beyond the effect of the reference's ε."""
 
     @property
     def rank(self) -> tuple[int, int]:
         if self.edit is None:
             return 99, 0
         place, cost = self.edit.rank
+        place = place if self.is_exact else _INEXACT
         return place, cost + (0 if self.first is None else sum(self.first.rank))
 
 
@@ -171,7 +177,8 @@ class Mender:
             return mends
         scope, cost = self._scope(attempt, unit), self.cost(attempt, unit)
         multiple = unit.top is not None and self.identities.of(attempt, unit).trust == 1
-        changes = (e for e in edits(unit.statement, scope) if not multiple or e.kind in _OF_MULTIPLES)
+        every = edits(unit.statement, scope)
+        changes = (e for e in every if not multiple or e.kind in _OF_MULTIPLES or e.before == "=")
         if unit.helper is not None:  # what a helper returns may be a derivative: which one is no finding
             changes = (e for e in changes if e.kind != "derivative")
         for batch in _batches(self._changed(attempt, unit, changes)):
@@ -281,7 +288,10 @@ class Mender:
         except GradeError:  # it does not terminate at another point
             return None
         gain = after.right - attempt.right
-        return Mend(unit, edit, gain, after) if gain and self._breaks_nothing(attempt, after) else None
+        if not gain or not self._breaks_nothing(attempt, after):
+            return None
+        is_exact = not self.outcomes.epsilons([run.places for run in after.runs], self._truth)
+        return Mend(unit, edit, gain, after, is_exact=is_exact)
 
     def _breaks_nothing(self, attempt: Attempt, after: Attempt) -> bool:
         """Whether correct gradients remain correct after a change, and no further statement fails."""

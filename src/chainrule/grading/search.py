@@ -75,7 +75,7 @@ class Search:
         hidden = main is not None and main.unit.hidden and not main.unit.is_head
         hands_on = main is not None and (hidden or self._hands_on(main.unit))
         if main is not None and len(main.gain) == wrong and main.edit is not None and not hands_on:
-            return main
+            return self._turned_inside(attempt, main, tried) or main
         helpers: list[Mend] = []
         for unit in self._doubted_first(attempt):
             if unit.top is None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
@@ -113,21 +113,35 @@ class Search:
             after = min(again, key=lambda mend: mend.unit.order).after
         return False
 
+    def _turned_inside(self, attempt: Attempt, main: Mend, tried: Mapping[int, list[Mend]]) -> Mend | None:
+        """Return the line of a helper, called by the line of `main`, at which the sign is inverted."""
+        if main.edit is None or main.edit.kind != "sign" or any(final.is_update for final in self._outcomes.finals):
+            return None
+        called = self._called(attempt, main.unit)
+        turned = [unit for unit in called if _is_negative(self._mender.identities.of(attempt, unit))]
+        mends = [mend for unit in turned for mend in self._mends(attempt, unit, tried)]
+        signs = [m for m in mends if m.edit is not None and m.edit.kind == "sign" and m.gain == main.gain]
+        return min(signs, key=lambda mend: (mend.unit.order, mend.rank), default=None)
+
+    def _called(self, attempt: Attempt, unit: Unit) -> list[Unit]:
+        """Return the lines of the helpers that a line calls."""
+        names = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name)}
+        names |= {n.attr for n in ast.walk(unit.statement) if isinstance(n, ast.Attribute)}
+        units = attempt.answer.units
+        return [inner for inner in units if inner.helper is not None and inner.helper.rpartition(".")[2] in names]
+
     def _inside(self, attempt: Attempt, unit: Unit, wrong: int, tried: Mapping[int, list[Mend]]) -> list[Mend]:
         """Return the mends of the helpers that a unit calls, if one of them corrects everything as well.
 
         A wrong value that a helper returns can be corrected where it is called, but the mistake is in the helper.
         """
         kinds = {mend.edit.kind for mend in tried[unit.number] if mend.edit is not None}
-        names = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name)}
-        names |= {n.attr for n in ast.walk(unit.statement) if isinstance(n, ast.Attribute)}
         if unit.helper is not None or not kinds & _OF_RESULTS:
             return []
-        for inner in attempt.answer.units:
-            if inner.helper is not None and inner.helper.rpartition(".")[2] in names:
-                found = self._mends(attempt, inner, tried)
-                if any(mend.edit is not None and len(mend.gain) == wrong for mend in found):
-                    return found
+        for inner in self._called(attempt, unit):
+            found = self._mends(attempt, inner, tried)
+            if any(mend.edit is not None and len(mend.gain) == wrong for mend in found):
+                return found
         return []
 
     def _mends(self, attempt: Attempt, unit: Unit, tried: Mapping[int, list[Mend]]) -> list[Mend]:
@@ -199,7 +213,7 @@ class Search:
 
     def _chosen(self, attempt: Attempt, mends: Sequence[Mend]) -> Mend | None:
         """Return the mend of the first mistake."""
-        mends = self._unsettled(attempt, mends)
+        mends = self._of_claims(self._unsettled(attempt, mends))
         if not mends:
             return None
         trusts = {mend.unit.number: self._trust(attempt, mend.unit) for mend in mends}
@@ -250,6 +264,16 @@ class Search:
             if not settled or not any(m.gain >= mend.gain and m.edit is not None for m in others):
                 kept.append(mend)
         return kept
+
+    def _of_claims(self, mends: Sequence[Mend]) -> Sequence[Mend]:
+        """Return the mends without other values for initial zeros and the like, if a change elsewhere does as much."""
+        return [
+            mend
+            for mend in mends
+            if mend.edit is not None
+            or not self._is_plain(mend.unit)
+            or not any(m.edit is not None and m.unit is not mend.unit and m.gain >= mend.gain for m in mends)
+        ]
 
     def _is_scale_of_later(self, attempt: Attempt, mend: Mend, doubted: Sequence[Mend]) -> bool:
         """Whether a mend only scales a part of the reference, and later lines explain as much.

@@ -181,6 +181,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The value is overwritten where it should be added to (+=).",
         "此处应累加（+=），而写成了覆盖。",
     ),
+    "missing term subtracted": (
+        "The parameter is overwritten where the step should be subtracted from it (-=).",
+        "此处应从参数中减去更新量（-=），而写成了覆盖。",
+    ),
     "extra term": ("The term {before} does not belong here.", "多了一项 {before}。"),
     "power": ("The power is wrong: {before} should be {after}.", "幂次有误：{before} 应为 {after}。"),
     "shape": ("The shape is wrong.", "形状有误。"),
@@ -318,6 +322,9 @@ def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[
     return said
 
 
+_ASSIGNMENTS = {"+=": "missing term added", "-=": "missing term subtracted"}
+
+
 def _key(kind: str, values: Mapping[str, str]) -> str:
     """Return the most specific sentence for which all values are known."""
     before, after = values.get("before", ""), values.get("after", "")
@@ -348,8 +355,8 @@ def _key(kind: str, values: Mapping[str, str]) -> str:
         return "missing derivative, factor"
     if kind == "missing term" and "paths" in values:
         return "missing paths"
-    if kind == "missing term" and after == "+=":
-        return "missing term added"
+    if kind == "missing term" and after in _ASSIGNMENTS:
+        return _ASSIGNMENTS[after]
     if kind == "shape" and "found" in values:
         return "shape broadcasts" if "broadcast" in values else "shape is"
     return kind

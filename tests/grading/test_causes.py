@@ -1,0 +1,202 @@
+"""Causes that lie beside the line at which a value is first wrong, or that random points alone would not show."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def slope(z: Any) -> Any:
+    return sigmoid(z)
+
+
+def _difference(output: Any, y: Any) -> Any:
+    return y - output
+
+
+def _triplet(a: Any, b: Any, c: Any) -> Any:
+    near = np.sum((a - b) ** 2, axis=1)
+    far = np.sum((a - c) ** 2, axis=1)
+    return np.mean(np.maximum(near - far + 0.2, 0))
+
+
+def _rectified(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    Z = X @ W1
+    A = np.maximum(Z, 0)
+    return np.sum((A @ W2 - y) ** 2)
+
+
+def _hinge(x: Any, y: Any) -> Any:
+    correct = x[np.arange(5), y]
+    margins = np.maximum(0, x - correct[:, np.newaxis] + 1.0)
+    return np.sum(margins * (1 - np.eye(3)[y]))
+
+
+def _network(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    z1 = X @ W1
+    a1 = sigmoid(z1)
+    z2 = a1 @ W2
+    a2 = sigmoid(z2)
+    return np.sum((a2 - y) ** 2) / 2
+
+
+def _listed(x: Any, y: Any, weights: Any, biases: Any) -> Any:
+    a = x
+    for w, b in zip(weights, biases, strict=True):
+        a = sigmoid(w @ a + b)
+    return np.sum((a - y) ** 2) / 2
+
+
+def _standardized(x: Any) -> Any:
+    xmu = x - np.mean(x, axis=0)
+    var = np.mean(xmu**2, axis=0)
+    sqrtvar = np.sqrt(var + 1e-5)
+    ivar = 1.0 / sqrtvar
+    return xmu * ivar
+
+
+MATRICES = {"X": "n d", "y": "n k", "W1": "d h", "W2": "h k"}
+
+
+def _active(margin: float) -> Any:
+    def backward(a: Any, b: Any, c: Any) -> Any:
+        near = np.sum((a - b) ** 2, axis=1)
+        far = np.sum((a - c) ** 2, axis=1)
+        active = 2 * (near - far + margin > 0)[:, None] / len(a)
+        return active * (c - b), active * (b - a), active * (a - c)
+
+    return backward
+
+
+def test_a_margin_that_is_left_out_is_noticed() -> None:
+    shapes = {"a": "n d", "b": "n d", "c": "n d"}
+    assert cr.grade(_active(0.2), _triplet, **shapes).right
+    assert not cr.grade(_active(0.0), _triplet, **shapes).right
+
+
+def _masked_at_one(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    Z = X @ W1
+    A = np.maximum(Z, 0)
+    dout = 2 * (A @ W2 - y)
+    dZ = dout @ W2.T
+    dZ[Z <= 1] = 0  # ✗
+    return {"W1": X.T @ dZ, "W2": A.T @ dout}
+
+
+def _masked_below(x: Any, y: Any) -> Any:
+    margins = np.maximum(0, x - x[np.arange(5), y][:, np.newaxis] + 1.0)
+    margins[np.arange(5), y] = 0
+    active = np.sum(margins > 0, axis=1)
+    dx = np.zeros_like(x)
+    dx[margins < 0] = 1  # ✗
+    dx[np.arange(5), y] -= active
+    return dx
+
+
+def _overwritten(X: Any, y: Any, W1: Any, W2: Any, lr: Any) -> Any:
+    a1 = sigmoid(X @ W1)
+    a2 = sigmoid(a1 @ W2)
+    d2 = (a2 - y) * a2 * (1 - a2)
+    d1 = d2 @ W2.T * a1 * (1 - a1)
+    W2 -= lr * a1.T @ d2
+    W1 = lr * X.T @ d1  # ✗
+    return W1, W2
+
+
+def _twice(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    a1 = sigmoid(X @ W1)
+    a2 = sigmoid(a1 @ W2)
+    d2 = (a2 - y) * (1 - a2)  # ✗
+    d1 = d2 @ W2.T * (1 - a1)  # ✗
+    return X.T @ d1, a1.T @ d2
+
+
+def _without_last_slope(x: Any, y: Any, weights: Any, biases: Any) -> Any:
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(sigmoid(w @ activations[-1] + b))
+    nabla_b: list[Any] = [None] * 3
+    nabla_w: list[Any] = [None] * 3
+    delta = activations[-1] - y  # ✗
+    for k in (2, 1, 0):
+        nabla_b[k] = delta
+        nabla_w[k] = delta @ activations[k].T
+        if k:
+            delta = weights[k].T @ delta * activations[k] * (1 - activations[k])
+    return nabla_b, nabla_w
+
+
+def _unsquared(x: Any, dout: Any) -> Any:
+    xmu = x - np.mean(x, axis=0)
+    var = np.mean(xmu**2, axis=0)
+    sqrtvar = np.sqrt(var + 1e-5)
+    total = np.sum(dout * xmu, axis=0)
+    dsqrtvar = -1.0 / sqrtvar * total  # ✗
+    dvar = 0.5 / sqrtvar * dsqrtvar
+    dxmu = dout / sqrtvar + 2 * xmu * dvar / x.shape[0]
+    return dxmu - np.mean(dxmu, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "forward", "shapes", "kind", "mend"),
+    [
+        (_masked_at_one, _rectified, MATRICES, "mask", "dZ[Z <= 0] = 0"),
+        (_masked_below, _hinge, {"x": "5 3", "y": "5:int"}, "mask", "dx[margins > 0] = 1"),
+        (_overwritten, _network, MATRICES, "missing term", "W1 -= lr * X.T @ d1"),
+        (_twice, _network, MATRICES, "derivative", ""),
+        (
+            _without_last_slope,
+            _listed,
+            {"x": "4 1", "y": "2 1", "weights": [(3, 4), (3, 3), (2, 3)], "biases": [(3, 1), (3, 1), (2, 1)]},
+            "missing derivative",
+            "",
+        ),
+        (_unsquared, _standardized, {"x": "n d"}, "power", "dsqrtvar = -1.0 / sqrtvar ** 2 * total"),
+    ],
+)
+def test_the_cause_is_named(answer: Any, forward: Any, shapes: dict[str, Any], kind: str, mend: str) -> None:
+    grade = cr.grade(answer, forward, wrt=["W1", "W2"] if "W1" in shapes else None, **shapes)
+    wrong = [line.split("  #")[0].strip() for line in inspect.getsource(answer).splitlines() if "# ✗" in line]
+    marked = [(line.source, line.diagnosis) for line in grade.lines if line.diagnosis is not None]
+    assert [source for source, _ in marked] == wrong, str(grade)
+    assert {diagnosis.kind for _, diagnosis in marked} == {kind}
+    assert marked[0][1].code == mend
+
+
+def _of_helpers(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    z1 = X @ W1
+    a1 = sigmoid(z1)
+    z2 = a1 @ W2
+    d2 = (sigmoid(z2) - y) * slope(z2)
+    return X.T @ (d2 @ W2.T * slope(z1)), a1.T @ d2
+
+
+def _of_difference(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    a1 = sigmoid(X @ W1)
+    a2 = sigmoid(a1 @ W2)
+    d2 = _difference(a2, y) * a2 * (1 - a2)
+    d1 = d2 @ W2.T * a1 * (1 - a1)
+    return X.T @ d1, a1.T @ d2
+
+
+@pytest.mark.parametrize(
+    ("answer", "mend"),
+    [
+        (_of_helpers, "return sigmoid(z) * (1 - sigmoid(z))"),
+        (_of_difference, "return output - y"),
+    ],
+)
+def test_a_mistake_in_a_helper_is_named_there(answer: Any, mend: str) -> None:
+    grade = cr.grade(answer, _network, wrt=["W1", "W2"], **MATRICES)
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.diagnosis is not None
+    assert grade.first_wrong.diagnosis.code == mend
