@@ -64,7 +64,7 @@ def _standardized(x: Any) -> Any:
     return xmu * ivar
 
 
-MATRICES = {"X": "n d", "y": "n k", "W1": "d h", "W2": "h k"}
+MATRICES: dict[str, Any] = {"X": "n d", "y": "n k", "W1": "d h", "W2": "h k"}
 
 
 def _active(margin: float) -> Any:
@@ -78,7 +78,7 @@ def _active(margin: float) -> Any:
 
 
 def test_a_margin_that_is_left_out_is_noticed() -> None:
-    shapes = {"a": "n d", "b": "n d", "c": "n d"}
+    shapes: dict[str, Any] = {"a": "n d", "b": "n d", "c": "n d"}
     assert cr.grade(_active(0.2), _triplet, **shapes).right
     assert not cr.grade(_active(0.0), _triplet, **shapes).right
 

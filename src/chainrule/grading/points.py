@@ -237,8 +237,8 @@ def _without_constant(node: Node) -> Node | None:
 def _is_constant(node: Node) -> bool:
     """Whether a node is a number other than 0, or a scalar input, perhaps repeated."""
     match node:
-        case Const(value):
-            return np.size(value) == 1 and bool(np.any(np.asarray(value) != 0))
+        case Const(float() | int() as value):
+            return value != 0
         case Input():
             return node.type.ndim == 0
         case Apply(Broadcast(), (x,)):
