@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import FURTHER_FORMS, SecondOrder
+from chainrule.derivation import Form, SecondOrder
 from chainrule.derivation.second.verification import SecondVerifier
 from chainrule.deriving import FurtherDerivation
 from chainrule.ir import Node, Program, substitute
@@ -458,7 +458,8 @@ def test_what_has_no_matrix_has_products_with_a_vector() -> None:
     text = derivation.text(width=120)
     assert "It has no short form as a matrix; these are its entries." in text
     assert "H vec(v) = vec(Xᵀ (" in text
-    for form in FURTHER_FORMS:
+    forms: tuple[Form, ...] = ("matrix", "index")
+    for form in forms:
         assert re.search(r"│ ∂²L/∂W\[\w,\w\]∂W\[\w,\w\] = Σᵢ ", derivation.text(form, width=200))
     written = derivation.latex()
     assert r"Indices: $" in written
@@ -634,6 +635,8 @@ def test_what_cannot_be_derived_says_why(options: dict[str, Any], message: str) 
         cr.derive(**options)
 
 
-def test_a_hessian_has_no_path_form() -> None:
-    with pytest.raises(cr.ChainruleError, match="matrix"):
+def test_the_path_form_is_for_numbers() -> None:
+    with pytest.raises(cr.DerivationError, match="forms matrix and index"):
         hessian_of("norm(x)").text("path")
+    with pytest.raises(cr.DerivationError, match="forms matrix and index"):
+        cr.derive("x^2", jacobian=True).text("path")

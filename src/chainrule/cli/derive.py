@@ -17,7 +17,6 @@ from chainrule.cli.verification import print_verification
 from chainrule.derivation import (
     DETAILS,
     FORMS,
-    FURTHER_FORMS,
     LAYOUTS,
     Detail,
     Form,
@@ -110,7 +109,8 @@ def command(
 
     A loop whose rounds are alike, or a scan, is derived once for all steps, if there are at least four.
 
-    --hessian and --jacobian write matrices in closed form, with --form index by their elements.
+    --hessian and --jacobian write matrices in closed form, with --form index by their elements; between numbers --form
+    path writes second derivatives by the chain rule.
 
     --format html is a complete page, markdown is for GitHub, json has every claim with its expressions as trees.
     """
@@ -119,15 +119,13 @@ def command(
     if notation is not None and (markup != "text" or values):
         raise CommandError("--notation prints statements as text, without values; leave out --format and --at")
     wanted = wanted_derivatives(hessian, jacobian)
-    if (hessian or jacobian) and form not in FURTHER_FORMS:
-        raise CommandError(
-            f"--form {form} writes a backward pass; a Hessian or Jacobian has {' and '.join(FURTHER_FORMS)}"
-        )
     if output is not None:
         check_writable(output)
     at = parse_values(values) if values else None
     with opened(target, wrt, shapes, assume, functions) as subject:
         derivation = subject.derivation(wanted, layout)
+        if hessian or jacobian:
+            derivation.document(form)  # refuses a form that the function does not have, before the verification
         if at is not None:
             Valuation(derivation.record, at)  # refuses wrong values before the verification
         verification = derivation.verify()

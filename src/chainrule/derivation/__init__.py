@@ -21,9 +21,10 @@ from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Record
 from chainrule.derivation.recurrent import Recurrent, recurrent, verified_recurrence, write_recurrence
+from chainrule.derivation.second.chains import SecondChains
 from chainrule.derivation.second.further import (
-    FURTHER_FORMS,
     Derivatives,
+    Further,
     derivatives_verifier,
     write_derivatives,
 )
@@ -41,7 +42,6 @@ from chainrule.derivation.verify import PRINTED, Verifier
 __all__ = [
     "DETAILS",
     "FORMS",
-    "FURTHER_FORMS",
     "LAYOUTS",
     "MATH_FONTS",
     "PRINTED",
@@ -55,6 +55,7 @@ __all__ = [
     "Failure",
     "Form",
     "Frame",
+    "Further",
     "Jacobians",
     "Json",
     "Layout",
@@ -64,6 +65,7 @@ __all__ = [
     "Record",
     "Recurrent",
     "Remark",
+    "SecondChains",
     "SecondOrder",
     "StageDerivative",
     "StageDifferential",

@@ -92,6 +92,8 @@ Kind: TypeAlias = Literal[
     "Jacobian elements",
     "Jacobian product",
     "Gauss-Newton",
+    "derivative of equation",
+    "derivative of chain",
 ]
 
 

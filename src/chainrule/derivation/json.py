@@ -33,8 +33,9 @@ from chainrule.derivation.latex import latex_of
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.record import Record
 from chainrule.derivation.recurrent import Recurrent
-from chainrule.derivation.second.further import Derivatives, derivatives_notator, quantity_notation
+from chainrule.derivation.second.further import Further, derivatives_notator, quantity_notation
 from chainrule.derivation.second.quantities import (
+    ChainDerivative,
     CotangentDifferential,
     GradientDifferential,
     SecondQuantity,
@@ -65,7 +66,7 @@ def render_json(
     form: str,
     verification: Verification | None,
     first: int = 1,
-    derivatives: Derivatives | None = None,
+    derivatives: Further | None = None,
 ) -> dict[str, Json]:
     """Return the derivation as an object for `json.dumps`; its claims are numbered from `first`.
 
@@ -144,7 +145,7 @@ def _outcome(verification: Verification, language: Language) -> dict[str, Json]:
 class _Claims:
     """Writes the claims of one record."""
 
-    def __init__(self, record: Record, language: Language, derivatives: Derivatives | None = None) -> None:
+    def __init__(self, record: Record, language: Language, derivatives: Further | None = None) -> None:
         self._record = record
         self._derivatives = derivatives
         self._language = language
@@ -244,6 +245,10 @@ class _Claims:
             if isinstance(quantity, StageChange):
                 return {"quantity": "change", "of": quantity.symbol.name, "along": along}
             return {"quantity": "gradient differential", "of": loss, "by": quantity.symbol.name, "along": along}
+        if isinstance(quantity, ChainDerivative):
+            kind = "derivative" if len(quantity.by) == 1 else "second derivative"
+            scope = "equation" if quantity.held else "chains"
+            return {"quantity": kind, "of": quantity.symbol.name, "by": [x.name for x in quantity.by], "along": scope}
         layout = "axes" if quantity.by_axes else "denominator" if quantity.transposed else "numerator"
         if isinstance(quantity, StageJacobian):
             return {"quantity": "Jacobian", "of": quantity.symbol.name, "by": quantity.by.name, "layout": layout}

@@ -9,16 +9,17 @@ from typing import Any
 from chainrule.derivation import (
     DETAILS,
     FORMS,
-    FURTHER_FORMS,
     PRINTED,
     Derivatives,
     Detail,
     Document,
     Form,
+    Further,
     Jacobians,
     Layout,
     Record,
     Recurrent,
+    SecondChains,
     SecondOrder,
     Valuation,
     Verification,
@@ -37,7 +38,7 @@ from chainrule.derivation import (
     write_document,
     write_recurrence,
 )
-from chainrule.deriving.errors import check_choice
+from chainrule.deriving.errors import DerivationError, check_choice
 from chainrule.emit import source, spelled
 from chainrule.ir import (
     Input,
@@ -329,12 +330,33 @@ class FurtherDerivation(Derivation):
     ) -> Document:
         """Return the page as headings, sentences and equations, for a renderer; `form` is "matrix" or "index".
 
-        At values `at` a point every matrix has its numbers, and Newton's step is solved for where H is regular.
+        The second derivatives of a function between numbers have the form "path" too, by the chain rule. At values `at`
+        a point every matrix has its numbers, and Newton's step is solved for where H is regular.
         """
-        check_choice("form", form, FURTHER_FORMS)
+        written = self._written(form)
         check_choice("detail", detail, DETAILS)
-        values = None if at is None else Valuation(self.record, at)
-        return write_derivatives(self.derivatives, form, used_language(lang), detail, self._set_aside, values)
+        values = None if at is None else Valuation(written.first, at)
+        return write_derivatives(written, form, used_language(lang), detail, self._set_aside, values)
+
+    @cached_property
+    def chains(self) -> SecondChains | None:
+        """The second derivatives by the chain rule, one equation after another, of a function between numbers."""
+        if not isinstance(self.derivatives, SecondOrder):
+            return None
+        chains = SecondChains(self.in_steps, self.record)
+        return chains if chains.has_numbers_only else None
+
+    def _written(self, form: Form) -> Further:
+        """Return the claims of the page in one form."""
+        if form != "path":
+            check_choice("form", form, FORMS)
+            return self.derivatives
+        if self.chains is None:
+            raise DerivationError(
+                "the path form is that of a backward pass, and of second derivatives between numbers; these are "
+                "written in the forms matrix and index"
+            )
+        return self.chains
 
     @at_callers_line
     @refuses_deep_nesting
@@ -348,10 +370,9 @@ class FurtherDerivation(Derivation):
         at: Mapping[str, Any] | None = None,
     ) -> str:
         """Return the page as JSON, as `Derivation.json`; the claims of the backward pass come first."""
-        document = self.document(form, lang, detail, at)
-        return json_text(
-            render_json(self.record, document, form, verification, 1, derivatives=self.derivatives), indent
-        )
+        document, written = self.document(form, lang, detail, at), self._written(form)
+        first = 1 if written is self.derivatives else 1 + len(list(self.derivatives.claims))
+        return json_text(render_json(written.first, document, form, verification, first, derivatives=written), indent)
 
     def formulas(self, notation: str) -> str:
         """Return the gradients with the Hessian, or the Jacobians, in the notation of another program.
@@ -374,7 +395,8 @@ class FurtherDerivation(Derivation):
         Jacobians are compared with differences of the forward pass, each along a random direction. The printed lines
         are then parsed back, as in `Derivation.verify`.
         """
-        return derivatives_verifier(self.derivatives, seed).run(points)
+        outcome = derivatives_verifier(self.derivatives, seed).run(points)
+        return outcome if self.chains is None else outcome.joined(derivatives_verifier(self.chains, seed).run(points))
 
     @at_callers_line
     @refuses_deep_nesting

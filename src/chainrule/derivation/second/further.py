@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from chainrule.derivation.document import Block, Detail, Document, Equation, Paragraph
 from chainrule.derivation.expressions import commutation_of
@@ -14,12 +14,15 @@ from chainrule.derivation.forms import Form
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Array
 from chainrule.derivation.proofreading import Proofreader
+from chainrule.derivation.second.chain_form import ChainForm, ChainNotator
+from chainrule.derivation.second.chains import SecondChains
 from chainrule.derivation.second.hessian import SecondOrder, cotangent_tangent
 from chainrule.derivation.second.hessian_form import SecondForm
 from chainrule.derivation.second.jacobian_form import JacobianForm, JacobianNotator
 from chainrule.derivation.second.jacobians import Jacobians
 from chainrule.derivation.second.names import SecondNotator
 from chainrule.derivation.second.quantities import (
+    ChainDerivative,
     CotangentDifferential,
     GradientDifferential,
     SecondDerivative,
@@ -32,16 +35,16 @@ from chainrule.derivation.sections import declared_phrase
 from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import join, say
 from chainrule.ir import Declaration, Node, topological_order
-from chainrule.primitives import Notation
+from chainrule.primitives import Notation, zeros
 from chainrule.words import Language
 
 Derivatives: TypeAlias = SecondOrder | Jacobians
-FURTHER_FORMS: Final = ("matrix", "index")
-"""The forms in which a Hessian or a Jacobian is written: as a matrix, or by its elements."""
+Further: TypeAlias = Derivatives | SecondChains
+"""What has a page: the derivatives as matrices and by elements, or second derivatives by the chain rule."""
 
 
 def write_derivatives(
-    derivatives: Derivatives,
+    derivatives: Further,
     form: Form,
     language: Language,
     detail: Detail = "full",
@@ -52,7 +55,9 @@ def write_derivatives(
 
     It states that `set_aside` is not used.
     """
-    if isinstance(derivatives, SecondOrder):
+    if isinstance(derivatives, SecondChains):
+        page = ChainForm(derivatives, language, detail, values).document()
+    elif isinstance(derivatives, SecondOrder):
         page = SecondForm(derivatives, language, detail, form == "index", values).document()
     else:
         page = JacobianForm(derivatives, language, detail, form == "index", values).document()
@@ -63,13 +68,19 @@ def write_derivatives(
     return replace(page, blocks=(title, shapes, Paragraph(note), *rest))
 
 
-def derivatives_notator(derivatives: Derivatives) -> SecondNotator | JacobianNotator:
+def derivatives_notator(derivatives: Further) -> SecondNotator | JacobianNotator | ChainNotator:
     """Return what writes the expressions of `derivatives`."""
+    if isinstance(derivatives, SecondChains):
+        return ChainNotator(derivatives)
     return SecondNotator(derivatives) if isinstance(derivatives, SecondOrder) else JacobianNotator(derivatives)
 
 
 def quantity_notation(quantity: SecondQuantity, notator: Notator) -> Notation:
     """Return the left side of a claim of second order, or of one on a Jacobian."""
+    if isinstance(quantity, ChainDerivative):
+        assert isinstance(notator, ChainNotator)
+        write = notator.of_equation if quantity.held else notator.of_chain
+        return write(quantity.symbol, *quantity.by)
     if isinstance(notator, SecondNotator):
         if isinstance(quantity, CotangentDifferential):
             return notator.symbol_of_change(quantity.accumulation.cotangent)
@@ -85,16 +96,18 @@ def quantity_notation(quantity: SecondQuantity, notator: Notator) -> Notation:
     return notator.tangent(quantity.symbol)
 
 
-def derivatives_verifier(derivatives: Derivatives, seed: int = 0) -> SecondVerifier:
+def derivatives_verifier(derivatives: Further, seed: int = 0) -> SecondVerifier:
     """Return a verifier of every claim and of the printed page."""
-    second = isinstance(derivatives, SecondOrder)
+    reader: type[_FurtherProofreader] = JacobianProofreader
+    if not isinstance(derivatives, Jacobians):
+        reader = SecondProofreader if isinstance(derivatives, SecondOrder) else ChainProofreader
     return SecondVerifier(
         derivatives.first,
         list(derivatives.claims),
         derivatives.defined if isinstance(derivatives, SecondOrder) else None,
         derivatives.solve if isinstance(derivatives, SecondOrder) else None,
         derivatives.consistent,
-        partial(SecondProofreader if second else JacobianProofreader, derivatives),
+        partial(reader, derivatives),
         seed,
     )
 
@@ -102,7 +115,7 @@ def derivatives_verifier(derivatives: Derivatives, seed: int = 0) -> SecondVerif
 class _FurtherProofreader(Proofreader):
     """Reads the page of derivatives beside the backward pass at one point."""
 
-    def __init__(self, derivatives: Derivatives, sizes: Mapping[str, int], value: Callable[[Node], Array]) -> None:
+    def __init__(self, derivatives: Further, sizes: Mapping[str, int], value: Callable[[Node], Array]) -> None:
         super().__init__(derivatives.first, sizes, value)
         self._derivatives = derivatives
         self._notator = derivatives_notator(derivatives)
@@ -157,6 +170,36 @@ class SecondProofreader(_FurtherProofreader):
             yield notator.jacobian_symbol, self._value(found.jacobian.right)
             yield notator.residual_derivative, self._value(found.jacobian.right)
             yield notator.symbol(found.symbol), self._value(found.symbol)
+
+
+class ChainProofreader(_FurtherProofreader):
+    """Reads the page of second derivatives path by path."""
+
+    def _symbols(self) -> Iterator[tuple[Notation, Array]]:
+        yield from super()._symbols()
+        chains, notator = self._derivatives, self._notator
+        assert isinstance(chains, SecondChains)
+        assert isinstance(notator, ChainNotator)
+        loss = chains.first.loss
+        found: dict[Notation, Node] = {}
+        for symbol, firsts in chains.own.items():
+            for operand, claim in firsts.items():
+                found.setdefault(notator.of_equation(symbol, operand), claim.right)
+            for by, claim in chains.own_second.get(symbol, {}).items():
+                found.setdefault(notator.of_equation(symbol, *by), claim.right)
+        for (symbol, x), claim in chains.totals.items():
+            found.setdefault(notator.of_chain(symbol, x), claim.right)
+        for (symbol, x, y), claim in chains.second_totals.items():
+            found.setdefault(notator.of_chain(symbol, x, y), claim.right)
+        for by, claim_of_loss in chains.results:
+            if claim_of_loss is None:
+                found.setdefault(notator.of_chain(loss, *by), zeros(loss.type))
+        for seconds in chains.own_second.values():  # within the mark of a direct part
+            for claim in seconds.values():
+                assert isinstance(claim.left, ChainDerivative)
+                found.setdefault(notator.of_chain(claim.left.symbol, *claim.left.by), claim.right)
+        of_loss = {notator.of_chain(loss, entry.symbol) for entry in chains.first.backward.accumulations}
+        yield from ((notation, self._value(node)) for notation, node in found.items() if notation not in of_loss)
 
 
 class JacobianProofreader(_FurtherProofreader):

@@ -58,6 +58,20 @@ class StageChange:
     directions: Mapping[Input, Input]
 
 
+@dataclass(frozen=True, eq=False)
+class ChainDerivative:
+    """`∂u/∂v`, or `∂²u/∂v∂w`, between numbers: the derivative of `value` by the last of `by`.
+
+    If `held`, it is that of the equation u = … alone, whose other operands are held; otherwise all earlier quantities
+    change with what they depend on.
+    """
+
+    symbol: Input
+    by: tuple[Input, ...]
+    value: Node
+    held: bool = False
+
+
 SecondQuantity: TypeAlias = (
-    CotangentDifferential | GradientDifferential | SecondDerivative | StageJacobian | StageChange
+    CotangentDifferential | GradientDifferential | SecondDerivative | StageJacobian | StageChange | ChainDerivative
 )

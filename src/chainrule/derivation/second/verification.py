@@ -13,6 +13,7 @@ from chainrule.derivation.points import Array, Values, bind_nodes
 from chainrule.derivation.proofreading import Proofreader
 from chainrule.derivation.record import Record
 from chainrule.derivation.second.quantities import (
+    ChainDerivative,
     CotangentDifferential,
     GradientDifferential,
     SecondDerivative,
@@ -119,6 +120,10 @@ class SecondVerifier(Verifier):
             moved = {x: tangent for x, tangent in left.tangents.items() if x in used}
         elif isinstance(left, GradientDifferential | StageChange):
             moved = dict(left.directions)
+        elif isinstance(left, ChainDerivative):
+            by = self._bound[left.by[-1]]
+            direction = self._normal(())
+            return self._directional(whole, {by: direction}, values), stated * direction, 0.0, DIFFERENCE_TOLERANCE
         else:
             assert isinstance(left, SecondDerivative | StageJacobian)
             by = self._bound[left.by]
@@ -142,6 +147,9 @@ def _composed(record: Record, claim: Claim) -> Node | None:
         return record.backward.gradients[record.backward.wrt.index(left.symbol)]
     if isinstance(left, StageJacobian):
         return substitute([left.value], stages)[0]
+    if isinstance(left, ChainDerivative):
+        own = {stage.symbol: stage.expression for stage in record.backward.stages if stage.symbol is left.symbol}
+        return substitute([left.value], own if left.held else stages)[0]
     return stages[left.symbol] if isinstance(left, StageChange) else None
 
 

@@ -67,6 +67,17 @@ SECOND: dict[str, tuple[str, str]] = {
         "They need no matrix: they are the differential of the gradient at {0}.",
         "不必写出矩阵：取 {0} 时梯度的微分即是。",
     ),
+    "second chains": (
+        "Differentiated once more, a chain has a term for each pair of operands of an equation, its second derivative "
+        "times the derivatives of both, and one for each operand that is not linear, the first derivative times the "
+        "second one of the operand.",
+        "把链再求一次导：等式的每一对自变量给出一项，即该等式的二阶导数乘以二者各自的导数；"
+        "每个非线性的自变量再给出一项，即该等式的一阶导数乘以它自身的二阶导数。",
+    ),
+    "direct in equation": (
+        "{0} is the direct part: what a change of {2} does in the equation of {1} itself, all else held.",
+        "{0} 是直接部分：只计 {2} 在 {1} 的等式中直接出现之处的影响，其余各量保持不变。",
+    ),
     "Newton": ("Newton's step", "牛顿步"),
     "Newton text": (
         "The step {0} leads to {1}, where the quadratic approximation of the loss has the gradient 0: {2}.",

@@ -16,6 +16,11 @@ VERIFICATION: dict[str, tuple[str, str]] = {
     "claim Jacobian elements": ("the same by elements", "按元素写出"),
     "claim Jacobian product": ("the Jacobian times a vector", "雅可比矩阵与向量的乘积"),
     "claim Gauss-Newton": ("the product of the Jacobians of the residual", "残差的雅可比矩阵的乘积"),
+    "claim derivative of equation": (
+        "a derivative of one equation, with its other operands held",
+        "一个等式自身的导数，其余各量保持不变",
+    ),
+    "claim derivative of chain": ("a derivative along all chains, by the chain rule", "沿所有链的导数，由链式法则得到"),
     "claim abbreviation": ("a name for what is used again", "重复出现的式子，另取一名"),
     "claim forward": ("an equation of the forward pass", "前向传播的等式"),
     "claim differential": ("the differential of an equation of the forward pass", "前向传播等式的微分"),
