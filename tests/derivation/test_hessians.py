@@ -409,6 +409,18 @@ JACOBIANS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "softmax(x)": ("x", {"x": "n"}, "diag(Y) − Y Yᵀ", "diag(Y) − Y Yᵀ"),
     "softmax(A @ x)": ("x", {"A": "m n", "x": "n"}, "(diag(Y) − Y Yᵀ) A", "Aᵀ (diag(Y) − Y Yᵀ)"),
     "tanh(A @ x)": ("x", {"A": "m n", "x": "n"}, "diag(1 − Y²) A", "Aᵀ diag(1 − Y²)"),
+    "[A x; tanh(x)]": (
+        "x",
+        {"A": "m n", "x": "n"},
+        "concatenate₀(A, diag(1 − tanh(x)²))",
+        "concatenate₀(A, diag(1 − tanh(x)²))ᵀ",
+    ),
+    "[t; t^2; sin(t)]": (
+        "t",
+        {"t": "n"},
+        "concatenate₀(I, 2 diag(t), diag(cos(t)))",
+        "concatenate₀(I, 2 diag(t), diag(cos(t)))ᵀ",
+    ),
     "a*sin(t)": ("t", {"a": "n", "t": ""}, "cos(t) · a", "cos(t) · a"),
     "x / norm(x)": (
         "x",

@@ -19,10 +19,11 @@ from chainrule.calculus.rules import RULES
 from chainrule.calculus.simplify import Simplifier, simplify
 from chainrule.calculus.symmetry import symmetric_rules
 from chainrule.calculus.terms import Term, common_factor, factors, product_of, with_powers
-from chainrule.ir import ArrayType, Const, Dim, Input, Node, SymbolicDim, dim_product, named_dim, substitute
+from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim, dim_product, named_dim, substitute
 from chainrule.primitives import (
     Add,
     Broadcast,
+    Concatenate,
     Contract,
     DiagonalMatrix,
     Kronecker,
@@ -44,13 +45,17 @@ def jacobian_matrix(
 ) -> Node:
     """Return the matrix J of a linear map dy = J dx, or vec(dy) = J vec(dx) for matrices.
 
-    A number has no axis: its derivative has the shape of what changes with it. `names` maps expressions to symbols that
+    A number has no axis: its derivative has the shape of what changes with it. Vectors that are joined have their
+    matrices one below the other. `names` maps expressions to symbols that
     are written in their place among the numbers in front of matrices; those that are `symmetric` are not transposed.
 
     Raises NoClosedFormError if there is none.
     """
     if max(linear_map.type.ndim, tangent.type.ndim) > 2:
         raise NoClosedFormError("an array of more than two axes has no matrix of its differential; see its elements")
+    match linear_map:
+        case Apply(Concatenate(0) as rows, parts) if linear_map.type.ndim == 1:
+            return rows(*(jacobian_matrix(part, tangent, names, symmetric) for part in parts))
     if not tangent.type.ndim and linear_map.type.ndim:
         return _by_number(linear_map, tangent)
     if not tangent.type.ndim:
@@ -68,6 +73,9 @@ def jacobian_tensor(linear_map: Node, tangent: Input) -> Node:
 
     Raises NoClosedFormError if an operation on the tangent has none.
     """
+    match linear_map:
+        case Apply(Concatenate() as joined, parts):
+            return joined(*(jacobian_tensor(part, tangent) for part in parts))
     total: Node = Const(0, tangent.type.with_shape((*linear_map.type.shape, *tangent.type.shape)))
     for term in linear_terms(linear_map, tangent):
         total = total + _tensor(term, tangent.type)

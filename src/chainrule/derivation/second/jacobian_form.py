@@ -13,8 +13,8 @@ from chainrule.derivation.second.names import free_name, stacked_notation
 from chainrule.derivation.second.sections import FurtherSections, framed
 from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import join
-from chainrule.ir import Apply, Input
-from chainrule.primitives import Infix, Notation, Partial, Postfix, Reshape, Symbol, indexed, transposed
+from chainrule.ir import Apply, Input, applies, topological_order
+from chainrule.primitives import Concatenate, Infix, Notation, Partial, Postfix, Reshape, Symbol, indexed, transposed
 from chainrule.words import Language
 
 
@@ -98,7 +98,7 @@ class JacobianForm(FurtherSections):
         for block in rows:
             blocks += self._block(block)
         if len(rows) < len(self.jacobians.blocks):
-            blocks.append(Paragraph(self.say("no closed form")))
+            blocks.append(Paragraph(self.say("no closed form" if rows else "no form")))
         products = [
             line
             for result, claim in zip(self.jacobians.results, self.jacobians.products, strict=False)
@@ -145,6 +145,9 @@ class JacobianForm(FurtherSections):
         arrays = (*self.jacobians.parameters, *self.jacobians.results)
         if any(symbol.type.ndim == 2 for symbol in arrays):
             sentence = (*sentence, *self.vec_text())
+        matrices = [block.matrix.right for block in self.jacobians.blocks if block.matrix is not None]
+        if any(applies(part, Concatenate) and part.type.ndim == 2 for part in topological_order(matrices)):
+            sentence = (*sentence, *self.say("joined rows"))
         return sentence
 
     def _block(self, block: JacobianRecord, result: bool = False) -> list[Block]:

@@ -38,6 +38,10 @@ SECOND: dict[str, tuple[str, str]] = {
         " vec stacks the columns of a matrix, so that {0}; for a K with the sizes of {2} below it, {1}.",
         "vec 把矩阵的各列依次叠成一个向量，因此 {0}；下标为 {2} 的大小的 K 满足 {1}。",
     ),
+    "joined rows": (
+        " concatenate₀ puts matrices one below the other.",
+        "concatenate₀ 把各矩阵上下相接。",
+    ),
     "layout numerator": (
         " Numerator layout: the rows belong to what is differentiated, the columns to what it is differentiated by.",
         "采用分子布局：行对应被求导的量，列对应求导的变量。",
