@@ -374,3 +374,25 @@ def test_the_password_of_a_database_is_told_nowhere(run: Run, monkeypatch: pytes
     assert "postgresql://me@host/data" in result.stdout
     for told in (result.output.encode(), Path("m").read_bytes(), Path("r.html").read_bytes()):
         assert b"secret" not in told
+
+
+def test_the_password_for_the_rows_of_the_scores_is_not_kept_and_may_be_given_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"a": np.arange(40.0), "t": np.arange(40.0) % 7})
+    addresses = []
+    monkeypatch.setattr(polars, "read_database_uri", lambda query, address, engine: addresses.append(address) or frame)
+    held = ["--validation", "postgresql://me:secret@host/held"]
+    train = ["train", "postgresql://host/data", "--query", "SELECT * FROM t", "--target", "t"]
+    settings = ["--epochs", "2", "--hidden", "3", "--ensemble", "1", "--no-refit", "--report", "r.html"]
+    results = [run(*train, *held, *settings, "--save", "m")]
+    results.append(run(*train, *held, "--resume", "m", "--epochs", "3", "--report", "r.html"))
+    assert addresses == ["postgresql://host/data", held[1]] * 2
+    for result in results:
+        assert result.exit_code == 0, result.output
+        assert "postgresql://me@host/held" in result.stdout
+    for told in (results[1].output.encode(), Path("m").read_bytes(), Path("r.html").read_bytes()):
+        assert b"secret" not in told
+    other = run(*train, "--validation", "postgresql://me:secret@host/other", "--resume", "m", "--epochs", "4")
+    assert "--validation differs from the checkpoint" in other.stderr

@@ -100,7 +100,7 @@ def make_report(
             rows=Rows(data.prepared.row_count, len(data.y), len(data.y_choosing), len(data.y_held)),
             classes=classes,
             class_counts=data.prepared.class_counts,
-            validation=plan.validation,
+            validation=plan.shown_validation,
             notes=data.prepared.notes,
             fingerprint=data.prepared.fingerprint,
         ),

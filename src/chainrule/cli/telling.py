@@ -89,7 +89,7 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
     held, choosing = f"{len(data.y_held):,}", f"{len(data.y_choosing):,}"
     key = "rows parted" if len(data.y_choosing) else "rows parted in two"
     key += "" if plan.validation is None else ", file"
-    say_line(say(lang, key, training=f"{len(data.y):,}", choosing=choosing, held=held, path=plan.validation))
+    say_line(say(lang, key, training=f"{len(data.y):,}", choosing=choosing, held=held, path=plan.shown_validation))
 
 
 def sizes_text(learner: Learner) -> str:

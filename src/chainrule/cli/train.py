@@ -145,7 +145,10 @@ def command(
         plan, standing, checkpoint = _plan(options), None, None
     else:
         plan, standing, checkpoint = saving.load(resume)
-        _refuse_changes(context, _read_plan({**options, "target": options["target"] or plan.target}), plan)
+        given = _read_plan({**options, "target": options["target"] or plan.target})
+        _refuse_changes(context, given, plan)
+        if given.validation is not None:
+            plan = replace(plan, validation=given.validation)  # with the password, which no checkpoint holds
         plan = saving.more_epochs(plan, standing, options["epochs"], resume)
         save = save or resume
     if threads is not None and plan.engine == "xla":
@@ -180,7 +183,8 @@ def _refuse_changes(context: click.Context, given: Plan, plan: Plan) -> None:
         name = str(parameter.name)
         if name in CHANGEABLE or context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
             continue
-        if getattr(given, name) != getattr(plan, name):
+        wanted = "shown_validation" if name == "validation" else name
+        if getattr(given, wanted) != getattr(plan, wanted):
             raise CommandError(
                 f"{parameter.opts[0]} differs from the checkpoint, whose settings --resume uses; leave "
                 "it out, or train anew"

@@ -23,7 +23,7 @@ from chainrule.schema import (
     one_of,
     whole,
 )
-from chainrule.tables import Conventions, Kind, Limits, Source, open_table, read_conventions
+from chainrule.tables import Conventions, Kind, Limits, Source, open_table, read_conventions, without_password
 
 MOST_COMBINATIONS = 200
 MOST_MEMBERS = 100
@@ -100,9 +100,14 @@ class Plan:
             return "cross_entropy" if task == "classification" else "squared"
         return parse_loss(self.loss)
 
+    @property
+    def shown_validation(self) -> str | None:
+        """The path of the table for the scores, or the address of a database without its password."""
+        return None if self.validation is None else without_password(self.validation)
+
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON data."""
-        return asdict(self)
+        """Return the plan as JSON data, the address of a database without its password."""
+        return {**asdict(self), "validation": self.shown_validation}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:

@@ -19,7 +19,8 @@ from chainrule.words import MissingDependencyError
 SCHEMES = ("postgresql", "postgres", "mysql", "mssql", "sqlite", "oracle", "redshift", "clickhouse", "trino")
 """Schemes of the addresses of databases."""
 
-_PASSWORD = re.compile(r"(://[^/@:\s]*):[^/@\s]*@")
+_PASSWORD = re.compile(r"(://[^/@:\s]*):[^/\s]*@")
+_PASSWORD_SETTING = re.compile(r"(?i)[?&](?:password|passwd|pwd|sslpassword)=[^&\s]*")
 
 
 def without_password(address: str) -> str:
@@ -27,8 +28,10 @@ def without_password(address: str) -> str:
 
     >>> without_password("postgresql://me:secret@host/data")
     'postgresql://me@host/data'
+    >>> without_password("mysql://me:p@ss@host/data?password=secret")
+    'mysql://me@host/data'
     """
-    return _PASSWORD.sub(r"\1@", address)
+    return _PASSWORD_SETTING.sub("", _PASSWORD.sub(r"\1@", address))
 
 
 class SQLiteSource(Source):
