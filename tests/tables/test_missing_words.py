@@ -87,7 +87,8 @@ def test_a_word_of_the_validation_table_that_is_no_class(tmp_path: Path) -> None
 def test_classes_that_differ_by_capitals_are_named(tmp_path: Path) -> None:
     prepared = prepare(open_table(table(tmp_path, ["Yes", "yes", "no", "YES"] * 20)), "y")
     assert prepared.notes == (
-        "'YES' and 'Yes' and 'yes' are different classes of 'y'; if they mean the same, write them alike",
+        "'YES' in 20 and 'Yes' in 20 and 'yes' in 20 rows are different classes of 'y'; if they mean the same, "
+        "--merge-spellings makes one of them",
     )
 
 

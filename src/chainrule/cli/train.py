@@ -56,6 +56,7 @@ CHECKPOINT_SECONDS = 30.0
 @click.option("--missing", metavar="WORD", multiple=True, help="A word or number that stands for no value, as in -999.")
 @click.option("--decimal", metavar="MARK", help="comma or point, in numbers; detected by default for each column.")
 @click.option("--thousands", metavar="MARK", help="comma, point, blank, apostrophe or none; detected by default.")
+@click.option("--merge-spellings", is_flag=True, help="Take levels that differ only in case or blanks for one.")
 @click.option(
     "--hidden", multiple=True, metavar="WIDTHS", help=f"Hidden layers, as in 32,32, or none; by default {HIDDEN}. (*)"
 )
@@ -224,6 +225,7 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         missing=options["missing"] or None,
         decimal=options["decimal"],
         thousands=options["thousands"],
+        merge_spellings=options["merge_spellings"] or None,
         encoding=options["encoding"],
         sheet=options["sheet"],
         query=options["query"],

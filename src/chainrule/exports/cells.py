@@ -40,6 +40,7 @@ def level_columns(feature: Category) -> tuple[dict[str, int], int]:
     for place, level in enumerate(feature.levels):
         for spelling in _spellings_of_number(level):
             columns.setdefault(spelling, place)
+    columns.update({each.text: each.place for each in feature.spellings})
     columns.update({level: place for place, level in enumerate(feature.levels)})
     return columns, feature.other_column
 

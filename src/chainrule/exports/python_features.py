@@ -114,9 +114,9 @@ _TRUTH = '''def truth(word):
         return math.nan
     return value if value in (0, 1) else math.nan'''
 
-_CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False, words=()):
+_CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False, words=(), spellings=()):
     """Encode levels as one-hot columns, with a column for other texts and for missing ones if asked."""
-    places = {level: place for place, level in enumerate(levels)}
+    places = {**dict(spellings), **{level: place for place, level in enumerate(levels)}}
     count = len(levels) + other + missing
     x = []
     for cell in map(text, cells_of(columns, name)):
@@ -254,6 +254,7 @@ def _call(feature: Feature, function: str) -> list[str]:
     given = ["columns", literal(feature.name), function]
     if isinstance(feature, Category):
         flags: dict[str, Any] = {"other": feature.other, "missing": feature.missing, "words": feature.words}
+        flags["spellings"] = tuple((each.text, each.place) for each in feature.spellings)
         return called("*category", given, {"levels": feature.levels}, flags)
     flags = {}
     if isinstance(feature, Number):

@@ -79,11 +79,12 @@ class Plan:
     encoding: str | None = None
     sheet: str | None = None
     query: str | None = None
+    merge_spellings: bool | None = None
 
     @property
     def conventions(self) -> Conventions:
         """How the cells of the table are written."""
-        return read_conventions(self.missing or (), self.decimal, self.thousands)
+        return read_conventions(self.missing or (), self.decimal, self.thousands, bool(self.merge_spellings))
 
     def open(self, path: str, limits: Limits | None) -> Source:
         """Open a table as these settings say."""

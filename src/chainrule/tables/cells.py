@@ -240,10 +240,17 @@ def read_truth(series: pl.Series) -> tuple[Floats, NDArray[np.bool_]]:
     return np.asarray(values.fill_null(math.nan).to_numpy()), np.asarray(wrong.to_numpy())
 
 
-def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """Return the index of each cell in `levels`, and the number of cells of each unknown level."""
+def read_levels(
+    series: pl.Series, levels: tuple[str, ...], spellings: Mapping[str, str] | None = None
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Return the index of each cell in `levels`, and the number of cells of each unknown level.
+
+    `spellings` maps further texts to levels.
+    """
     pl = load_polars()
     written = texts(series)
+    if spellings:
+        written = written.replace(spellings)
     known: Mapping[str, int] = {level: place for place, level in enumerate(levels)}
     places = written.replace_strict(known, default=UNKNOWN_LEVEL, return_dtype=pl.Int64)
     places = places.set(written.is_null(), NO_LEVEL)

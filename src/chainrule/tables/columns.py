@@ -14,13 +14,14 @@ from chainrule.tables.cells import EXACT, CellError, as_numbers, texts, without_
 from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError
-from chainrule.tables.features import KINDS, Boolean, Category, Feature, Kind, LeftOut, Number
+from chainrule.tables.features import KINDS, Boolean, Category, Feature, Kind, LeftOut, Number, Spelling
 from chainrule.tables.fitting import fit_feature
 from chainrule.tables.frames import cells_of
 from chainrule.tables.identifiers import keeping
 from chainrule.tables.kinds import Finding, as_asked, find_kind
 from chainrule.tables.notation import usual_decimal
 from chainrule.tables.sampling import Mask
+from chainrule.tables.spellings import merged, notes_on_spellings
 from chainrule.words import suggestion
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ def fit_columns(
             findings.append(Finding(name, "text", "left out, as asked"))
             continue
         series = without_missing(cells_of(frame, name), conventions.missing, conventions.missing_numbers)
+        as_written = series
+        spellings: dict[str, str] = {}
+        if conventions.merge:
+            series, spellings = merged(series)
         try:
             if name in kinds:
                 finding = as_asked(name, series, kinds[name], conventions, usual)
@@ -100,6 +105,12 @@ def fit_columns(
             kept_as = finding.kept_as if twin is None else None
             findings.append(Finding(name, fitted.kind, fitted.reason, kept_as=kept_as))
         else:
+            if isinstance(fitted, Category):
+                said = notes_on_spellings(name, as_written, conventions.merge)
+                finding = replace(finding, note="; ".join(filter(None, (finding.note, *said))))
+                places = {level: place for place, level in enumerate(fitted.levels)}
+                kept = [(text, places[level]) for text, level in spellings.items() if level in places]
+                fitted = replace(fitted, spellings=tuple(Spelling(text, place) for text, place in kept))
             features.append(_with_words(fitted, conventions))
             findings.append(_explained(finding, fitted))
     result = Fitted(tuple(features), tuple(left_out), tuple(findings))

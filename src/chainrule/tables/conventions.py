@@ -33,6 +33,8 @@ class Conventions:
     missing: tuple[str, ...] = ()
     decimal: str | None = None
     thousands: str | None = None
+    merge: bool = False
+    """Whether levels and classes that differ only in case and blanks are one."""
 
     @property
     def missing_numbers(self) -> tuple[float, ...]:
@@ -45,7 +47,7 @@ USUAL = Conventions()
 
 
 def read_conventions(
-    missing: Sequence[str] = (), decimal: str | None = None, thousands: str | None = None
+    missing: Sequence[str] = (), decimal: str | None = None, thousands: str | None = None, merge: bool = False
 ) -> Conventions:
     """Return conventions from marks or their names; raise TableError for unknown marks.
 
@@ -61,4 +63,4 @@ def read_conventions(
     if mark and point == mark:
         raise TableError(f"the marks for decimals and thousands are both {decimal!r}; give two different ones")
     words = tuple(dict.fromkeys(word.strip() for word in missing))
-    return Conventions(words, point, mark)
+    return Conventions(words, point, mark, merge)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from chainrule.schema import Schema
 from chainrule.tables.cells import number_in
 from chainrule.tables.errors import TableError, short
-from chainrule.tables.features import Boolean, Category, Date, Feature, LeftOut, Number, Part
+from chainrule.tables.features import Boolean, Category, Date, Feature, LeftOut, Number, Part, Spelling
 from chainrule.tables.notation import Notation, Unit
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target
 
@@ -21,7 +21,7 @@ _WITHIN = "{place}: {name!r}"
 _COLUMNS = Schema(
     {kind.kind: kind for kind in (Number, Boolean, Category, Date)},
     tag="kind",
-    parts=(Part, LeftOut, Notation, Unit),
+    parts=(Part, LeftOut, Notation, Spelling, Unit),
     error=TableError,
     within=_WITHIN,
 )
@@ -87,6 +87,8 @@ def _column(hint: Any, data: Any, place: str) -> Any:
     column = _COLUMNS.read(hint, data, place)
     if isinstance(column, Date) and not column.parts and not column.flag_missing:
         raise TableError(f"{place} has no parts")
+    if isinstance(column, Category) and any(each.place >= len(column.levels) for each in column.spellings):
+        raise TableError(f"{place} has a spelling of no level")
     return column
 
 

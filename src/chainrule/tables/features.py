@@ -141,13 +141,23 @@ class Boolean:
 
 
 @dataclass(frozen=True)
+class Spelling:
+    """Another text that stands for a level of a category, that with the index `place`."""
+
+    kind: ClassVar[str] = "spelling"
+
+    text: Annotated[str, FILLED]
+    place: Annotated[int, whole(at_least=0)]
+
+
+@dataclass(frozen=True)
 class Category:
     """A column with few distinct values, `levels`, in one-hot encoding.
 
     With `other`, a further column stands for levels that are rare in the training rows or absent from them; without it
     an unknown level is 0 in all columns. With `missing`, the last column is 1 for a missing value; without it such a
     row is 0 in all columns. `words` are texts that stand for missing values in this column, in addition to
-    `MISSING_WORDS`.
+    `MISSING_WORDS`, and `spellings` texts that stand for a level.
 
     >>> Category("city", ("Oslo", "Rome"), other=True).arithmetic(np.array([1, UNKNOWN_LEVEL, NO_LEVEL])).tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
@@ -160,12 +170,18 @@ class Category:
     other: bool = False
     missing: bool = False
     words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
+    spellings: Annotated[tuple[Spelling, ...], different("spellings"), OMITTED] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the encoded columns."""
         other = (f"{self.name}: other",) if self.other else ()
         return (*(f"{self.name}={level}" for level in self.levels), *other, *_flag(self.name, self.missing))
+
+    @property
+    def main_spellings(self) -> dict[str, str]:
+        """The level of each of `spellings`."""
+        return {each.text: self.levels[each.place] for each in self.spellings}
 
     @property
     def other_column(self) -> int:

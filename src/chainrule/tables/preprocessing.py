@@ -217,7 +217,7 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
     """Parse the cells of a column to the values (rows,) that the feature's `arithmetic` takes; raises CellError."""
     notes = notes if notes is not None else Notes()
     if isinstance(feature, Category):
-        places, unknown = read_levels(without_words(series, feature.words), feature.levels)
+        places, unknown = read_levels(without_words(series, feature.words), feature.levels, feature.main_spellings)
         if unknown:
             notes.unknown.setdefault(feature.name, Counter()).update(unknown)
             if feature.other:

@@ -31,6 +31,7 @@ from chainrule.tables.fitting import natural
 from chainrule.tables.frames import cells_of
 from chainrule.tables.notation import PLAIN, Notation, guess_notation
 from chainrule.tables.sources import Batch, Source
+from chainrule.tables.spellings import folded, groups_of, main_spellings, with_counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -118,7 +119,7 @@ class ClassTarget:
         value = number_in(text) if self.numeric else None
         if value is not None:
             return next((k for k, label in enumerate(self.classes) if number_in(label) == value), None)
-        alike = [k for k, label in enumerate(self.classes) if label.casefold() == text.casefold()]
+        alike = [k for k, label in enumerate(self.classes) if folded(label) == folded(text)]
         return alike[0] if len(alike) == 1 else None
 
     def decode(self, places: NDArray[np.int64]) -> list[str]:
@@ -190,6 +191,8 @@ class TargetCount:
     """How numbers are written, inferred from the first batch."""
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    spelled: Counter[str] = field(default_factory=Counter)
+    """The counts before spellings of one class were merged, if they were."""
     many: bool = False
     """Whether there are more than `MOST_CLASSES` distinct texts, so that `counts` is incomplete."""
     odd: int = 0
@@ -296,14 +299,16 @@ class TargetCount:
             "rows if they have no value"
             for word, count in self.words.most_common()
         ]
-        alike: dict[str, list[str]] = {}
-        for text in sorted(self.counts, key=lambda text: (-self.counts[text], text)):
-            alike.setdefault(text.casefold(), []).append(text)
-        for spellings in [each for each in alike.values() if len(each) > 1][:_LISTED]:
-            said.append(
-                f"{' and '.join(map(short, spellings))} are different classes of {self.name!r}; if they mean the same, "
-                "write them alike"
-            )
+        counts = self.spelled or self.counts
+        for spellings in groups_of(counts)[:_LISTED]:
+            found = with_counts(spellings, counts)
+            if self.conventions.merge:
+                said.append(f"{found} rows are taken for the class {short(spellings[0])} of {self.name!r}")
+            else:
+                said.append(
+                    f"{found} rows are different classes of {self.name!r}; if they mean the same, --merge-spellings "
+                    "makes one of them"
+                )
         return said
 
     def _check_finite(self) -> None:
@@ -327,6 +332,11 @@ class TargetCount:
             counts = Counter()
             for text, count in sorted(self.counts.items(), key=lambda pair: (-pair[1], len(pair[0]), pair[0])):
                 counts[spellings.setdefault(number_in(text), text)] += count
+        if self.conventions.merge and not self.many:
+            self.spelled, mains = counts, main_spellings(counts)
+            counts = Counter()
+            for text, count in self.spelled.items():
+                counts[mains.get(text, text)] += count
         if len(counts) == 1:
             raise TableError(
                 f"{where} has the single class {short(next(iter(counts)))}; a classifier needs at least two"
