@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation.document import Equation, Frame, Paragraph
+from chainrule.derivation.document import Document, Equation, Frame, Paragraph
 from chainrule.derivation.names import at_step, step_of
-from chainrule.derivation.recurrent import lines
+from chainrule.derivation.recurrent import lines, proofreading, write_recurrence
 from chainrule.derivation.recurrent.loops import Loop
+from chainrule.derivation.spelling import changed
 from chainrule.deriving.derivations import RecurrentDerivation
-from chainrule.primitives import Indexed, Mark, Partial, Symbol
+from chainrule.primitives import Indexed, Mark, Notation, Partial, Symbol
 
 
 def rnn(X: Any, W: Any, U: Any, b: Any, h0: Any) -> Any:
@@ -463,6 +464,24 @@ def test_a_wrong_line_between_the_steps_is_found(
     monkeypatch.setattr(lines, *corrupted)
     outcome = derived(at_the_end).verify(points=1)
     assert not outcome.ok
+    assert outcome.misreadings
+
+
+@pytest.mark.parametrize(("step", "other"), [("t-1", "t"), ("1", "2"), ("1", "0"), ("t", "t+1")])
+def test_a_wrong_step_in_a_printed_gradient_is_found(step: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def moved(notation: Notation) -> Notation:
+        if isinstance(notation, Symbol) and step_of(notation.name) == step:
+            return replace(notation, name=at_step(notation.name, other))
+        return notation
+
+    def written(*arguments: Any) -> Document:
+        document = write_recurrence(*arguments)
+        blocks = tuple(changed(block, moved) if isinstance(block, Frame) else block for block in document.blocks)
+        return replace(document, blocks=blocks)
+
+    monkeypatch.setattr(proofreading, "write_recurrence", written)
+    outcome = derived(rnn).verify(points=1)
+    assert outcome.holds
     assert outcome.misreadings
 
 

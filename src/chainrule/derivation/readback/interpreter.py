@@ -81,6 +81,10 @@ class Surroundings:
         return Value(np.arange(self.letters[name]).reshape(shape), count)
 
 
+_AT_NUMBER = re.compile("[₀-₉]$")
+"""A value in a numbered step of a recurrence, in text."""
+
+
 class Interpreter:
     """Evaluates one line; a literal 1 in a matrix product is the vector of ones."""
 
@@ -278,6 +282,8 @@ class Interpreter:
         if token.kind == "partial":
             if token.text == self._around.loss and token.entries[0] in self._around.gradients:
                 return self._named(self._around.gradients, token.entries[0])
+            if token.text == self._around.loss and _AT_NUMBER.search(token.entries[0]):
+                raise ReadingError(f"no gradient by {token.entries[0]} is known")
             raise ChainFactorError
         if token.kind == "quotient":
             raise ChainFactorError

@@ -30,7 +30,10 @@ from chainrule.words import Language
 
 
 class RecurrentProofreader(Proofreader):
-    """Reads the pages at one point, at a step with one before it and one after it."""
+    """Reads the pages at one point, at a step with one before it and one after it that is not the last.
+
+    The last state is often without a gradient, so that what it would contribute could not be seen.
+    """
 
     def __init__(self, recurrent: Recurrent, scene: Scene, random: np.random.Generator) -> None:
         record = recurrent.outer_in_steps or recurrent.loops[0].in_steps
@@ -40,7 +43,7 @@ class RecurrentProofreader(Proofreader):
         outer = recurrent.outer_in_steps
         self._outer = None if outer is None else Notator(outer)
         self._lines = Lines(recurrent, self._notators, self._outer)
-        at = {loop.length: int(random.choice(list(loop.steps)[1:-1])) for loop in recurrent.loops}
+        at = {loop.length: int(random.choice(list(loop.steps)[1:-2])) for loop in recurrent.loops}
         self._at = {loop: at[loop.length] for loop in recurrent.loops}
         shared: dict[Node, Array] = {}
         for values in (scene.outer, *(scene.steps[loop][self._at[loop]] for loop in recurrent.loops)):
