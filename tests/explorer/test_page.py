@@ -36,6 +36,17 @@ def hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def test_each_word_of_the_page_is_written_once_in_each_language() -> None:
+    """Of two with one key the second would stand in the place of the first."""
+    text = (FOLDER / "words.js").read_text(encoding="utf-8")
+    for part in re.split(r"^  zh: \{", text, flags=re.MULTILINE):
+        keys = Counter(
+            quoted or plain for quoted, plain in re.findall(r'^    (?:"([^"]+)"|(\w+)):', part, re.MULTILINE)
+        )
+        assert len(keys) > 50
+        assert [key for key, count in keys.items() if count > 1] == []
+
+
 def test_the_page_of_two_layers_is_small(network: str) -> None:
     assert len(network.encode()) <= LARGEST
 

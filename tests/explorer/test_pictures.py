@@ -8,7 +8,7 @@ from support.gallery_samples import derived
 import chainrule as cr
 from chainrule.explorer.lines import lines_of
 from chainrule.explorer.network import network_of
-from chainrule.explorer.pictures import Factor, Picture, picture_of
+from chainrule.explorer.pictures import Factor, Picture, has_columns, picture_of
 from chainrule.gallery import GALLERY
 
 
@@ -47,6 +47,22 @@ def test_vectors_are_columns_in_products() -> None:
     pictures = {step.accumulation.symbol.name: picture_of(step.chain.right) for step in record.steps}
     assert (pictures["W"].product, pictures["W"].right) == ("outer", Factor("x"))
     assert (pictures["x"].product, pictures["x"].left) == ("vector", Factor("W", True))
+
+
+@pytest.mark.parametrize(
+    ("formula", "are_columns"),
+    [
+        ("z = A @ x; sum(z^2)", True),
+        ("sum((X @ w - y)^2)", True),  # the product is part of a larger expression
+        ("sum((X @ W + b)^2)", False),  # b is a row
+        ("sum((sin(X @ W + b) @ v - y)^2)", False),
+        ("sum(x .* y)", False),
+    ],
+)
+def test_vectors_are_columns_where_matrices_multiply_them(formula: str, are_columns: bool) -> None:
+    shapes = {"X": "n d", "W": "d h", "b": "h", "v": "h", "y": "n"} if "b)" in formula else {}
+    known = {name: shape for name, shape in shapes.items() if name in formula}
+    assert has_columns(cr.derive(formula, **known).record) == are_columns
 
 
 @pytest.mark.parametrize(

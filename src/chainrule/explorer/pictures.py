@@ -53,8 +53,23 @@ def picture_of(node: Node) -> Picture:
 
 
 def has_columns(record: Record) -> bool:
-    """Whether a record multiplies matrices by vectors, which are columns then."""
-    return any(picture_of(stage.forward.right).product == "vector" for stage in record.stages)
+    """Whether a record multiplies matrices by vectors, which are columns then, and adds none to rows of a matrix."""
+    nodes = topological_order([stage.forward.right for stage in record.stages])
+    return any(map(_is_of_a_vector, nodes)) and not any(map(_repeats_a_row, nodes))
+
+
+def _is_of_a_vector(node: Node) -> bool:
+    match node:
+        case Apply(Contract(product=Product("vector"))):
+            return True
+    return False
+
+
+def _repeats_a_row(node: Node) -> bool:
+    match node:
+        case Apply(Broadcast(_, (axis,)), (x,)):
+            return x.type.ndim == 1 and node.type.ndim > 1 and axis == node.type.ndim - 1
+    return False
 
 
 def _inputs(node: Node) -> Iterator[Input]:

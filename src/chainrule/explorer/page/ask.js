@@ -4,7 +4,7 @@ import { button, html } from "./dom.js";
 
 export function askPanel(app) {
   if (!app.payload.asks) return null;
-  const field = html("textarea", { rows: "5", spellcheck: "false", "aria-label": app.say("ask"), placeholder: app.say("ask example") });
+  const field = html("textarea", { rows: "5", spellcheck: "false", "aria-label": app.say("another"), placeholder: app.say("ask example") });
   const wrt = html("input", { "aria-label": app.say("ask wrt"), placeholder: app.say("ask wrt"), spellcheck: "false", autocomplete: "off" });
   const answer = html("p", { class: "answer bad", role: "alert" });
   const asked = async () => {
@@ -31,5 +31,5 @@ export function askPanel(app) {
     event.preventDefault();
     asked();
   });
-  return html("details", { class: "own ask" }, html("summary", {}, app.say("ask")), html("p", { class: "caption" }, app.say("ask hint")), field, html("div", { class: "controls" }, wrt, send), answer);
+  return html("details", { class: "own ask" }, html("summary", {}, app.say("another")), html("p", { class: "caption" }, app.say("ask hint")), field, html("div", { class: "controls" }, wrt, send), answer);
 }

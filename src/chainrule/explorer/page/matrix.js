@@ -91,7 +91,7 @@ export function paint(cell, value, most) {
   const strength = most > 0 && Number.isFinite(value) ? Math.sqrt(Math.abs(value) / most) : 0;
   cell.style.setProperty("--tint", `${Math.round(34 * strength)}%`);
   cell.classList.toggle("negative", value < 0);
-  cell.classList.toggle("long", text.length > 5);
+  cell.classList.toggle("long", text.length > (text.includes("e") ? 4 : 5));
 }
 
 // Arrow keys within a grid; a number, Enter or F2 changes an entry, + and − nudge it.

@@ -43,7 +43,9 @@ export const WORDS = {
     agree: "they agree",
     differ: "they differ",
     "checks agree": (count, total) =>
-      `Gradient check: ${count === total ? `all ${count}` : `${count} of ${total}`} entries of the gradients agree with finite differences.`,
+      count === total
+        ? `Gradient check: all ${count} entries of the gradients agree with finite differences.`
+        : `Gradient check: ${count} of ${total} entries of the gradients were compared with finite differences, and all of them agree.`,
     "checks differ": (count, names) => `Gradient check: ${count} entries differ from finite differences, in ${names}.`,
     "turn back": "turn back",
     "turn back title": "Show this matrix as it stands in the forward pass",
@@ -134,7 +136,7 @@ export const WORDS = {
     copied: (name) => `${name} is in the clipboard.`,
     "not copied": (name) => `The browser gives no access to the clipboard; download ${name} instead.`,
     saved: (name) => `${name} is saved where the browser saves downloads.`,
-    ask: "Another function",
+    another: "Another function",
     "ask hint": "A formula, or a function in NumPy whose arguments have shapes. It is derived on this computer; code runs in a closed process. Ctrl+Enter sends it.",
     "ask example": 'sum((sigmoid(X @ W + b) - y)^2)\n\nor\n\ndef loss(X: "n d", y: "n", w: "d"):\n    return np.mean((X @ w - y) ** 2)',
     "ask wrt": "by W, b (all by default)",
@@ -220,7 +222,8 @@ export const WORDS = {
     derived: "，推导值 ",
     agree: "一致",
     differ: "不一致",
-    "checks agree": (count, total) => `梯度检验：梯度的${count === total ? `全部 ${count} 个元素都` : ` ${total} 个元素中的 ${count} 个`}与有限差分一致。`,
+    "checks agree": (count, total) =>
+      count === total ? `梯度检验：梯度的全部 ${count} 个元素都与有限差分一致。` : `梯度检验：梯度的 ${total} 个元素中有 ${count} 个与有限差分比较过，全部一致。`,
     "checks differ": (count, names) => `梯度检验：有 ${count} 个元素与有限差分不一致，位于 ${names}。`,
     "turn back": "转回",
     "turn back title": "按前向传播中的样子显示该矩阵",
@@ -309,7 +312,7 @@ export const WORDS = {
     copied: (name) => `${name} 已复制到剪贴板。`,
     "not copied": (name) => `浏览器不允许访问剪贴板；请改为下载 ${name}。`,
     saved: (name) => `${name} 已保存到浏览器的下载位置。`,
-    ask: "换一个函数",
+    another: "换一个函数",
     "ask hint": "公式，或参数带有形状的 NumPy 函数。推导在本机进行，代码在封闭的进程中运行。按 Ctrl+Enter 发送。",
     "ask example": 'sum((sigmoid(X @ W + b) - y)^2)\n\n或\n\ndef loss(X: "n d", y: "n", w: "d"):\n    return np.mean((X @ w - y) ** 2)',
     "ask wrt": "对 W, b（默认为全部）",
