@@ -54,8 +54,8 @@ def jacobian_matrix(
     if max(linear_map.type.ndim, tangent.type.ndim) > 2:
         raise NoClosedFormError("an array of more than two axes has no matrix of its differential; see its elements")
     match linear_map:
-        case Apply(Concatenate(0) as rows, parts) if linear_map.type.ndim == 1:
-            return rows(*(jacobian_matrix(part, tangent, names, symmetric) for part in parts))
+        case Apply(Concatenate(0) as rows, vectors) if linear_map.type.ndim == 1:
+            return rows(*(jacobian_matrix(vector, tangent, names, symmetric) for vector in vectors))
     if not tangent.type.ndim and linear_map.type.ndim:
         return _by_number(linear_map, tangent)
     if not tangent.type.ndim:
