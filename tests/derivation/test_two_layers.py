@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import FORMS, Form
+from chainrule.derivation import FORMS, Form, Verification, Verifier
 from chainrule.deriving import Derivation, DerivationError
 from chainrule.words import LANGUAGES, Language
 
@@ -202,6 +202,26 @@ def test_repeated_vectors_show_the_ones_that_repeat_them() -> None:
     assert has(first, "∂L/∂W = Xᵀ (∂L/∂s) 1ᵀ = 2 Xᵀ (s − y) 1ᵀ")
     second = lines_of(cr.derive(columns_summed, X="n d", W="d h", y="h"), "matrix")
     assert has(second, "∂L/∂W = Xᵀ 1 (∂L/∂s)ᵀ = Xᵀ 1 yᵀ")
+
+
+def test_a_verification_is_done_once_for_the_same_points_and_suffices_for_source(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    derivation = cr.derive("norm(A @ x - b)^2", wrt="x")
+    few = derivation.verify(points=1)
+    assert few.points == 1
+    done = derivation.verify()
+    assert done.ok
+    assert derivation.verify() is done
+    assert derivation.verify(seed=1) is not done
+
+    def again(verifier: Verifier, points: int = 3) -> Verification:
+        raise AssertionError("the lines are verified again")
+
+    monkeypatch.setattr(Verifier, "run", again)
+    assert derivation.source("numpy")
+    with pytest.raises(AssertionError, match="verified again"):
+        cr.derive("norm(A @ x - b)^2", wrt="x").source("numpy")
 
 
 def test_points_on_a_kink_or_near_a_pole_are_drawn_again() -> None:

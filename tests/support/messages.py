@@ -69,11 +69,15 @@ class Scope:
 
 
 @cache
+def tree_of(path: Path) -> ast.Module:
+    """The syntax of a file."""
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
 def trees() -> dict[str, ast.Module]:
     """The syntax of each file."""
-    return {
-        path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))
-    }
+    return {path.relative_to(SOURCE).as_posix(): tree_of(path) for path in sorted(SOURCE.rglob("*.py"))}
 
 
 @cache

@@ -37,13 +37,14 @@ from chainrule.derivation.text import render_text, text_of
 from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
 from chainrule.derivation.valuation import Valuation, ValuesError, given_name
 from chainrule.derivation.verification import Failure, Verification
-from chainrule.derivation.verify import PRINTED, Verifier
+from chainrule.derivation.verify import POINTS, PRINTED, Verifier
 
 __all__ = [
     "DETAILS",
     "FORMS",
     "LAYOUTS",
     "MATH_FONTS",
+    "POINTS",
     "PRINTED",
     "Claim",
     "Derivatives",

@@ -49,6 +49,8 @@ from chainrule.ir import (
 )
 
 EXACT_TOLERANCE = 1e-9
+POINTS = 3
+"""The number of points at which lines are evaluated, unless another is asked for."""
 REDRAWS = 20
 """The number of points next to a kink or a pole that are replaced in one verification."""
 PATIENCE = 10
@@ -105,7 +107,7 @@ class Verifier:
         self._gradient_symbols = [entry.cotangent for entry in record.backward.accumulations if entry.symbol in wrt]
         self._unit = 1.0
 
-    def run(self, points: int = 3) -> Verification:
+    def run(self, points: int = POINTS) -> Verification:
         """Evaluate every claim at `points` random points.
 
         A failure next to a kink or a pole is not counted, since finite differences are meaningless there, nor are

@@ -9,6 +9,7 @@ from typing import Any
 from chainrule.derivation import (
     DETAILS,
     FORMS,
+    POINTS,
     PRINTED,
     Derivatives,
     Detail,
@@ -39,7 +40,7 @@ from chainrule.derivation import (
     write_recurrence,
 )
 from chainrule.deriving.errors import DerivationError, check_choice
-from chainrule.emit import source, spelled
+from chainrule.emit import note_verified, source, spelled
 from chainrule.ir import (
     Input,
     Program,
@@ -227,7 +228,7 @@ class Derivation:
 
     @at_callers_line
     @refuses_deep_nesting
-    def verify(self, points: int = 3, seed: int = 0) -> Verification:
+    def verify(self, points: int = POINTS, seed: int = 0) -> Verification:
         """Evaluate both sides of every line in float64 at random points, and gradients by finite differences.
 
         The lines of the matrix form are then parsed back from the printed text and LaTeX, by a parser that shares no
@@ -244,10 +245,12 @@ class Derivation:
         return self._verifications[key]
 
     def _verified(self, points: int, seed: int) -> Verification:
+        outcome = Verifier(self.record, seed).run(points)
+        if outcome.holds and points >= POINTS:
+            note_verified(self.record)
         if self.in_steps is self.record:
-            return Verifier(self.record, seed).run(points)
-        outcome = Verifier(self.in_steps, seed, printed=(*PRINTED, ("path", "text"))).run(points)
-        return outcome.joined(Verifier(self.record, seed).run(points))
+            return outcome
+        return Verifier(self.in_steps, seed, printed=(*PRINTED, ("path", "text"))).run(points).joined(outcome)
 
     @at_callers_line
     @refuses_deep_nesting
@@ -389,7 +392,7 @@ class FurtherDerivation(Derivation):
 
     @at_callers_line
     @refuses_deep_nesting
-    def verify(self, points: int = 3, seed: int = 0) -> Verification:
+    def verify(self, points: int = POINTS, seed: int = 0) -> Verification:
         """Evaluate both sides of every line at random points: second derivatives by differences of the gradient.
 
         Jacobians are compared with differences of the forward pass, each along a random direction. The printed lines
@@ -484,7 +487,7 @@ class RecurrentDerivation(Derivation):
 
     @at_callers_line
     @refuses_deep_nesting
-    def verify(self, points: int = 3, seed: int = 0) -> Verification:
+    def verify(self, points: int = POINTS, seed: int = 0) -> Verification:
         """Evaluate both sides of every line at random points, those of a step once for all steps.
 
         The gradients by the states and by what the recurrence reads are compared with finite differences of the whole

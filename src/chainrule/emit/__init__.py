@@ -4,6 +4,7 @@ from chainrule.emit import expressions
 from chainrule.emit.c_file import function, header_text, signature_lines, structure
 from chainrule.emit.c_unit import CUnit, declarations
 from chainrule.emit.c_values import C_TYPES
+from chainrule.emit.checking import note_verified
 from chainrule.emit.code import Code
 from chainrule.emit.dialects import DIALECTS
 from chainrule.emit.errors import EmitError, UnverifiedError
@@ -47,6 +48,7 @@ __all__ = [
     "live_module",
     "member_names",
     "module_text",
+    "note_verified",
     "passes_object",
     "signature_lines",
     "source",

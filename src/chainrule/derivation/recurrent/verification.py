@@ -22,7 +22,7 @@ from chainrule.derivation.recurrent.parts import Recurrent
 from chainrule.derivation.recurrent.proofreading import RecurrentProofreader
 from chainrule.derivation.recurrent.scene import Scene
 from chainrule.derivation.verification import Failure, Verification
-from chainrule.derivation.verify import PRINTED, REDRAWS, TINY, Verifier
+from chainrule.derivation.verify import POINTS, PRINTED, REDRAWS, TINY, Verifier
 from chainrule.ir import Apply, Input, Node, applies, concrete, topological_order
 
 SAMPLED = 5
@@ -31,7 +31,7 @@ READ = (*PRINTED, ("path", "text"))
 """The printed pages that are read back."""
 
 
-def verified_recurrence(recurrent: Recurrent, points: int = 3, seed: int = 0) -> Verification:
+def verified_recurrence(recurrent: Recurrent, points: int = POINTS, seed: int = 0) -> Verification:
     """Verify every line of a derivation with recurrences."""
     outcome: Verification | None = None
     for record in recurrent.every_record:
