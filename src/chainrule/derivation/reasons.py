@@ -125,7 +125,9 @@ class Reasons:
         right = Pairing(adjoint, self._notator.of(contribution.tangent))
         linear_map = self._notator.of(record.short(record.linear_map(contribution)), explicit=True)
         if isinstance(contribution.cotangent, Const):
-            return right if linear_map == right else Infix("=", (linear_map, right))
+            # Of numbers the pairing is the product that the linear map is already.
+            is_number = all(node.type.ndim == 0 for node in topological_order([record.linear_map(contribution)]))
+            return linear_map if is_number or linear_map == right else Infix("=", (linear_map, right))
         return Infix("=", (Pairing(self._notator.of(contribution.cotangent), linear_map), right))
 
     def general(self, contribution: Contribution) -> Iterator[Words]:

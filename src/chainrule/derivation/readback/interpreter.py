@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from chainrule.derivation.readback import decompositions, functions
+from chainrule.derivation.readback import arrangements, decompositions, functions, matrices
 from chainrule.derivation.readback.abstract import NamedFunction
 from chainrule.derivation.readback.text_tokens import text_tokens
 from chainrule.derivation.readback.tokens import DECOMPOSED, Token, Vocabulary, parted
@@ -187,7 +187,7 @@ class Interpreter:
                 ends = start - 2 == first and self._words[first].text == "1", self._place == start + 1
                 value = ones(len(self._around.letters)) if ends[0] and self._words[first].kind == "number" else value
                 other = ones(len(self._around.letters)) if ends[1] and self._words[start].text == "1" else other
-                value = functions.kronecker(self._numeric(value), self._numeric(other))
+                value = matrices.kronecker(self._numeric(value), self._numeric(other))
                 continue
             if sign == "/":
                 value = elementwise(np.true_divide, self._numeric(value), self._numeric(other))
@@ -259,9 +259,9 @@ class Interpreter:
         if token.text == "transpose":
             return transposed(value)
         if token.text == "inverse transpose":
-            return transposed(functions.inverse(value))
+            return transposed(matrices.inverse(value))
         if token.number == -1:
-            return functions.inverse(value)
+            return matrices.inverse(value)
         exponent = token.number
         return elementwise(lambda x: _raise(x, exponent), self._numeric(value))
 
@@ -415,16 +415,16 @@ class Interpreter:
             if spec.kind != "mark":
                 raise ReadingError("einsum without letters")
             self._expect(",")
-            return functions.einsum(spec.text, self._arguments())
+            return arrangements.einsum(spec.text, self._arguments())
         if name == "pad":
             return self._padded(below)
         arguments = [self.expression()] if name in ("reshape", "repeat") else self._arguments()
         if name in ("reshape", "repeat") and len(arguments) == 1:
             sizes = self._sizes(below)
             return (
-                functions.reshaped(arguments[0], sizes)
+                arrangements.reshaped(arguments[0], sizes)
                 if name == "reshape"
-                else functions.repeated(arguments[0], sizes)
+                else arrangements.repeated(arguments[0], sizes)
             )
         parameters = [self._below(each) for each in below]
         axes = [int(number) for number in parameters]
@@ -436,13 +436,13 @@ class Interpreter:
         if name in functions.BINARY and len(arguments) == 2:
             return elementwise(functions.BINARY[name], *arguments)
         if name == "scatter_add" and len(arguments) > 1:
-            return functions.scatter_add(arguments[0], arguments[1:], axes[0] if axes else 0)
+            return arrangements.scatter_add(arguments[0], arguments[1:], axes[0] if axes else 0)
         if name == "take_along" and len(arguments) == 2:
-            return functions.taken_along(arguments[0], arguments[1], axes[0])
+            return arrangements.taken_along(arguments[0], arguments[1], axes[0])
         if name == "stack":
-            return functions.stacked(arguments, axes)
+            return arrangements.stacked(arguments, axes)
         if name == "concatenate":
-            return functions.concatenated(arguments, axes)
+            return arrangements.concatenated(arguments, axes)
         if name in ("expm", "dexpm"):
             return decompositions.exponential(name, *arguments)
         if len(arguments) != 1:
@@ -466,19 +466,19 @@ class Interpreter:
             **{each: partial(functions.order, each, x, axes) for each in functions.ORDERS},
             "nanmedian": lambda: functions.quantile(x, 0.5, axes, np.nanquantile),
             "nanquantile": lambda: functions.quantile(x, parameters[0], axes[1:], np.nanquantile),
-            "flip": lambda: functions.flipped(x, axes),
-            "permute": lambda: functions.permuted(x, axes),
-            "diag": lambda: functions.diagonal(x),
-            "tr": lambda: functions.trace(x),
-            "tril": lambda: functions.triangle(x, axes, below=True),
-            "triu": lambda: functions.triangle(x, axes, below=False),
-            "adj": lambda: functions.adjugate(x),
-            "chol": lambda: functions.cholesky(x),
-            "pinv": lambda: functions.pseudoinverse(x),
+            "flip": lambda: arrangements.flipped(x, axes),
+            "permute": lambda: arrangements.permuted(x, axes),
+            "diag": lambda: matrices.diagonal(x),
+            "tr": lambda: matrices.trace(x),
+            "tril": lambda: matrices.triangle(x, axes, below=True),
+            "triu": lambda: matrices.triangle(x, axes, below=False),
+            "adj": lambda: matrices.adjugate(x),
+            "chol": lambda: matrices.cholesky(x),
+            "pinv": lambda: matrices.pseudoinverse(x),
             **{each: partial(decompositions.decomposed, each, x) for each in DECOMPOSED},
-            "det": lambda: functions.determinant(x),
-            "vec": lambda: functions.vec(x),
-            "onehot": lambda: functions.one_hot(x),
+            "det": lambda: matrices.determinant(x),
+            "vec": lambda: matrices.vec(x),
+            "onehot": lambda: arrangements.one_hot(x),
             "norm": lambda: functions.norm(x, frobenius=x.ndim == 2),
         }
         if name not in shaped:
@@ -517,15 +517,15 @@ class Interpreter:
             self._take()
             token = self._next
             if token.kind == "below":
-                return functions.padded(x, [self._range(entry) for entry in self._take().entries])
+                return arrangements.padded(x, [self._range(entry) for entry in self._take().entries])
             if token.kind == "mark":
                 text = _unset(self._take().text)
                 if text.startswith("["):
-                    return functions.padded(x, [self._range(entry) for entry in parted(text[1:-1])])
+                    return arrangements.padded(x, [self._range(entry) for entry in parted(text[1:-1])])
                 widths.append(size_of(text, self._around.sizes))
             else:
                 widths.append(round(float(known(self.expression()).data.reshape(()))))
-        return functions.bordered(x, widths, [int(self._below(each)) for each in below])
+        return arrangements.bordered(x, widths, [int(self._below(each)) for each in below])
 
     # Indices
 
