@@ -73,6 +73,12 @@ def test_merged_spellings_are_one_level_in_predictions_and_exports(tmp_path: Pat
     np.testing.assert_allclose(given, np.ravel(model.predict_frame(as_frame({"city": CITIES})).predictions), rtol=1e-5)
 
 
+def test_each_level_has_a_sentence_of_its_own() -> None:
+    table = as_frame({"city": [*CITIES, "OSLO", "x"] * 6, "won": ["p", "q"] * 24})
+    notes = prepare(FrameSource(table), "won").notes
+    assert [note.count("--merge-spellings") for note in notes] == [1, 1]
+
+
 def test_a_spelling_of_no_level_is_refused() -> None:
     description = prepared(merge=True)[1].preprocessing.description()
     description["features"][0]["spellings"][0]["place"] = 3

@@ -43,7 +43,7 @@ class Fitted:
 
     def notes(self) -> list[str]:
         """Return notes for the user, a sentence each."""
-        said = [found.note for found in self.findings if found.note]
+        said = [note for found in self.findings for note in found.notes]
         kept = {found.name: found.kept_as for found in self.findings if found.kept_as and found.kind == "identifier"}
         return [keeping(kept), *said] if kept else said
 
@@ -107,7 +107,7 @@ def fit_columns(
         else:
             if isinstance(fitted, Category):
                 said = notes_on_spellings(name, as_written, conventions.merge)
-                finding = replace(finding, note="; ".join(filter(None, (finding.note, *said))))
+                finding = finding.noted(*said)
                 places = {level: place for place, level in enumerate(fitted.levels)}
                 kept = [(text, places[level]) for text, level in spellings.items() if level in places]
                 fitted = replace(fitted, spellings=tuple(Spelling(text, place) for text, place in kept))

@@ -77,10 +77,14 @@ class Finding:
     """Numbers that do."""
     notation: Notation = PLAIN
     """How the numbers are written."""
-    note: str = ""
-    """A sentence for the user."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user."""
     kept_as: Kind | None = None
     """The kind that an identifier would have if it were kept."""
+
+    def noted(self, *notes: str) -> Finding:
+        """Return the finding with further sentences for the user; empty ones are none."""
+        return replace(self, notes=(*self.notes, *filter(None, notes)))
 
 
 def find_kind(
@@ -99,7 +103,7 @@ def find_kind(
     said = [note_on_errors(name, series)]
     if found.kind == "number":
         said += notes_on_notation(name, series, found.notation)
-    return replace(found, note="; ".join(filter(None, (found.note, *said))))
+    return found.noted(*said)
 
 
 def _find_kind(
@@ -130,7 +134,7 @@ def _find_kind(
     if words:
         kept = without_words(series, words)
         found = _of_numbers(name, kept, as_numbers(kept, notation).to_numpy(), rows, notation)
-        return replace(found, words=words, note=note_on_words(name, series, words))
+        return replace(found, words=words).noted(note_on_words(name, series, words))
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
         codes = _codes(name, series, values) if notation.plain else ""
@@ -152,7 +156,7 @@ def as_asked(
         words = words_for_nothing(series, as_numbers(series, notation))
         read_numbers(without_words(series, words), notation)
         said = [*([note_on_words(name, series, words)] if words else []), *notes_on_notation(name, series, notation)]
-        return Finding(name, kind, "as asked", words=words, note="; ".join(said), notation=notation)
+        return Finding(name, kind, "as asked", words=words, notes=tuple(said), notation=notation)
     if kind == "boolean":
         read_booleans(series)
     elif kind == "date":
@@ -170,7 +174,7 @@ def as_asked(
             raise CellError(row, f"holds {short(str(series[row]))}, which is not a date; write dates as 2024-01-31")
         form, note = with_century(name, texts(series), forms[0])
         read_dates(series, form)
-        return Finding(name, kind, f"as asked, {form}", form, note=note)
+        return Finding(name, kind, f"as asked, {form}", form).noted(note)
     return Finding(name, kind, "as asked")
 
 
@@ -231,7 +235,7 @@ def _of_numbers(
         kept = np.where(np.isin(values, sentinels), np.nan, values)
         found = _of_numbers(name, series, kept, rows, notation)
         said = note_on_sentinels(name, values, sentinels)
-        return replace(found, sentinels=sentinels, note=said) if found.kind == "number" else found
+        return replace(found, sentinels=sentinels).noted(said) if found.kind == "number" else found
     missing = np.isnan(values)
     present = values[~missing]
     if not len(present):
@@ -356,7 +360,7 @@ def _dates_in_texts(name: str, written: pl.Series, different: pl.Series, gaps: s
         if read_dates_or_none(different, form) is not None:
             limited, said = with_century(name, different, form)
             found = _of_dates(name, read_dates(different, limited), limited, gaps, _ambiguity(form, forms))
-            return replace(found, note=said)
+            return found.noted(said)
     if forms and len(different) > FEW:
         form, said = with_century(name, different, forms[0])
         seconds, wrong = find_dates(written, form)
@@ -369,7 +373,7 @@ def _dates_in_texts(name: str, written: pl.Series, different: pl.Series, gaps: s
             f"{shown} in {count:,} of {len(written):,} cells of {name!r}, no date as the others are ({form}), "
             "is taken for no value"
         )
-        return replace(found, note="; ".join(filter(None, (note, said))))
+        return found.noted(note, said)
     return None
 
 
