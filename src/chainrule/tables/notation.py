@@ -174,8 +174,12 @@ def numbers_in(written: pl.Series, notation: Notation) -> pl.Series:
         cells = cells.str.replace_all(notation.thousands, "", literal=True)
     if notation.decimal != ".":
         cells = cells.str.replace(notation.decimal, ".", literal=True)
-    numbers: pl.Series = cells.cast(pl.Float64, strict=False) * sizes
-    return numbers
+    return _product(cells.cast(pl.Float64, strict=False), sizes)
+
+
+def _product(numbers: pl.Series, sizes: pl.Series) -> pl.Series:
+    found: pl.Series = numbers * sizes
+    return found
 
 
 def _durations(cells: pl.Series) -> pl.Series:
