@@ -381,8 +381,13 @@ def test_the_password_for_the_rows_of_the_scores_is_not_kept_and_may_be_given_ag
 ) -> None:
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame({"a": np.arange(40.0), "t": np.arange(40.0) % 7})
-    addresses = []
-    monkeypatch.setattr(polars, "read_database_uri", lambda query, address, engine: addresses.append(address) or frame)
+    addresses: list[str] = []
+
+    def read(query: str, address: str, engine: str) -> object:
+        addresses.append(address)
+        return frame
+
+    monkeypatch.setattr(polars, "read_database_uri", read)
     held = ["--validation", "postgresql://me:secret@host/held"]
     train = ["train", "postgresql://host/data", "--query", "SELECT * FROM t", "--target", "t"]
     settings = ["--epochs", "2", "--hidden", "3", "--ensemble", "1", "--no-refit", "--report", "r.html"]

@@ -82,7 +82,9 @@ def test_points_keep_away_from_the_border_of_the_domain(formula: str) -> None:
         verifier = Verifier(derivation.record, seed)
         at = verifier.value_of(x, verifier.point())
         for factor in (1 - 2.0**-7, 1 + 2.0**-7):
-            moved = {node: at * factor for node in topological_order([loss]) if isinstance(node, Input)}
+            moved: dict[Node, np.ndarray] = {
+                node: at * factor for node in topological_order([loss]) if isinstance(node, Input)
+            }
             assert np.isfinite(evaluate(loss, moved)), (seed, at)
 
 

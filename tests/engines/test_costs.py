@@ -27,6 +27,7 @@ from chainrule.engines.native.costs import (
 from chainrule.engines.native.nests import Nest, merged, nests
 from chainrule.engines.native.plan import Storages, stored_values
 from chainrule.engines.native.symbolic import Dependence, Expression, SymbolicEmitter, Variable, variable_index
+from chainrule.engines.native.target import Target
 from chainrule.ir import ArrayType, DType, Input, Node, Program, topological_order
 from chainrule.primitives import (
     concatenate,
@@ -217,9 +218,11 @@ def test_a_row_that_was_looked_up_is_harmless_within_the_row() -> None:
         assert harmless([load], {source: 100, order: 3}, ()) is within
 
 
-@pytest.mark.parametrize("registers", [16, 32])
-def test_a_tile_fits_in_the_registers(registers: int) -> None:
-    shape = tile(registers)
+@pytest.mark.parametrize(("cpu", "registers"), [("haswell", 16), ("skylake-avx512", 32)])
+def test_a_tile_fits_in_the_registers(cpu: str, registers: int) -> None:
+    target = Target("x86_64-unknown-linux-gnu", cpu)
+    assert target.vector_registers == registers
+    shape = tile(target)
     accumulators = shape.rows * shape.vectors
     assert accumulators + shape.vectors + 1 <= registers
     assert accumulators >= 8

@@ -77,7 +77,10 @@ def test_values_are_numpys_and_derivatives_agree_with_differences(name: str) -> 
         (lambda x: np.sum(np.polyfit(POINTS, x, 1, full=True)[0]), "leave them out"),
         (lambda x: np.quantile(x, 0.3, weights=WEIGHTS, method="inverted_cdf"), "weights that are counts"),
         (lambda x: np.cov(x, aweights=WEIGHTS[:2]), "a number for each of the 5 observations"),
-        (lambda x: np.sum(np.take(x, [7], mode="round")), "none of 'raise', 'wrap' and 'clip'"),
+        (
+            lambda x: np.sum(np.take(x, [7], mode="round")),  # type: ignore[call-overload]
+            "none of 'raise', 'wrap' and 'clip'",
+        ),
         (lambda x: np.sum(x * (np.argsort(x) << 80)), "one number of bits from 0 to 62"),
         (lambda x: np.sum(np.stack(np.unravel_index(np.argmax(x), (5,), order="F")) * x), "in the order 'C'"),
     ],

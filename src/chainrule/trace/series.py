@@ -310,7 +310,7 @@ def _polyfit(
     deg: int,
     rcond: float | None = None,
     full: bool = False,
-    w: object = None,
+    w: Any = None,
     cov: object = False,
 ) -> Node:
     """The coefficients are linear in y, by a matrix that is that of NumPy's for unit vectors."""
@@ -322,10 +322,11 @@ def _polyfit(
             "np.polyfit is recorded for points and weights that are numbers; write "
             "np.linalg.lstsq(np.vander(x, deg + 1), y)[0] for others"
         )
-    count = np.size(x)
+    points = np.asarray(x)
+    count = points.size
     if values.type.shape[:1] != (count,):
         raise ShapeError(f"np.polyfit of {count} points takes as many values, not {shape_text(values.type.shape)}")
-    return matmul(as_node(np.polyfit(np.asarray(x), np.eye(count), deg, rcond, w=w)), values)  # type: ignore[arg-type]
+    return matmul(as_node(np.polyfit(points, np.eye(count), deg, rcond, w=w)), values)
 
 
 def _corrcoef(x: object, y: object = None, rowvar: bool = True, *, dtype: None = None) -> Node:

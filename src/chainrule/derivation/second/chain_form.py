@@ -66,7 +66,7 @@ class ChainForm(FurtherSections):
         blocks = [*self.forward(), Heading(self.say("factors"))]
         if self.full:
             blocks += self._direct()
-        for symbol in reversed(self.chains.own):
+        for symbol in reversed(list(self.chains.own)):
             blocks += self._own(symbol)
         blocks.append(Heading(self.say("chains")))
         if self.full:
@@ -78,7 +78,7 @@ class ChainForm(FurtherSections):
 
     def _direct(self) -> list[Block]:
         """Explain the first derivative that is marked as direct."""
-        for symbol, firsts in reversed(self.chains.own.items()):
+        for symbol, firsts in reversed(list(self.chains.own.items())):
             for operand in firsts:
                 if self.chains.is_direct(symbol, operand):
                     marked = self.notator.of_equation(symbol, operand)

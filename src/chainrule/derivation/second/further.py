@@ -191,9 +191,9 @@ class ChainProofreader(_FurtherProofreader):
             found.setdefault(notator.of_chain(symbol, x), claim.right)
         for (symbol, x, y), claim in chains.second_totals.items():
             found.setdefault(notator.of_chain(symbol, x, y), claim.right)
-        for by, claim_of_loss in chains.results:
+        for pair, claim_of_loss in chains.results:
             if claim_of_loss is None:
-                found.setdefault(notator.of_chain(loss, *by), zeros(loss.type))
+                found.setdefault(notator.of_chain(loss, *pair), zeros(loss.type))
         for seconds in chains.own_second.values():  # within the mark of a direct part
             for claim in seconds.values():
                 assert isinstance(claim.left, ChainDerivative)

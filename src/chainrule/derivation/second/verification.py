@@ -148,7 +148,7 @@ def _composed(record: Record, claim: Claim) -> Node | None:
     if isinstance(left, StageJacobian):
         return substitute([left.value], stages)[0]
     if isinstance(left, ChainDerivative):
-        own = {stage.symbol: stage.expression for stage in record.backward.stages if stage.symbol is left.symbol}
+        own: dict[Node, Node] = {s.symbol: s.expression for s in record.backward.stages if s.symbol is left.symbol}
         return substitute([left.value], own if left.held else stages)[0]
     return stages[left.symbol] if isinstance(left, StageChange) else None
 
