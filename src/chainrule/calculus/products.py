@@ -221,7 +221,7 @@ def _is_vector(node: Node) -> bool:
     Contract(((0,), (1,)), (1, 0))(_number("1"), some_y("m")),
     Contract(((0, 1), (2, 1)), (0, 2))(some_x("n 1"), _number("1 1")),
     Contract(((0, 1), (1, 2)), (0, 2))(_number("1 1"), some_y("1 m")),
-    Contract(((0,), (), (1,)), (0, 1))(some_x("n"), Exp()(some_x("")), some_y("m")),
+    Contract(((0,), (), (1,)), (0, 1))(some_x("n"), Exp()(_number("")), some_y("m")),
 ])  # fmt: skip
 def _product_with_number(node: Apply) -> Node | None:
     if len(node.operands) != 2:
