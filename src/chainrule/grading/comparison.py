@@ -14,6 +14,8 @@ TOLERANCE = 1e-6
 """The tolerance of values relative to the largest correct one."""
 _ROUNDING = 1000
 """The tolerance in units of the value's own precision, if that is less than double."""
+_SMALLEST = 1e-9
+"""The scale of values that are all smaller."""
 
 
 def as_arrays(values: Sequence[Any]) -> list[Array] | None:
@@ -54,11 +56,14 @@ def equal(found: Array, true: Array) -> bool:
         return False
     if not found.size:
         return True
-    scale = max(float(np.abs(true).max()), 1e-9)
-    tolerance = TOLERANCE
-    if found.dtype != np.float64:
-        tolerance = max(TOLERANCE, min(_ROUNDING * float(np.finfo(found.dtype).eps), 0.02))
-    return float(np.abs(found - true).max()) <= tolerance * scale
+    scale = max(float(np.abs(true).max()), _SMALLEST)
+    return float(np.abs(found - true).max()) <= _tolerance(found) * scale
+
+
+def _tolerance(found: Array) -> float:
+    if found.dtype == np.float64:
+        return TOLERANCE
+    return max(TOLERANCE, min(_ROUNDING * float(np.finfo(found.dtype).eps), 0.02))
 
 
 def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float] | None:
@@ -75,3 +80,29 @@ def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float
             return None
         ratios.append(ratio)
     return ratios
+
+
+class Candidates:
+    """Correct values of one size. One product tells the few of which a value may be a multiple.
+
+    Whatever `equal` or `constant_ratios` accepts, of a value or its transpose, is among them: what they accept lies
+    near the line through the correct value and 0.
+    """
+
+    def __init__(self, values: Sequence[Array]) -> None:
+        self._rows = np.array([value.reshape(-1) for value in values], np.float64)
+        self._squares = np.einsum("ij,ij->i", self._rows, self._rows)
+        self._scales = np.maximum(np.abs(self._rows).max(axis=1, initial=0), _SMALLEST)
+
+    def near(self, found: Array) -> list[int]:
+        """Return the places of the correct values that `found` may be, up to a factor and transposition."""
+        possible = np.zeros(len(self._rows), np.bool_)
+        with np.errstate(all="ignore"):  # what is no number here is possible
+            for value in (found, found.T) if found.ndim > 1 else (found,):
+                flat = value.reshape(-1).astype(np.float64)
+                products = self._rows @ flat
+                ratios = products / self._squares
+                apart = np.sqrt(np.maximum(flat @ flat - products * ratios, 0))
+                allowed = _tolerance(found) * np.sqrt(flat.size) * self._scales * np.maximum(np.abs(ratios), 1)
+                possible |= ~(apart > 2 * allowed + 1e-7 * np.linalg.norm(flat))
+        return [int(place) for place in np.flatnonzero(possible)]

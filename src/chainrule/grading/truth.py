@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.calculus import Accumulation, operation_count
 from chainrule.derivation import is_upstream, output_name, text_of
-from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, constant_ratios
+from chainrule.grading.comparison import TOLERANCE, Array, Candidates, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.names import TARGETS
 from chainrule.grading.numbers import Numbers
@@ -93,6 +93,10 @@ class Truth:
         self._by_size: dict[int, list[Quantity]] = {}
         for quantity in self.quantities:
             self._by_size.setdefault(quantity.values[0].size, []).append(quantity)
+        self._candidates = {
+            size: Candidates([quantity.values[0] for quantity in quantities])
+            for size, quantities in self._by_size.items()
+        }
 
     # Queries
 
@@ -219,7 +223,9 @@ class Truth:
         if arrays is None:
             return None
         best: tuple[tuple[int, ...], Match] | None = None
-        for quantity in self._by_size.get(arrays[0].size, ()):
+        size = arrays[0].size
+        for place in self._candidates[size].near(arrays[0]) if size in self._candidates else ():
+            quantity = self._by_size[size][place]
             match = self._matched(arrays, quantity)
             if match is None:
                 continue
