@@ -119,8 +119,10 @@ def test_a_jacobian_is_differentiated_again() -> None:
 def test_sizes_may_be_names_where_there_is_a_closed_form() -> None:
     program = cr.trace(lambda A, x: cr.jacobian(lambda y: A @ y)(x), A="m n", x="n")
     assert program.outputs[0].type.shape == cr.trace(lambda A: A, A="m n").outputs[0].type.shape
+    joined = cr.trace(lambda x: cr.jacobian(lambda y: np.concatenate([y, y**2]))(x), x="n")
+    assert str(joined.outputs[0].type) == "float64[2·n, n]"
     with pytest.raises(cr.ProgramError, match="needs sizes that are numbers"):
-        cr.trace(lambda x: cr.jacobian(lambda y: np.concatenate([y, y]))(x), x="n")
+        cr.trace(lambda x: cr.jacobian(lambda y: np.concatenate([y, np.sort(y)]))(x), x="n")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -202,6 +203,8 @@ class RecordingNames(IndexNames):
         return symbol
 
 
+DIFFERENTIABLE: dict[str, Callable[..., Any]] = {"sinc": lambda x: mpmath.sincpi(x)}
+"""Functions of which derivatives are written by primes."""
 FUNCTIONS: dict[str, Callable[..., float]] = {
     **{
         name: getattr(math, name)
@@ -291,8 +294,12 @@ class Meaning:
             arguments = (np.asarray(self.of(argument, at)) for argument in formula.arguments)
             return Abstract(formula.function.name, orders).value(*arguments).item()
         assert isinstance(formula, Call)
-        assert not formula.primes
+        if formula.primes:
+            (argument,) = formula.arguments
+            return float(mpmath.diff(DIFFERENTIABLE[formula.function], self.of(argument, at), formula.primes))
         parameters = [self.of(entry, at) for entry in formula.subscript]
+        if formula.function in DIFFERENTIABLE:
+            return float(DIFFERENTIABLE[formula.function](*(self.of(argument, at) for argument in formula.arguments)))
         return FUNCTIONS[formula.function](*(self.of(argument, at) for argument in formula.arguments), *parameters)
 
 

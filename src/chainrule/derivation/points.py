@@ -32,15 +32,18 @@ from chainrule.ir import (
 )
 from chainrule.primitives import (
     Abs,
+    Add,
     Broadcast,
     Cast,
     Compare,
     Concatenate,
+    CumulativeSum,
     Gather,
     Max,
     Maximum,
     Min,
     Minimum,
+    Multiply,
     Negate,
     Pad,
     Permute,
@@ -49,6 +52,8 @@ from chainrule.primitives import (
     Reshape,
     Sign,
     Slice,
+    Subtract,
+    Sum,
     Where,
     Windows,
     evaluate_nodes,
@@ -100,6 +105,8 @@ _EXACT = frozenset({
     Relu, Reshape, Sign, Slice, Where, Windows,
 })  # fmt: skip
 """Operations without rounding; some distinguish values that rounding would make different."""
+_EXACT_OF_WHOLE = frozenset({Add, CumulativeSum, Multiply, Subtract, Sum})
+"""Operations without rounding of whole numbers, such as counts."""
 
 
 class NoPointError(ValueError):
@@ -163,13 +170,17 @@ class Evaluator:
                 if isinstance(part, Input):
                     known[part] = values[part]
                 elif isinstance(part, Apply):
-                    known[part] = self._rounded(part, part.primitive.value(*[known[o] for o in part.operands]))
+                    operands = [known[operand] for operand in part.operands]
+                    known[part] = self._rounded(part, part.primitive.value(*operands), operands)
                 else:
                     known[part] = evaluate_nodes([part], {})[part]
         return known
 
-    def _rounded(self, node: Apply, value: Array) -> Array:
-        if self.rounding is None or not node.type.dtype.is_float or type(node.primitive) in _EXACT:
+    def _rounded(self, node: Apply, value: Array, operands: Sequence[Array]) -> Array:
+        kind = type(node.primitive)
+        if self.rounding is None or not node.type.dtype.is_float or kind in _EXACT:
+            return value
+        if kind in _EXACT_OF_WHOLE and all(np.array_equal(x, np.rint(x)) for x in (value, *operands)):
             return value
         return np.asarray(value * (1 + ROUNDING * self.rounding.uniform(-1, 1, np.shape(value))))
 
