@@ -28,6 +28,7 @@ from chainrule.ir import (
     dim_product,
     dim_quotient,
     rebuild,
+    topological_order,
 )
 from chainrule.trace import arrangement, indexing
 from chainrule.trace.buffers import Buffer
@@ -412,6 +413,10 @@ class Traced(ArrayOperators, _NumPyProtocols):
         self.write(replace_elements, index, value)
 
     def __bool__(self) -> NoReturn:
+        parts = topological_order([self.node])
+        sizes = [each.value for each in parts if isinstance(each, Const) and isinstance(each.value, SymbolicDim)]
+        if sizes and not any(isinstance(each, Input) for each in parts):
+            raise as_size(sizes[0], "this comparison")
         raise as_branch()
 
     def __float__(self) -> NoReturn:
