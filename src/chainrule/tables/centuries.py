@@ -54,18 +54,21 @@ def with_century(name: str, written: pl.Series, form: str) -> tuple[str, str]:
 def latest_year(name: str, years: list[int], now: int) -> int:
     """Return the last year that two digits may mean: some years ahead, or none, by the name of the column.
 
-    If the years of the column are on both sides of that limit, it is moved into the gap in front of them.
+    Years that go on from before that limit to behind it stay together, if the name does not say that they are past.
 
     >>> latest_year("born", [2031, 1999, 2005], 2026), latest_year("at", [2003, 1998], 2026)
     (2026, 2031)
+    >>> latest_year("at", [2020, 2029, 2038], 2026), latest_year("at", [2045, 2061], 2026)
+    (2038, 2031)
     """
-    ahead = 0 if _PAST.search(name) else _FAR_AHEAD if _FUTURE.search(name) else _AHEAD
-    limit = now + ahead
+    past = _PAST.search(name)
+    limit = now + (0 if past else _FAR_AHEAD if _FUTURE.search(name) else _AHEAD)
     digits = sorted({year % 100 for year in years})
-    if not digits:
+    if past or not digits:
         return limit
-    gaps = [(after - before - 1) % 100 for before, after in zip(digits, (*digits[1:], digits[0]), strict=True)]
-    end = digits[int(np.argmax(gaps))]
-    last = limit - (limit - end) % 100
-    first = last - 99 + max(gaps)
-    return min(limit, first + 99)
+    following = (*digits[1:], digits[0])
+    gaps = [(after - before - 1) % 100 for before, after in zip(digits, following, strict=True)]
+    widest = int(np.argmax(gaps))
+    start = limit - (limit - following[widest]) % 100
+    end = start + (digits[widest] - following[widest]) % 100
+    return end if limit < end <= now + _FAR_AHEAD else limit
