@@ -457,6 +457,12 @@ def make_quantile(b: Builder) -> Node | None:
     return p.Quantile(axis, low, 0.5 if low + 1 < size else 0.0)(x) if size else None
 
 
+def make_nan_quantile(b: Builder) -> Node | None:
+    x = b.real(1)
+    axis = int(b.rng.integers(x.type.ndim))
+    return p.NanQuantile(axis, float(b.rng.choice([0.3, 0.5, 1.0])))(x) if x.type.concrete_shape[axis] else None
+
+
 RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: elementwise(kind) for kind in REGISTRY if issubclass(kind, p.Elementwise)},
     p.Abstract: elementwise(lambda: p.Abstract("f", (1,))),
@@ -471,6 +477,8 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     p.AddAlong: make_add_along,
     **{kind: ordered(kind) for kind in (p.Ranks, p.ArgSort, p.ArgMax, p.ArgMin)},
     p.Quantile: make_quantile,
+    p.NanQuantile: make_nan_quantile,
+    p.SincDerivative: elementwise(lambda: p.SincDerivative(2)),
     p.Negate: lambda b: p.Negate()(b.real()),
     p.Permute: lambda b: (lambda x: p.Permute(tuple(b.rng.permutation(x.type.ndim).tolist()))(x))(b.real()),
     p.Reshape: make_reshape,
@@ -549,7 +557,7 @@ def is_at_a_step(node: Node, exact: dict[Node, Array]) -> bool:
     if not isinstance(node, Apply):
         return False
     x = exact[node.operands[0]]
-    if isinstance(node.primitive, p.Ranks | p.ArgSort | p.ArgMax | p.ArgMin | p.Quantile):
+    if isinstance(node.primitive, p.Ranks | p.ArgSort | p.ArgMax | p.ArgMin | p.Quantile | p.NanQuantile):
         ordered = np.sort(x, axis=node.primitive.axis)
         apart = np.diff(ordered, axis=node.primitive.axis)
         return bool(np.any(np.abs(apart) <= 1e-4 * np.maximum(np.abs(x).max(initial=1), 1)))
