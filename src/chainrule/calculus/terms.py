@@ -266,7 +266,7 @@ def common_factor(terms: Sequence[Term]) -> Term:
 
 def _whole(number: float) -> int:
     """Return a whole number as an integer, and 1 for another, which shares no factor with others."""
-    return int(number) if number.is_integer() else 1
+    return int(number) if float(number).is_integer() else 1
 
 
 _FREE = (Broadcast, Permute, Reshape, Cast)  # rearrangements and conversions, which do not count as operations

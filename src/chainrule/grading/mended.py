@@ -45,7 +45,7 @@ class _Readable(ast.NodeTransformer):
         number = self._numbers.get(node.id)
         if number is None:
             return node
-        constant = ast.Constant(int(number) if number.is_integer() else number)
+        constant = ast.Constant(int(number) if float(number).is_integer() else number)
         constant.is_factor = True  # type: ignore[attr-defined]  # it is written before what it multiplies
         return constant
 
