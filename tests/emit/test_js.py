@@ -109,20 +109,6 @@ def test_names_that_javascript_keeps_for_itself() -> None:
     assert_agrees(drawn)
 
 
-def test_arrays_of_the_structures_have_names_in_front_that_hide_no_other() -> None:
-    def loss(X: Any, dW: Any, W: Any, i: Any, sum: Any) -> Any:
-        a = np.tanh(X @ W + sum) @ dW
-        return np.sum((a * i) ** 2)
-
-    shapes = {"X": "n d", "W": "d h", "dW": "h k", "i": "n k", "sum": "h"}
-    drawn = case(derive(loss, ["W", "dW", "sum"], **shapes), engine="reference")
-    assert_agrees(drawn)
-    body = JsSource(drawn.derivation.record, "f", {}).text().partition("export function f_forward_backward")[2]
-    assert "    const { sum: sum_2, W, dW } = params;" in body
-    assert "    const { W: d_W, dW: d_dW, sum: d_sum } = grads;" in body
-    assert not [word for word in ("params.", "grads.", "work.") if word in body]
-
-
 # Functions of the emitter --------------------------------------------------------------------------------------------
 
 

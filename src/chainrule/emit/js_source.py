@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
@@ -17,9 +16,6 @@ from chainrule.emit.nests import Place
 from chainrule.ir import ArrayType, DType
 
 _KINDS = {DType.INT64: "integers", DType.BOOL: "conditions"}
-_ARRAY = re.compile(r"\b(params|grads|work)\.([A-Za-z_$][\w$]*)(?=\[)")
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_WORD = re.compile(r"[A-Za-z_$][\w$]*")
 _EXAMPLES = (32, 8, 4, 2, 16, 3)
 """Sizes in the example of use."""
 
@@ -60,29 +56,11 @@ class JsSource(LoopSource):
         uses: frozenset[str],
         returns_loss: bool = False,
     ) -> PassFunction:
-        statements = self._with_local_arrays(statements)
         sizes = self._taken_apart(uses)
         if sizes:
             parameters = [*parameters, ("sizes", "sizes")]
             statements = [f"    const {sizes} = sizes;", *statements]
         return PassFunction(title, comment, parameters, statements, returns_loss)
-
-    def _with_local_arrays(self, statements: Sequence[str]) -> list[str]:
-        """Name the arrays of the structures in front; engines look up a property again at every use, as it may change.
-
-        A gradient gets the name of its parameter with the prefix of derivatives.
-        """
-        text = _COMMENT.sub("", "\n".join(statements))
-        names = Names({*self.reserved, *self.size_names.values(), *_WORD.findall(_ARRAY.sub("", text))})
-        local = {
-            (structure, member): names.take(js_identifier(self.prefix + member if structure == "grads" else member))
-            for structure, member in dict.fromkeys(_ARRAY.findall(text))
-        }
-        lines = []
-        for structure in ("params", "grads", "work"):
-            entries = [f"{m}: {name}" if m != name else m for (s, m), name in local.items() if s == structure]
-            lines += [f"    const {{ {', '.join(entries)} }} = {structure};"] if entries else []
-        return [*lines, *(_ARRAY.sub(lambda found: local[found[1], found[2]], line) for line in statements)]
 
     def _taken_apart(self, uses: Collection[str]) -> str:
         """Return the pattern that takes the arguments among the sizes in `uses` from an object; empty without one."""
