@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.calculus import RULES, Rule, Simplifier, simplify
+from chainrule.calculus import RULES, Rule, Simplifier, recognize, simplify
 from chainrule.ir import (
     Apply,
     ArrayType,
@@ -36,6 +36,7 @@ from chainrule.primitives import (
     Negate,
     Permute,
     Softmax,
+    Softplus,
     Square,
     Subtract,
     Sum,
@@ -213,3 +214,27 @@ def test_arithmetic_of_sums_that_are_factors_keeps_its_value() -> None:
             ):
                 found = evaluate_nodes([node, after := simplify(node)], values)
                 np.testing.assert_allclose(found[after], found[node], rtol=1e-12, atol=1e-14)
+
+
+def test_what_a_rule_does_not_match_is_remembered_only_of_the_node_alone() -> None:
+    """A named value is kept, so that the sum is softplus(a b) only where (−a) b has no name."""
+    a, b = (Input(name, ArrayType(())) for name in "ab")
+    opposite = (-a) * b
+    total = a * b + Softplus()(opposite)
+    for names, expected in (({opposite: "u"}, total), ({}, Softplus()(a * b)), ({opposite: "u"}, total)):
+        assert recognize(Program((a, b), (total,), names))[0].outputs == (expected,)
+
+
+def test_a_rule_that_leaves_a_node_is_asked_once_about_it() -> None:
+    x = Input("x", ArrayType(()))
+    asked: list[Node] = []
+
+    def remembers(node: Apply) -> None:
+        asked.append(node)
+
+    for bit, times in ((1 << len(RULES), 1), (0, 2)):
+        asked.clear()
+        node = Exp()(x + bit)
+        for _ in range(2):
+            Simplifier([Rule("none", (Exp,), remembers, lambda: [], bit)])(node)
+        assert asked == [node] * times

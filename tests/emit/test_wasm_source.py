@@ -21,7 +21,6 @@ from chainrule.ir import Program
 
 NODE = find_node() or ""
 pytestmark = pytest.mark.skipif(not NODE, reason="node is not installed")
-LOSSES = [name for name in GALLERY if not derived(name).record.is_layer]
 STEPS = """
 const run = await open();
 run.set(given);
@@ -30,8 +29,12 @@ for (const name of layout.states) results[`state ${name}`] = run.get(name);
 """
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", GALLERY)
 def test_steps_are_those_of_the_reference_engine(name: str) -> None:
+    if derived(name).record.is_layer:
+        with pytest.raises(EmitError, match="descends a loss, and a layer has none; write the layer for js"):
+            derived(name).source("wasm")
+        return
     drawn = case_of(name, engine="reference")
     source = WasmSource(drawn.derivation.record, name, drawn.sizes)
     given = {**drawn.arguments, source.rate: np.asarray(0.01)}
@@ -55,8 +58,6 @@ def test_the_text_says_how_it_is_called() -> None:
 
 
 def test_what_there_is_no_descent_for() -> None:
-    with pytest.raises(EmitError, match="WebAssembly descends a loss, and a layer has none; write the layer for js"):
-        derived("attention").source("wasm")
     with pytest.raises(EmitError, match="WebAssembly has static sizes: give n, d numbers"):
         derived("linear_regression").source("wasm")
     with pytest.raises(EmitError, match="there is no size named m"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 
 from chainrule.calculus.examples import filled, some, some_x, some_y
 from chainrule.calculus.rules import (
@@ -18,9 +19,9 @@ from chainrule.calculus.rules import (
     both_orders,
     counts_up,
     is_filled,
-    rule,
     with_operand,
 )
+from chainrule.calculus.rules import rule as any_rule
 from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import (
@@ -66,6 +67,7 @@ from chainrule.primitives import (
     positions,
 )
 
+rule = partial(any_rule, sees_node_alone=False)  # but also the names, in `recognize`
 _FIRST = len(RULES)
 _COMPOSING = [entry for entry in RULES if entry.name == "compose sums and broadcasts"]
 

@@ -30,22 +30,29 @@ Pattern = Callable[[Apply], Node | None]
 
 @dataclass(frozen=True)
 class Rule:
-    """A named identity: `rewrite` applies it, `examples` are left-hand sides that it must match."""
+    """A named identity: `rewrite` applies it, `examples` are left-hand sides that it must match.
+
+    `bit` is of this rule alone among those that see nothing but the node: what they do not match once, they never will.
+    It is 0 for a rule that knows more, such as the symbols of one program.
+    """
 
     name: str
     primitives: tuple[type, ...]
     rewrite: Pattern
     examples: Callable[[], Sequence[Node]]
+    bit: int = 0
 
 
 RULES: list[Rule] = []
 
 
-def rule(name: str, *primitives: type, examples: Callable[[], Sequence[Node]]) -> Callable[[Pattern], Pattern]:
+def rule(
+    name: str, *primitives: type, examples: Callable[[], Sequence[Node]], sees_node_alone: bool = True
+) -> Callable[[Pattern], Pattern]:
     """Add a rewrite of `primitives` to the table."""
 
     def enter(rewrite: Pattern) -> Pattern:
-        RULES.append(Rule(name, primitives, rewrite, examples))
+        RULES.append(Rule(name, primitives, rewrite, examples, 1 << len(RULES) if sees_node_alone else 0))
         return rewrite
 
     return enter

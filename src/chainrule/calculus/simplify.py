@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.terms import operation_count
@@ -25,6 +26,9 @@ class Rewrite:
 
 
 RuleTable: TypeAlias = dict[type, list[Rule]]
+
+_unmatched: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
+"""The bits of the rules that leave a node as it is; most nodes are simplified several times."""
 
 
 def by_primitive(rules: Sequence[Rule]) -> RuleTable:
@@ -65,9 +69,13 @@ class Simplifier:
         """Rewrite `node`, whose operands are simplified, until no rule matches its root."""
         if self._depth >= DEPTH_LIMIT:
             return node
+        unmatched = _unmatched.get(node, 0)
         for rule in self._rules.get(type(node.primitive), []):
+            if rule.bit & unmatched:
+                continue
             after = rule.rewrite(node)
             if after is None or after is node:
+                unmatched |= rule.bit
                 continue
             if after.type != node.type:
                 raise ProgramError(f"the rule {rule.name!r} turns {node.type} into {after.type}")
@@ -77,6 +85,7 @@ class Simplifier:
                 return self(after)
             finally:
                 self._depth -= 1
+        _unmatched[node] = unmatched
         return node
 
 
