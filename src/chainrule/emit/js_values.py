@@ -26,6 +26,7 @@ class JsWriter(ScalarWriter):
     """The emitter for JavaScript."""
 
     functions: ClassVar[Mapping[type, str]] = JS_PRIMITIVES
+    takes_apart: ClassVar[bool] = True  # a property read in an inner loop costs up to half of the time
 
     @staticmethod
     def identifier(label: str) -> str:
@@ -33,6 +34,10 @@ class JsWriter(ScalarWriter):
 
     def member(self, structure: str, name: str) -> str:
         return f"{structure}.{name}"
+
+    def taken_apart(self, structure: str, members: Mapping[str, str]) -> str:
+        entries = (name if name == local else f"{name}: {local}" for name, local in members.items())
+        return f"const {{ {', '.join(entries)} }} = {structure};"
 
     def fixed(self, name: str, value: Value) -> str:
         return f"const {name} = {value.code};"

@@ -177,7 +177,7 @@ class LoopSource(ABC):
         """Return a gradient descent step, as by the optimizer SGD."""
         learning_rate = Input("learning_rate", ArrayType((), self.dtype))
         learnt = [(member, Input(member.name, member.type)) for member in self.params]
-        slopes = [Input(f"d {member.name}", member.type) for member, _ in learnt]
+        slopes = [Input(self.prefix + member.name, member.type) for member, _ in learnt]
         following = [
             node - broadcast_to(learning_rate, node.type.shape) * slope
             for (_, node), slope in zip(learnt, slopes, strict=True)

@@ -77,8 +77,8 @@ def ascii_identifier(text: str, is_member: bool = False) -> str:
 
 
 def js_identifier(text: str) -> str:
-    """Convert `text` to a JavaScript identifier, that of C unless JavaScript has the word for itself."""
-    name = ascii_identifier(text)
+    """Convert `text` to a JavaScript identifier, a member's name in C unless JavaScript has the word for itself."""
+    name = ascii_identifier(text, is_member=True)
     return f"{name}_" if name in _JS_WORDS else name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
@@ -40,7 +40,8 @@ _READ_ONCE = (Divide, Exp, Floor, Log, Sigmoid, Sqrt, Tanh)
 class Place:
     """The location of a stored value: a scalar, an array with a subscript for each axis, or flat, in row-major order.
 
-    `within` refers to the structure that contains it, if any; a new scalar is declared where it is stored.
+    `within` refers to the structure that contains it, if any, and `local` is the variable for it in a function that
+    takes structures apart; a new scalar is declared where it is stored.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Place:
     is_flat: bool = False
     within: str = ""
     is_new: bool = False
+    local: str = field(default="", compare=False)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -57,7 +59,7 @@ class Place:
     @property
     def parameter(self) -> str:
         """The variable through which it is accessed."""
-        return self.within or self.name
+        return self.local or self.within or self.name
 
 
 class Nests:
@@ -149,7 +151,7 @@ class Nests:
     def address(self, place: Place, index: Sequence[Index]) -> str:
         """Write the address of the element at `index`."""
         self.writer.used[place.parameter] = None
-        text = self.writer.member(place.within, place.name) if place.within else place.name
+        text = place.local or (self.writer.member(place.within, place.name) if place.within else place.name)
         if not index:
             return f"{text}[0]" if place.is_flat else text
         if not place.is_flat:

@@ -92,6 +92,8 @@ class ScalarWriter(ABC):
     functions: ClassVar[Mapping[type, str]]
     has_nested_arrays: ClassVar[bool] = False
     """Whether an array of several axes has several subscripts, as in C; otherwise it is flat, in row-major order."""
+    takes_apart: ClassVar[bool] = False
+    """Whether a function begins with variables for the arrays among the members of its structures."""
 
     def __init__(
         self,
@@ -125,6 +127,10 @@ class ScalarWriter(ABC):
     @abstractmethod
     def member(self, structure: str, name: str) -> str:
         """Write a member of what `structure` refers to."""
+
+    def taken_apart(self, structure: str, members: Mapping[str, str]) -> str:
+        """Write the declaration of a variable for each of `members`; only with `takes_apart`."""
+        raise NotImplementedError
 
     @abstractmethod
     def fixed(self, name: str, value: Value) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chainrule.emit.code import Code
@@ -154,6 +154,7 @@ class _Function:
         }
         self.outputs = list(zip(program.outputs, outputs, strict=True))
         self.members: list[Member] = []
+        self.locals: dict[tuple[str, str], str] = {}
         # Inputs that are also results are copied at the end, so nothing may overwrite them before.
         self.kept = {
             node for node, place in self.outputs if node in self.places and self.places[node] != place.of(node)
@@ -178,15 +179,44 @@ class _Function:
                 self.places[node] = self._stored_at(node)
         copies = {node: copies[node] for node in sorted(copies, key=lambda node: not isinstance(node, Input))}
         self._check_copies(copies)
+        if self.composer.writer.takes_apart:
+            self.places = {node: self._with_local(node, place) for node, place in self.places.items()}
+            copies = {node: [self._with_local(node, place) for place in places] for node, places in copies.items()}
         nests, writer = self.composer.nests(self.places, dict.fromkeys(stored)), self.composer.writer
         writer.used = {}
         ahead = self.composer.body(nests, [node for node in stored if node in self.early], {}, has_comments)
-        uses_ahead, writer.used = frozenset(writer.used), {}
+        ahead, uses_ahead = self._opened(ahead)
+        writer.used = {}
         later = [node for node in stored if node not in self.early]
         lines = self.composer.body(nests, later, copies, has_comments)
         results = tuple(self._result(nests, node, location) for node, location in self.outputs)
+        lines, uses = self._opened(lines)
         self.unit.helpers.update(writer.helpers)
-        return Statements(tuple(lines), tuple(self.members), results, frozenset(writer.used), tuple(ahead), uses_ahead)
+        return Statements(tuple(lines), tuple(self.members), results, uses, tuple(ahead), uses_ahead)
+
+    def _with_local(self, node: Node, place: Place) -> Place:
+        """Return the location with a variable for an array in a structure."""
+        if not place.within or not place.type.ndim:
+            return place
+        if place.key not in self.locals:
+            names = self.composer.locals
+            own = node.name if isinstance(node, Input) else self.composer.names.get(node, place.name)
+            wanted = map(self.composer.writer.identifier, (place.name, own))
+            stem = next((name for name in wanted if name not in names), f"{place.within}_{place.name}")
+            self.locals[place.key] = names.local(stem)
+        return replace(place, local=self.locals[place.key])
+
+    def _opened(self, lines: Sequence[str]) -> tuple[list[str], frozenset[str]]:
+        """Return the statements behind the declarations of the variables that they use, and the parameters they use."""
+        writer = self.composer.writer
+        uses = dict.fromkeys(writer.used)
+        structures: dict[str, dict[str, str]] = {}
+        for (structure, name), local in self.locals.items():
+            if local in uses:
+                del uses[local]
+                structures.setdefault(structure, {})[name] = local
+        heads = [f"    {writer.taken_apart(structure, members)}" for structure, members in structures.items()]
+        return [*heads, *lines], frozenset({**uses, **dict.fromkeys(structures)})
 
     def _result(self, nests: Nests, node: Node, location: Location) -> Place:
         if location.name:
