@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from chainrule.calculus import RULES, Rule, Simplifier, recognize, simplify
+from chainrule.calculus.terms import factors
 from chainrule.ir import (
     Apply,
     ArrayType,
@@ -28,6 +30,7 @@ from chainrule.ir import (
 )
 from chainrule.primitives import (
     Add,
+    Broadcast,
     Compare,
     Exp,
     Max,
@@ -238,3 +241,18 @@ def test_a_rule_that_leaves_a_node_is_asked_once_about_it() -> None:
         for _ in range(2):
             Simplifier([Rule("none", (Exp,), remembers, lambda: [], bit)])(node)
         assert asked == [node] * times
+
+
+def test_what_is_remembered_of_a_product_keeps_nothing_alive() -> None:
+    x = Input("x", ArrayType((3,)))
+    for make in (
+        lambda: x * (x + 1),
+        lambda: -((x / 2) ** 3),
+        lambda: Broadcast((3, 3), (1,))(x),
+        lambda: (x - 1) ** x,
+    ):
+        node = make()
+        assert factors(node) == factors(node)
+        seen = weakref.ref(node)
+        del node
+        assert seen() is None

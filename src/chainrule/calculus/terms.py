@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from chainrule.calculus.rules import is_scale, number_of, refilled, scalar_of
 from chainrule.ir import Apply, ArrayType, Const, Node, applies, topological_order
@@ -46,8 +47,26 @@ class Term:
         return Term(1 / self.number, tuple((factor, -exponent) for factor, exponent in self.powers))
 
 
+_terms: WeakKeyDictionary[Node, Term] = WeakKeyDictionary()
+"""The terms of products: a product within products is asked for once by each of them."""
+
+
 def factors(node: Node) -> Term:
     """Return `node` as one term; a sum is a factor."""
+    if not applies(node, *_PRODUCTS):
+        return _factors(node)
+    found = _terms.get(node)
+    if found is None:
+        found = _factors(node)
+        if found.powers != ((node, 1),):  # a term that holds its node would keep it for ever
+            _terms[node] = found
+    return found
+
+
+_PRODUCTS = (Multiply, Divide, Negate, Square, Power, Broadcast, Reshape)
+
+
+def _factors(node: Node) -> Term:
     match node:
         case Const(float() | int()) if (number := number_of(node)) is not None:
             return Term(number, ())
