@@ -330,6 +330,8 @@ test("rows that cannot be read are named", () => {
   assert.match(sentence(() => tableOf("a,b\n1,2\n3")), /^Line 3 has 1 cell, and the first line has 2/);
   assert.match(sentence(() => tableOf('a,b\n1,"2')), /^A quotation mark opens in line 2/);
   assert.match(sentence(() => tableOf("x,y\n1,2\n3,4\n5,z\n6,7\n8,9\n1,1")), /^Line 4 has “z” in y/);
+  assert.match(sentence(() => tableOf("x,y\n1,2\n3,-inf\n5,nan")), /^Line 3 has “-inf” in y/);
+  assert.match(sentence(() => tableOf("x,y\n1,2\n3,1e999\n5,7")), /^Line 3 has “1e999” in y/);
   assert.equal(sentence(() => tableOf(" \n")), "There are no rows.");
 });
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pytest
 from support.browsing import WIDTHS, launched, reach, shown, visiting
 from support.gallery_samples import page_of
@@ -376,6 +377,22 @@ def test_the_derivation_is_taken_away_by_keys(browser: Browser, network: Path, w
         reach(page, "/clipboard/.test(document.querySelector('.told').textContent)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert visit.is_quiet(), (visit.requests, visit.complaints)
+
+
+def mean_squared(X: Any) -> Any:
+    mu = np.mean(X, axis=1)
+    return np.sum(mu**2)
+
+
+def test_a_long_sum_in_brackets_is_broken_between_its_terms(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "mean.html"
+    cr.explore(mean_squared, {"X": np.linspace(-2, 3, 24).reshape(2, 12)}).save(path)
+    with visiting(browser, path, width=390) as visit:
+        visit.page.locator(".line.open .cell").last.click()
+        reach(visit.page, "document.querySelector('.line.open .written')")
+        widths = visit.page.locator(".line.open .sentence").evaluate("(said) => [said.scrollWidth, said.clientWidth]")
+        assert widths[0] == widths[1]
+        assert visit.is_quiet(), visit.complaints
 
 
 def reply(page: Page) -> str:

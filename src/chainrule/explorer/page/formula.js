@@ -5,6 +5,7 @@ import { spoken } from "./numbers.js";
 import { flatOf } from "./values.js";
 
 const MOST_TERMS = 12;
+const LONG_GROUP = 24;
 
 // Writes one entry out: the index form of the line with the numbers of the indices, then with the values put in. Null
 // if its indices are not only letters and numbers; then the entries that it reads are listed instead.
@@ -40,11 +41,16 @@ function equals() {
 // A side as one formula for each of its terms, between which a line may break.
 function parted(side) {
   const parts = [[equals()]];
-  for (const node of [...side.childNodes]) {
+  for (const node of [...side.childNodes].flatMap(opened)) {
     if (parts.at(-1).length > 1 && node.tagName === "mo" && /^[+−]$/.test(node.textContent)) parts.push([]);
     parts.at(-1).push(node);
   }
   return parts.flatMap((nodes, k) => [k ? html("wbr") : null, math("math", { displaystyle: "true" }, ...nodes)]);
+}
+
+// The nodes of a long group in their places, so that a line may break between the terms in brackets too.
+function opened(node) {
+  return node.tagName === "mrow" && node.textContent.length > LONG_GROUP ? [...node.childNodes].flatMap(opened) : [node];
 }
 
 function isLetter(index) {

@@ -3,6 +3,7 @@
 const MOST_ROWS = 1000;
 const MOST_CLASSES = 10;
 const MISSING = /^(|na|n\/a|nan|null|none|\?)$/i;
+const INFINITE = /^[-+]?(inf(inity)?|∞)$/i;
 
 // An error is a function of `say`, which gives its sentence.
 export class TableError extends Error {
@@ -53,6 +54,7 @@ function delimiterOf(text) {
 
 function numberOf(cell, delimiter) {
   const plain = (delimiter === "," ? cell : cell.replace(",", ".")).replace("−", "-");
+  if (INFINITE.test(plain)) return Infinity;
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
 }
 
@@ -77,11 +79,11 @@ export function tableOf(text) {
     const present = own.filter((cell) => !MISSING.test(cell));
     const numbers = present.filter(isNumber).length;
     const name = hasHeader && title ? title : null;
-    if (numbers < present.length && numbers >= 4 && numbers >= 0.8 * present.length) {
-      const wrong = rows.find(({ cells }) => !MISSING.test(cells[k]) && !isNumber(cells[k]));
-      throw new TableError((say) => say("no number in line", wrong.line, name ?? say("column", k + 1), wrong.cells[k]));
-    }
     const isText = numbers < present.length;
+    if (!isText || (numbers >= 4 && numbers >= 0.8 * present.length)) {
+      const wrong = rows.find(({ cells }) => !MISSING.test(cells[k]) && !Number.isFinite(numberOf(cells[k], delimiter)));
+      if (wrong) throw new TableError((say) => say("no number in line", wrong.line, name ?? say("column", k + 1), wrong.cells[k]));
+    }
     const values = own.map((cell) => (MISSING.test(cell) ? null : isText ? cell : numberOf(cell, delimiter)));
     return { name, number: k + 1, values, classes: isText ? [...new Set(present)].sort() : null };
   });
