@@ -29,7 +29,7 @@ IDENTITIES: list[tuple[str, str, dict[str, str], str]] = [
     ("W' W x", "orth", {"W": "n n", "x": "n"}, "x"),
     ("W (W' X)", "orth", {"W": "n n", "X": "n m"}, "X"),
     ("X W W' Y", "orth", {"W": "n n", "X": "m n", "Y": "n k"}, "X Y"),
-    ("tr(W' W)", "orth", {"W": "n n"}, "tr(I)"),
+    ("tr(W' W)", "orth", {"W": "n n"}, "n"),
     ("abs(n)", "pos", {"n": ""}, "n"),
     ("abs(n*exp(m)/n)", "nonneg", {"n": "", "m": ""}, "exp(m)"),
     ("relu(n) + maximum(n, 0)", "nonneg", {"n": "k"}, "2 n"),

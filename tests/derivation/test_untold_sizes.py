@@ -228,6 +228,38 @@ def _pairs_beside_three_axes(X: Any, Y: Any) -> Any:
     return np.sum((X[:, None, :] * Y[None, :, :]) ** 2)
 
 
+def _scaled_identity_of_size_one(r: Any) -> Any:
+    return np.sum((np.exp(r) * np.eye(1)) ** 2)
+
+
+def _product_of_ones_of_size_one(r: Any, x: Any) -> Any:
+    return np.sum((np.eye(1) @ (np.exp(r) * np.eye(1)) @ x) ** 2)
+
+
+def _norm_of_one_entry(r: Any) -> Any:
+    return np.linalg.norm(np.exp(r) * np.ones((1, 1)))
+
+
+def _column_of_ones(a: Any) -> Any:
+    return np.sum((np.exp(a) * np.ones((3, 1))) ** 2)
+
+
+def _scaled_identity(r: Any) -> Any:
+    return np.sum((np.exp(r) * np.eye(2)) ** 2)
+
+
+def _blocks_of_the_identity(A: Any) -> Any:
+    return np.sum(np.kron(np.exp(A), np.eye(2)) ** 2)
+
+
+def _blocks_of_ones(A: Any) -> Any:
+    return np.sum(np.kron(np.exp(A), np.ones((2, 1))) ** 2)
+
+
+def _column_times_row(a: Any, b: Any) -> Any:
+    return np.sum((np.exp(a) * b) ** 2)
+
+
 PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_ones_between_ones, {"x": "m n", "E": "m 2"}, "E", "= 0"),
     (_the_same_twice, {"A": "n k"}, "A", "= (2 / (k · k)) A 1 1ᵀ"),
@@ -268,9 +300,17 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_cumulative_sum_of_one_entry, {"t": "1 k"}, "t", "(∂L/∂z ⊙ t) 1"),
     (_chosen_by_a_constant, {"X": "3 3"}, "X", "= 1 if I, else 0"),
     (_chosen_twice_by_a_constant, {"X": "3 3"}, "X", "(u if I, else 1) ⊙ u if I, else 0"),
-    (_identities_of_two_sizes, {"X": "2 3", "Y": "2 3"}, "X", "⟨I 1 1ᵀ, dX⟩"),
+    (_identities_of_two_sizes, {"X": "2 3", "Y": "2 3"}, "X", "L = Σ (I X) + Σ (Y I)"),
     (_columns_beside_three_axes, {"X": "m n k", "b": "m"}, "b", "Σ (X ⊙ b[:,∗,∗])²"),
     (_pairs_beside_three_axes, {"X": "n k", "Y": "m k"}, "Y", "Σ (X[:,∗,:] ⊙ Y[∗,:,:])²"),
+    (_scaled_identity_of_size_one, {"r": ""}, "r", "= 2 exp(r)²"),
+    (_product_of_ones_of_size_one, {"r": "", "x": "1"}, "r", "exp(r)"),
+    (_norm_of_one_entry, {"r": ""}, "r", "‖repeat[1×1](exp(r))‖_F"),
+    (_column_of_ones, {"a": ""}, "a", "= 6 exp(a)²"),
+    (_scaled_identity, {"r": ""}, "r", "= 4 exp(r)²"),
+    (_blocks_of_the_identity, {"A": "2 2"}, "A", "⟨exp(A) ⊗ I, repeat[4×4]((exp(A) ⊙ dA) ⊗ I)⟩"),
+    (_blocks_of_ones, {"A": "2 2"}, "A", "exp(A) ⊗ repeat[2×1](1)"),
+    (_column_times_row, {"a": "3 1", "b": "1 3"}, "b", "(Σ u²) · b"),
 ]
 
 

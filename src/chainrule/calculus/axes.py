@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from chainrule.calculus.examples import filled, size, some_x, some_y
 from chainrule.calculus.rules import (
+    both_orders,
     is_scale,
     reduced,
     refilled,
@@ -25,6 +26,7 @@ from chainrule.primitives import (
     CumulativeSum,
     Divide,
     Mean,
+    Multiply,
     Permute,
     Reshape,
     Slice,
@@ -113,12 +115,18 @@ def _reshaped_repetition(shape: Shape, between: Shape, axes: tuple[int, ...], x:
 @rule("terms back to the axes that they had", Reshape, examples=lambda: [
     Reshape(parse_shape("1 m"))(Reshape(parse_shape("m"))(some_x("1 m")) + some_y("m")),
     Reshape(parse_shape("1 m"))((some_y("m") + Reshape(parse_shape("m"))(some_x("1 m"))) - some_y("m")),
+    Reshape(parse_shape("1 m"))(Broadcast(parse_shape("m"), ())(some_y("")) * Reshape(parse_shape("m"))(some_x("1 m"))),
 ])  # fmt: skip
 def _terms_back(node: Apply) -> Node | None:
     match node:
         case Apply(Reshape() as back, (Apply((Add() | Subtract()) as plus, (x, y)) as total,)) if total.type.ndim:
             sources = [term.operands[0] for term in _terms(total) if applies(term, Reshape)]
             return plus(back(x), back(y)) if any(source.type == node.type for source in sources) else None
+        case Apply(Reshape() as back, (Apply(Multiply()) as product,)) if product.type.ndim:
+            for number, factor in both_orders(product):
+                match number, factor:
+                    case Apply(Broadcast(axes=())), Apply(Reshape(), (x,)) if x.type == node.type:
+                        return Multiply()(*(back(each) for each in product.operands))
     return None
 
 

@@ -62,8 +62,10 @@ from chainrule.primitives import (
     Permute,
     Reshape,
     ScatterAdd,
+    Square,
     Subtract,
     Sum,
+    Trace,
     cast,
     identity,
     positions,
@@ -240,21 +242,34 @@ def _sum_of_one_hot(node: Apply) -> Node | None:
     return None
 
 
-@rule("sum of a diagonal matrix", Sum, examples=lambda: [
+@rule("sum of a diagonal matrix", Sum, Trace, examples=lambda: [
     Sum((1,))(DiagonalMatrix()(some_x("n"))),
     Sum((0,))(DiagonalMatrix()(some_x("n"))),
     Sum((1,))(some_x("n n") * identity(named_dim("n"))),
     Sum((0,))(identity(named_dim("n")) * some_x("n n")),
+    Sum((0, 1))(DiagonalMatrix()(some_x("n"))),
+    Trace()(DiagonalMatrix()(some_x("n"))),
+    Sum((0, 1))(some_x("n n") * identity(named_dim("n"))),
 ])  # fmt: skip
 def _sum_of_diagonal_matrix(node: Apply) -> Node | None:
     match node:
-        case Apply(Sum((0,) | (1,)), (Apply(DiagonalMatrix(), (diagonal,)) as matrix,)) if matrix.type.ndim == 2:
-            return diagonal
-        case Apply(Sum((0,) | (1,)), (Apply(Multiply()) as product,)) if product.type.ndim == 2:
+        case Apply(Sum(axes), (Apply(DiagonalMatrix(), (diagonal,)) as matrix,)) if matrix.type.ndim == 2:
+            return diagonal if len(axes) == 1 else Sum((0,))(diagonal)
+        case Apply(Trace(), (Apply(DiagonalMatrix(), (diagonal,)) as matrix,)) if matrix.type.ndim == 2:
+            return Sum((0,))(diagonal)
+        case Apply(Sum(axes), (Apply(Multiply()) as product,)) if product.type.ndim == 2:
             for x, chosen in both_orders(product):
                 match chosen:
                     case Apply(DiagonalMatrix(), (Const(1),)):
-                        return Diagonal()(x)
+                        return Diagonal()(x) if len(axes) == 1 else Trace()(x)
+    return None
+
+
+@rule("I ⊙ I → I", Square, examples=lambda: [_rows() ** 2, identity(named_dim("n")) ** 2])
+def _square_of_labels(node: Apply) -> Node | None:
+    match node:
+        case Apply(Square(), (x,)) if _WITHOUT_NAMES.axis_of(x) is not None:
+            return x
     return None
 
 

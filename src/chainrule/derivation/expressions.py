@@ -197,6 +197,9 @@ def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
     if not applies(node, Multiply):
         return None
     for k, operand in enumerate(node.operands):
+        if isinstance(operand, Const) and operands[k] == Number(1):  # which would be a vector of ones beside a matrix
+            return operands[1 - k]
+    for k, operand in enumerate(node.operands):
         if is_scale(operand) or _is_number_throughout(operand):
             return (
                 _over(operand, operands[k], operands[1 - k])
@@ -289,6 +292,6 @@ def _pairing(node: Apply, sheet: Sheet) -> Notation | None:
     if not any(isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([product])):
         return None
     left, right = (sheet.written[each] if sheet.extents[each] == NUMBER else sheet.alone(each) for each in (x, y))
-    if is_open(left) and is_open(right):  # nothing else determines the number of ones
+    if (is_open(left) or sheet.open[x]) and (is_open(right) or sheet.open[y]):  # nothing else determines the sizes
         right = sheet.sized(y)
     return Pairing(left, right)

@@ -35,6 +35,7 @@ from chainrule.primitives import (
     Contract,
     Indexed,
     Infix,
+    Kronecker,
     LogSumExp,
     Mark,
     Max,
@@ -65,7 +66,11 @@ class Sheet:
         """Whether the notation of a node does not determine one of its sizes."""
 
     def counted(self, node: Node) -> Mapping[Node, Notation]:
-        """Return the factors of `node`; a sum shows its sizes, since they determine the number of terms."""
+        """Return the factors of `node`, with sizes where they determine a number of terms or of blocks."""
+        if isinstance(node, Apply) and applies(node, Kronecker, Contract):
+            numbers = [each for each in node.operands if each.type.ndim and self.extents[each] == NUMBER]
+            if numbers and (applies(node, Kronecker) or len(numbers) > 1):  # nothing else tells their number
+                return {**self.factors, **{each: self.sized(each) for each in numbers}}
         if not sums_matrix(node) or not isinstance(node, Apply) or not self.open[node.operands[0]]:
             return self.factors
         return {node.operands[0]: self.sized(node.operands[0])}
@@ -183,12 +188,12 @@ class Sheet:
         if not is_elementwise(node):
             total = node.type.ndim == 0 and isinstance(node.primitive, Sum | Mean | Max | Min | LogSumExp | Norm)
             counts = isinstance(node.primitive, Sum | LogSumExp | Norm)  # the number of terms must be determined
-            return {
-                each: self.written[each]
-                if total and not self.is_repeated(each) and not (counts and self.open[each])
-                else self.sized(each)
-                for each in node.operands
-            }
+
+            def is_told(each: Node) -> bool:
+                unlike = isinstance(node.primitive, Norm) and self.is_thin(each)  # a matrix has norms of its own
+                return total and not self.is_repeated(each) and not (counts and self.open[each]) and not unlike
+
+            return {each: self.written[each] if is_told(each) else self.sized(each) for each in node.operands}
         if applies(node, Add, Subtract) and any(map(_has_identity, node.operands)):
             return {each: _filled_matrix(each, written[each]) for each in node.operands}
         extents = [self._extent(each, written) for each in node.operands]
@@ -291,9 +296,11 @@ def leaves_open(node: Node, sheet: Sheet) -> bool:
         return False
     if is_unsaid(node) and sheet.written[node] == sheet.written[node.operands[0]]:
         return sheet.open[node.operands[0]]
+    if applies(node, Kronecker):  # the number of blocks, or their size
+        return any(sheet.open[each] or is_identity(each) for each in node.operands)
     if not is_elementwise(node):
         return False
-    arrays = [sheet.open[each] for each in node.operands if sheet.extents[each] != NUMBER]
+    arrays = [sheet.open[each] or is_identity(each) for each in node.operands if sheet.extents[each] != NUMBER]
     return bool(arrays) and all(arrays)
 
 

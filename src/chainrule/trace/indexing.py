@@ -11,7 +11,6 @@ from chainrule.primitives import (
     cast,
     diagonal,
     expand_dims,
-    identity,
     positions,
     reshape,
     squeeze,
@@ -42,20 +41,7 @@ def item_of_table(table: Any, index: Any) -> Node:
             raise refusal(f"a {type(table).__name__} takes one integer as index; write np.array(…) of it")
         if any(isinstance(entry, Node) for entry in table):
             return take_slices(stack([as_node(entry) for entry in table]), index)
-    return getitem(constant(table), index)
-
-
-def constant(array: Any) -> Node:
-    """Return an array of numbers as a node, an identity matrix as such."""
-    node = as_node(array)
-    match node:
-        case Const(value=np.ndarray() as numbers) if node.type.ndim == 2 and _is_identity(numbers):
-            return identity(len(numbers), node.type.dtype)
-    return node
-
-
-def _is_identity(numbers: np.ndarray[Any, Any]) -> bool:
-    return numbers.dtype.kind == "f" and np.array_equal(numbers, np.eye(len(numbers)))
+    return getitem(as_node(table), index)
 
 
 def is_view(index: Any, ndim: int) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import ArrayType, Const, DType, DTypeError, Node, Operand, SymbolicDim, plain_array, refuse_subclass
+from chainrule.primitives import identity
 from chainrule.trace.source import refusal
 
 
@@ -56,12 +57,14 @@ def as_node(value: object) -> Node:
     return Const(operand, ArrayType((), dtype))
 
 
-def literal(array: NDArray[Any]) -> Const:
-    """Return an array as a literal; if all elements are equal, as one number and a shape."""
+def literal(array: NDArray[Any]) -> Node:
+    """Return an array as a literal: the identity matrix as such, equal elements as one number and a shape."""
     dtype = DType.FLOAT32 if array.dtype == np.float16 else DType.of(array.dtype)
     array = np.ascontiguousarray(array, dtype=dtype.numpy)
     if not array.flags.owndata and not array.flags.writeable:
         array = array.copy()  # a read-only view of memory that its owner may still modify
     if array.size and array.tobytes() == array.flat[0].tobytes() * array.size:
         return Const(array.flat[0].item(), ArrayType(array.shape, dtype))
+    if dtype.is_float and array.ndim == 2 and len(set(array.shape)) == 1 and np.array_equal(array, np.eye(len(array))):
+        return identity(len(array), dtype)
     return Const(array, ArrayType(array.shape, dtype))

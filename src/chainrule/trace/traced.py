@@ -34,7 +34,7 @@ from chainrule.trace import arrangement, indexing
 from chainrule.trace.buffers import Buffer
 from chainrule.trace.complex_values import ComplexValue, complex_function, complex_ufunc, holds_complex
 from chainrule.trace.fourier import TRANSFORMS
-from chainrule.trace.literals import as_operand
+from chainrule.trace.literals import as_node, as_operand
 from chainrule.trace.mapping import CALLING
 from chainrule.trace.memory import Memory, View
 from chainrule.trace.methods import METHODS
@@ -617,7 +617,7 @@ def _with(source: Traced, whole: Node, tree: Any) -> Any:
 
 def as_constant(values: NDArray[Any]) -> Traced:
     """Return an array of numbers as a traced value of the current trace."""
-    return Traced(indexing.constant(values), owner=recording.get())
+    return Traced(as_node(values), owner=recording.get())
 
 
 def is_size(value: object) -> bool:
