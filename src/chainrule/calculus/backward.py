@@ -30,6 +30,7 @@ from chainrule.ir import (
     Node,
     Program,
     ProgramError,
+    cached_property,
     refuses_deep_nesting,
     shape_text,
     substitute,
@@ -63,16 +64,22 @@ _MERGE_LIMIT = 60
 class Contribution:
     """The contribution of a stage to the cotangent of a symbol that it uses: the pairing ⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩.
 
-    `tangent` stands for dx and `cotangent` for δ (1 for the loss itself); `linear_map` is J dx, `adjoint` is Jᵀδ.
+    `tangent` stands for dx and `cotangent` for δ (1 for the loss itself); `change` is J dx, `adjoint` is Jᵀδ.
     """
 
     stage: Stage
     operand: Input
     tangent: Input
     cotangent: Node
-    linear_map: Node
+    change: Node
     adjoint: Node
     rewrites: tuple[Rewrite, ...]
+    facts: Facts | None = None
+
+    @cached_property
+    def linear_map(self) -> Node:
+        """J dx as a derivation states it; gradients alone do not need it."""
+        return self.change if self.facts is None else self.facts.simplifier()(self.change)
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,8 +257,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
         return None
     adjoints = [transpose([linear_map], [tangent], [cotangent], as_read)[0] for as_read in (True, False)]
     result = _by_result(stage)
-    (shown,) = substitute([linear_map], result)
-    shown = facts.simplifier()(shown)
+    (change,) = substitute([linear_map], result)
     written = substitute([each for each in dict.fromkeys(adjoints) if each is not None], result)
     found: list[tuple[Node, Simplifier]] = []
     for each in substitute(written, facts.constants):
@@ -263,7 +269,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     adjoint = _with_result(stage, adjoint, simplifier)
     if isinstance(adjoint, Const) and adjoint.filled_with(0):
         return None
-    return Contribution(stage, operand, tangent, cotangent, shown, adjoint, tuple(simplifier.rewrites))
+    return Contribution(stage, operand, tangent, cotangent, change, adjoint, tuple(simplifier.rewrites), facts)
 
 
 def _together(stages: Sequence[Stage], active: Container[Input]) -> dict[Stage, list[Stage]]:
