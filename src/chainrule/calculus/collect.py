@@ -19,6 +19,7 @@ from chainrule.calculus.terms import (
     common_factor,
     divides_anew,
     factors,
+    has_common_factor,
     like_terms,
     operation_count,
     power_as_quotient,
@@ -99,10 +100,14 @@ def _expand_and_collect(node: Apply) -> Node | None:
     terms = terms_of(node)
     candidates: list[Node] = []
     known: dict[Node, list[Term]] = {}
+    tried: list[list[Term]] = []
     for every in (True, False):
         collected = _collected(terms, every, known)
-        if collected is not None:
-            candidates += [with_common_factor(collected, node.type), sum_of_terms(collected, node.type)]
+        if collected is not None and collected not in tried:
+            tried.append(collected)
+            candidates.append(with_common_factor(collected, node.type))
+            if has_common_factor(collected):
+                candidates.append(sum_of_terms(collected, node.type))
     if not candidates:
         return None
     fewest, _, result = min((operation_count(found, leaves), k, found) for k, found in enumerate(candidates))

@@ -252,14 +252,20 @@ def sum_of_terms(terms: Sequence[Term], like: ArrayType) -> Node:
 
 def with_common_factor(terms: Sequence[Term], like: ArrayType) -> Node:
     """Return the sum of the terms with their common factor in front."""
-    common = common_factor(terms)
-    if len(terms) < 2 or (not common.powers and common.number == 1):
+    if not has_common_factor(terms):
         return sum_of_terms(terms, like)
+    common = common_factor(terms)
     rest = sum_of_terms([term.times(common.inverse()) for term in terms], like)
     above = Term(common.number, tuple((factor, exponent) for factor, exponent in common.powers if exponent > 0))
     below = Term(1, tuple((factor, exponent) for factor, exponent in common.powers if exponent < 0))
     whole = above.times(Term(1, ((rest, 1),))).times(below)  # the sum may be one of the common factors itself
     return _product(whole.number, whole.powers, like)
+
+
+def has_common_factor(terms: Sequence[Term]) -> bool:
+    """Whether there are several terms that share a factor or a number other than 1."""
+    common = common_factor(terms)
+    return len(terms) > 1 and (bool(common.powers) or common.number != 1)
 
 
 def common_factor(terms: Sequence[Term]) -> Term:
