@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +17,7 @@ import pytest
 from click.testing import Result
 from support import training_together
 from support.processes import outputs, several
-from support.subprocesses import HANG, identity, is_replaced, wait_for
+from support.subprocesses import HANG, identity, is_replaced, started, wait_for
 
 from chainrule.engines import EngineError
 from chainrule.engines.xla.launching import Launched, is_one_of_several, launched
@@ -113,6 +116,17 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
     assert "X[5, 0] is nan" in second
 
 
+def test_four_processes_equal_one_within_three_roundings(tmp_path: Path) -> None:
+    one = training_together.brief()
+    found = outputs(4, [sys.executable, training_together.__file__, "brief"], tmp_path)
+    assert found == [found[0]] * 4
+    four = json.loads(found[0])
+    assert list(four) == list(one)
+    for name, value in one.items():
+        rounding = np.spacing(np.abs(value).max())
+        assert np.abs(np.subtract(four[name], value)).max() <= 3 * rounding, name
+
+
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=lambda sent: sent.name)
 def test_when_one_process_is_gone_the_others_end_in_a_line_and_the_checkpoint_resumes(
     sent: signal.Signals, tmp_path: Path, run: Callable[..., Result]
@@ -142,3 +156,18 @@ def test_when_one_process_is_gone_the_others_end_in_a_line_and_the_checkpoint_re
     resumed = run("train", str(table), "--resume", str(model), "--epochs", str(reached + 2), "--json")
     assert resumed.exit_code == 0, resumed.output
     assert len(json.loads(resumed.stdout)["loss_curve"]) == reached + 2
+
+
+def test_ctrl_c_while_a_process_waits_for_the_others_ends_it_at_once_with_a_word() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as first:
+        first.settimeout(HANG)
+        address = f"127.0.0.1:{first.getsockname()[1]}"
+        place = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "1"}
+        program = 'import chainrule.engines; chainrule.engines.get_engine("xla")'
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **place}
+        with started([sys.executable, "-c", program], stderr=subprocess.PIPE, env=environment, text=True) as waiting:
+            connection, _ = first.accept()  # it is asking for the others
+            with connection:
+                waiting.send_signal(signal.SIGINT)
+                _, error = waiting.communicate(timeout=HANG)
+    assert (waiting.returncode, error) == (130, "interrupted\n")

@@ -1,8 +1,8 @@
 """`python -m support.ended_processes [--moments 20] [--processes 3]`: kill, stop and terminate processes of a run.
 
-At a random moment, from the start on, one of the processes of `chainrule train --engine xla` gets SIGKILL, SIGSTOP,
-SIGTERM or SIGINT. The others must end within a minute, in one line each, and the checkpoint, if there is one, must be
-whole. The next moment resumes from it, with another number of processes. Writes a line for each moment; the status is 1
+At a random moment one of the processes of `chainrule train --engine xla` gets SIGKILL, SIGSTOP, SIGTERM or SIGINT: from
+the start on, or, in two of three, after the next checkpoint. The others must end within a minute (or the time in which
+processes have to meet), in one line each, and the checkpoint, if there is one, must be whole. The next moment resumes from it, with another number of processes. Writes a line for each moment; the status is 1
 if one was not as it should be.
 """
 
@@ -15,12 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from chainrule.models import load_checkpoint
 from support.processes import several
+from support.subprocesses import identity, is_replaced, wait_for
 
 SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT)
 PATIENCE = 60.0
@@ -34,25 +36,30 @@ def say(line: str) -> None:
 def moment(number: int, draws: random.Random, most: int, folder: Path) -> str | None:
     """Make one attempt; return what was wrong."""
     count, sent = draws.randint(2, most), draws.choice(SIGNALS)
-    victim, wait = draws.randrange(count), draws.uniform(0, 40)
+    victim, wait, trains = draws.randrange(count), draws.uniform(0, 20), draws.random() < 2 / 3
     model = folder / "model"
     given = [str(folder / "data.csv"), "--epochs", "1000000000", "--checkpoint-every", "0"]
     given += ["--resume", str(model)] if model.exists() else ["--target", "y", "--engine", "xla", *OPTIONS]
     command = [sys.executable, "-m", "chainrule", "train", *given, *([] if model.exists() else ["--save", str(model)])]
+    before = identity(model)
     with several(count, command, folder) as processes:
+        if trains:
+            wait_for(processes[0], partial(is_replaced, model, before))
+            wait /= 10
         time.sleep(wait)
         processes[victim].send_signal(sent)
         begun = time.monotonic()
         others = [process for k, process in enumerate(processes) if k != victim or sent == signal.SIGINT]
         try:
-            statuses = [process.wait(PATIENCE + 120 * (wait < 30)) for process in others]
+            statuses = [process.wait(PATIENCE + 120 * (not trains)) for process in others]
         except subprocess.TimeoutExpired:
             return "a process hangs"
         took = time.monotonic() - begun
     errors = [(folder / f"err.{k}").read_text() for k in range(count) if k != victim]
     reached = load_checkpoint(str(model)).state.epoch if model.exists() else 0
     lines = [len(error.splitlines()) for error in errors]
-    say(f"{number}: {sent.name} to process {victim} of {count} after {wait:.1f} s: the others ended {took:.1f} s later")
+    when = f"{wait:.1f} s after {'a checkpoint' if trains else 'the start'}"
+    say(f"{number}: {sent.name} to process {victim} of {count} {when}: the others ended {took:.1f} s later")
     say(f"   with {statuses}, lines {lines}, checkpoint of epoch {reached}")
     wrong = [error for error in errors if len(error.splitlines()) != (0 if sent == signal.SIGINT else 1)]
     interrupted_early = sent == signal.SIGINT and all(len(error.splitlines()) <= 1 for error in wrong)

@@ -16,16 +16,21 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from chainrule.interrupts import INTERRUPTED, interruptible
+
 STATUS = 1
 
 FLUSHING = 1.0
 """The maximum time in seconds to write what Python's streams still hold."""
 
+WAKING = 0.1
+"""How often in seconds a thread that waits for another looks for Ctrl-C."""
+
 _once = threading.Lock()
 _kept: list[Any] = []
 
 
-def end_process(message: str) -> NoReturn:
+def end_process(message: str, status: int = STATUS) -> NoReturn:
     """Write one line to standard error and end the process, without any handlers; the first of several calls counts."""
     if not _once.acquire(blocking=False):
         while True:  # until the other call has ended the process
@@ -34,13 +39,40 @@ def end_process(message: str) -> NoReturn:
     flushing.start()
     flushing.join(FLUSHING)
     os.write(2, f"{message}\n".encode(errors="backslashreplace"))
-    os._exit(STATUS)
+    os._exit(status)
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
+
+
+def end_if_interrupted(call: Callable[[], None]) -> None:
+    """Call `call`, which waits in foreign code and cannot be woken; end the process if Ctrl-C is pressed meanwhile."""
+    failed: list[BaseException] = []
+
+    def calling() -> None:
+        try:
+            call()
+        except BaseException as error:
+            failed.append(error)
+
+    def wait() -> bool:
+        while thread.is_alive():
+            thread.join(WAKING)
+        return True
+
+    thread = threading.Thread(target=calling, daemon=True)
+    thread.start()
+    try:
+        met = interruptible(wait)
+    except KeyboardInterrupt:
+        met = None
+    if met is None:
+        end_process("interrupted", INTERRUPTED)
+    if failed:
+        raise failed[0]
 
 
 def end_if_aborted(message: Callable[[], str]) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from chainrule.engines.loop import EngineError
 from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import jax
-from chainrule.engines.xla.ending import end_if_aborted
+from chainrule.engines.xla.ending import end_if_aborted, end_if_interrupted
 from chainrule.engines.xla.launching import Launched, launched
 from chainrule.engines.xla.placement import Placement
 
@@ -28,6 +28,8 @@ LEAVING = 60
 def join() -> bool:
     """Make this process one of several if its launcher says so, and nobody has done it before; return whether it is.
 
+    Ctrl-C, while it waits for the others, ends the process, since JAX could not join again.
+
     Raises EngineError if JAX has been used before, or the variables of the launcher are incomplete.
     """
     place = None if jax.distributed.is_initialized() else launched(os.environ)
@@ -38,19 +40,22 @@ def join() -> bool:
     def message() -> str:
         return str(_gone(place, meeting[0]))
 
+    def meet() -> None:
+        jax.distributed.initialize(
+            place.address,
+            place.count,
+            place.number,
+            local_device_ids=place.devices,
+            cluster_detection_method="deactivate",
+            initialization_timeout=MEETING,
+            heartbeat_timeout_seconds=HEARTBEAT,
+            shutdown_timeout_seconds=LEAVING,
+        )
+
     end_if_aborted(message)
     try:
         with _settings():
-            jax.distributed.initialize(
-                place.address,
-                place.count,
-                place.number,
-                local_device_ids=place.devices,
-                cluster_detection_method="deactivate",
-                initialization_timeout=MEETING,
-                heartbeat_timeout_seconds=HEARTBEAT,
-                shutdown_timeout_seconds=LEAVING,
-            )
+            end_if_interrupted(meet)
     except RuntimeError as error:
         raise EngineError(
             f"process {place.number} of {place.count} cannot join the others at {place.address}: "

@@ -83,8 +83,7 @@ def compiled_run(
         progress = Progress(first, state, losses, jnp.asarray(True))
         progress = lax.while_loop(going, epoch if remainders else lambda each: step(each, full), progress)
         floats = [each for each in progress.state if jnp.issubdtype(each.dtype, jnp.floating)]
-        finite = jnp.stack([progress.finite, *(jnp.isfinite(each).all() for each in floats)]).all()
-        return progress._replace(finite=finite)
+        return progress._replace(finite=jnp.stack([progress.finite, *map(_is_finite, floats)]).all())
 
     compiled: Callable[[tuple[Any, ...], Arrays, Any, Any], Progress] = jax.jit(run)
     return compiled
@@ -97,6 +96,11 @@ def common_batch(arrays: Arrays, epoch: Any, start: Any, size: int) -> Sequence[
         return arrays.rows if whole else [lax.dynamic_slice_in_dim(each, start, size) for each in arrays.rows]
     chosen = lax.dynamic_slice(arrays.order, (epoch, start), (1, size))[0]
     return [jnp.take(each, chosen, axis=0, mode="clip") for each in arrays.rows]
+
+
+def _is_finite(x: Any) -> Any:
+    """Whether all of `x` is, in one pass: on CPUs, XLA writes an array of booleans first for `isfinite(x).all()`."""
+    return jnp.sum(x * 0) == 0
 
 
 def _applied(program: Program, values: dict[str, Any]) -> list[Any]:

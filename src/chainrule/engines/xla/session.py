@@ -19,8 +19,11 @@ from chainrule.engines.xla.dependency import wide
 from chainrule.engines.xla.loop import MOST_STEPS, Arrays, Progress
 from chainrule.engines.xla.placement import Placement, read
 
-CALL = 0.1
-"""The duration of a call in seconds: how long Ctrl-C or a report may have to wait."""
+CALL = 0.25
+"""The duration of a call in seconds: how long Ctrl-C or a report may have to wait.
+
+Each call copies the state and looks for what is not finite in it, which takes up to a third of a step of a wide network.
+"""
 
 GROWTH = 16
 """The maximum ratio of the number of steps in a call to that in the call before."""
