@@ -64,6 +64,22 @@ def _standardized(x: Any) -> Any:
     return xmu * ivar
 
 
+def _regression(X: Any, y: Any, W: Any, b: Any) -> Any:
+    return np.mean(np.sum((X @ W + b - y) ** 2, axis=1))
+
+
+def _layer(x: Any, y: Any, W: Any) -> Any:
+    return np.sum((W @ x - y) ** 2)
+
+
+def _two_states(x: Any, a: Any, b: Any) -> Any:
+    s, p = 0.5, 0.3
+    for t in range(3):
+        s = np.tanh(a * s + x[t])
+        p = np.tanh(b * p + s)
+    return p**2
+
+
 MATRICES: dict[str, Any] = {"X": "n d", "y": "n k", "W1": "d h", "W2": "h k"}
 
 
@@ -146,6 +162,49 @@ def _unsquared(x: Any, dout: Any) -> Any:
     return dxmu - np.mean(dxmu, axis=0)
 
 
+def _unscaled_beside_scaled(X: Any, y: Any, W: Any, b: Any) -> Any:
+    n = X.shape[0]
+    dW, db = np.zeros_like(W), np.zeros_like(b)
+    for i in range(n):
+        d = 2 * (X[i] @ W + b - y[i])
+        dW += np.outer(X[i], d)
+        db += d
+    return dW, db / n  # ✗
+
+
+def _without_own_class(x: Any, y: Any) -> Any:
+    dx = np.zeros_like(x)
+    for i in range(5):
+        for j in range(3):
+            margin = x[i, j] - x[i, y[i]] + 1.0
+            if j != y[i] and margin > 0:
+                dx[i, j] += 1  # ✗
+    return dx
+
+
+def _inner(x: Any, y: Any, W: Any) -> Any:
+    d = W @ x - y
+    dW = np.dot(d, y)  # ✗
+    return {"W": dW}
+
+
+def _never_handed_on(x: Any, a: Any, b: Any) -> Any:
+    ss, ps = [0.5], [0.3]
+    for t in range(3):
+        ss.append(np.tanh(a * ss[-1] + x[t]))
+        ps.append(np.tanh(b * ps[-1] + ss[-1]))
+    da, db = 0.0, 0.0
+    ds_next, dp_next = 0.0, 2 * ps[-1]
+    for t in (2, 1, 0):
+        dp = dp_next * (1 - ps[t + 1] ** 2)
+        db += dp * ps[t]
+        ds = (ds_next + dp) * (1 - ss[t + 1] ** 2)
+        da += ds * ss[t]
+        dp_prev = dp * b  # ✗ # noqa: F841
+        ds_prev = ds * a  # ✗ # noqa: F841
+    return da, db
+
+
 @pytest.mark.parametrize(
     ("answer", "forward", "shapes", "kind", "mend"),
     [
@@ -160,6 +219,10 @@ def _unsquared(x: Any, dout: Any) -> Any:
             "missing derivative",
             "",
         ),
+        (_unscaled_beside_scaled, _regression, {"X": "n d", "y": "n k", "W": "d k", "b": "k"}, "factor", "dW / n"),
+        (_without_own_class, _hinge, {"x": "5 3", "y": "5:int"}, "missing term", ""),
+        (_inner, _layer, {"x": "3", "y": "2", "W": "2 3"}, "outer", ""),
+        (_never_handed_on, _two_states, {"x": "3", "a": "", "b": ""}, "target", "dp_next = dp * b"),
         (_unsquared, _standardized, {"x": "n d"}, "power", "dsqrtvar = -1.0 / sqrtvar ** 2 * total"),
     ],
 )

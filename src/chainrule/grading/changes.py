@@ -62,7 +62,7 @@ class Scope:
     """What an edit may introduce: variables in scope, derivatives of activations, named factors.
 
     `updated` are parameters that statements above have updated, whose values before may be meant; `holders` are lists
-    and dicts. `last` if no later statement assigns the same variable.
+    and dicts. `last` if no later statement assigns the same variable. `indices` are those of the loop it is in.
     """
 
     variables: Sequence[str]
@@ -73,6 +73,7 @@ class Scope:
     updated: frozenset[str] = frozenset()
     holders: Sequence[str] = ()
     last: bool = True
+    indices: Sequence[ast.expr] = ()
 
 
 class With(NamedTuple):

@@ -76,6 +76,8 @@ class Diagnostician:
             kind, values = self._of_forward(found[0], symbol, (kind, values))
         elif kind == "other" and symbol is not None and found:
             kind, values = self._term(found[0], symbol, values)
+        if kind == "shape" and mend.edit is None and needed is not None:
+            kind, values = self._inner(attempt, mend.unit, needed.quantity.values[0].ndim, (kind, values))
         if kind == "other" and symbol is not None:
             kind, values = self._applied(attempt, mend.unit, symbol, values)
         if kind == "operand" and needed is not None and needed.is_exact and needed.quantity.kind == "derivative":
@@ -307,8 +309,31 @@ class Diagnostician:
         kind, values = self._compared(*self._summand(attempt, unit, found[0] if found else None, true.values))
         if kind == "other" and found:
             kind, values = self._term(found[0], symbol, values)
+        if kind == "shape":
+            kind, values = self._inner(attempt, unit, true.values[0].ndim, (kind, values))
         label, formula = self._needed(Match(true))
         return Diagnosis(kind, {**values, **self.misfit(attempt, unit)}, label, formula)
+
+    def _inner(
+        self, attempt: Attempt, unit: Unit, ndim: int, other: tuple[Kind, dict[str, str]]
+    ) -> tuple[Kind, dict[str, str]]:
+        """Return that a unit multiplies two vectors to a number where a matrix belongs, or `other`."""
+        value = getattr(unit.statement, "value", None)
+        match value:
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                operands = [left, right]
+            case ast.Call(func=ast.Attribute(attr="dot" | "inner" | "matmul"), args=[left, right]):
+                operands = [left, right]
+            case ast.Call(func=ast.Attribute(value=left, attr="dot"), args=[right]):
+                operands = [left, right]
+            case _:
+                return other
+        if unit.top is None or unit.nested or ndim != 2:
+            return other
+        found = [self._mender.value_of(attempt, unit.top, node) for node in operands]
+        if all(values is not None and np.ndim(values[0]) == 1 for values in found):
+            return "outer", {"before": ast.unparse(value), "after": ""}
+        return other
 
     def _compared(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> tuple[Kind, dict[str, str]]:
         """Compare the value with the correct one."""

@@ -225,6 +225,7 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             new = replaced(statement, (("value", None),), ast.BinOp(value.left, flipped(), value.right))
             yield Edit("direction", new, "+" if flipped is ast.Sub else "-", "-" if flipped is ast.Sub else "+")
     yield from _afterwards(statement, scope)
+    yield from _beside(statement, scope)
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
         if isinstance(target, ast.Name | ast.Subscript | ast.Attribute):
@@ -256,6 +257,24 @@ def _afterwards(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             yield Edit("sign" if label == "−" else "factor", both, "", label, 2, None, name)
     for name in scope.derivatives:
         yield Edit("missing derivative", both, "", name, 2, None, name)
+
+
+def _beside(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
+    """Add to, or subtract from, an entry at another index what a statement in a loop adds to one."""
+    if not isinstance(statement, ast.AugAssign) or not isinstance(statement.target, ast.Subscript):
+        return
+    whole = statement.target.slice
+    parts = whole.elts if isinstance(whole, ast.Tuple) else [whole]
+    for k, part in enumerate(parts):
+        for index in scope.indices if not isinstance(part, ast.Slice) else ():
+            if ast.dump(index) == ast.dump(part):
+                continue
+            moved = ast.Tuple([*parts[:k], index, *parts[k + 1 :]], ast.Load()) if len(parts) > 1 else index
+            target = ast.Subscript(statement.target.value, moved, ast.Store())
+            for operator in (ast.Sub(), ast.Add()):
+                twin = ast.AugAssign(target, operator, statement.value)
+                both = ast.copy_location(ast.If(ast.Constant(True), [statement, twin], []), statement)
+                yield Edit("missing term", ast.fix_missing_locations(both), "", ast.unparse(twin), 4)
 
 
 def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:

@@ -262,7 +262,8 @@ class Grader:
         counts = [run.counts.get(unit.number) for run in (self.attempt.runs[0], after.runs[0])]
         as_often = unit.helper is None or counts[0] == counts[1]  # else the correction calls the helper less often
         if mends and as_often and not spared(same_values, True, self.attempt.runs, after.runs, unit):
-            return Line(unit.line, source, name, "consequence", cause=self._cause(unit, mends))
+            settled = len(after.right) == len(self.outcomes.finals) or self.mender.identities.of(after, unit).trust > 0
+            return Line(unit.line, source, name, "consequence", cause=self._cause(unit, mends), settled=settled)
         meaning = spared(self._meaning, "", unit, name)
         if unit.helper is not None and not (meaning and self._is_of_gradients(unit)):
             return None

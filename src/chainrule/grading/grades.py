@@ -30,7 +30,9 @@ class Line:
         The target of the assignment; "" for a value that is returned without a name.
     status
         "confirmed": its value is `meaning`; "computed": an intermediate value without a known meaning; "wrong": the
-        first mistake; "also wrong": an independent mistake; "consequence": wrong only because of line `cause`.
+        first mistake; "also wrong": an independent mistake; "consequence": wrong because of line `cause`.
+    settled
+        Whether it is known that nothing else is the matter with a line that is a consequence.
 
     """
 
@@ -41,6 +43,7 @@ class Line:
     meaning: str = ""
     diagnosis: Diagnosis | None = None
     cause: int | None = None
+    settled: bool = True
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,7 +165,8 @@ class Grade:
         for (number, source), group in itertools.groupby(self.lines, key=lambda line: (line.number, line.source)):
             lines = list(group)
             mark = min((_MARKS[line.status] for line in lines), key="✗·✓ ".index)
-            yield mark, number, source, list(dict.fromkeys(text for line in lines for text in self._said(line, lang)))
+            said = dict.fromkeys(tuple(self._said(line, lang)) for line in lines)
+            yield mark, number, source, [text for texts in said for text in texts]
 
     def _said(self, line: Line, lang: Language) -> list[str]:
         if line.status == "confirmed":
@@ -171,7 +175,7 @@ class Grade:
             )
             return [say(lang, key, name=line.name, meaning=line.meaning)]
         if line.status == "consequence":
-            return [say(lang, "consequence", line=str(line.cause))]
+            return [say(lang, "consequence" if line.settled else "consequence open", line=str(line.cause))]
         if line.diagnosis is None:
             return []
         also = [say(lang, "also")] if line.status == "also wrong" else []

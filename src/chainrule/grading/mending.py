@@ -382,9 +382,9 @@ class Mender:
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
         rate = self._binding.rate or ("η" if final else None)
-        return Scope(
-            variables, derivatives, self._names, rate, final is not None, self._updated(attempt, unit), holders
-        )
+        indices = _indices(attempt.answer.body[unit.top]) if unit.nested and unit.top is not None else ()
+        updated, last = self._updated(attempt, unit), _is_last(attempt.answer, unit)
+        return Scope(variables, derivatives, self._names, rate, final is not None, updated, holders, last, indices)
 
     def updated_in(self, attempt: Attempt, unit: Unit, edit: Edit) -> int:
         """Return the line of the last update, before a unit, of the parameter that an edit reads as it was."""
@@ -402,6 +402,17 @@ class Mender:
         before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
         finals = [self.outcomes.updated_by(u) for u in before]
         return frozenset(self.outcomes.in_variable(final).place.root for final in finals if final is not None)
+
+
+def _indices(loop: ast.stmt) -> list[ast.expr]:
+    """Return the different indices that are looked up in a loop, such as `y[i]`."""
+    found: dict[str, ast.expr] = {}
+    for node in ast.walk(loop):
+        index = node.slice if isinstance(node, ast.Subscript) else None
+        for part in index.elts if isinstance(index, ast.Tuple) else [index]:
+            if isinstance(part, ast.Subscript | ast.Name):
+                found.setdefault(ast.dump(part), part)
+    return list(found.values())
 
 
 def _is_last(answer: Answer, unit: Unit) -> bool:

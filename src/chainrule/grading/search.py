@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
+from chainrule.cage import OUT
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
 from chainrule.grading.faults import spared
@@ -23,6 +24,8 @@ _SCALES = frozenset({"sign", "factor", "missing operand", "missing term", "missi
 """Kinds of changes that correct the mistake of an earlier line too."""
 _OF_RESULTS = frozenset({"derivative", "missing derivative", "extra derivative", "extra operand"}) | _SCALES
 """Kinds of changes that correct the result of a call."""
+_MULTIPLES = frozenset({"factor", "missing operand"})
+"""Kinds of changes that multiply a value."""
 _PAIRED = 3
 """The number of lines in which two mistakes are sought if nothing else is found."""
 MISTAKES = 6
@@ -59,8 +62,12 @@ class Search:
     def _single(self, attempt: Attempt) -> Mend | None:
         wrong = len(self._outcomes.finals) - len(attempt.right)
         tried: dict[int, list[Mend]] = {}
+        unread = self._unread(attempt)
         for unit in self._suspects(attempt):
             tried[unit.number] = spared(self._mender.mends, [], attempt, unit)
+            renamed = [m for m in tried[unit.number] if m.edit is not None and m.edit.kind == "target"]
+            if renamed and unit in unread:
+                return min(renamed, key=lambda mend: (-len(mend.gain), mend.rank))
             whole = [m for m in tried[unit.number] if m.edit is not None and len(m.gain) == wrong]
             heavy = self._mender.cost(attempt, unit) > _HEAVY
             kinds = {mend.edit.kind for mend in whole if mend.edit is not None}
@@ -238,6 +245,7 @@ class Search:
         # Of the mends of one line the one that corrects most: another may only hide a later mistake.
         first = min(firsts, key=lambda mend: (mend.unit.order, -len(mend.gain), mend.rank))
         first = self._signed(attempt, first, maximal)
+        first = self._beside_its_kin(attempt, first, maximal)
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self._outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)
@@ -310,6 +318,25 @@ class Search:
         ]
         return min(later, key=lambda other: (other.unit.order, other.rank), default=mend)
 
+    def _beside_its_kin(self, attempt: Attempt, mend: Mend, others: Sequence[Mend]) -> Mend:
+        """Return the later line that lacks a factor of `mend`, if it scales all other gradients: `dW1 / n, dW2`."""
+        if mend.edit is None or mend.edit.kind not in _MULTIPLES:
+            return mend
+        returned = [u.statement for u in attempt.answer.units if _is_returned(u)]
+        lacking = []
+        for other in others:
+            value = getattr(other.unit.statement, "value", None)
+            kin = getattr(value, "elts", None) or getattr(value, "values", [])
+            if other.unit.hidden and other.unit.statement in returned:
+                kin = [getattr(statement, "value", None) for statement in returned]
+            own = [node.id for node in kin if isinstance(node, ast.Name) and node.id in mend.unit.names]
+            scales = [_scale(node) for node in kin if isinstance(node, ast.BinOp)]
+            kind = "" if other.edit is None else other.edit.kind
+            if own and scales and len(scales) == len(kin) - 1 and kind in _MULTIPLES and other.gain == mend.gain:
+                unlike = other.edit is None or other.edit.after not in scales or kind == "factor"
+                lacking.append((unlike, other.rank, other))
+        return min(lacking, key=lambda each: each[:2])[2] if lacking else mend
+
     def _first_sign(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
         """Return the first line at which the sign is inverted."""
         turned = [
@@ -358,6 +385,19 @@ class Search:
         widest = [mend for mend in widest if not mend.unit.hidden] or widest
         unit = max((mend.unit for mend in widest), key=lambda u: u.order)
         return min((mend for mend in widest if mend.unit is unit), key=lambda mend: mend.rank)
+
+
+def _is_returned(unit: Unit) -> bool:
+    """Whether a unit is one of several values that are returned."""
+    match unit.statement:
+        case ast.Assign([ast.Name(id=name)]):
+            return unit.helper is None and name.startswith(OUT)
+    return False
+
+
+def _scale(node: ast.BinOp) -> str:
+    """Return what a product or quotient multiplies by, as an edit writes it."""
+    return ("1/" if isinstance(node.op, ast.Div) else "") + ast.unparse(node.right)
 
 
 def _is_turned(identity: Identity) -> bool:

@@ -15,6 +15,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Wrong only because of line {line}; nothing else is the matter here.",
         "只因第 {line} 行有误而出错；这一行本身没有问题。",
     ),
+    "consequence open": (
+        "Wrong because of line {line}; whether by itself as well shows when that is mended.",
+        "因第 {line} 行有误而出错；改正后才能看出这一行本身是否正确。",
+    ),
     "also": ("Wrong by itself as well:", "这一行本身也有错："),
     "right": (
         "Right: the answer agrees with {against} in {names}.",
@@ -101,6 +105,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "An inner product stands where the outer product belongs: {before} should be {after}.",
         "此处应为外积，而写成了内积：{before} 应为 {after}。",
     ),
+    "outer of": (
+        "An inner product, {before}, stands where an outer product belongs.",
+        "{before} 是内积，此处应为外积。",
+    ),
     "missing sum": ("A sum is missing.", "缺少求和。"),
     "missing sum over": (
         "The sum over axis {after} (the {after axis} entries there) is missing: what was repeated in the forward pass "
@@ -117,6 +125,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "axis": (
         "The sum runs over the wrong axis: {before}, where {after} belongs.",
         "求和的轴不对：写的是 {before}，应为 {after}。",
+    ),
+    "axis forgotten": (
+        "The axis is forgotten: axis={after} belongs there.",
+        "漏写了 axis：应为 axis={after}。",
+    ),
+    "axis all": (
+        "The sum runs over axis {before} alone; it belongs over all entries.",
+        "只对第 {before} 轴求和；应对全部元素求和。",
     ),
     "axis named": (
         "The wrong axis: {before} (of size {before axis}), where {after} (of size {after axis}) belongs.",
@@ -181,6 +197,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The value is overwritten where it should be added to (+=).",
         "此处应累加（+=），而写成了覆盖。",
     ),
+    "missing statement": ("A line is missing beside this one: {after}", "这一行旁边缺少一行：{after}"),
     "missing term subtracted": (
         "The parameter is overwritten where the step should be subtracted from it (-=).",
         "此处应从参数中减去更新量（-=），而写成了覆盖。",
@@ -339,6 +356,14 @@ def _key(kind: str, values: Mapping[str, str]) -> str:
         return (
             "missing sum" if not axis else ("missing sum batch" if values.get("batch") == axis else "missing sum over")
         )
+    if kind == "axis" and before == "None":
+        return "axis forgotten"
+    if kind == "axis" and after == "None":
+        return "axis all"
+    if kind == "outer" and not after:
+        return "outer of"
+    if kind == "missing term" and " " in after and "=" in after:
+        return "missing statement"
     if kind == "axis" and values.get("before axis") and values.get("after axis"):
         return "axis named"
     if kind == "factor":
