@@ -19,7 +19,7 @@ import numpy as np
 
 from chainrule.cage.finding import Refusal, UnmadeError, function_of
 from chainrule.cage.limits import Limits
-from chainrule.cage.objects import Given, Path, at, leaves
+from chainrule.cage.objects import Given, Path, at, is_table, leaves
 from chainrule.cage.running import OUT, Result, Runner, Setup, Variant, quiet, said
 from chainrule.cage.wire import Opaque
 from chainrule.interchange import program_to_json
@@ -326,7 +326,8 @@ def _at(place: Place, run: Result) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return "array" if isinstance(value, np.ndarray | np.generic | int | float) else type(value).__name__
+    is_array = isinstance(value, np.ndarray | np.generic | int | float) or is_table(value)
+    return "array" if is_array else type(value).__name__
 
 
 def _are_same(first: Any, second: Any) -> bool:

@@ -135,7 +135,7 @@ def leaves(value: Any, depth: int = 5) -> Iterator[tuple[Path, Any]]:
     inner: Iterable[tuple[Any, Any]] = ()
     if depth and isinstance(value, Mapping):
         inner = value.items()
-    elif depth and isinstance(value, list | tuple):
+    elif depth and isinstance(value, list | tuple) and not is_table(value):
         inner = enumerate(value)
     elif depth and is_own(type(value)) and hasattr(value, "__dict__"):
         inner = vars(value).items()
@@ -145,6 +145,15 @@ def leaves(value: Any, depth: int = 5) -> Iterator[tuple[Path, Any]]:
         if isinstance(key, str | int):
             for path, leaf in leaves(item, depth - 1):
                 yield (key, *path), leaf
+
+
+def is_table(value: Any) -> bool:
+    """Whether a value is a matrix as lists of numbers."""
+    if not isinstance(value, list) or not value or any(type(row) is not list for row in value):
+        return False
+    lengths = {len(row) for row in value}
+    numbers = (isinstance(x, int | float | np.number) for row in value for x in row)
+    return len(lengths) == 1 and 0 not in lengths and all(numbers)
 
 
 class Container(dict[str, Any]):

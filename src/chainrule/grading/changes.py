@@ -50,6 +50,8 @@ OTHER = "__other__"
 """The placeholder in the pattern of many changes for the variable that each of them introduces."""
 UNLIKELY = 20
 """The cost from which on a change is considered after those of every other kind."""
+WHOLE = 2
+"""The cost of replacing the whole value by a derivative; that of a part is higher."""
 _ACTIVATIONS = frozenset({"maximum", "relu", "ReLU", "tanh", "sigmoid", "sigma", "clip"})
 DERIVATIVE = "_derivative__"
 FACTOR = "_factor__"
@@ -124,7 +126,7 @@ def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
     if (path[-1][0] in ("left", "right", "value", "operand") or whole) and not constant:
         text, scaled = _text(node), _times(node, variable)
         for name in scope.derivatives:
-            yield "derivative", With(variable, name), 2 + depth, text, name
+            yield "derivative", With(variable, name), WHOLE + depth, text, name
             yield "missing derivative", With(scaled, name), depth, "", name
     if path[-1][0] in ("args", "left", "right"):
         more, less = ast.BinOp(node, ast.Add(), variable), ast.BinOp(node, ast.Sub(), variable)

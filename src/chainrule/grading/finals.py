@@ -19,7 +19,7 @@ from chainrule.grading.arguments import Binding
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.execution import Overview
 from chainrule.grading.instruments import GradeError
-from chainrule.grading.names import gradient_of, is_data, is_loss_name
+from chainrule.grading.names import gradient_of, holds_gradients, is_data, is_loss_name
 from chainrule.grading.truth import Truth
 from chainrule.trace import flatten
 
@@ -157,6 +157,8 @@ class Finder:
         sibling = gradient_of(name, list(own))
         if sibling is not None:
             return own[sibling]
+        if holds_gradients(path[:-1]):
+            return called(name, self._inputs)
         return gradient_of(name, self._inputs)
 
     # Returned values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,7 @@ class Identities:
 
     def __init__(self, truth: Truth, outcomes: Outcomes) -> None:
         self._truth, self._outcomes = truth, outcomes
+        self._activations = {stage.name for stage in truth.record.derivative_symbols}
         self._identities: dict[tuple[int, int], Identity] = {}
         self._attempts: list[Attempt] = []
 
@@ -179,7 +181,10 @@ class Identities:
         forward = [*self._truth.inputs, *self._truth.stages]
         if called(inner, forward) is not None:
             return None
-        return gradient_of(inner, known)
+        symbol = gradient_of(inner, known)
+        if re.search("delta|δ", inner.casefold()) and symbol in self._activations:
+            return None  # the delta of a layer is the gradient before its activation or after it
+        return symbol
 
 
 def _root(unit: Unit) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.cage import Path, called, folded
 from chainrule.grading.answers import Answer
 from chainrule.grading.instruments import GradeError
-from chainrule.grading.names import is_hyperparameter
+from chainrule.grading.names import holds_gradients, is_data, is_hyperparameter
 from chainrule.grading.truth import Truth
 from chainrule.ir import Dim, SymbolicDim
 
@@ -53,7 +53,8 @@ def construction(answer: Answer, truth: Truth, wrt: Sequence[str], meaning: Call
 
 def _layer_sizes(truth: Truth, wrt: Sequence[str]) -> list[Any]:
     """Return the sizes of the layers of a network, from its weights, as meanings."""
-    shapes = [truth.inputs[name].type.shape for name in wrt if len(truth.inputs[name].type.shape) == 2]
+    weights = [name for name in wrt if not is_data(name)] or wrt
+    shapes = [truth.inputs[name].type.shape for name in weights if len(truth.inputs[name].type.shape) == 2]
     for ordered in (shapes, [shape[::-1] for shape in shapes]):
         matrices = [shape for shape in ordered if 1 not in shape or len(shapes) == 1]
         if matrices and all(a[1] == b[0] for a, b in itertools.pairwise(matrices)):
@@ -73,7 +74,12 @@ def held_by_instance(answer: Answer, truth: Truth, wrt: Sequence[str]) -> dict[P
     found: dict[Path, str] = {}
     for path, value in held:
         name = called(str(path[-1]), floats) or called("".join(map(str, path)), floats)
-        if name is None or name in found.values() or not (path in arrays or type(value) in (int, float)):
+        if (
+            name is None
+            or name in found.values()
+            or holds_gradients(path[:-1])
+            or not (path in arrays or type(value) in (int, float))
+        ):
             continue
         if path in arrays or truth.inputs[name].type.ndim == 0:
             found[path] = name
@@ -82,7 +88,8 @@ def held_by_instance(answer: Answer, truth: Truth, wrt: Sequence[str]) -> dict[P
         is_number = type(value) in (int, float) and path not in found and is_hyperparameter(str(path[-1]))
         if is_number and len(numbers) == 1 and folded(str(path[-1]))[:3] == folded(numbers[0])[:3]:
             found[path] = numbers[0]
-    rest = {path: value for path, value in arrays.items() if path not in found and value.ndim}
+    open_ = {path: value for path, value in arrays.items() if path not in found and not holds_gradients(path[:-1])}
+    rest = {path: value for path, value in open_.items() if value.ndim}
     free = [name for name in wrt if name not in found.values()]
     fitted = next(_fit(list(rest.items()), free, truth, {}), None)
     if fitted:

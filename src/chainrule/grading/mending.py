@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import marshal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from chainrule.cage import GIVEN, Trial
 from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
-from chainrule.grading.changes import DERIVATIVE, FACTOR, OTHER, Scope
+from chainrule.grading.changes import DERIVATIVE, FACTOR, OTHER, WHOLE, Scope
 from chainrule.grading.comparison import as_arrays
 from chainrule.grading.edits import Edit, edits, pairs
 from chainrule.grading.equations import read_equations
@@ -168,8 +168,8 @@ class Mender:
             statement = ast.Assign(whole.targets, statement.value)
         return ast.fix_missing_locations(ast.copy_location(statement, whole))
 
-    def mends(self, attempt: Attempt, unit: Unit) -> list[Mend]:
-        """Return every single change of a unit that corrects a gradient and breaks none."""
+    def mends(self, attempt: Attempt, unit: Unit, like: Callable[[Edit], bool] | None = None) -> list[Mend]:
+        """Return every single change of a unit, or those `like` it, that corrects a gradient and breaks none."""
         mends: list[Mend] = []
         if unit.is_head:
             return list(self._of_head(attempt, unit))
@@ -179,10 +179,12 @@ class Mender:
         multiple = unit.top is not None and self.identities.of(attempt, unit).trust == 1
         every = edits(unit.statement, scope)
         changes = (e for e in every if not multiple or e.kind in _OF_MULTIPLES or e.before == "=")
+        if like is not None:
+            changes = (e for e in changes if like(e))
         if unit.helper is not None:  # what a helper returns may be a derivative: which one is no finding
-            changes = (e for e in changes if e.kind != "derivative")
+            changes = (e for e in changes if e.kind != "derivative" or e.cost > WHOLE)
         for batch in _batches(self._changed(attempt, unit, changes)):
-            if self._is_late():
+            if self._is_late() and like is None:
                 return mends
             gains = self._gains(attempt, [trial for _, trial in batch])
             self._work += len(batch) * cost
@@ -190,7 +192,7 @@ class Mender:
                 mend = self._tried(attempt, unit, edit) if gain else None
                 if mend is not None:
                     mends.append(mend)
-        if unit.top is not None:
+        if unit.top is not None and like is None:
             mends += self._replacements(attempt, unit)
         return mends
 
@@ -260,12 +262,15 @@ class Mender:
     def _changed(self, attempt: Attempt, unit: Unit, changes: Iterable[Edit]) -> Iterator[tuple[Edit, Trial]]:
         """Yield each change with its trial; a shared pattern is compiled once."""
         patterns: dict[ast.stmt, CodeType | None] = {}
+        inner = _of_comprehensions(unit.statement)
         around = marshal.dumps(attempt.answer.holed_code(unit.number)) if unit.nested else b""
         for edit in changes:
             if edit.pattern not in patterns:
                 patterns[edit.pattern] = self._code(attempt, edit.pattern)
             code = patterns[edit.pattern]
-            if code is not None and edit.name:
+            if code is not None and edit.name in inner:
+                code = self._code(attempt, edit.statement)
+            elif code is not None and edit.name:
                 code = with_name(code, OTHER, edit.name) or self._code(attempt, edit.statement)
             if code is not None:
                 filling = marshal.dumps(code)
@@ -381,6 +386,7 @@ class Mender:
             return Scope(own, derivatives if once else (), self._names, None, False)
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
+        variables = [*variables, *(name for name in _of_comprehensions(unit.statement) if name not in variables)]
         rate = self._binding.rate or ("η" if final else None)
         indices = _indices(attempt.answer.body[unit.top]) if unit.nested and unit.top is not None else ()
         updated, last = self._updated(attempt, unit), _is_last(attempt.answer, unit)
@@ -402,6 +408,12 @@ class Mender:
         before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
         finals = [self.outcomes.updated_by(u) for u in before]
         return frozenset(self.outcomes.in_variable(final).place.root for final in finals if final is not None)
+
+
+def _of_comprehensions(statement: ast.stmt) -> list[str]:
+    """Return the variables of the comprehensions in a statement."""
+    loops = [node for node in ast.walk(statement) if isinstance(node, ast.comprehension)]
+    return [node.id for loop in loops for node in ast.walk(loop.target) if isinstance(node, ast.Name)]
 
 
 def _indices(loop: ast.stmt) -> list[ast.expr]:

@@ -55,7 +55,8 @@ _WEIGHT = re.compile(
     r"(?:[wvub]_\w+|[wvu][a-z]{0,2}\d*|b[a-z]?\d*|theta\d*|θ\d*|gamma\d*|beta\d*|syn\d+|(?:coef|intercept|kernel|filter)s?\d*"
     r"|.*(?:weight|bias|param|embedding)(?:s|es)?\d*|bn(?:gain|bias))"
 )
-_PART = re.compile(r"_?(?:train|batch|test|one_?hot|data|set)$", re.IGNORECASE)
+_PART = re.compile(r"_?(?:train|batch|test|one_?hot|data|set|vector|vec)$", re.IGNORECASE)
+_HOLDERS = re.compile(r"_*(?:grad|nabla|d_?param|deriv)", re.IGNORECASE)
 _LOSSES = frozenset({"loss", "cost", "l", "j", "e", "error", "totalloss", "totalcost", "mse", "objective", "nll"})
 
 
@@ -92,9 +93,7 @@ def is_label(name: str) -> bool:
 def is_data(name: str) -> bool:
     """Whether an input's name is that of data: `X_train`, `img`, `layer_0`, `inputs`, `labels`."""
     plain = folded(_PART.sub("", name))
-    return (
-        plain in DATA or plain.rstrip("0123456789") in ("x", "input", "inputs") or is_target(name) or "label" in plain
-    )
+    return plain in DATA or plain.rstrip("0123456789") in ("x", "input", "inputs") or is_target(name) or is_label(name)
 
 
 def is_hyperparameter(name: str) -> bool:
@@ -111,6 +110,11 @@ def is_weight(name: str) -> bool:
 def is_numbered_gradient(name: str) -> bool:
     """Whether `name` is that of the gradient of a layer, such as `d3` and `delta3`."""
     return any(re.fullmatch(r"_?\d+", rest) for rest in _rests(name))
+
+
+def holds_gradients(path: Iterable[object]) -> bool:
+    """Whether a path leads into a dict or list that is named as one of gradients: `self.gradients`, `grads`."""
+    return any(_HOLDERS.match(str(step)) for step in path)
 
 
 def is_gradient_name(name: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from chainrule.cage import OUT
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
+from chainrule.grading.edits import Edit
 from chainrule.grading.faults import spared
 from chainrule.grading.identities import Identity
 from chainrule.grading.mending import Mend, Mender
@@ -42,12 +43,25 @@ class Search:
         """Return the mistakes of an answer in order, and the answer with all of them corrected."""
         found: list[Mend] = []
         while len(attempt.right) < len(self._outcomes.finals) and len(found) < MISTAKES:
-            best = spared(self._first, None, attempt)
+            best = spared(self._again, None, attempt, found) or spared(self._first, None, attempt)
             if best is None:
                 break
             found.append(best)
             attempt = best.after
         return found, attempt
+
+    def _again(self, attempt: Attempt, found: Sequence[Mend]) -> Mend | None:
+        """Return the next line with the mistake of one that is found already."""
+        known = [mend for mend in found if mend.edit is not None and mend.first is None and not mend.unit.is_head]
+        for mend in known:
+            slip, kind = _slip(mend.edit), type(mend.unit.statement)
+            for unit in attempt.answer.units:
+                alike = unit.order > mend.unit.order and unit.helper == mend.unit.helper and not unit.is_head
+                if alike and isinstance(unit.statement, kind) and self._trust(attempt, unit) < 2:
+                    again = spared(self._mender.mends, [], attempt, unit, lambda e, slip=slip: _slip(e) == slip)
+                    if again:
+                        return min(again, key=lambda each: (-len(each.gain), each.rank))
+        return None
 
     def _first(self, attempt: Attempt) -> Mend | None:
         """Return the first mistake; two in one line if no single change of it is found."""
@@ -63,6 +77,12 @@ class Search:
         wrong = len(self._outcomes.finals) - len(attempt.right)
         tried: dict[int, list[Mend]] = {}
         unread = self._unread(attempt)
+        for unit in attempt.answer.units:
+            if unit.nested and isinstance(unit.statement, ast.Assign) and "[" in "".join(unit.names):
+                summed = spared(self._mender.mends, [], attempt, unit, lambda edit: edit.before == "=")
+                whole = [mend for mend in summed if len(mend.gain) == wrong]
+                if whole:
+                    return whole[0]
         for unit in self._suspects(attempt):
             tried[unit.number] = spared(self._mender.mends, [], attempt, unit)
             renamed = [m for m in tried[unit.number] if m.edit is not None and m.edit.kind == "target"]
@@ -385,6 +405,11 @@ class Search:
         widest = [mend for mend in widest if not mend.unit.hidden] or widest
         unit = max((mend.unit for mend in widest), key=lambda u: u.order)
         return min((mend for mend in widest if mend.unit is unit), key=lambda mend: mend.rank)
+
+
+def _slip(edit: Edit | None) -> tuple[str, str, int] | None:
+    """Return what two changes have in common that correct the same mistake in two lines."""
+    return None if edit is None else (edit.kind, edit.name, edit.cost)
 
 
 def _is_returned(unit: Unit) -> bool:

@@ -17,6 +17,8 @@ Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", 
 
 LABEL_OPERATIONS = 12
 """The number of operations above which an expression has no name."""
+_MOST_UNNAMED = 150
+"""The number of unnamed intermediates, as of a forward pass in loops, above which their gradients are not known."""
 _REDUCTIONS = 400
 
 
@@ -114,6 +116,9 @@ class Vocabulary:
         program = self.record.program
         symbols: dict[Node, Node] = {stage.node: stage.symbol for stage in self.record.backward.stages}
         unnamed = [n for n in program.nodes if isinstance(n, Apply) and n not in symbols and n.type.dtype.is_float]
+        if len(unnamed) > _MOST_UNNAMED:
+            self.all_stages = ()
+            return [], []
         names = {**{stage.node: stage.name for stage in self.record.backward.stages}}
         names.update({node: f"unnamed {k}" for k, node in enumerate(unnamed)})
         found = backward(replace(program, names=names), self.record.backward.wrt)
