@@ -72,6 +72,11 @@ def _layer(x: Any, y: Any, W: Any) -> Any:
     return np.sum((W @ x - y) ** 2)
 
 
+def _one_layer(X: Any, y: Any, syn0: Any) -> Any:
+    l1 = sigmoid(X @ syn0)
+    return np.sum((l1 - y) ** 2) / 2
+
+
 def _two_states(x: Any, a: Any, b: Any) -> Any:
     s, p = 0.5, 0.3
     for t in range(3):
@@ -97,6 +102,27 @@ def test_a_margin_that_is_left_out_is_noticed() -> None:
     shapes: dict[str, Any] = {"a": "n d", "b": "n d", "c": "n d"}
     assert cr.grade(_active(0.2), _triplet, **shapes).right
     assert not cr.grade(_active(0.0), _triplet, **shapes).right
+
+
+def _of_pairs(a: Any, p: Any, q: Any) -> Any:
+    near = np.sum((a - p) ** 2, axis=1)
+    far = np.sum((a - q) ** 2, axis=1)
+    active = (near - far > 0)[:, None] / len(a)
+    da = active * 2 * (q - p)
+    dpos = active * -2 * (a - p)
+    dneg = active * 2 * (a - q)
+    return da, dpos, dneg
+
+
+def test_a_margin_that_is_left_out_is_named_where_it_belongs_and_every_returned_gradient_counts() -> None:
+    def triplet(a: Any, p: Any, q: Any) -> Any:
+        return _triplet(a, p, q)
+
+    grade = cr.grade(_of_pairs, triplet, a="n d", p="n d", q="n d")
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.diagnosis is not None
+    assert grade.first_wrong.diagnosis.code == "active = (near - far + 0.2 > 0)[:, None] / len(a)"
+    assert list(grade.gradients) == ["a", "p", "q"]
 
 
 def _masked_at_one(X: Any, y: Any, W1: Any, W2: Any) -> Any:
@@ -182,6 +208,19 @@ def _without_own_class(x: Any, y: Any) -> Any:
     return dx
 
 
+def _uphill(X: Any, y: Any, syn0: Any) -> Any:
+    l1 = sigmoid(X @ syn0)
+    l1_delta = (l1 - y) * l1 * (1 - l1)
+    syn0 += X.T @ l1_delta  # ✗
+    return syn0
+
+
+def _in_comprehension(X: Any, y: Any, syn0: Any) -> Any:
+    l1 = list(sigmoid(X @ syn0))
+    deltas = [(1 - a) * (a - t) for a, t in zip(l1, y, strict=True)]  # ✗
+    return {"syn0": X.T @ deltas}
+
+
 def _inner(x: Any, y: Any, W: Any) -> Any:
     d = W @ x - y
     dW = np.dot(d, y)  # ✗
@@ -221,6 +260,14 @@ def _never_handed_on(x: Any, a: Any, b: Any) -> Any:
         ),
         (_unscaled_beside_scaled, _regression, {"X": "n d", "y": "n k", "W": "d k", "b": "k"}, "factor", "dW / n"),
         (_without_own_class, _hinge, {"x": "5 3", "y": "5:int"}, "missing term", ""),
+        (_uphill, _one_layer, {"X": "n d", "y": "n", "syn0": "d"}, "direction", "syn0 -= X.T @ l1_delta"),
+        (
+            _in_comprehension,
+            _one_layer,
+            {"X": "n d", "y": "n", "syn0": "d"},
+            "missing operand",
+            "deltas = [(1 - a) * (a - t) * a for a, t in zip(l1, y, strict=True)]",
+        ),
         (_inner, _layer, {"x": "3", "y": "2", "W": "2 3"}, "outer", ""),
         (_never_handed_on, _two_states, {"x": "3", "a": "", "b": ""}, "target", "dp_next = dp * b"),
         (_unsquared, _standardized, {"x": "n d"}, "power", "dsqrtvar = -1.0 / sqrtvar ** 2 * total"),

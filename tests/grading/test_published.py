@@ -464,3 +464,74 @@ def test_a_sum_to_which_nothing_is_added_is_the_mistake(tmp_path: Path) -> None:
     first = cr.grade(made(source, "back", tmp_path), made(source, "loss", tmp_path), wrt=["w", "b"]).first_wrong
     assert first is not None
     assert first.source == "db += db"
+
+
+LAYER = """
+def forward(X: "n d", W: "d h", b: "h"):
+    return X @ W + b
+
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.parameters = {"W": np.ones((n_in, n_out)), "b": np.zeros(n_out)}
+        self.gradients = {"W": np.zeros((n_in, n_out)), "b": np.zeros(n_out)}
+
+    def forward(self, X):
+        self.X = X
+        return X @ self.parameters["W"] + self.parameters["b"]
+
+    def backward(self, dLdy):
+        self.gradients["W"] += self.X.T @ dLdy
+        self.gradients["b"] += dLdy.sum(axis=0)
+        return dLdy @ self.parameters["W"].T
+"""
+
+
+def test_a_dict_of_gradients_of_a_layer_has_them_by_their_keys(tmp_path: Path) -> None:
+    path = tmp_path / "layer.py"
+    path.write_text("import numpy as np\n" + LAYER, encoding="utf-8")
+    assert cr.grade(f"{path}:Dense.backward", made(LAYER, "forward", tmp_path)).right
+
+
+LISTS = """
+def loss(input_vector: "3", target_vector: "2", out: "2 3"):
+    return np.sum((out @ input_vector - target_vector) ** 2) / 2
+
+
+def backward(input_vector, target_vector, out):
+    errors = [np.dot(row, input_vector) - t for row, t in zip(out, target_vector)]
+    return [[error * x for x in input_vector] for error in errors]
+
+
+def wrong(input_vector, target_vector, out):
+    errors = [t - np.dot(row, input_vector) for row, t in zip(out, target_vector)]
+    return [[error * x for x in input_vector] for error in errors]
+"""
+
+
+def test_a_matrix_may_be_a_list_of_rows(tmp_path: Path) -> None:
+    loss = made(LISTS, "loss", tmp_path)
+    assert cr.grade(made(LISTS, "backward", tmp_path), loss).gradients == {"out": "right"}
+    assert cr.grade(made(LISTS, "wrong", tmp_path), loss).gradients == {"out": "wrong"}
+
+
+BESIDE_A_COST = """
+def cost(center: "d", outside: "k d"):
+    return np.sum((outside @ center) ** 2) / 2
+
+
+def backward(center, outside):
+    s = outside @ center
+    loss, gradC, gradO = np.sum(s**2) / 2, np.zeros_like(center), np.zeros_like(outside)
+    for k in range(len(outside)):
+        gradC -= s[k] * outside[k]
+        gradO[k] += s[k] * center
+    return loss, gradC, gradO
+"""
+
+
+def test_a_wrong_gradient_beside_a_cost_is_wrong_and_not_missing(tmp_path: Path) -> None:
+    grade = cr.grade(made(BESIDE_A_COST, "backward", tmp_path), made(BESIDE_A_COST, "cost", tmp_path))
+    assert grade.gradients == {"center": "wrong", "outside": "right"}
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.source == "gradC -= s[k] * outside[k]"

@@ -64,7 +64,8 @@ class Scope:
     """What an edit may introduce: variables in scope, derivatives of activations, named factors.
 
     `updated` are parameters that statements above have updated, whose values before may be meant; `holders` are lists
-    and dicts. `last` if no later statement assigns the same variable. `indices` are those of the loop it is in.
+    and dicts. `last` if no later statement assigns the same variable. `indices` are those of the loop it is in,
+    `constants` the numbers to which the reference compares.
     """
 
     variables: Sequence[str]
@@ -76,6 +77,7 @@ class Scope:
     holders: Sequence[str] = ()
     last: bool = True
     indices: Sequence[ast.expr] = ()
+    constants: Sequence[float] = ()
 
 
 class With(NamedTuple):
@@ -100,7 +102,7 @@ def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
                 new.value = ast.Name(name, ast.Load())
                 yield "operand", new, 1, _text(node), _text(new)
     if isinstance(node, ast.Compare):
-        yield from _of_comparison(node)
+        yield from _of_comparison(node, scope)
     if isinstance(node, ast.BinOp):
         yield from of_brackets(node)
         yield from _of_operation(node, depth, scope)
@@ -166,9 +168,14 @@ def _renamed_root(node: ast.expr, name: str) -> ast.expr:
     return new
 
 
-def _of_comparison(node: ast.Compare) -> Iterator[Change]:
+def _of_comparison(node: ast.Compare, scope: Scope) -> Iterator[Change]:
     for new in compared(node):
         yield "mask", new, 0, _text(node), _text(new)
+    for number in scope.constants:
+        operator = ast.Add() if number > 0 else ast.Sub()
+        new = copy.copy(node)
+        new.left = ast.BinOp(node.left, operator, ast.Constant(abs(number)))
+        yield "mask", new, 1, _text(node), _text(new)
 
 
 def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:

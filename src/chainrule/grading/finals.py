@@ -231,9 +231,8 @@ class Finder:
         keyed = any(isinstance(step, str) for k in unnamed for step in leaves[k].place.path)
         if not left and not any(found):
             left = [k for k in unnamed if found[k] is None and not keyed]
-        if len(leaves) == len(self._wrt) and any(found) and None in found and not keyed:
-            ordered = [a if a is not None else b for a, b in zip(found, self._wrt, strict=True)]
-            found = list(ordered) if len(set(ordered)) == len(ordered) else found
+        if any(found) and not keyed:
+            self._by_order(leaves, found)
         self._by_place(leaves, found, left, updated)
         if not any(found) and not updated and leaves and not self._unfinished:
             count = self._overview.count or len(leaves)
@@ -293,6 +292,17 @@ class Finder:
             if len(alike) == 1 and not any(found[k] for k in entries.values()):
                 for j, k in entries.items():
                     found[k] = alike[0][j]
+
+    def _by_order(self, leaves: Sequence[_Leaf], found: list[str | None]) -> None:
+        """Give all values but a cost the symbols in order, if there are as many as requested ones, or as inputs."""
+        kept = [k for k, leaf in enumerate(leaves) if found[k] is not None or not is_loss_name(leaf.label)]
+        for names in (self._wrt, self._inputs):
+            if len(kept) == len(names):
+                ordered = [found[k] or name for k, name in zip(kept, names, strict=True)]
+                if len(set(ordered)) == len(ordered) and (names is self._wrt or ordered == names):
+                    for k, name in zip(kept, ordered, strict=True):
+                        found[k] = name
+                    return
 
     def _by_name(self, leaf: _Leaf) -> str | None:
         if leaf.index is None:

@@ -337,7 +337,8 @@ class Grader:
         given = [final.symbol for final in self.outcomes.finals]
         remarks: list[tuple[str, Mapping[str, str]]] = []
         passed = [name for name in self._truths.wrt if name in given]
-        if self.outcomes.missing and passed and set(passed) <= self.attempt.right:
+        whole = not self.attempt.runs[0].problems
+        if whole and self.outcomes.missing and passed and set(passed) <= self.attempt.right:
             remarks.append(("would pass", {"names": ",".join(passed)}))
         is_loss = not any(is_upstream(node) for node in self._truth.record.program.inputs)
         aside = unasked(self._truths.program.inputs, self._truths.wrt, given) if is_loss else []

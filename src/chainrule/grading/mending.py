@@ -26,6 +26,7 @@ from chainrule.grading.identities import Identities
 from chainrule.grading.instruments import GradeError, filling_code, names_stored, with_name
 from chainrule.grading.numbers import CONSTANTS
 from chainrule.grading.outcomes import Outcomes
+from chainrule.grading.points import margins
 from chainrule.grading.quantities import Quantity
 from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Truth
@@ -94,6 +95,7 @@ class Mender:
         constants = {label: number for label, number in CONSTANTS if label != "1"}
         self.numbers = {name: constants[label] for label, name in self._names.items() if label in constants}
         self._candidates = list(self._truths())
+        self._constants = margins(truth.record.program)
         self._deadline = session.clock + TIME_BUDGET
         self._work = 0
 
@@ -390,7 +392,18 @@ class Mender:
         rate = self._binding.rate or ("η" if final else None)
         indices = _indices(attempt.answer.body[unit.top]) if unit.nested and unit.top is not None else ()
         updated, last = self._updated(attempt, unit), _is_last(attempt.answer, unit)
-        return Scope(variables, derivatives, self._names, rate, final is not None, updated, holders, last, indices)
+        return Scope(
+            variables,
+            derivatives,
+            self._names,
+            rate,
+            final is not None,
+            updated,
+            holders,
+            last,
+            indices,
+            self._constants,
+        )
 
     def updated_in(self, attempt: Attempt, unit: Unit, edit: Edit) -> int:
         """Return the line of the last update, before a unit, of the parameter that an edit reads as it was."""

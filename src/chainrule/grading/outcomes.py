@@ -95,10 +95,11 @@ class Outcomes:
                     place = replace(place, path=(*place.path[:-1], key))
                     found.append(replace(known[root], symbol=symbol, place=place, label=target))
                     names.remove(symbol)
-        for final in self.finals if failed else ():
+        for k, final in enumerate(self.finals if failed else ()):
             *above, index = final.place.path or ("",)
             for tree in self._lists:
-                if final.symbol in tree and tree.index(final.symbol) == index:
+                if final.symbol in tree and isinstance(index, int):
+                    self.finals[k] = replace(final, place=replace(final.place, path=(*above, tree.index(final.symbol))))
                     for name in [name for name in names if name in tree]:
                         place = replace(final.place, path=(*above, tree.index(name)))
                         found.append(replace(final, symbol=name, place=place, label=name))

@@ -16,7 +16,7 @@ from chainrule.grading.forwards import held_nodes, valued
 from chainrule.grading.names import is_data, is_target
 from chainrule.grading.quantities import Point
 from chainrule.grading.vocabulary import Vocabulary
-from chainrule.ir import Apply, Const, Input, Node, Program
+from chainrule.ir import Apply, Const, Input, Node, Program, topological_order
 from chainrule.primitives import Add, Broadcast, Subtract, evaluate_nodes, index_bounds
 from chainrule.words import ChainruleError
 
@@ -209,6 +209,10 @@ class Drawing:
         return results
 
 
+_MOST_MARGINS = 6
+"""The number of such numbers that are tried."""
+
+
 def _thresholds(program: Program) -> Iterator[tuple[Node, Node]]:
     """Yield what is compared with 0 at each kink that has a constant, with and without the constant."""
     for kink in find_kinks(program):
@@ -218,6 +222,13 @@ def _thresholds(program: Program) -> Iterator[tuple[Node, Node]]:
             yield whole, left - kink.right
         if right is not None:
             yield whole, kink.left - right
+
+
+def margins(program: Program) -> list[float]:
+    """Return the numbers, with their sign, that are added to what is compared with 0 at a kink."""
+    parts = [part for kink in find_kinks(program) for part in topological_order([kink.left - kink.right])]
+    numbers = [abs(float(node.value)) for node in parts if isinstance(node, Const) and node.value]
+    return list(dict.fromkeys(sign * number for number in numbers for sign in (1, -1)))[:_MOST_MARGINS]
 
 
 def _without_constant(node: Node) -> Node | None:

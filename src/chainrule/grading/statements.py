@@ -126,6 +126,8 @@ def _label(element: ast.expr) -> str:
             return element.attr
         case ast.Subscript(slice=ast.Constant(value=str() as key)):
             return key
+        case ast.Subscript(value=inner, slice=ast.Slice()):
+            return _label(inner)
         case ast.BinOp(left=left, op=ast.Div() | ast.Mult(), right=right):
             return next((label for label in (_label(left), _label(right)) if is_gradient_name(label)), "")
         case ast.Call(func=ast.Attribute(value=inner, attr="reshape" | "copy" | "squeeze")):
