@@ -466,7 +466,7 @@ def test_a_sum_to_which_nothing_is_added_is_the_mistake(tmp_path: Path) -> None:
     assert first.source == "db += db"
 
 
-LAYER = """
+DENSE = """
 def forward(X: "n d", W: "d h", b: "h"):
     return X @ W + b
 
@@ -489,11 +489,11 @@ class Dense:
 
 def test_a_dict_of_gradients_of_a_layer_has_them_by_their_keys(tmp_path: Path) -> None:
     path = tmp_path / "layer.py"
-    path.write_text("import numpy as np\n" + LAYER, encoding="utf-8")
-    assert cr.grade(f"{path}:Dense.backward", made(LAYER, "forward", tmp_path)).right
+    path.write_text("import numpy as np\n" + DENSE, encoding="utf-8")
+    assert cr.grade(f"{path}:Dense.backward", made(DENSE, "forward", tmp_path)).right
 
 
-LISTS = """
+OF_ROWS = """
 def loss(input_vector: "3", target_vector: "2", out: "2 3"):
     return np.sum((out @ input_vector - target_vector) ** 2) / 2
 
@@ -510,9 +510,9 @@ def wrong(input_vector, target_vector, out):
 
 
 def test_a_matrix_may_be_a_list_of_rows(tmp_path: Path) -> None:
-    loss = made(LISTS, "loss", tmp_path)
-    assert cr.grade(made(LISTS, "backward", tmp_path), loss).gradients == {"out": "right"}
-    assert cr.grade(made(LISTS, "wrong", tmp_path), loss).gradients == {"out": "wrong"}
+    loss = made(OF_ROWS, "loss", tmp_path)
+    assert cr.grade(made(OF_ROWS, "backward", tmp_path), loss).gradients == {"out": "right"}
+    assert cr.grade(made(OF_ROWS, "wrong", tmp_path), loss).gradients == {"out": "wrong"}
 
 
 BESIDE_A_COST = """

@@ -231,7 +231,7 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
         if isinstance(target, ast.Name | ast.Subscript | ast.Attribute):
             for operator, sign in ((ast.Add(), "+="), (ast.Sub(), "-="))[: 2 if scope.parameter else 1]:
                 added = ast.copy_location(ast.AugAssign(target, operator, statement.value), statement)
-                yield Edit("missing term", ast.fix_missing_locations(added), "=", sign, 5)
+                yield Edit("missing term", ast.fix_missing_locations(added), "=", sign, 0 if sign == "+=" else 5)
         if isinstance(target, ast.Name):
             named = ast.copy_location(ast.Assign([ast.Name(OTHER, ast.Store())], statement.value), statement)
             ast.fix_missing_locations(named)
