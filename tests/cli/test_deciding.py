@@ -34,7 +34,8 @@ def table(folder: Path, kind: str) -> Path:
 
 
 def run(path: Path, *options: str) -> Any:
-    return CliRunner().invoke(app, ["train", str(path), "--target", "t", *options])
+    """Train; the scores are those of the rows held out, before a network would learn from all rows."""
+    return CliRunner().invoke(app, ["train", str(path), "--target", "t", "--no-refit", *options])
 
 
 def report(path: Path, *options: str) -> dict[str, Any]:

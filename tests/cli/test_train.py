@@ -129,10 +129,10 @@ def test_the_saved_network_is_learnt_from_all_rows(run: Run, classes: bool) -> N
 
 def test_few_whole_numbers_are_classes_unless_told_otherwise(run: Run) -> None:
     write("data.csv", "\n".join(["x,t", *(f"{k / 10},{k % 3}" for k in range(30))]))
-    told = run("train", "data.csv", "--target", "t", "--epochs", "3")
+    told = run("train", "data.csv", "--target", "t", "--epochs", "3", "--no-refit")
     assert "Classification into 3 classes: 0, 1, 2." in told.stdout
     assert "--task regression" in told.stdout
-    asked = run("train", "data.csv", "--target", "t", "--task", "regression", "--epochs", "3")
+    asked = run("train", "data.csv", "--target", "t", "--task", "regression", "--epochs", "3", "--no-refit")
     assert "Regression" in asked.stdout
 
 
@@ -144,7 +144,8 @@ def test_columns_of_all_kinds_are_shown_with_what_becomes_of_them(run: Run) -> N
         for k in range(150)
     ]
     write("data.csv", "\n".join(["user_id,size,city,day,same,paid,gap,t", *rows]))
-    result = run("train", "data.csv", "--target", "t", "--drop", "size", "--kind", "gap=category", "--epochs", "20")
+    kinds = ["--drop", "size", "--kind", "gap=category"]
+    result = run("train", "data.csv", "--target", "t", *kinds, "--epochs", "20", "--no-refit")
     assert result.exit_code == 0, result.output
     table = result.stdout.partition("\n\n")[0].splitlines()
     shown = {line.split()[0]: line for line in table[1:]}
@@ -297,7 +298,7 @@ def test_spreadsheet_exports_are_read(run: Run) -> None:
     """A byte-order mark, semicolons, Windows line ends, quotes, blank lines and Chinese names."""
     lines = [f'"{k % 11}.5";{k % 7};"{"甲" if k % 2 else "乙"}"' for k in range(40)]
     write("data.csv", b"\xef\xbb\xbf" + "\r\n".join(["长度;b;类别", *lines, "", ""]).encode())
-    record = trained(run, "data.csv", "--target", "类别", "--epochs", "5")
+    record = trained(run, "data.csv", "--target", "类别", "--epochs", "5", "--no-refit")
     assert record["features"] == ["长度", "b"]
     assert sorted(record["classes"]) == ["乙", "甲"]
     assert record["rows"] == 40
@@ -310,9 +311,9 @@ def test_few_rows_are_trained_on_without_rows_to_stop_by(run: Run) -> None:
 
 def test_it_is_said_when_a_linear_model_does_as_well(run: Run) -> None:
     write("data.csv", "\n".join(["x,z,t", *(f"{k},{(k * 31) % 17},{2.5 * k + 1}" for k in range(0, 999, 7))]))
-    result = run("train", "data.csv", "--target", "t", "--epochs", "5")
+    result = run("train", "data.csv", "--target", "t", "--epochs", "5", "--no-refit")
     assert "the linear model, which is simpler, does better" in " ".join(result.stdout.split())
-    flat = run("train", "data.csv", "--target", "t", "--epochs", "5", "--hidden", "none")
+    flat = run("train", "data.csv", "--target", "t", "--epochs", "5", "--hidden", "none", "--no-refit")
     assert "a linear model" not in flat.stdout
 
 
