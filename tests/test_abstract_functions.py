@@ -60,8 +60,10 @@ def test_a_function_in_numpy_code() -> None:
     assert r"\nabla g(x)" in derivation.latex()
     assert r"\partial _{2}f" in derivation.latex()
     assert "<mi>∇</mi><mi>g</mi>" in derivation.html()
-    assert "g is any differentiable function; ∇g is the gradient of g" in " ".join(derivation.text().split())
-    assert "g 为任意可微函数；∇g 为 g 的梯度" in derivation.text(lang="zh").replace("\n", "")
+    assert "f, g are any differentiable functions; ∂₂f is the derivative of f by argument 2" in " ".join(
+        derivation.text().split()
+    )
+    assert "f，g 为任意可微函数；∂₂f 为 f 对第2 个变量的偏导数" in derivation.text(lang="zh").replace("\n", "")
 
 
 @pytest.mark.parametrize("form", ["matrix", "path", "index"])

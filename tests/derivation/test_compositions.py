@@ -19,13 +19,13 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {},
         ["u = x²", "L = sin(u)"],
         ["∂L/∂u = cos(u)", "∂u/∂x = 2 x"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = cos(u) · (2 x) = 2 cos(u) · x"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = cos(u) · (2 x) = 2 x · cos(u)"],
     ),
     "sin(exp(x)^2)": (
         {},
         ["v = exp(x)", "u = v²", "L = sin(u)"],
         ["∂L/∂u = cos(u)", "∂u/∂v = 2 v", "∂v/∂x = v"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = cos(u) · (2 v) · v = 2 cos(u) · v² = 2 cos(u) · u"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = cos(u) · (2 v) · v = 2 v² · cos(u) = 2 u · cos(u)"],
     ),
     "sum(p*log(p/q))": (
         {},
@@ -48,19 +48,19 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {},
         ["u = cos(x)"],
         ["∂L/∂u = 1/u", "∂u/∂x = −sin(x)"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) (−sin(x)) = −sin(x) / u"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) · (−sin(x)) = −sin(x) / u"],
     ),
     "sqrt(1 + x^2)": (
         {},
         ["u = 1 + x²", "L = √u"],
-        ["∂L/∂u = ½/L", "∂u/∂x = 2 x"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (½/L) · 2 x = x / L"],
+        ["∂L/∂u = 1 / (2 L)", "∂u/∂x = 2 x"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1 / (2 L)) · (2 x) = x / L"],
     ),
     "tanh(3*x)": (
         {},
         ["u = 3 x"],
         ["δ_u = ∂L/∂u = 1 − L²", "∂u/∂x = 3"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1 − L²) · 3 = 3 · (1 − L²)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1 − L²) · 3 = 3 (1 − L²)"],
     ),
     "(2*x + 1)^5": (
         {},
@@ -90,7 +90,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {"wrt": ["x", "y"]},
         ["u = x² + y²"],
         ["∂L/∂u = 1/u", "∂u/∂x = 2 x", "∂u/∂y = 2 y"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) · 2 x = 2 x / u", "∂L/∂y = ∂L/∂u · ∂u/∂y = (1/u) · 2 y = 2 y / u"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) · (2 x) = 2 x / u", "∂L/∂y = ∂L/∂u · ∂u/∂y = (1/u) · (2 y) = 2 y / u"],
     ),
     "exp(x*y)": (
         {"wrt": ["x", "y"]},
@@ -148,7 +148,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {"wrt": ["x", "y"]},
         ["u = x² + g(y)", "L = f(u)"],
         ["∂L/∂u = f′(u)", "∂u/∂x = 2 x", "∂u/∂y = g′(y)"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = f′(u) · (2 x) = 2 f′(u) · x", "∂L/∂y = ∂L/∂u · ∂u/∂y = f′(u) · g′(y)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = f′(u) · (2 x) = 2 x · f′(u)", "∂L/∂y = ∂L/∂u · ∂u/∂y = f′(u) · g′(y)"],
     ),
     "f(w*g(x) + b)": (
         {"wrt": ["w", "b"]},
@@ -164,7 +164,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         ["∂L/∂u = ∂₁f(u, v)", "∂L/∂v = ∂₂f(u, v)", "∂v/∂x = 2 x", "∂u/∂x = 2"],
         [
             "∂L/∂u · ∂u/∂x = ∂₁f(u, v) · 2 = 2 ∂₁f(u, v)",
-            "∂L/∂v · ∂v/∂x = ∂₂f(u, v) · (2 x) = 2 ∂₂f(u, v) · x",
+            "∂L/∂v · ∂v/∂x = ∂₂f(u, v) · (2 x) = 2 x · ∂₂f(u, v)",
             "∂L/∂x = 2 (∂₁f(u, v) + ∂₂f(u, v) · x)",
         ],
     ),
@@ -202,7 +202,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {},
         ["u = x²", "v = sin(u)", "L = exp(v)"],
         ["∂L/∂v = L", "∂v/∂u = cos(u)", "∂u/∂x = 2 x"],
-        ["∂L/∂x = ∂L/∂v · ∂v/∂u · ∂u/∂x = L · cos(u) · (2 x) = 2 L · cos(u) · x"],
+        ["∂L/∂x = ∂L/∂v · ∂v/∂u · ∂u/∂x = L · cos(u) · (2 x) = 2 L · x · cos(u)"],
     ),
     "u = g(x); v = h(x); f(v, u)": (
         {},
@@ -278,7 +278,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         ["(∂c/∂a)[direct] = b", "∂c/∂b = a", "∂b/∂a = cos(a)", "∂a/∂x = 2 x"],
         [
             "(∂c/∂a)[direct] · ∂a/∂x = b · (2 x) = 2 b · x",
-            "∂c/∂b · ∂b/∂a · ∂a/∂x = a · cos(a) · (2 x) = 2 a · cos(a) · x",
+            "∂c/∂b · ∂b/∂a · ∂a/∂x = a · cos(a) · (2 x) = 2 a · x · cos(a)",
             "∂c/∂x = 2 (b + a · cos(a)) · x",
         ],
     ),
@@ -333,9 +333,9 @@ OTHER_FORMS = {
             "∂L/∂u = cos(u)",
             "∂L/∂v = ∂L/∂u · (2 v)",
             "∂L/∂x = ∂L/∂v · v",
-            "∂L/∂x = ∂L/∂v · v = 2 cos(u) · u = 2 cos(exp(x)²) · exp(x)²",
+            "∂L/∂x = ∂L/∂v · v = 2 u · cos(u) = 2 cos(exp(x)²) · exp(x)²",
         ],
-        ["∂L/∂u = cos(u)", "∂L/∂v = 2 (∂L/∂u) v", "∂L/∂x = (∂L/∂v) v = 2 cos(u) u = 2 cos(exp(x)²) exp(x)²"],
+        ["∂L/∂u = cos(u)", "∂L/∂v = 2 (∂L/∂u) v", "∂L/∂x = (∂L/∂v) v = 2 u cos(u) = 2 cos(exp(x)²) exp(x)²"],
     ),
     "f(g(x))": (
         ["u = g(x)", "∂L/∂u = f′(u)", "∂L/∂x = ∂L/∂u · g′(x) = f′(u) · g′(x) = f′(g(x)) · g′(x)"],

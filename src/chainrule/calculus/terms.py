@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from chainrule.calculus.rules import is_scale, number_of, refilled, scalar_of
-from chainrule.ir import Apply, ArrayType, Const, Node, applies, topological_order
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -188,10 +188,25 @@ def sum_with_powers(terms: Sequence[Term], like: ArrayType) -> Node:
 
 def _power_product(powers: Sequence[tuple[Node, int]]) -> Node | None:
     product: Node | None = None
-    for factor, exponent in powers:
+    for factor, exponent in _names_first(powers):
         power = factor if exponent == 1 else factor**exponent
         product = power if product is None else Multiply()(product, power)
     return product
+
+
+def _names_first(powers: Sequence[tuple[Node, int]]) -> list[tuple[Node, int]]:
+    """Return factors with the names of numbers before functions beside them: 2 x · cos(u) for 2 cos(u) · x."""
+    found: list[tuple[Node, int]] = []
+    for factor, exponent in powers:
+        place = len(found)
+        while isinstance(factor, Input) and not factor.type.shape and place and _is_function(found[place - 1][0]):
+            place -= 1
+        found.insert(place, (factor, exponent))
+    return found
+
+
+def _is_function(factor: Node) -> bool:
+    return isinstance(factor, Apply) and not applies(factor, Add, Subtract)
 
 
 def without_factor(node: Node, factor: Node) -> Node | None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus import TANGENT, is_scale, simplify
+from chainrule.derivation.naming import in_case
 from chainrule.ir import Apply, Const, Input, Node, applies, substitute, topological_order
 from chainrule.primitives import (
     Add,
@@ -156,7 +157,7 @@ def _free_names(node: Node, used: Collection[str]) -> Iterator[str]:
     own = _LETTERS.get(type(node.primitive)) if isinstance(node, Apply) else None
     letters = [own] if own else []
     numbered = (letter + str(k) for k in itertools.count(1) for letter in (own or "u",))
-    return (name for name in itertools.chain(letters, _ANY, numbered) if name not in used)
+    return (name for name in itertools.chain(letters, in_case(node, _ANY), numbered) if name not in used)
 
 
 def _readable(found: Sequence[tuple[Input, Node]]) -> Iterator[tuple[Input, Node]]:

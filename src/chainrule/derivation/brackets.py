@@ -64,9 +64,9 @@ def starts_with_digit(notation: Notation) -> bool:
     if isinstance(notation, Fraction):
         return starts_with_digit(notation.numerator)
     if isinstance(notation, PowerNotation):
-        return starts_with_digit(notation.base)
+        return starts_with_digit(notation.base) and not needs_brackets(notation.base, notation, 0)
     if isinstance(notation, Postfix):
-        return starts_with_digit(notation.operand)
+        return starts_with_digit(notation.operand) and not needs_brackets(notation.operand, notation, 0)
     return isinstance(notation, Number)
 
 
@@ -204,7 +204,9 @@ def _factor_brackets(child: Notation, operator: str, position: int, stacked: boo
         return True
     if is_scaled(child):
         rest = child.operands[1]
-        return position > 0 or isinstance(rest, BigOperator) or _factor_brackets(rest, operator, 1, stacked)
+        if position > 0 or isinstance(rest, BigOperator):
+            return True
+        return not _scaled_brackets(rest, 1, stacked) and _factor_brackets(rest, operator, 1, stacked)
     return child.operator != operator or (position > 0 and _begins_with_number(child))
 
 

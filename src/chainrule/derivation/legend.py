@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import cast
@@ -110,13 +110,14 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
 def abstract_legend(parts: Iterable[Notation], language: Language) -> list[Words]:
     """Explain functions without a definition, and the marks of their derivatives."""
     bare: dict[Symbol, list[Words]] = {}
+    primes: dict[Symbol, Words] = {}
     for part in parts:
         if not isinstance(part, Application) or not part.arguments:  # ∇²L is explained where it stands
             continue
         phrase: Words = ()
         function, mark = part.function, replace(part, arguments=())
         if part.primes == 1:
-            phrase = say(language, "prime", mark, function)
+            phrase = primes[function] = say(language, "prime", mark, function)
         elif part.primes:
             phrase = say(language, "primes", mark, function, str(part.primes))
         elif part.by:
@@ -128,10 +129,26 @@ def abstract_legend(parts: Iterable[Notation], language: Language) -> list[Words
         elif part.jacobian:
             element = Infix("=", (Indexed(mark, (Symbol("i"), Symbol("j"))), _partial(function)))
             phrase = say(language, "Jacobian", mark, function, element)
-        phrases = bare.setdefault(function, [say(language, "abstract function", function)])
+        phrases = bare.setdefault(function, [])
         if phrase and phrase not in phrases:
             phrases.append(phrase)
-    return [phrase for phrases in bare.values() for phrase in phrases]
+    if not bare:
+        return []
+    functions = sorted(bare, key=lambda function: function.name)
+    found = [
+        say(language, "abstract functions" if len(bare) > 1 else "abstract function", _listed(functions, language))
+    ]
+    if len(primes) == len(bare) > 1:
+        marks = [Application(function, (), primes=1) for function in functions]
+        found.append(say(language, "several primes", _listed(marks, language)))
+    else:
+        primes.clear()
+    said = set(primes.values())
+    return [*found, *(phrase for function in functions for phrase in bare[function] if phrase not in said)]
+
+
+def _listed(names: Sequence[Notation], language: Language) -> Words:
+    return join(language, [(name,) for name in names])
 
 
 def _partial(function: Symbol) -> Notation:

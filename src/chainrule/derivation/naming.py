@@ -202,14 +202,21 @@ def _dependent(program: Program, wrt: Sequence[Input]) -> set[Node]:
     return found - set(wrt)
 
 
+def in_case(node: Node, letters: str) -> str:
+    """Return letters for `node`: capitals for a matrix made of matrices with capital names, as U = X + A."""
+    matrices = [part for part in topological_order([node]) if isinstance(part, Input) and part.type.ndim > 1]
+    are_capital = matrices and all(part.name[:1].isupper() for part in matrices)
+    return letters.upper().replace("T", "") if node.type.ndim > 1 and are_capital else letters
+
+
 def _candidates(function: Apply, part: Node, names: Mapping[Node, str]) -> Iterator[str]:
     """Yield names for the argument of `function`, the best first."""
     squared = isinstance(function.primitive, Square | Norm)
-    letters: Sequence[str] = _LETTERS
+    letters: Sequence[str] = in_case(part, _LETTERS)
     if squared and applies(part, Subtract):
-        letters = ("r", *_LETTERS)
+        letters = in_case(part, "r" + _LETTERS)
     elif not squared and len(function.operands) == 1 and _is_pre_activation(part, function, names):
-        letters = ("z", *_LETTERS)
+        letters = "z" + in_case(part, _LETTERS)
         numbers = [int(name[1:]) for name in names.values() if re.fullmatch(r"z\d+", name)]
         yield from (f"z{max(numbers) + 1}" for _ in numbers[:1])
     yield from letters

@@ -15,7 +15,18 @@ from chainrule.derivation.properties import operation_total
 from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
 from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Input, Node, applies, substitute, topological_order
-from chainrule.primitives import Broadcast, Contract, Infix, Multiply, Notation, Number, Permute, Symbol
+from chainrule.primitives import (
+    Broadcast,
+    Call,
+    Contract,
+    Fraction,
+    Infix,
+    Multiply,
+    Notation,
+    Number,
+    Permute,
+    Symbol,
+)
 
 CHAINS_LIMIT = 4
 """The number of chains to a parameter above which they are grouped at the quantities where they meet."""
@@ -34,7 +45,8 @@ class PathForm(Sections):
         blocks: list[Block] = [Heading(self.say("factors"))]
         marked = self._direct_part()
         if marked is not None:
-            blocks.append(Paragraph(self.say("direct", self.factor(marked), Symbol(marked.operand.name))))
+            loss, operand = Symbol(self.record.loss_name), Symbol(marked.operand.name)
+            blocks.append(Paragraph(self.say("direct in equation", self.factor(marked), loss, operand)))
         for stage in reversed(self.stages if self.record.is_layer else list(self.record.stages)):
             blocks += self._factors(stage)
         if not self.full:
@@ -128,7 +140,7 @@ class PathForm(Sections):
             change = self.notator.tangent(record.stage.symbol)
             linear_map = self.notator.of(self.record.linear_map(contribution), explicit=True)
             why = self.say("because", Infix("=", (change, linear_map)))
-            general = self.reasons.once(self.say("elementwise"))
+            general = self.reasons.once(self.say("elementwise")) if contribution.operand.type.shape else ()
             if general:
                 why = (*why, *self.say("semicolon"), *general)
             blocks = self.definitions(record.derivative.right)
@@ -342,12 +354,17 @@ class PathForm(Sections):
             return []
         if any(applies(part, Broadcast, Contract, Permute) for part in topological_order(factors)):
             return []
-        product = Infix("⊙" if value.type.shape else "·", tuple(map(self.notator.of, factors)))
+        product = Infix("⊙" if value.type.shape else "·", tuple(map(self._beside, factors)))
         if _factors_in(product) == _factors_in(self.notator.of(value, explicit=True)):
             return []
         collected = with_powers(simplify(functools.reduce(Multiply(), factors)))
         written = self.notator.of(collected, explicit=True)
         return [product] if _factors_in(product) == _factors_in(written) else [product, written]
+
+    def _beside(self, node: Node) -> Notation:
+        """Write a factor beside others, a fraction in brackets, lest 1/u in front be read as a size, as in (1/n) x."""
+        written = self.notator.of(node)
+        return Call("", (written,)) if isinstance(written, Fraction) and not node.type.shape else written
 
     def _value_of_factor(self, contribution: Contribution, by_name: bool) -> Node | None:
         """Return ∂stage/∂operand as it is written among the factors, or None if it is not elementwise."""

@@ -134,7 +134,8 @@ class Reasons:
         """Yield a statement for each kind of operation that acts on the tangent."""
         stage, expression = contribution.stage, contribution.stage.expression
         if stage in self._record.derivative_symbols:
-            yield self._say("elementwise")
+            if stage.symbol.type.shape:
+                yield self._say("elementwise")
             return
         if applies(expression, Softmax):
             yield self._say("softmax")
@@ -246,7 +247,8 @@ class Reasons:
     def _brief_keys(self, contribution: Contribution) -> Iterator[Words]:
         expression = contribution.stage.expression
         if contribution.stage in self._record.derivative_symbols:
-            yield self._say("elementwise brief")
+            if contribution.stage.symbol.type.shape:
+                yield self._say("elementwise brief")
             return
         if applies(expression, Softmax):
             yield self._say("softmax brief")

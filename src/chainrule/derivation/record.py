@@ -43,13 +43,7 @@ from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.shared import LONGEST_GRADIENT, longest, name_nonlinear, name_shared
 from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, cached_property, substitute, topological_order
-from chainrule.primitives import (
-    Abstract,
-    AbstractMap,
-    Multiply,
-    Sum,
-    zeros,
-)
+from chainrule.primitives import Abstract, AbstractMap, Divide, Multiply, Sum, zeros
 
 PATH_LIMIT = 32
 """The number of chains from the loss to one parameter above which they are counted, not listed."""
@@ -209,7 +203,7 @@ class Record:
         if contribution.stage.symbol.type.shape == contribution.operand.type.shape == ():
             unit = Const(1, contribution.operand.type)
             (derivative,) = substitute([contribution.linear_map], {contribution.tangent: unit})
-            return self._simplifier(derivative)
+            return with_powers(self._simplifier(derivative))
         factor = without_factor(contribution.adjoint, contribution.cotangent)
         return None if isinstance(factor, Const) else factor
 
@@ -258,7 +252,7 @@ class Record:
         written_out = Claim("gradient", quantity, self.short(shortest))
         unfolded = None
         if whole is not None and not self._arguments.isdisjoint(topological_order([shortest])):
-            unfolded = Claim("gradient", quantity, whole)
+            unfolded = Claim("gradient", quantity, whole if whole.type.shape else with_powers(whole))
         return GradientRecord(symbol, written_out, unfolded, self._path_counts[symbol], self._path_records)
 
     @cached_property
@@ -462,7 +456,19 @@ class Record:
 
 
 def _linear_map(contribution: Contribution, derivative: Input | None) -> Node:
-    return contribution.linear_map if derivative is None else Multiply()(derivative, contribution.tangent)
+    if derivative is None:
+        return _with_change_last(contribution.linear_map, contribution.tangent)
+    return Multiply()(derivative, contribution.tangent)
+
+
+def _with_change_last(node: Node, change: Node) -> Node:
+    """Write a product of numbers with the change last: x · dw."""
+    match node:
+        case Apply(Divide(), (x, y)):
+            return Divide()(_with_change_last(x, change), y)
+        case Apply(Multiply(), (x, y)) if x is change and not node.type.shape:
+            return Multiply()(y, x)
+    return node
 
 
 def _rewrite_claim(rewrite: Rewrite) -> Claim:

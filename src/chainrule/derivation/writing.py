@@ -157,7 +157,8 @@ class Writer(ABC):
         result = written(operands[0], notation, 0, nesting)
         for position, operand in enumerate(operands[1:], 1):
             if scaled:
-                dotted = starts_with_digit(operand) or is_one(operands[0])
+                bare = not needs_brackets(operand, notation, position, self.stacked)
+                dotted = (bare and starts_with_digit(operand)) or is_one(operands[0])
                 result.append(row(self.separator(depth, "·")) if dotted else self.space)
             elif matrices and not (isinstance(operand, Number) and operand.value != 1):
                 result.append(Break(depth, self.space))

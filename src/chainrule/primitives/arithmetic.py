@@ -161,7 +161,7 @@ class Divide(Elementwise):
         return 1 / y, -(result / y)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Fraction(operands[0], operands[1])
+        return quotient_of(operands[0], operands[1])
 
     def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.divide(operands[0], operands[1])
@@ -185,7 +185,7 @@ class DivideNoNan(Elementwise):
         return divide_no_nan(1, y), -divide_no_nan(result, y)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Fraction(operands[0], operands[1])
+        return quotient_of(operands[0], operands[1])
 
     def lower(self, emit: Scalars[S], *operands: S) -> S:
         x, y = operands
@@ -214,6 +214,18 @@ class Square(Elementwise):
 
     def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.multiply(operands[0], operands[0])
+
+
+def quotient_of(above: Notation, below: Notation) -> Notation:
+    """Write a quotient; half of x over y is x / (2 y)."""
+    match above, below:
+        case _, Number():
+            return Fraction(above, below)
+        case Number(float(number)), _ if number > 0 and number % 1 == 0.5:
+            return Fraction(Number(2 * number), Infix("·", (Number(2), below)))
+        case Infix("·", (Number(0.5), x)), _:
+            return Fraction(x, Infix("·", (Number(2), below)))
+    return Fraction(above, below)
 
 
 def add(x: Operand, y: Operand) -> Node:

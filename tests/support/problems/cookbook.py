@@ -40,7 +40,7 @@ formula(
         "det(Xᵀ A X) · (A X (Xᵀ A X)⁻¹ + Aᵀ X (Xᵀ Aᵀ X)⁻¹)",
         "L · (A X (Xᵀ A X)⁻¹ + Aᵀ X (Xᵀ Aᵀ X)⁻¹)",
         "L · (A X (Xᵀ A X)⁻¹ + Aᵀ X (Xᵀ A X)⁻ᵀ)",
-        "A X u + Aᵀ X uᵀ",
+        "A X U + Aᵀ X Uᵀ",
     ),
 )
 formula("log det of a Gram matrix", "Matrix Cookbook (55)", "log(det(X' @ X))", "X: 5 3", "", X="2 X (Xᵀ X)⁻¹")
@@ -82,7 +82,7 @@ formula(
     "tr(inv(X + A))",
     "X: n n; A: n n",
     NAMED,
-    X=("−((X + A)⁻¹ (X + A)⁻¹)ᵀ", "−(X + A)⁻ᵀ (X + A)⁻ᵀ", "−uᵀ uᵀ"),
+    X=("−((X + A)⁻¹ (X + A)⁻¹)ᵀ", "−(X + A)⁻ᵀ (X + A)⁻ᵀ", "−Uᵀ Uᵀ"),
 )
 
 # 2.4 Derivatives of matrices, vectors and scalar forms
@@ -232,7 +232,7 @@ formula(
     "tr((A @ X @ B + C) @ (A @ X @ B + C)')",
     "A: m n; X: n d; B: d k; C: m k",
     NAMED,
-    X=("2 Aᵀ (A X B + C) Bᵀ", "2 Aᵀ u Bᵀ"),
+    X=("2 Aᵀ (A X B + C) Bᵀ", "2 Aᵀ U Bᵀ"),
 )
 formula(
     "trace of a third power",
@@ -248,7 +248,7 @@ formula(
     "tr(A @ X @ X @ X)",
     "A: n n; X: n n",
     "the transpose is distributed, and u = A X is named",
-    X=("(X X A + X A X + A X X)ᵀ", "Aᵀ Xᵀ Xᵀ + Xᵀ Aᵀ Xᵀ + Xᵀ Xᵀ Aᵀ", "Aᵀ Xᵀ Xᵀ + uᵀ Xᵀ + Xᵀ uᵀ"),
+    X=("(X X A + X A X + A X X)ᵀ", "Aᵀ Xᵀ Xᵀ + Xᵀ Aᵀ Xᵀ + Xᵀ Xᵀ Aᵀ", "Aᵀ Xᵀ Xᵀ + Uᵀ Xᵀ + Xᵀ Uᵀ"),
 )
 formula(
     "trace of a fourth order",
@@ -258,7 +258,7 @@ formula(
     "v = Bᵀ Xᵀ C and w = C X B are named, in one or the other order",
     X=(
         "C X Xᵀ C X B Bᵀ + Cᵀ X B Bᵀ Xᵀ Cᵀ X + C X B Bᵀ Xᵀ C X + Cᵀ X Xᵀ Cᵀ X B Bᵀ",
-        "C X Xᵀ vᵀ Bᵀ + vᵀ w X + wᵀ v X + Cᵀ X Xᵀ wᵀ Bᵀ",
+        "C X Xᵀ Vᵀ Bᵀ + Vᵀ W X + Wᵀ V X + Cᵀ X Xᵀ Wᵀ Bᵀ",
     ),
 )
 formula(

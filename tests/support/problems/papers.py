@@ -291,9 +291,9 @@ formula(
     "logdet(A + outer(x, y))",
     "A: n n; x: n; y: n",
     NAMED,
-    A=("(A + x yᵀ)⁻ᵀ", "u⁻ᵀ"),
-    x=("(A + x yᵀ)⁻ᵀ y", "u⁻ᵀ y"),
-    y=("(A + x yᵀ)⁻¹ x", "u⁻¹ x"),
+    A=("(A + x yᵀ)⁻ᵀ", "U⁻ᵀ"),
+    x=("(A + x yᵀ)⁻ᵀ y", "U⁻ᵀ y"),
+    y=("(A + x yᵀ)⁻¹ x", "U⁻¹ x"),
 )
 formula(
     "trace of a fourth power", "Matrix Cookbook (123), B and C are I", "tr(X' @ X @ X' @ X)", "X: n m", "", X="4 X Xᵀ X"
@@ -305,7 +305,7 @@ formula(
     "norm(A @ X + X @ B - C)^2",
     "A: n n; X: n m; B: m m; C: n m",
     NAMED,
-    X=("2 (Aᵀ (A X + X B − C) + (A X + X B − C) Bᵀ)", "2 (Aᵀ u + u Bᵀ)"),
+    X=("2 (Aᵀ (A X + X B − C) + (A X + X B − C) Bᵀ)", "2 (Aᵀ U + U Bᵀ)"),
 )
 formula("form of a diagonal matrix", "Matrix Cookbook (81)", "x' @ diag(d) @ x", "x: n; d: n", "", x="2 d ⊙ x", d="x²")
 formula(

@@ -142,7 +142,7 @@ formula(
     "sqrt(tr(X' @ A @ X))",
     "X: m n; A: m m",
     VALUE,
-    X=("½ (A + Aᵀ) X / L", "(½/L) (A + Aᵀ) X"),
+    X=("(A + Aᵀ) X / (2 L)", "(½/L) (A + Aᵀ) X"),
 )
 formula("weighted distance", "forum: gradient of c|x − b|²", "c*norm(x - b)^2", "c: ; x: n; b: n", DOT, x="2 c (x − b)")
 formula(

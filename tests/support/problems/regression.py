@@ -290,8 +290,8 @@ formula(
     "0.5*norm(W @ H - V)^2",
     "V: n m; W: n k; H: k m",
     "the residual has the name u",
-    W=("(W H − V) Hᵀ", "u Hᵀ"),
-    H=("Wᵀ (W H − V)", "Wᵀ u"),
+    W=("(W H − V) Hᵀ", "U Hᵀ"),
+    H=("Wᵀ (W H − V)", "Wᵀ U"),
 )
 formula(
     "nonnegative factors by divergence",
@@ -299,8 +299,8 @@ formula(
     "sum(W @ H - V .* log(W @ H))",
     "V: n m; W: n k; H: k m",
     NAMED,
-    W=("(1 − V / (W H)) Hᵀ", "(1 − V / u) Hᵀ"),
-    H=("Wᵀ (1 − V / (W H))", "Wᵀ (1 − V / u)"),
+    W=("(1 − V / (W H)) Hᵀ", "(1 − V / U) Hᵀ"),
+    H=("Wᵀ (1 − V / (W H))", "Wᵀ (1 − V / U)"),
 )
 formula(
     "low-rank fit",
@@ -312,13 +312,13 @@ formula(
         "2 ((X U Vᵀ − Y)ᵀ X U + c · V Uᵀ U)",
         "2 (X U Vᵀ − Y)ᵀ X U + 2 c · V Uᵀ U",
         "2 c · V Uᵀ U − 2 (Y − X U Vᵀ)ᵀ X U",
-        "2 ((u Vᵀ − Y)ᵀ u + c · V Uᵀ U)",
+        "2 ((W Vᵀ − Y)ᵀ W + c · V Uᵀ U)",
     ),
     U=(
         "2 Xᵀ (X U Vᵀ − Y) V + 2 c · U Vᵀ V",
         "2 (Xᵀ (X U Vᵀ − Y) V + c · U Vᵀ V)",
         "2 c · U Vᵀ V − 2 Xᵀ (Y − X U Vᵀ) V",
-        "2 (Xᵀ (u Vᵀ − Y) V + c · U Vᵀ V)",
+        "2 (Xᵀ (W Vᵀ − Y) V + c · U Vᵀ V)",
     ),
 )
 

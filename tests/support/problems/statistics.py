@@ -104,7 +104,7 @@ formula(
     "the inverse and a product with it are named",
     W=(
         "−S W (Wᵀ S W)⁻¹ Wᵀ B W (Wᵀ S W)⁻¹ − Sᵀ W (Wᵀ S W)⁻ᵀ Wᵀ Bᵀ W (Wᵀ S W)⁻ᵀ + B W (Wᵀ S W)⁻¹ + Bᵀ W (Wᵀ S W)⁻ᵀ",
-        "Bᵀ W uᵀ − Sᵀ W v + B W u − S W vᵀ",
+        "Bᵀ W Uᵀ − Sᵀ W V + B W U − S W Vᵀ",
     ),
 )
 formula(
@@ -153,7 +153,7 @@ formula(
     "tr((eye(n) - K @ H) @ P @ (eye(n) - K @ H)' + K @ R @ K')",
     "K: n m; H: m n; P: n n; R: m m",
     "P and R are not said to be symmetric; u = I − K H is named",
-    K=("K (R + Rᵀ) − (I − K H) (P + Pᵀ) Hᵀ", "K (R + Rᵀ) − u (P + Pᵀ) Hᵀ"),
+    K=("K (R + Rᵀ) − (I − K H) (P + Pᵀ) Hᵀ", "K (R + Rᵀ) − U (P + Pᵀ) Hᵀ"),
 )
 formula(
     "Lyapunov residual",
@@ -161,7 +161,7 @@ formula(
     "0.5*norm(A @ X + X @ A' + Q)^2",
     "A: n n; X: n n; Q: n n",
     "the residual has the name u",
-    X=("Aᵀ (A X + X Aᵀ + Q) + (A X + X Aᵀ + Q) A", "Aᵀ u + u A"),
+    X=("Aᵀ (A X + X Aᵀ + Q) + (A X + X Aᵀ + Q) A", "Aᵀ U + U A"),
 )
 
 

@@ -65,6 +65,8 @@ NOTATION: dict[str, tuple[str, str]] = {
         "{0} 为第 k 次抽取的独立随机数，在 0 到 1 之间均匀分布",
     ),
     "abstract function": ("{0} is any differentiable function", "{0} 为任意可微函数"),
+    "abstract functions": ("{0} are any differentiable functions", "{0} 为任意可微函数"),
+    "several primes": ("{0} are their derivatives", "{0} 为各自的导数"),
     "prime": ("{0} is the derivative of {1}", "{0} 为 {1} 的导数"),
     "primes": ("{0} is the derivative of {1} of order {2}", "{0} 为 {1} 的 {2} 阶导数"),
     "partial derivative": ("{0} is the derivative of {1} by argument {2}", "{0} 为 {1} 对第 {2} 个变量的偏导数"),

@@ -156,10 +156,6 @@ REASONS: dict[str, tuple[str, str]] = {
         "terms that do not contain that entry vanish",
         "不含该元素的项为零",
     ),
-    "direct": (
-        "{0} is the direct part: what a change of {1} does where the loss itself contains it, all else held.",
-        "{0} 为直接部分：损失函数本身含有 {1} 之处的贡献，其余量保持不变。",
-    ),
     "because": ("because {0}", "因为 {0}"),
     "cancel": (
         "with {0} written out and simplified",
