@@ -85,3 +85,58 @@ def test_the_path_form_at_a_point() -> None:
     text = chains_of("sin(x^2)").text("path", detail="brief", at={"x": 2})
     assert "∂²u/∂x² = 2" in text
     assert "∂u/∂x = 2 x = 2 · 2 = 4" in text
+
+
+JACOBIANS = {
+    "f(A g(x) + b)": (
+        {"functions": "f: m -> p, g: n -> k"},
+        [
+            "∂Y/∂z = J_f(z)",
+            "∂z/∂u = A",
+            "∂u/∂x = J_g(x)",
+            "∂z/∂x = (∂z/∂u) (∂u/∂x) = A J_g(x)",
+            "∂Y/∂x = (∂Y/∂z) (∂z/∂x) = J_f(z) A J_g(x)",
+            "∂Y/∂x = J_f(z) A J_g(x) = J_f(A g(x) + b) A J_g(x)",
+        ],
+    ),
+    "f(x, g(x))": (
+        {"functions": "f: (n, m) -> p, g: n -> m"},
+        [
+            "(∂Y/∂x)[direct] = ∂₁f(x, u)",
+            "∂Y/∂x = (∂Y/∂x)[direct] + (∂Y/∂u) (∂u/∂x) = ∂₁f(x, u) + ∂₂f(x, u) J_g(x)",
+        ],
+    ),
+    "softmax(W x)": ({}, ["∂Y/∂z = diag(Y) − Y Yᵀ", "∂Y/∂x = (∂Y/∂z) (∂z/∂x) = (diag(Y) − Y Yᵀ) W"]),
+    "sin(A x).^2": ({}, ["∂u/∂z = diag(cos(z))", "∂Y/∂x = (∂Y/∂u) (∂u/∂x) = 2 diag(u) diag(cos(z)) A"]),
+}
+
+
+@pytest.mark.parametrize("formula", JACOBIANS)
+def test_jacobians_between_vectors_are_multiplied_along_chains(formula: str) -> None:
+    options, expected = JACOBIANS[formula]
+    derivation = cr.derive(formula, "x", jacobian=True, **options)
+    text = derivation.text("path", width=400, detail="brief")
+    lines = [line.strip("│ ").rsplit("  ", 1)[0].strip() for line in text.splitlines()]
+    assert [line for line in expected if line not in lines] == []
+    verification = derivation.verify(points=1)
+    assert verification.ok, str(verification)
+    assert isinstance(derivation, FurtherDerivation)
+    assert derivation.chains is not None
+    verifier = derivatives_verifier(derivation.chains)
+    assert verifier.run(points=1).ok
+    wrong = [k for k, claim in enumerate(verifier.claims) if claim.kind.startswith("derivative of ")]
+    assert wrong
+    for k in wrong:
+        right = verifier.claims[k].right
+        verifier.claims[k] = dataclasses.replace(verifier.claims[k], right=Multiply()(Const(1.01, right.type), right))
+    rebuilt = type(verifier)(derivation.chains.first, verifier.claims)
+    assert {failure.line - 1 for failure in rebuilt.run(points=1).failures} == set(wrong)
+
+
+def test_jacobians_that_are_not_between_vectors_have_no_path_form() -> None:
+    for derivation in (
+        cr.derive("X w", "X", jacobian=True),
+        cr.derive("A x", "x", jacobian=True, layout="denominator"),
+    ):
+        with pytest.raises(cr.DerivationError, match="between vectors with rows of the result"):
+            derivation.text("path")

@@ -109,8 +109,8 @@ def command(
 
     A loop whose rounds are alike, or a scan, is derived once for all steps, if there are at least four.
 
-    --hessian and --jacobian write matrices in closed form, with --form index by their elements; between numbers --form
-    path writes second derivatives by the chain rule.
+    --hessian and --jacobian write matrices in closed form, with --form index by their elements; --form path writes, by
+    the chain rule, second derivatives between numbers and Jacobians between vectors.
 
     --format html is a complete page, markdown is for GitHub, json has every claim with its expressions as trees.
     """

@@ -30,6 +30,7 @@ from chainrule.derivation.second.further import (
 )
 from chainrule.derivation.second.hessian import LAYOUTS, Layout, SecondOrder
 from chainrule.derivation.second.jacobians import Jacobians
+from chainrule.derivation.second.vector_chains import VectorChains
 from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.small_sizes import small_sizes
 from chainrule.derivation.style import MATH_FONTS
@@ -73,6 +74,7 @@ __all__ = [
     "StageValue",
     "Valuation",
     "ValuesError",
+    "VectorChains",
     "Verification",
     "Verifier",
     "Words",

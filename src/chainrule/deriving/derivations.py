@@ -23,6 +23,7 @@ from chainrule.derivation import (
     SecondChains,
     SecondOrder,
     Valuation,
+    VectorChains,
     Verification,
     Verifier,
     derivatives_verifier,
@@ -333,8 +334,9 @@ class FurtherDerivation(Derivation):
     ) -> Document:
         """Return the page as headings, sentences and equations, for a renderer; `form` is "matrix" or "index".
 
-        The second derivatives of a function between numbers have the form "path" too, by the chain rule. At values `at`
-        a point every matrix has its numbers, and Newton's step is solved for where H is regular.
+        The second derivatives of a function between numbers, and the Jacobians of one between vectors, have the form
+        "path" too, by the chain rule. At values `at` a point every matrix has its numbers, and Newton's step is solved
+        for where H is regular.
         """
         written = self._written(form)
         check_choice("detail", detail, DETAILS)
@@ -343,11 +345,13 @@ class FurtherDerivation(Derivation):
 
     @cached_property
     def chains(self) -> SecondChains | None:
-        """The second derivatives by the chain rule, one equation after another, of a function between numbers."""
-        if not isinstance(self.derivatives, SecondOrder):
-            return None
-        chains = SecondChains(self.in_steps, self.record)
-        return chains if chains.has_numbers_only else None
+        """The derivatives by the chain rule, equation by equation: second ones of numbers, Jacobians of vectors."""
+        chains: SecondChains | None = None
+        if isinstance(self.derivatives, SecondOrder):
+            chains = SecondChains(self.in_steps, self.record)
+        elif self.derivatives.layout == "numerator":
+            chains = VectorChains(Jacobians(self.in_steps), self.derivatives)
+        return chains if chains is not None and chains.is_written else None
 
     def _written(self, form: Form) -> Further:
         """Return the claims of the page in one form."""
@@ -356,8 +360,8 @@ class FurtherDerivation(Derivation):
             return self.derivatives
         if self.chains is None:
             raise DerivationError(
-                "the path form is that of a backward pass, and of second derivatives between numbers; these are "
-                "written in the forms matrix and index"
+                "the path form is that of a backward pass, of second derivatives between numbers, and of Jacobians "
+                "between vectors with rows of the result; these are written in the forms matrix and index"
             )
         return self.chains
 

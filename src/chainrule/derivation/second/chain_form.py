@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from typing import ClassVar
 
 from chainrule.derivation.claims import Claim
 from chainrule.derivation.document import Block, Detail, Equation, Heading, Paragraph, Words
@@ -49,6 +51,9 @@ class ChainNotator(Notator):
 class ChainForm(FurtherSections):
     """Writes the second derivatives of one loss between numbers, chain by chain."""
 
+    times: ClassVar[str] = "·"
+    """The sign between the factors of a chain."""
+
     def __init__(
         self, chains: SecondChains, language: Language, detail: Detail = "full", values: Valuation | None = None
     ) -> None:
@@ -70,11 +75,15 @@ class ChainForm(FurtherSections):
             blocks += self._own(symbol)
         blocks.append(Heading(self.say("chains")))
         if self.full:
-            blocks.append(Paragraph(self.say("second chains")))
+            blocks.append(Paragraph(self.rule()))
         for symbol in self.chains.own:
             if not all(operand in self.chains.parameters for operand in self.chains.own[symbol]):
                 blocks += self._totals(symbol)
         return [*blocks, Heading(self.say("second results")), framed(self._results())]
+
+    def rule(self) -> Words:
+        """State the chain rule."""
+        return self.say("second chains")
 
     def _direct(self) -> list[Block]:
         """Explain the first derivative that is marked as direct."""
@@ -116,7 +125,7 @@ class ChainForm(FurtherSections):
             return self.notator.of_equation(symbol, x)
         if (operand, x) not in self.chains.totals:
             return None
-        return Infix("·", (self.notator.of_equation(symbol, operand), self.notator.of_chain(operand, x)))
+        return Infix(self.times, (self.notator.of_equation(symbol, operand), self.notator.of_chain(operand, x)))
 
     def _valued(self, sides: list[Notation], claim: Claim) -> list[Block]:
         """Write an equation, with its value if that is short."""
@@ -126,16 +135,33 @@ class ChainForm(FurtherSections):
 
     def _results(self) -> list[Block]:
         rows: list[Block] = []
-        loss = self.chains.first.loss
-        for by, claim in self.chains.results:
-            left = self.notator.of_chain(loss, *by)
+        for symbol, by, claim in self.chains.results:
+            left = self.notator.of_chain(symbol, *by)
             if claim is None:
-                rows.append(Equation((left, Number(0)), self.shape(loss.type)))
+                rows.append(Equation((left, Number(0)), self.shape(symbol.type)))
             elif is_short(claim):
                 unfolded = self.chains.unfolded(claim)
                 nodes = [each.right for each in (claim, unfolded) if each is not None]
                 rows += self.line([left], *map(self.chains.first.short, nodes))
         return rows
+
+
+class VectorChainForm(ChainForm):
+    """Writes the Jacobians of a function between vectors, chain by chain."""
+
+    times = ""
+
+    def title(self) -> Words:
+        return self.say("Jacobian title", self.subject())
+
+    def upstream(self, given: Sequence[Input]) -> list[Block]:
+        return []
+
+    def rule(self) -> Words:
+        symbol, (x,), _ = next(iter(self.chains.results))
+        change = Infix("", (self.notator.of_chain(symbol, x), self.notator.tangent(x)))
+        parts = Infix("=", (self.notator.tangent(symbol), change)) if len(self.chains.parameters) == 1 else change
+        return self.say("vector chains", parts)
 
 
 def _sum(terms: list[Notation]) -> Notation:

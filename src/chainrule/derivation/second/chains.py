@@ -48,8 +48,8 @@ class SecondChains:
         self._stages = {stage.symbol: stage for stage in record.backward.stages}
 
     @property
-    def has_numbers_only(self) -> bool:
-        """Whether every quantity is a number, which the chain rule is written for."""
+    def is_written(self) -> bool:
+        """Whether every quantity is a number, which the chain rule of second order is written for."""
         return not any(symbol.type.shape for symbol in (*self._stages, *self.parameters))
 
     # The derivatives of each equation, its other operands held
@@ -58,7 +58,7 @@ class SecondChains:
     def own(self) -> Mapping[Input, Mapping[Input, Claim]]:
         """`∂u/∂v` for each equation and each of its operands that vary."""
         found: dict[Input, dict[Input, Claim]] = {}
-        for symbol, change in self._differentials.stages.items():
+        for symbol, change in self._changes.items():
             for operand in self._operands(symbol):
                 value = self._coefficient(change, operand)
                 if value is not None:
@@ -66,6 +66,11 @@ class SecondChains:
                     claim = Claim("derivative of equation", quantity, self._of_equation(symbol, value))
                     found.setdefault(symbol, {})[operand] = claim
         return found
+
+    @property
+    def _changes(self) -> Mapping[Input, Node]:
+        """The differential of each equation in the tangents of its operands."""
+        return self._differentials.stages
 
     @cached_property
     def own_second(self) -> Mapping[Input, Mapping[tuple[Input, Input], Claim]]:
@@ -92,8 +97,11 @@ class SecondChains:
 
     def _coefficient(self, change: Node, by: Input) -> Node | None:
         """Return the coefficient of one tangent; None for zero."""
-        value = with_powers(simplify(jacobian_tensor(change, self._differentials.tangents[by])))
+        value = self._derivative(change, self._differentials.tangents[by])
         return None if value is zeros(value.type) else value
+
+    def _derivative(self, change: Node, by: Input) -> Node:
+        return with_powers(simplify(jacobian_tensor(change, by)))
 
     def _of_equation(self, symbol: Input, value: Node) -> Node:
         """Return a derivative of one equation in terms of its operands: other names would vary with them."""
@@ -125,12 +133,12 @@ class SecondChains:
         found: dict[tuple[Input, Input], Claim] = {}
         for symbol, by in itertools.product(self.own, self.parameters):
             terms = [
-                claim.right if operand is by else claim.right * values[operand, by]
+                claim.right if operand is by else self._times(claim.right, values[operand, by])
                 for operand, claim in self.own[symbol].items()
                 if operand is by or (operand, by) in values
             ]
             if terms:
-                values[symbol, by] = _collected(terms)
+                values[symbol, by] = self._collected(terms)
                 quantity = ChainDerivative(symbol, (by,), symbol)
                 found[symbol, by] = Claim("derivative of chain", quantity, values[symbol, by])
         return found
@@ -142,7 +150,7 @@ class SecondChains:
         for symbol in self.own:
             for x, y in itertools.combinations_with_replacement(self.parameters, 2):
                 values = [self._value(symbol, term, found) for term in self.terms(symbol, x, y, found)]
-                total = _collected(values) if values else None
+                total = self._collected(values) if values else None
                 if total is not None and total is not zeros(total.type):
                     quantity = ChainDerivative(symbol, (x, y), self.totals[symbol, x].right)
                     found[symbol, x, y] = Claim("derivative of chain", quantity, total)
@@ -177,6 +185,15 @@ class SecondChains:
             value *= (self.totals[operand, by[0]] if len(by) == 1 else known[operand, by[0], by[1]]).right
         return value
 
+    def _times(self, outer: Node, inner: Node) -> Node:
+        return outer * inner
+
+    def _collected(self, terms: Sequence[Node]) -> Node:
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return with_powers(simplify(total))
+
     # The results
 
     def unfolded(self, claim: Claim) -> Claim | None:
@@ -190,13 +207,13 @@ class SecondChains:
         return Claim(claim.kind, claim.left, value)
 
     @property
-    def results(self) -> Iterator[tuple[tuple[Input, ...], Claim | None]]:
-        """Yield the derivatives of the loss, with what it is differentiated by; None for zero."""
+    def results(self) -> Iterator[tuple[Input, tuple[Input, ...], Claim | None]]:
+        """Yield the derivatives of the loss, with what is differentiated and by what; None for zero."""
         loss = self.first.loss
         for x in self.parameters:
-            yield (x,), self.totals.get((loss, x))
+            yield loss, (x,), self.totals.get((loss, x))
         for x, y in itertools.combinations_with_replacement(self.parameters, 2):
-            yield (x, y), self.second_totals.get((loss, x, y))
+            yield loss, (x, y), self.second_totals.get((loss, x, y))
 
     @property
     def claims(self) -> Iterator[Claim]:
@@ -207,7 +224,7 @@ class SecondChains:
         for seconds in self.own_second.values():
             yield from seconds.values()
         yield from (claim for claim in (*self.totals.values(), *self.second_totals.values()) if is_short(claim))
-        for _, claim in self.results:
+        for *_, claim in self.results:
             unfolded = None if claim is None else self.unfolded(claim)
             if unfolded is not None:
                 yield unfolded
@@ -222,10 +239,3 @@ class SecondChains:
 def is_short(claim: Claim) -> bool:
     """Whether the value of a claim is written out."""
     return operation_total(claim.right) <= CLOSED_LIMIT
-
-
-def _collected(terms: Sequence[Node]) -> Node:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return with_powers(simplify(total))

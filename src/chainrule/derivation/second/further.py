@@ -14,7 +14,7 @@ from chainrule.derivation.forms import Form
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Array
 from chainrule.derivation.proofreading import Proofreader
-from chainrule.derivation.second.chain_form import ChainForm, ChainNotator
+from chainrule.derivation.second.chain_form import ChainForm, ChainNotator, VectorChainForm
 from chainrule.derivation.second.chains import SecondChains
 from chainrule.derivation.second.hessian import SecondOrder, cotangent_tangent
 from chainrule.derivation.second.hessian_form import SecondForm
@@ -30,6 +30,7 @@ from chainrule.derivation.second.quantities import (
     StageChange,
     StageJacobian,
 )
+from chainrule.derivation.second.vector_chains import VectorChains
 from chainrule.derivation.second.verification import SecondVerifier
 from chainrule.derivation.sections import declared_phrase
 from chainrule.derivation.valuation import Valuation
@@ -56,7 +57,8 @@ def write_derivatives(
     It states that `set_aside` is not used.
     """
     if isinstance(derivatives, SecondChains):
-        page = ChainForm(derivatives, language, detail, values).document()
+        chain_form = VectorChainForm if isinstance(derivatives, VectorChains) else ChainForm
+        page = chain_form(derivatives, language, detail, values).document()
     elif isinstance(derivatives, SecondOrder):
         page = SecondForm(derivatives, language, detail, form == "index", values).document()
     else:
@@ -191,9 +193,9 @@ class ChainProofreader(_FurtherProofreader):
             found.setdefault(notator.of_chain(symbol, x), claim.right)
         for (symbol, x, y), claim in chains.second_totals.items():
             found.setdefault(notator.of_chain(symbol, x, y), claim.right)
-        for pair, claim_of_loss in chains.results:
-            if claim_of_loss is None:
-                found.setdefault(notator.of_chain(loss, *pair), zeros(loss.type))
+        for symbol, pair, claim_of_result in chains.results:
+            if claim_of_result is None:
+                found.setdefault(notator.of_chain(symbol, *pair), zeros(symbol.type))
         for seconds in chains.own_second.values():  # within the mark of a direct part
             for claim in seconds.values():
                 assert isinstance(claim.left, ChainDerivative)

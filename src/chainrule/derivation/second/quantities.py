@@ -60,7 +60,7 @@ class StageChange:
 
 @dataclass(frozen=True, eq=False)
 class ChainDerivative:
-    """`∂u/∂v`, or `∂²u/∂v∂w`, between numbers: the derivative of `value` by the last of `by`.
+    """`∂u/∂v` between numbers or vectors, `∂²u/∂v∂w` between numbers: the derivative of `value` by the last of `by`.
 
     If `held`, it is that of the equation u = … alone, whose other operands are held; otherwise all earlier quantities
     change with what they depend on.

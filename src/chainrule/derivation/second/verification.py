@@ -122,8 +122,9 @@ class SecondVerifier(Verifier):
             moved = dict(left.directions)
         elif isinstance(left, ChainDerivative):
             by = self._bound[left.by[-1]]
-            direction = self._normal(())
-            return self._directional(whole, {by: direction}, values), stated * direction, 0.0, DIFFERENCE_TOLERANCE
+            direction = self._normal(by.type.concrete_shape)
+            moved = np.tensordot(stated, direction, axes=direction.ndim)
+            return self._directional(whole, {by: direction}, values), moved, 0.0, DIFFERENCE_TOLERANCE
         else:
             assert isinstance(left, SecondDerivative | StageJacobian)
             by = self._bound[left.by]

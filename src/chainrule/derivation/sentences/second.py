@@ -78,6 +78,11 @@ SECOND: dict[str, tuple[str, str]] = {
         "把链再求一次导：等式的每一对自变量给出一项，即该等式的二阶导数乘以二者各自的导数；"
         "每个非线性的自变量再给出一项，即该等式的一阶导数乘以它自身的二阶导数。",
     ),
+    "vector chains": (
+        "Every derivative is a Jacobian, whose rows belong to what changes: {0}. Those along a chain are multiplied as "
+        "matrices, the last step of the forward pass first, and the chains are added.",
+        "每个导数都是雅可比矩阵，其行对应因变量：{0}。沿一条链把它们按矩阵相乘，前向传播的最后一步写在最左边，再把各条链相加。",
+    ),
     "direct in equation": (
         "{0} is the direct part: what a change of {2} does in the equation of {1} itself, all else held.",
         "{0} 是直接部分：只计 {2} 在 {1} 的等式中直接出现之处的影响，其余各量保持不变。",
