@@ -72,7 +72,7 @@ def correlations(t: Any) -> Any:
     ("function", "shapes", "differential"),
     [
         (tangent, {"x": "2"}, "dr = dx + r² ⊙ dx"),
-        (divided_by_root_and_number, {"v": "", "x": "2"}, "dr = −½ dv · r / v"),
+        (divided_by_root_and_number, {"v": "", "x": "2"}, "dr = −dv · r / (2 v)"),
         (correlations, {"t": "2 2"}, "− ½ r ⊙ ("),
     ],
 )

@@ -9,7 +9,19 @@ from chainrule.calculus.rules import rule, with_operand
 from chainrule.calculus.simplify import simplify
 from chainrule.calculus.symmetry import is_symmetric
 from chainrule.ir import Apply, Node, parse_shape
-from chainrule.primitives import Add, Broadcast, Contract, Divide, Exp, Inverse, Multiply, Negate, Permute, Subtract
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Contract,
+    Divide,
+    DivideNoNan,
+    Exp,
+    Inverse,
+    Multiply,
+    Negate,
+    Permute,
+    Subtract,
+)
 
 
 def _t(x: Node) -> Node:
@@ -76,6 +88,7 @@ def _transposed_sum_as_factor(node: Apply) -> Node | None:
 
 @rule("transpose past a number", Permute, examples=lambda: [
     _t(some_x("n m") / Broadcast(parse_shape("n m"), ())(Exp()(some_y("")))),
+    _t(DivideNoNan()(some_x("n m"), Broadcast(parse_shape("n m"), ())(Exp()(some_y(""))))),
     _t(Broadcast(parse_shape("n m"), ())(Exp()(some_y(""))) * some_x("n m")),
     _t(-some_x("n m")),
 ])  # fmt: skip
@@ -83,8 +96,8 @@ def _transpose_past_number(node: Apply) -> Node | None:
     match node:
         case Apply(Permute(order), (Apply(Negate(), (x,)),)):
             return -Permute(order)(x)
-        case Apply(Permute(order), (Apply(Divide(), (x, Apply(Broadcast(axes=()), (c,)))),)):
-            return Permute(order)(x) / Broadcast(node.type.shape, ())(c)
+        case Apply(Permute(order), (Apply((Divide() | DivideNoNan()) as over, (x, Apply(Broadcast(axes=()), (c,)))),)):
+            return over(Permute(order)(x), Broadcast(node.type.shape, ())(c))
         case Apply(Permute(order), (Apply(Multiply(), (Apply(Broadcast(axes=()), (c,)), x)),)):
             return Broadcast(node.type.shape, ())(c) * Permute(order)(x)
     return None

@@ -123,8 +123,8 @@ class SecondVerifier(Verifier):
         elif isinstance(left, ChainDerivative):
             by = self._bound[left.by[-1]]
             direction = self._normal(by.type.concrete_shape)
-            moved = np.tensordot(stated, direction, axes=direction.ndim)
-            return self._directional(whole, {by: direction}, values), moved, 0.0, DIFFERENCE_TOLERANCE
+            change = np.tensordot(stated, direction, axes=direction.ndim)
+            return self._directional(whole, {by: direction}, values), change, 0.0, DIFFERENCE_TOLERANCE
         else:
             assert isinstance(left, SecondDerivative | StageJacobian)
             by = self._bound[left.by]

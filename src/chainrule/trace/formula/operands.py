@@ -273,17 +273,19 @@ class Operands(Indices, ABC):
         span = opening.span.to(closing.span)
         if re.match(r"_\{?\s*(?:\*|\\ast|\\star|⋆)", self._text[span.end :]):
             raise self._error(_NUCLEAR, span)
-        has_order = self._token.kind == "name" and self._token.text.startswith("_")
-        has_order = has_order and self._token.span.start == span.end
-        if opening.kind == "|" and not has_order:
+        options, span = self._order_below(span)
+        if opening.kind == "|" and not options:
             return self._call("abs", (inner,), {}, opening.span, span)
-        options: dict[str, tuple[Option, Span]] = {}
-        if has_order:
-            order = self._take()
-            options["ord"] = (order.text.lstrip("_"), order.span)
-            span = span.to(order.span)
         rows = self._norm_of_rows(inner, opening.span, span, options)
         return self._call("norm", (inner,), options, opening.span, span) if rows is None else rows
+
+    def _order_below(self, span: Span) -> tuple[dict[str, tuple[Option, Span]], Span]:
+        """Read the order of a norm below its closing bar or bracket, if there is one, as in `‖X‖_F` and `norm(X)_F`."""
+        token = self._token
+        if token.kind != "name" or not token.text.startswith("_") or token.span.start != span.end:
+            return {}, span
+        self._take()
+        return {"ord": (token.text.lstrip("_"), token.span)}, span.to(token.span)
 
     def _name(self) -> Syntax:
         token = self._take()
@@ -454,9 +456,10 @@ class Operands(Indices, ABC):
         self._bars_open.pop()
         self._nesting -= 1
         self._in_abstract -= is_abstract
-        closing = self._close_call(opening)
+        span = token.span.to(self._close_call(opening).span)
+        if function == "norm" and len(arguments) == 1 and not options:
+            options, span = self._order_below(span)
         if self._indices and len(arguments) == 1:
-            span = token.span.to(closing.span)
             rows = self._norm_of_rows(arguments[0], token.span, span, options) if function == "norm" else None
             if rows is not None:
                 return rows
@@ -474,8 +477,8 @@ class Operands(Indices, ABC):
                 arguments[1].span,
             )
         if function == "ones" and len(arguments) == 2 and not in_shape:
-            return self._ones(arguments, token.span, token.span.to(closing.span))
-        return self._call(function, arguments, options, token.span, token.span.to(closing.span))
+            return self._ones(arguments, token.span, span)
+        return self._call(function, arguments, options, token.span, span)
 
     def _ones(self, sizes: Sequence[Syntax], mark: Span, span: Span) -> Syntax:
         """Return `ones(n, 1)` as a vector and `ones(1, n)` as a row, which they are in MATLAB."""
