@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, topological_order
 from chainrule.primitives import (
@@ -125,18 +125,20 @@ def _is_weighted(node: Node, names: Container[Node], biased: bool) -> bool:
     return False
 
 
-def name_arguments(program: Program, wrt: Sequence[Input], undivided: Container[Node] = ()) -> Program:
+def name_arguments(
+    program: Program, wrt: Sequence[Input], undivided: Container[Node] = (), elsewhere: Collection[str] = ()
+) -> Program:
     """Name each argument of a function that is an expression and depends on `wrt`, the outermost first.
 
     So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. An argument that
     depends directly on a matrix product is z, as in a layer, and so is w x or w x + b in an activation. A squared
     difference is r, the residual. In W g(x), the argument of a function, g(x) has a name too. Not named are the norm in
     ‖r‖², a difference of two names, a named value of the forward pass beside a number, as in ln(1 − p) or exp(½ v), and
-    a part in `undivided`.
+    a part in `undivided`. No name is one of those `elsewhere`.
     """
     named = dict(program.names)
     names = dict(named)
-    taken = {node.name for node in program.inputs} | set(names.values()) | set(program.dim_names)
+    taken = {node.name for node in program.inputs} | set(names.values()) | set(program.dim_names) | set(elsewhere)
     depends = _dependent(program, wrt)
     layers: set[Node] = set()
     for node in reversed(program.nodes):

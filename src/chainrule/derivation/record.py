@@ -78,6 +78,9 @@ class Record:
         self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
         self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
 
+    elsewhere: frozenset[str] = frozenset()
+    """Names of the user that are not in this program."""
+
     def named_apart(self, program: Program) -> Program:
         """Return the program with the names that the values have in this record."""
         return program
@@ -97,7 +100,7 @@ class Record:
         # A function with coinciding kinks may have no derivative by a part of it, as min(u, x) at u = x for u = |x|.
         tied = [each.after for each in self.recognitions if each.rule == SIDED]
         undivided = {part for node in tied for part in topological_order([node]) if part is not node}
-        return name_shared(name_arguments(self._recognized, wrt, undivided))
+        return name_shared(name_arguments(self._recognized, wrt, undivided, self.elsewhere))
 
     @cached_property
     def abbreviations(self) -> tuple[Abbreviation, ...]:
@@ -114,7 +117,7 @@ class Record:
     @property
     def reserved(self) -> set[str]:
         """Names that no abbreviation may have."""
-        return set()
+        return set(self.elsewhere)
 
     def _gradient_lines(self) -> Iterator[Node]:
         for entry in self.backward.accumulations:

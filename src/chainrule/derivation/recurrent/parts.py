@@ -39,8 +39,16 @@ R = TypeVar("R", bound=Record)
 class OuterRecord(Record):
     """The record of what is outside of the recurrences."""
 
-    def __init__(self, program: Program, wrt: Sequence[Input], loss: str, whole: Record | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        wrt: Sequence[Input],
+        loss: str,
+        elsewhere: frozenset[str] = frozenset(),
+        whole: Record | None = None,
+    ) -> None:
         self._loss_name = loss
+        self.elsewhere = elsewhere
         super().__init__(program, wrt, whole)
 
     @property
@@ -246,8 +254,9 @@ class _Builder:
             known = {node.name for node in inputs}
             declared = tuple(each for each in self.whole.declared if each.name in known)
             program = Program(tuple(inputs), (total,), names, declared=declared)
-            outer = OuterRecord(program, wrt, loss_name)
-            outer_in_steps = _apart(outer, OuterRecord(outer.traced, wrt, loss_name, outer))
+            elsewhere = frozenset(node.name for node in self.whole.inputs)
+            outer = OuterRecord(program, wrt, loss_name, elsewhere)
+            outer_in_steps = _apart(outer, OuterRecord(outer.traced, wrt, loss_name, elsewhere, outer))
         loops: list[Loop] = []
         others: set[str] = set()
         for draft in self.drafts:
