@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -126,9 +128,14 @@ def test_more_epochs_continue_a_run_that_had_all_of_its_own(run: Run) -> None:
     assert bits("part") == bits("whole")
 
 
-def test_a_run_that_is_interrupted_on_all_rows_begins_there_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", [[], ["--time", "2", "--alpha", "1", "--alpha", "2", "--learning-rate", "0.01"]])
+def test_a_run_that_is_interrupted_on_all_rows_begins_there_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
     write_data()
-    arguments = ["data.csv", "--target", "t", "--hidden", "8", "--ensemble", "2", "--epochs", "12"]
+    arguments = ["data.csv", "--target", "t", "--hidden", "8", "--ensemble", "2", "--epochs", "12", *options]
+    clock = itertools.count()  # a search of two seconds has one combination if each look at the clock takes one
+    monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     assert run("train", *arguments, "--save", "whole").exit_code == 0
 
     def interrupted(*arguments: Any, **options: Any) -> TrainingState:
@@ -141,8 +148,10 @@ def test_a_run_that_is_interrupted_on_all_rows_begins_there_again(run: Run, monk
         stopped = run("train", *arguments, "--save", "part")
     assert stopped.exit_code == 130
     assert bits("part") != bits("whole")
-    again = run("train", "data.csv", "--resume", "part")
+    monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda: 0))
+    again = run("train", "data.csv", "--resume", "part", "--json")
     assert again.exit_code == 0, again.output
+    assert len(json.loads(again.stdout)["search"]) == bool(options)
     assert bits("part") == bits("whole")
 
 

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import Result
 
+from chainrule.cli import trials
 from chainrule.learners import Plan, learners, read_data
 from chainrule.models import load_model
 from chainrule.networks import train
@@ -192,18 +195,46 @@ def test_a_search_keeps_the_best_on_validation(run: Run) -> None:
         "m.safetensors",
     ]
     record = trained(run, "data.csv", "--target", "t", "--epochs", "40", *options)
-    trials = record["search"]
-    assert [(each["hidden"], each["learning_rate"]) for each in trials] == [
+    tried = record["search"]
+    assert [(each["hidden"], each["learning_rate"]) for each in tried] == [
         ("1", 0.0001),
         ("1", 0.01),
         ("32", 0.0001),
         ("32", 0.01),
     ]
-    assert [each["kept"] for each in trials] == [each["score"] == max(t["score"] for t in trials) for each in trials]
-    assert record["sizes"] == [2, int(next(each["hidden"] for each in trials if each["kept"])), 1]
+    assert [each["kept"] for each in tried] == [each["score"] == max(t["score"] for t in tried) for each in tried]
+    assert record["sizes"] == [2, int(next(each["hidden"] for each in tried if each["kept"])), 1]
     assert load_model("m.safetensors").params["W1"].shape == (8, 2, record["sizes"][1])
     shown = run("train", "data.csv", "--target", "t", "--epochs", "20", "--alpha", "0", "--alpha", "1").stdout
     assert "← kept" in shown
+
+
+def test_a_search_within_a_time_begins_with_the_default_and_ends_in_time(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock takes a second here, so that a combination takes one."""
+    write_table("data.csv", False, 200)
+    found = []
+    for seed in ("0", "1"):
+        clock = itertools.count()
+        monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda clock=clock: next(clock)))
+        arguments = ("--epochs", "2", "--ensemble", "1", "--hidden", "4", "--time", "9", "--seed", seed)
+        record = trained(run, "data.csv", "--target", "t", *arguments)
+        found.append([(each["hidden"], each["learning_rate"], each["alpha"]) for each in record["search"]])
+    assert [len(set(each)) for each in found] == [3, 3]
+    assert [each[0] for each in found] == [("4", 0.002, 3.0)] * 2
+    assert found[0] != found[1]
+
+
+def test_a_search_within_a_time_is_among_what_is_given(run: Run) -> None:
+    write_table("data.csv", False, 200)
+    arguments = ("--epochs", "2", "--time", "1000", "--hidden", "4", "--learning-rate", "0.01")
+    record = trained(run, "data.csv", "--target", "t", *arguments, "--alpha", "1", "--alpha", "2", "--ensemble", "1")
+    tried = [(each["hidden"], each["learning_rate"], each["alpha"]) for each in record["search"]]
+    assert tried == [("4", 0.01, 1.0), ("4", 0.01, 2.0)]
+    refused = run("train", "data.csv", "--target", "t", "--time", "0")
+    assert refused.exit_code == 2
+    assert "--time" in refused.stderr
 
 
 def test_a_formula_is_a_loss_in_the_targets_own_units(run: Run) -> None:

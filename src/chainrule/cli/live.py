@@ -37,8 +37,8 @@ class Live:
     def rows(self, doing: str, count: int) -> None:
         """Show the number of rows processed."""
 
-    def begin(self, trial: int, trials: int, epochs: int) -> None:
-        """Begin a training run."""
+    def begin(self, trial: int, trials: int | None, epochs: int) -> None:
+        """Begin a training run, one of `trials`; None if their number is not known."""
 
     def epoch(self, state: TrainingState) -> None:
         """Show the state of a training run."""
@@ -82,7 +82,7 @@ class Terminal(Live):
             )
         self._update(description=say(self._lang, f"doing {doing}", rows=f"{count:,}"))
 
-    def begin(self, trial: int, trials: int, epochs: int) -> None:
+    def begin(self, trial: int, trials: int | None, epochs: int) -> None:
         self.close()
         columns = (
             TextColumn("{task.description}"),
@@ -91,7 +91,8 @@ class Terminal(Live):
             TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(compact=True),
         )
-        title = say(self._lang, "progress") + (f" {trial}/{trials}" if trials > 1 else "")
+        numbered = f" {trial}" if trials is None else f" {trial}/{trials}" if trials > 1 else ""
+        title = say(self._lang, "progress") + numbered
         self._open(Progress(*columns, console=self._console, transient=True), title, epochs)
 
     def epoch(self, state: TrainingState) -> None:

@@ -43,15 +43,17 @@ def parse_drop(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
 
 
-def parse_learning_rates(learning_rates: Sequence[float]) -> tuple[float | None, ...]:
-    """Return the learning rates without duplicates; without any, None for the default of the solver."""
+def parse_learning_rates(learning_rates: Sequence[float], defaults: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Return the learning rates without duplicates, or else `defaults`; None is that of the solver."""
     return tuple(
         dict.fromkeys(
             checked("--learning-rate", learning_rate, POSITIVE, CommandError) for learning_rate in learning_rates
         )
-    ) or (None,)
+    ) or tuple(defaults)
 
 
-def parse_alphas(alphas: Sequence[float], default: float) -> tuple[float, ...]:
-    """Return the penalties without duplicates."""
-    return tuple(dict.fromkeys(checked("--alpha", alpha, NOT_NEGATIVE, CommandError) for alpha in alphas)) or (default,)
+def parse_alphas(alphas: Sequence[float], defaults: Sequence[float]) -> tuple[float, ...]:
+    """Return the penalties without duplicates, or else `defaults`."""
+    return tuple(dict.fromkeys(checked("--alpha", alpha, NOT_NEGATIVE, CommandError) for alpha in alphas)) or tuple(
+        defaults
+    )

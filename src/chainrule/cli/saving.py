@@ -107,7 +107,8 @@ def load(path: str) -> tuple[Plan, Standing, Checkpoint]:
         standing.state = state
     else:
         standing.keep(standing.best, state)
-        standing.pending = settings.get("refit pending") is True and len(standing.trials) == len(read.combinations)
+        ended = read.time is not None or len(standing.trials) == len(read.combinations)
+        standing.pending = settings.get("refit pending") is True and ended
     return read, standing, checkpoint
 
 

@@ -82,6 +82,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{count} combinations of settings; the best on validation is kept.",
         "共 {count} 组设置，保留验证得分最好的一组。",
     ),
+    "search in time": (
+        "A search of about {time} among {count} combinations of settings; the best on validation is kept.",
+        "在 {count} 组设置中搜索约 {time}，保留验证得分最好的一组。",
+    ),
     "rows parted": (
         "{training} rows to train on, {choosing} to stop and choose by, {held} held out.",
         "{training} 行用于训练，{choosing} 行用于早停与选择，{held} 行留出。",

@@ -32,16 +32,20 @@ from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
 from chainrule.engines import Processes, get_engine
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
-from chainrule.learners import MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
+from chainrule.learners import LEARNING_RATES, MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
 from chainrule.models import Checkpoint
 from chainrule.networks import network_derivation, one_member
 from chainrule.reports import Report, render_page
-from chainrule.schema import SHARE, checked
+from chainrule.schema import POSITIVE, SHARE, checked
 from chainrule.tables import Limits, without_password
 from chainrule.words import ChainruleError, Language
 
 HIDDEN = "100"
 ALPHA = 3.0
+SEARCHED_HIDDEN = (HIDDEN, "50", "200", "100,100", "200,100", "none")
+SEARCHED_ALPHAS = (ALPHA, 0.1, 0.3, 1.0, 10.0, 30.0)
+SEARCHED_RATES = (0.25, 4.0)
+"""What `--time` searches among where an option is not given; the learning rates as factors of the default one."""
 PATIENCE = 20
 CHECKPOINT_SECONDS = 30.0
 
@@ -68,6 +72,12 @@ CHECKPOINT_SECONDS = 30.0
     help="Learning rate; by default that of the solver. (*)",
 )
 @click.option("--alpha", "alphas", type=float, multiple=True, help=f"L2 penalty; by default {ALPHA}. (*)")
+@click.option(
+    "--time",
+    type=float,
+    metavar="SECONDS",
+    help="Search for the best combination of hidden layers, learning rate and penalty, within about this time.",
+)
 @click.option("--activation", default="relu", show_default=True, metavar="NAME|FORMULA", help="Of hidden layers.")
 @click.option("--output-activation", metavar="NAME|FORMULA", help="By default the one paired with the loss.")
 @click.option("--loss", metavar="NAME|FORMULA", help="As in huber, quantile(0.1, 0.9), or abs(p - y)^1.5.")
@@ -132,6 +142,9 @@ def command(
     --validation FILE the scores are for all of its rows, and only the few are held out of DATA. The saved network is
     then trained anew on all rows of DATA, for the epochs found, unless --no-refit is given. Options marked (*) can be
     given more than once: each combination is trained, and the best is kept.
+
+    With --time SECONDS, combinations are trained until the next one would not end in time: the first, then others in an
+    order drawn by the seed, among usual ones where these options are not given.
 
     With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be larger, and
     options on how to run, save and report may change; the others may be omitted or repeated.
@@ -201,15 +214,18 @@ def _plan(options: dict[str, Any]) -> Plan:
 def _read_plan(options: dict[str, Any]) -> Plan:
     if options["target"] is None:
         raise CommandError("--target is missing; name the column to predict, as in --target price")
-    validation = options["validation"]
+    validation, searches = options["validation"], options["time"] is not None
+    widths = options["hidden"] or (SEARCHED_HIDDEN if searches else (HIDDEN,))
+    rate = LEARNING_RATES.get(options["solver"])
+    rates = (None, *(rate * factor for factor in SEARCHED_RATES)) if searches and rate else (None,)
     return Plan(
         target=options["target"],
         task=options["task"],
         drop=parse_drop(options["drop"]),
         kinds=parse_kinds(options["kinds"]),
-        hidden=tuple(dict.fromkeys(parse_widths(text) for text in options["hidden"] or (HIDDEN,))),
-        learning_rates=parse_learning_rates(options["learning_rates"]),
-        alphas=parse_alphas(options["alphas"], ALPHA),
+        hidden=tuple(dict.fromkeys(map(parse_widths, widths))),
+        learning_rates=parse_learning_rates(options["learning_rates"], rates),
+        alphas=parse_alphas(options["alphas"], SEARCHED_ALPHAS if searches else (ALPHA,)),
         activation=options["activation"],
         output_activation=options["output_activation"],
         loss=options["loss"],
@@ -233,6 +249,7 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         engine=options["engine"],
         ensemble=options["ensemble"],
         refit=options["refit"],
+        time=None if options["time"] is None else checked("--time", options["time"], POSITIVE, CommandError),
     )
 
 
@@ -281,7 +298,8 @@ class _Job:
             if leads and self.save is not None:
                 keeper = saving.Keeper(self.save, self.plan, data, candidates, live.warn)
             keep = None if keeper is None else keeper.checkpoint
-            standing = run_trials(candidates, data, live, self.threads, standing, keep, every)
+            seconds = self.plan.time or math.inf
+            standing = run_trials(candidates, data, live, self.threads, standing, keep, every, seconds)
             if self.save is not None and not standing.interrupted and refits(self.plan, data):
                 refit(standing, candidates, data, live, self.threads, keep)
         interrupted = standing.interrupted

@@ -97,14 +97,17 @@ def run_trials(
     standing: Standing | None = None,
     keep: Keep | None = None,
     every: float = math.inf,
+    seconds: float = math.inf,
 ) -> Standing:
     """Train the remaining combinations; call `keep` every `every` seconds and on an interrupt.
+
+    With `seconds`, none begins that is not expected to end within them, but for the first one.
 
     Raises CommandError if no combination succeeds.
     """
     standing = standing or Standing()
-    search = _Search(learners, data, live, threads, standing, keep, every)
-    while len(standing.trials) < len(learners):
+    search = _Search(learners, data, live, threads, standing, keep, every, seconds)
+    while not standing.pending and len(standing.trials) < len(learners) and search.has_time():
         if not search.next():
             break
     if standing.best is None and not standing.interrupted:
@@ -122,18 +125,30 @@ class _Search:
         standing: Standing,
         keep: Keep | None,
         every: float,
+        seconds: float,
     ) -> None:
         self.learners, self.data, self.live = learners, data, live
         self.threads, self.standing, self.keep, self.every = threads, standing, keep, every
         self.last_kept = time.monotonic()
+        self.until = self.last_kept + seconds
+        self.longest = 0.0
         self.failure = "training diverged; give a smaller --learning-rate"
+
+    def has_time(self) -> bool:
+        """Whether the next combination, if it takes as long as the longest one, ends in time; one always does."""
+        standing = self.standing
+        late = standing.best is not None and standing.state is None and time.monotonic() + self.longest > self.until
+        processes = get_engine(self.learners[0].settings.engine).processes
+        return math.isinf(self.until) or not processes.anywhere("the end of the search", late)
 
     def next(self) -> bool:
         """Train one combination; return whether it finished."""
         standing, place = self.standing, len(self.standing.trials)
         learner = self.learners[place]
-        self.live.begin(place + 1, len(self.learners), learner.settings.epochs)
+        self.live.begin(place + 1, len(self.learners) if math.isinf(self.until) else None, learner.settings.epochs)
+        started = time.monotonic()
         state = self._trained(learner)
+        self.longest = max(self.longest, time.monotonic() - started)
         standing.state = state
         if state.status == "interrupted":
             if self.keep is not None and place == 0:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
+
 from chainrule.learners.errors import LearnerError
 from chainrule.networks import LOSS_TYPES, LossLike, Quantile, read_loss
 from chainrule.schema import (
@@ -80,6 +82,8 @@ class Plan:
     sheet: str | None = None
     query: str | None = None
     merge_spellings: bool | None = None
+    time: Annotated[float, POSITIVE] | None = None
+    """Seconds in which to search among the combinations; None for all of them."""
 
     @property
     def conventions(self) -> Conventions:
@@ -92,8 +96,11 @@ class Plan:
 
     @property
     def combinations(self) -> list[Combination]:
-        """All combinations, in the order of the search."""
-        return [Combination(*choice) for choice in product(self.hidden, self.learning_rates, self.alphas)]
+        """All combinations, in the order of the search, which the seed draws if its time is bounded."""
+        found = [Combination(*choice) for choice in product(self.hidden, self.learning_rates, self.alphas)]
+        if self.time is None:
+            return found
+        return [found[0], *(found[1 + k] for k in np.random.default_rng(self.seed).permutation(len(found) - 1))]
 
     def loss_like(self, task: str) -> LossLike:
         """Return the given loss, or the default of the task."""

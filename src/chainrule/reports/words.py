@@ -231,9 +231,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "逐列打乱 {names} 没有损失：可试 --drop {option}，看更简单的模型是否同样好。",
     ),
     "advice search": (
-        "Try several settings at once, as in --hidden 32 --hidden 64,64 --alpha 0.3 --alpha 30; the best on validation "
-        "is kept.",
-        "可一次尝试多组设置，例如 --hidden 32 --hidden 64,64 --alpha 0.3 --alpha 30；保留验证得分最好的一组。",
+        "Search for better settings, as in --time 60, or among your own, as in --hidden 32 --hidden 64,64; the best on "
+        "validation is kept.",
+        "可搜索更好的设置，例如 --time 60，或从给出的设置中选，例如 --hidden 32 --hidden 64,64；保留验证得分最好的一组。",
     ),
     "advice interrupted": (
         "Training was interrupted: chainrule train {data} --resume {path} goes on.",
