@@ -159,7 +159,18 @@ PADDED: dict[str, tuple[Function, ...]] = {
         lambda x, mode=mode: np.pad(x, ((1, 0), (0, 2)), mode=mode),
         lambda x, mode=mode: np.pad(x, ((0, 0), (5, 7)), mode=mode),
     )
-    for mode in ("constant", "edge", "linear_ramp", "maximum", "mean", "minimum", "reflect", "symmetric", "wrap")
+    for mode in (
+        "constant",
+        "edge",
+        "linear_ramp",
+        "maximum",
+        "mean",
+        "median",
+        "minimum",
+        "reflect",
+        "symmetric",
+        "wrap",
+    )
 }
 PADDED["options"] = (
     lambda x: np.pad(x, 1, constant_values=((1, 2), (3, 4))),
@@ -269,7 +280,7 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "extract": (lambda x: np.extract(x > 0, x), "depends on the values of the condition"),
     "repeats": (lambda x: np.repeat(x, x[0]), "repeats that depend on values"),
     "piecewise": (lambda x: np.piecewise(x, [x > 0], [lambda v: v - np.mean(v)]), "combines them"),
-    "pad": (lambda x: np.pad(x, 1, mode="median"), "there are 'constant'"),
+    "pad": (lambda x: np.pad(x, 1, mode="empty"), "there are 'constant'"),
     "odd": (lambda x: np.pad(x, 1, mode="reflect", reflect_type="odd"), "odd"),
     "split": (lambda x: np.hsplit(x, 2), "does not split into 2 equal pieces"),
     "calls": (lambda x: np.apply_along_axis(np.sum, 0, np.tile(x, (1, 500))), "1,500 times"),

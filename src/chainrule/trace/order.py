@@ -143,9 +143,10 @@ def _at(name: str, a: object, q: float, axis: Axis, keepdims: bool, method: str 
     return keep_axes(found, axes, keepdims)
 
 
-def _median(
+def median(
     a: object, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Node:
+    """`np.median(a, axis, …)`."""
     refuse_options("np.median", out=out)
     return _at("np.median", a, 0.5, axis, keepdims)
 
@@ -296,7 +297,7 @@ ORDER: dict[Callable[..., Any], Callable[..., Any]] = {
     np.digitize: _digitize,
     np.interp: _interp,
     np.lexsort: _lexsort,
-    np.median: _median,
+    np.median: median,
     np.nanargmax: _nan_arg_extremum(ArgMax, "np.nanargmax", -np.inf),
     np.nanargmin: _nan_arg_extremum(ArgMin, "np.nanargmin", np.inf),
     np.nanmedian: _nanmedian,

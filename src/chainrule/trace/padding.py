@@ -21,9 +21,10 @@ from chainrule.primitives import (
     take_slices,
 )
 from chainrule.trace.literals import as_node, literal
+from chainrule.trace.order import median
 from chainrule.trace.source import refusal
 
-_STATISTICS: Final[dict[str, Callable[..., Node]]] = {"maximum": max_, "mean": mean, "minimum": min_}
+_STATISTICS: Final[dict[str, Callable[..., Node]]] = {"maximum": max_, "mean": mean, "median": median, "minimum": min_}
 _COPIES: Final = ("edge", "reflect", "symmetric", "wrap")
 
 
@@ -47,7 +48,7 @@ def pad(array: object, pad_width: Any, mode: str = "constant", **options: Any) -
         return _ramps(x, widths, options.get("end_values", 0))
     raise refusal(
         f"np.pad(…, mode={mode!r}) is not recorded; there are 'constant', {', '.join(map(repr, _COPIES))}, "
-        "'linear_ramp', 'maximum', 'mean' and 'minimum'"
+        "'linear_ramp', 'maximum', 'mean', 'median' and 'minimum'"
     )
 
 
@@ -133,7 +134,7 @@ def _of_statistics(x: Node, widths: Sequence[tuple[Dim, Dim]], statistic: Callab
                 length = length if isinstance(size, SymbolicDim) else min(length, size)
                 chosen = slice(None, length) if first else slice(-length, None)
                 part = take_slices(x, (*(slice(None),) * axis, chosen))
-            found = statistic(part, axis, True)
+            found = statistic(part, axis, keepdims=True)
             piece = broadcast_to(found, (*x.type.shape[:axis], width, *x.type.shape[axis + 1 :]))
             pieces.insert(0 if first else len(pieces), piece)
         x = concatenate(pieces, axis)
