@@ -2,8 +2,8 @@
 
 At a random moment one of the processes of `chainrule train --engine xla` gets SIGKILL, SIGSTOP, SIGTERM or SIGINT: from
 the start on, or, in two of three, after the next checkpoint. The others must end within a minute (or the time in which
-processes have to meet), in one line each, and the checkpoint, if there is one, must be whole. The next moment resumes from it, with another number of processes. Writes a line for each moment; the status is 1
-if one was not as it should be.
+processes have to meet), in one line each, and the checkpoint, if there is one, must be whole. The next moment resumes
+from it, with another number of processes. Writes a line for each moment; the status is 1 if one was wrong.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from chainrule.engines.xla.placement import Placement, read
 CALL = 0.25
 """The duration of a call in seconds: how long Ctrl-C or a report may have to wait.
 
-Each call copies the state and looks for what is not finite in it, which takes up to a third of a step of a wide network.
+Each call copies the state and looks for what is not finite in it: up to a third of the time of a wide step.
 """
 
 GROWTH = 16
