@@ -132,6 +132,21 @@ def test_a_class_with_lists_is_made_with_the_sizes_of_its_layers(tmp_path: Path)
     assert grade.right, str(grade)
 
 
+def test_a_list_that_a_loop_does_not_fill_is_wrong_and_the_loop_is_named(tmp_path: Path) -> None:
+    path = Path(method("-l - 1", tmp_path).partition(":")[0])
+    text = path.read_text(encoding="utf-8").replace(
+        "[np.zeros(w.shape) for w in self.weights]\n        nabla_b", "LIST"
+    )
+    text = text.replace("LIST", "[None] * len(self.weights)\n        nabla_b").replace(
+        "len(self.weights) + 1", "len(self.weights)"
+    )
+    path.write_text(text, encoding="utf-8")
+    first = cr.grade(f"{path}:Network.backprop", made(LISTS, "cost", tmp_path)).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert (first.source, first.diagnosis.kind) == ("for l in range(2, len(self.weights)):", "rounds")
+
+
 def test_an_index_that_is_one_off_is_named(tmp_path: Path) -> None:
     first = cr.grade(method("-l", tmp_path), made(LISTS, "cost", tmp_path)).first_wrong
     assert first is not None

@@ -46,7 +46,7 @@ class Outcomes:
         trees = truth.vocabulary.forward.arguments.values()
         self._lists = [[getattr(n, "name", "") for n in flatten(t)[0]] for t in trees if isinstance(t, list | tuple)]
         self.finals = Finder(answer, binding, truth, wrt, overview, look).finals(unfinished)
-        self.finals += self._failed(failed)
+        self.finals += self._failed(failed, whole=not unfinished)
         self.missing = [name for name in self.wrt if name not in {final.symbol for final in self.finals}]
         self.rates = [point.rate for point in truth.points]
         self._expected: dict[tuple[str, Truth], list[Array]] = {}
@@ -73,8 +73,8 @@ class Outcomes:
                     return replace(final, place=replace(final.place, root=name))
         return final
 
-    def _failed(self, failed: Collection[int]) -> list[Final]:
-        """Return the gradients that failed statements would have put into a dict or an attribute."""
+    def _failed(self, failed: Collection[int], whole: bool) -> list[Final]:
+        """Return the gradients that a dict, an attribute or a list lacks, as after failed statements."""
         found: list[Final] = []
         known = {self.in_variable(final).place.root: final for final in self.finals if final.place.path}
         names = [name for name in self.wrt if name not in {final.symbol for final in self.finals}]
@@ -95,11 +95,12 @@ class Outcomes:
                     place = replace(place, path=(*place.path[:-1], key))
                     found.append(replace(known[root], symbol=symbol, place=place, label=target))
                     names.remove(symbol)
-        for k, final in enumerate(self.finals if failed else ()):
+        for k, final in enumerate(self.finals if failed or whole else ()):
             *above, index = final.place.path or ("",)
             for tree in self._lists:
-                if final.symbol in tree and isinstance(index, int):
-                    self.finals[k] = replace(final, place=replace(final.place, path=(*above, tree.index(final.symbol))))
+                own = tree.index(final.symbol) if final.symbol in tree else None
+                if isinstance(index, int) and own is not None and (failed or own == index):
+                    self.finals[k] = replace(final, place=replace(final.place, path=(*above, own)))
                     for name in [name for name in names if name in tree]:
                         place = replace(final.place, path=(*above, tree.index(name)))
                         found.append(replace(final, symbol=name, place=place, label=name))

@@ -227,7 +227,7 @@ def _thresholds(program: Program) -> Iterator[tuple[Node, Node]]:
 def margins(program: Program) -> list[float]:
     """Return the numbers, with their sign, that are added to what is compared with 0 at a kink."""
     parts = [part for kink in find_kinks(program) for part in topological_order([kink.left - kink.right])]
-    numbers = [abs(float(node.value)) for node in parts if isinstance(node, Const) and node.value]
+    numbers = [abs(n.value) for n in parts if isinstance(n, Const) and isinstance(n.value, int | float) and n.value]
     return list(dict.fromkeys(sign * number for number in numbers for sign in (1, -1)))[:_MOST_MARGINS]
 
 

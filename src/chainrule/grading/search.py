@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from chainrule.cage import OUT
 from chainrule.grading.answers import Unit
@@ -54,11 +55,11 @@ class Search:
         """Return the next line with the mistake of one that is found already."""
         known = [mend for mend in found if mend.edit is not None and mend.first is None and not mend.unit.is_head]
         for mend in known:
-            slip, kind = _slip(mend.edit), type(mend.unit.statement)
+            like, kind = partial(_is_slip, _slip(mend.edit)), type(mend.unit.statement)
             for unit in attempt.answer.units:
                 alike = unit.order > mend.unit.order and unit.helper == mend.unit.helper and not unit.is_head
                 if alike and isinstance(unit.statement, kind) and self._trust(attempt, unit) < 2:
-                    again = spared(self._mender.mends, [], attempt, unit, lambda e, slip=slip: _slip(e) == slip)
+                    again = spared(self._mender.mends, [], attempt, unit, like)
                     if again:
                         return min(again, key=lambda each: (-len(each.gain), each.rank))
         return None
@@ -405,6 +406,10 @@ class Search:
         widest = [mend for mend in widest if not mend.unit.hidden] or widest
         unit = max((mend.unit for mend in widest), key=lambda u: u.order)
         return min((mend for mend in widest if mend.unit is unit), key=lambda mend: mend.rank)
+
+
+def _is_slip(slip: tuple[str, str, int] | None, edit: Edit) -> bool:
+    return _slip(edit) == slip
 
 
 def _slip(edit: Edit | None) -> tuple[str, str, int] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from chainrule.calculus import backward, operation_count
+from chainrule.calculus import Stage, backward, operation_count
 from chainrule.derivation import Notator, is_upstream, output_name, text_of
 from chainrule.deriving import Derivation
 from chainrule.grading.forwards import Forward
@@ -116,8 +116,8 @@ class Vocabulary:
         program = self.record.program
         symbols: dict[Node, Node] = {stage.node: stage.symbol for stage in self.record.backward.stages}
         unnamed = [n for n in program.nodes if isinstance(n, Apply) and n not in symbols and n.type.dtype.is_float]
+        self.all_stages: tuple[Stage, ...] = ()
         if len(unnamed) > _MOST_UNNAMED:
-            self.all_stages = ()
             return [], []
         names = {**{stage.node: stage.name for stage in self.record.backward.stages}}
         names.update({node: f"unnamed {k}" for k, node in enumerate(unnamed)})
