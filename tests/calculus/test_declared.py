@@ -56,7 +56,7 @@ def _written(program: Program, node: Node) -> str:
         case Input():
             return node.name
         case Const():
-            return f"{node.value:g}"
+            return f"{node.value:g}" if isinstance(node.value, float | int) else str(node.value)
     return str(cr.equations(Program(program.inputs, (node,)))).split(" = ", 1)[1]
 
 

@@ -69,7 +69,9 @@ class Sheet:
         """Return the factors of `node`, with sizes where they determine a number of terms or of blocks."""
         if isinstance(node, Apply) and applies(node, Kronecker, Contract):
             numbers = [each for each in node.operands if each.type.ndim and self.extents[each] == NUMBER]
-            if numbers and (applies(node, Kronecker) or len(numbers) > 1):  # nothing else tells their number
+            if applies(node, Contract):
+                numbers = _uncounted(node, numbers)
+            if numbers:  # nothing else tells their number
                 return {**self.factors, **{each: self.sized(each) for each in numbers}}
         if not sums_matrix(node) or not isinstance(node, Apply) or not self.open[node.operands[0]]:
             return self.factors
@@ -267,6 +269,14 @@ def _met(node: Apply, extents: Sequence[Extent]) -> Extent | None:
     ndim = node.type.ndim
     larger = {len(each.shape) > ndim for each in extents if each.shape and not (ndim == 1 and is_column(each))}
     return together(extents) if len(larger) < 2 else None
+
+
+def _uncounted(product: Apply, numbers: Sequence[Node]) -> list[Node]:
+    """Return the repeated numbers in a product that are summed along an axis that no other factor has."""
+    inputs, output = product.primitive.inputs, product.primitive.output
+    pairs = list(zip(product.operands, inputs, strict=True))
+    told = {*output, *(label for each, labels in pairs if each not in numbers for label in labels)}
+    return [each for each, labels in pairs if each in numbers and not told.issuperset(labels)]
 
 
 def extent_of(node: Node, sheet: Sheet) -> Extent:
