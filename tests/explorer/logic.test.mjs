@@ -162,6 +162,28 @@ test("the gradient check passes, and catches a gradient that is one percent off"
   assert.equal(failing(wrong, ["w"]).found.length, 1);
 });
 
+// A point of a function of one number w, with a derivative that is claimed.
+const pointOf = (f, w, derived) => {
+  const data = { w: [w], "∂ w": [derived] };
+  return { value: (name) => ({ shape: [], data: Float64Array.from(data[name]) }), loss: f(w), with: ({ w: [moved] }) => ({ loss: f(moved) }) };
+};
+
+test("at a kink, a derivative of either side or between them is right, and of no other is anything said; without one, rounding is no fault", () => {
+  const relu = (w) => 3 * Math.max(w, 0) + (w + 1) ** 2;
+  const found = (f, w, derived) => {
+    const { agree, kink } = checked(pointOf(f, w, derived), "w", []);
+    return [agree, kink];
+  };
+  for (const derived of [2, 5, 3.5]) assert.deepEqual(found(relu, 0, derived), [true, derived !== 3.5]);
+  for (const derived of [1.99, 5.01, 0, -2]) assert.deepEqual(found(relu, 0, derived), [null, true]);
+  assert.deepEqual(failing(pointOf(relu, 0, 0), ["w"]), { total: 1, count: 0, found: [] }, "it is not compared");
+  for (const derived of [3, 2.99, 0]) assert.deepEqual(found((w) => (w + 1) ** 2, 0, derived), [false, false]);
+  // A loss of saturated units, whose rounding is larger than its differences over a short step.
+  const saturated = (w) => 1e-3 - Math.log(1 - (1 - 1e-6 * Math.exp(-w))) * 1e-6 + Math.sin(w) * 1e-6;
+  assert.deepEqual(found(saturated, 0.3, 1e-6 + Math.cos(0.3) * 1e-6), [true, false]);
+  assert.deepEqual(found(saturated, 0.3, 1.01e-6 + Math.cos(0.3) * 1e-6), [false, false]);
+});
+
 test("optimizers make the first steps of their definitions", () => {
   const moved = (optimizer, gradient, rate, steps) => {
     const x = Float64Array.of(1);

@@ -36,7 +36,7 @@ CHOICES: Final[Json] = {
         {"value": "relu", "en": "ReLU", "zh": "ReLU"},
     ],
     "loss": [
-        {"value": "squares", "en": "half the squared error", "zh": "平方误差的一半"},
+        {"value": "squares", "en": "half squared error", "zh": "平方误差的一半"},
         {"value": "entropy", "en": "cross-entropy", "zh": "交叉熵"},
     ],
     "depth": [{"value": str(depth), "en": str(depth), "zh": str(depth)} for depth in DEPTHS],

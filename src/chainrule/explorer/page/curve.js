@@ -7,6 +7,7 @@ const WIDTH = 360;
 const HEIGHT = 130;
 const LEFT = 40;
 const RIGHT = 62;
+const APART = 13; // of the names of two lines
 
 // Lines over steps on a logarithmic scale; `series` are {name, values}, with the same steps.
 export function chart(label, steps, series) {
@@ -24,13 +25,15 @@ export function chart(label, steps, series) {
       svg("text", { class: "tick", x: LEFT - 5, y: y(10 ** power) + 3.5, "text-anchor": "end" }, short(10 ** power)),
     );
   const ends = series
-    .map((each, number) => ({ each, number, at: each.values.length ? y(each.values.at(-1)) : 0 }))
+    .map((each, number) => ({ each, number, at: y(each.values.findLast((value) => Number.isFinite(value)) ?? 0) }))
     .sort((a, b) => a.at - b.at);
+  // Names stand apart, and above the end of the chart.
+  ends.reduceRight((below, end) => (end.at = Math.min(end.at, below - APART)), HEIGHT - 4);
   let above = -Infinity;
   for (const { each, number, at } of ends) {
     const points = each.values.map((value, k) => (value > 0 && Number.isFinite(value) ? `${x(steps[k]).toFixed(1)},${y(value).toFixed(1)}` : "")).filter(Boolean);
     parts.push(svg("polyline", { class: `curve pattern${number % 4}`, points: points.join(" ") }));
-    above = Math.max(at, above + 13);
+    above = Math.max(at, above + APART);
     parts.push(svg("text", { class: "tick", x: x(steps.at(-1) ?? 0) + 5, y: above + 3.5 }, each.name));
   }
   parts.push(svg("text", { class: "tick", x: WIDTH - RIGHT, y: HEIGHT - 4, "text-anchor": "end" }, short(last)), svg("text", { class: "tick", x: LEFT, y: HEIGHT - 4 }, "0"));

@@ -316,10 +316,15 @@ export function start(root, payload, provided, runs) {
   const drawStatus = (light) => {
     status.querySelector(".value").textContent = exact(state.point.loss, 4);
     if (light) return;
+    const check = status.querySelector(".checks");
+    if (!Number.isFinite(state.point.loss)) {
+      check.textContent = `✗ ${app.say("checks none")}`;
+      check.classList.add("bad");
+      return;
+    }
     const { wrt } = state.structure;
     const { total, count, found } = failing(state.point, wrt.filter((name) => state.structure.names[`∂ ${name}`] !== undefined));
     const names = [...new Set(found.map((each) => app.text(`∂ ${each.name}`)))].join(", ");
-    const check = status.querySelector(".checks");
     check.textContent = found.length ? `✗ ${app.say("checks differ", found.length, names)}` : `✓ ${app.say("checks agree", count, total)}`;
     check.classList.toggle("bad", found.length > 0);
   };

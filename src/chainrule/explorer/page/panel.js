@@ -197,7 +197,7 @@ function checkOf(app, name, index) {
   const input = name.startsWith("∂ ") ? name.slice(2) : name;
   const { inputs, names } = app.state.structure;
   if (!inputs[input] || names[`∂ ${input}`] === undefined || inputs[input].dtype !== "float64") return null;
-  const { difference, derived, agree } = checked(app.state.point, input, index);
+  const { difference, derived, agree, kink } = checked(app.state.point, input, index);
   return html(
     "p",
     { class: "check" },
@@ -208,7 +208,8 @@ function checkOf(app, name, index) {
     app.say("derived"),
     html("b", {}, exact(derived)),
     " ",
-    html("span", { class: agree ? "good" : "bad" }, `${agree ? "✓" : "✗"} ${app.say(agree ? "agree" : "differ")}`),
+    agree === null ? "" : html("span", { class: agree ? "good" : "bad" }, `${agree ? "✓" : "✗"} ${app.say(agree ? "agree" : "differ")}`),
+    kink ? ` ${app.say(agree === null ? "kinks" : "kink")}` : "",
   );
 }
 

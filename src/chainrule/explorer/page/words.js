@@ -42,10 +42,13 @@ export const WORDS = {
     derived: ", derived ",
     agree: "they agree",
     differ: "they differ",
+    kink: "There is a kink here: the derivative is that of one side, or lies between those of both.",
+    kinks: "Several kinks meet here, where differences do not tell the derivative.",
     "checks agree": (count, total) =>
       count === total
         ? `Gradient check: all ${count} entries of the gradients agree with finite differences.`
         : `Gradient check: ${count} of ${total} entries of the gradients were compared with finite differences, and all of them agree.`,
+    "checks none": "Gradient check: the loss is not a finite number, so that there is nothing to compare.",
     "checks differ": (count, names) => `Gradient check: ${count} entries differ from finite differences, in ${names}.`,
     "turn back": "turn back",
     "turn back title": "Show this matrix as it stands in the forward pass",
@@ -222,8 +225,11 @@ export const WORDS = {
     derived: "，推导值 ",
     agree: "一致",
     differ: "不一致",
+    kink: "此处不可导：所取的导数是某一侧的导数，或介于两侧导数之间。",
+    kinks: "此处有多个不可导点重合，差分无法判断导数。",
     "checks agree": (count, total) =>
       count === total ? `梯度检验：梯度的全部 ${count} 个元素都与有限差分一致。` : `梯度检验：梯度的 ${total} 个元素中有 ${count} 个与有限差分比较过，全部一致。`,
+    "checks none": "梯度检验：损失不是有限的数，无从比较。",
     "checks differ": (count, names) => `梯度检验：有 ${count} 个元素与有限差分不一致，位于 ${names}。`,
     "turn back": "转回",
     "turn back title": "按前向传播中的样子显示该矩阵",
