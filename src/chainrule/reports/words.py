@@ -233,7 +233,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "advice search": (
         "Search for better settings, as in --time 60, or among your own, as in --hidden 32 --hidden 64,64; the best on "
         "validation is kept.",
-        "可搜索更好的设置，例如 --time 60，或从给出的设置中选，例如 --hidden 32 --hidden 64,64；保留验证得分最好的一组。",
+        "可搜索更好的设置，例如 --time 60，或从给出的几组中选，例如 --hidden 32 --hidden 64,64；保留验证最好的一组。",
     ),
     "advice interrupted": (
         "Training was interrupted: chainrule train {data} --resume {path} goes on.",

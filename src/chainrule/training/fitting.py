@@ -81,7 +81,7 @@ def fit(
         `"native"`; `"xla"`, which runs through JAX on its devices (GPUs, TPUs or CPUs), agrees up to rounding and takes
         no `threads`; or `"reference"`, which is NumPy and slow.
     callback
-        Called as `callback(epochs_done, losses)` after 1, 2, 4, … epochs, later about ten times per second, and at the
+        Called as `callback(epochs_done, losses)` after 1, 2, 4, … epochs, later at most ten times a second, and at the
         end. If it returns False or raises StopIteration, training stops after the current step. Any other exception
         also stops training and is propagated, with the partial FitResult as its attribute `result`. The callback must
         not modify the arrays of `data`, which are validated once, at the start.

@@ -157,7 +157,7 @@ def _trained(session: TrainingSession, epochs: int, monitor: Monitor, report: Re
 
 
 class _Reports:
-    """Calls a report after ever more epochs, then about ten times per second, and at the end."""
+    """Calls a report after ever more epochs, then at most ten times per second, and at the end."""
 
     def __init__(self, report: Report | None) -> None:
         self.stopped = False
