@@ -179,9 +179,9 @@ test("at a kink, a derivative of either side or between them is right, and of no
   assert.deepEqual(failing(pointOf(relu, 0, 0), ["w"]), { total: 1, count: 0, found: [] }, "it is not compared");
   for (const derived of [3, 2.99, 0]) assert.deepEqual(found((w) => (w + 1) ** 2, 0, derived), [false, false]);
   // A loss of saturated units, whose rounding is larger than its differences over a short step.
-  const saturated = (w) => 1e-3 - Math.log(1 - (1 - 1e-6 * Math.exp(-w))) * 1e-6 + Math.sin(w) * 1e-6;
-  assert.deepEqual(found(saturated, 0.3, 1e-6 + Math.cos(0.3) * 1e-6), [true, false]);
-  assert.deepEqual(found(saturated, 0.3, 1.01e-6 + Math.cos(0.3) * 1e-6), [false, false]);
+  const saturated = (w) => -8 * Math.log(1 - 1e-7 * Math.exp(-w));
+  assert.deepEqual(found(saturated, 0.3, -8e-7 * Math.exp(-0.3)), [true, false]);
+  assert.deepEqual(found(saturated, 0.3, -8.08e-7 * Math.exp(-0.3)), [false, false]);
 });
 
 test("optimizers make the first steps of their definitions", () => {
@@ -355,6 +355,7 @@ test("rows that cannot be read are named", () => {
   assert.match(sentence(() => tableOf("x,y\n1,2\n3,-inf\n5,nan")), /^Line 3 has “-inf” in y/);
   assert.match(sentence(() => tableOf("x,y\n1,2\n3,1e999\n5,7")), /^Line 3 has “1e999” in y/);
   assert.equal(sentence(() => tableOf(" \n")), "There are no rows.");
+  assert.equal(sentence(() => tableOf("a,b,c\n")), "There is one line of names, and no row below it.");
 });
 
 const NETWORK = {

@@ -1,5 +1,7 @@
 // A table of text, with its delimiter, its header and the kinds of its columns found; and its rows as arrays of a network.
 
+import { signed } from "./numbers.js";
+
 const MOST_ROWS = 1000;
 const MOST_CLASSES = 10;
 const MISSING = /^(|na|n\/a|nan|null|none|\?)$/i;
@@ -72,6 +74,7 @@ export function tableOf(text) {
   const isNumeric = head.cells.map((_, k) => rest.length > 0 && rest.every(({ cells }) => isNumber(cells[k]) || MISSING.test(cells[k])));
   const named = isNumeric.some((numeric, k) => numeric && !isNumber(head.cells[k]) && !MISSING.test(head.cells[k]));
   const allText = head.cells.every((cell) => !isNumber(cell)) && !head.cells.some((cell, k) => rest.some(({ cells }) => cells[k] === cell));
+  if (!rest.length && head.cells.length > 1 && allText) throw new TableError((say) => say("header alone"));
   const hasHeader = rest.length > 0 && (named || (allText && !isNumeric.some(Boolean) && rest.length > 1));
   const rows = hasHeader ? rest : all;
   const columns = head.cells.map((title, k) => {
@@ -164,7 +167,7 @@ function targetOf(column, at, { kind, outputs, isBounded }) {
     if (kind === "columns" && typeof outputs === "number" && outputs !== 1) throw new TableError((say) => say("wrong outputs", outputs));
     if (!isBounded || isUnit) return { values, outputs: 1 };
     const [low, high] = [distinct[0], distinct.at(-1)];
-    return { values: values.map((x) => sixDigits((x - low) / (high - low || 1))), outputs: 1, note: (say) => say("target scaled", low, high) };
+    return { values: values.map((x) => sixDigits((x - low) / (high - low || 1))), outputs: 1, note: (say) => say("target scaled", signed(String(low)), signed(String(high))) };
   }
   const count = distinct.length;
   if (count > MOST_CLASSES || (kind === "labels" && !column.classes && !isWhole)) throw new TableError((say) => say("many texts", titleOf(column, say), count));
