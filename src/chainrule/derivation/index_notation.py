@@ -126,9 +126,9 @@ class NotationEmitter:
         return Infix("−", (x, y))
 
     def multiply(self, x: Notation, y: Notation) -> Notation:
+        """Return a product by juxtaposition, with numbers in front."""
         if Number(1) in (x, y):  # which would be a vector of ones beside an array
             return y if x == Number(1) else x
-        """Return a product by juxtaposition, with numbers in front."""
         for factor, rest in ((x, y), (y, x)):
             if isinstance(factor, Number):
                 return Infix("·", (factor, rest))

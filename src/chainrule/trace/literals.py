@@ -65,6 +65,11 @@ def literal(array: NDArray[Any]) -> Node:
         array = array.copy()  # a read-only view of memory that its owner may still modify
     if array.size and array.tobytes() == array.flat[0].tobytes() * array.size:
         return Const(array.flat[0].item(), ArrayType(array.shape, dtype))
-    if dtype.is_float and array.ndim == 2 and len(set(array.shape)) == 1 and np.array_equal(array, np.eye(len(array))):
+    if dtype.is_float and array.ndim == 2 and _is_identity(array):
         return identity(len(array), dtype)
     return Const(array, ArrayType(array.shape, dtype))
+
+
+def _is_identity(matrix: NDArray[Any]) -> bool:
+    rows, columns = matrix.shape
+    return rows == columns == np.count_nonzero(matrix) and bool((matrix.diagonal() == 1).all())
