@@ -263,3 +263,11 @@ def test_a_folder_that_fails_to_be_filled_is_as_before(tmp_path: Path, error: Ba
     assert {each.name: each.read_text() for each in path.iterdir()} == {"index.html": "first", "CNAME": "own"}
     _filled(path, "second")
     assert {each.name: each.read_text() for each in path.iterdir()} == {"index.html": "second", "CNAME": "own"}
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused_before_any_work(tmp_path: Path) -> None:
+    path = tmp_path / "pages"
+    path.write_text("own")
+    with pytest.raises(FileError, match="is a file; give a folder"), filling(str(path)):
+        raise AssertionError
+    assert path.read_text() == "own"

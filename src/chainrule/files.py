@@ -191,6 +191,8 @@ def filling(path: str) -> Iterator[str]:
     """
     with file_errors(path, "write"):
         target = os.path.realpath(path)
+        if os.path.exists(target) and not os.path.isdir(target):
+            raise FileError(f"{path} is a file; give a folder")
         parent = target if os.path.isdir(target) else os.path.dirname(target)
         os.makedirs(parent, exist_ok=True)
         folder = os.path.join(parent, f".{secrets.token_hex(8)}{_UNFINISHED}")

@@ -139,7 +139,7 @@ def test_common_factors_are_collected() -> None:
 
 def test_transposes_are_distributed() -> None:
     found = gradients("norm(Y - X*U*V')^2 + c*norm(U*V')^2", wrt="V")
-    assert found == {"∂L/∂V": "2 ((u Vᵀ − Y)ᵀ u + c · V Uᵀ U)"}
+    assert found == {"∂L/∂V": "2 ((W Vᵀ − Y)ᵀ W + c · V Uᵀ U)"}
     found = gradients("-log(det(L*L')) + tr(S*L*L')", wrt="L", L="n n", S="n n")
     assert found == {"∂L2/∂L": "(S + Sᵀ) L − 2 L⁻ᵀ"}
     found = gradients("tr(W'*S*W) + mu*norm(W'*W - eye(d))^2", wrt="W", W="n d", S="n n")

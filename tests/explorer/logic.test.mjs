@@ -325,12 +325,13 @@ test("both languages have the same words, of the same kind", () => {
 // ---- tables ------------------------------------------------------------------------------------------------------
 
 const kinds = (table) => table.columns.map(({ name, classes }) => [name, classes ? classes.length : 0]);
+const says = (key, ...values) => (typeof WORDS.en[key] === "function" ? WORDS.en[key](...values) : WORDS.en[key]);
 const sentence = (act) => {
   try {
     act();
   } catch (error) {
     if (!(error instanceof TableError)) throw error;
-    return error.sentence((key, ...values) => (typeof WORDS.en[key] === "function" ? WORDS.en[key](...values) : WORDS.en[key]));
+    return error.sentence(says);
   }
   return "";
 };
@@ -341,6 +342,7 @@ test("the delimiter, the header and the kinds of columns of a table are found", 
   const decimal = tableOf("a;b\n1,5;2\n-2,5;3");
   assert.deepEqual(decimal.columns[0].values, [1.5, -2.5]);
   assert.deepEqual(tableOf("1 2 0\n 3   4 1 ").columns[1].values, [2, 4]);
+  assert.deepEqual(tableOf('a,b\n"1,000",2\n"-12,345.5",3').columns[0].values, [1000, -12345.5]);
   const quoted = tableOf('name,"a ""b"", c"\n"x, y",1\n"z\nz",2');
   assert.deepEqual(kinds(quoted), [["name", 2], ['a "b", c', 0]]);
   assert.deepEqual(kinds(tableOf("colour,size\nred,big\nblue,small")), [["colour", 2], ["size", 2]]);
@@ -374,6 +376,7 @@ test("rows become inputs and targets: classes, numbers, and numbers for a sigmoi
   assert.deepEqual([two.sizes, two.values, two.classes], [{ n: 2, d: 2, o: 1 }, { X: [1, 2, 3, 4], y: [1, 0] }, ["a", "b"]]);
   assert.deepEqual(given("1,a\n2,b\n3,c").values.y, [1, 0, 0, 0, 1, 0, 0, 0, 1]);
   assert.deepEqual(given("1,0.5\n2,1").values.y, [0.5, 1]);
+  assert.match(given("1,2,a\n3,4,a").notes[0](says), /has the same value in every row/);
   const scaled = given("1,-10.5\n2,10\n3,30.5");
   assert.deepEqual([scaled.values.y, scaled.notes.length], [[0, 0.5, 1], 1]);
   assert.deepEqual(given("1,-1\n2,1").values.y, [0, 1], "two whole numbers are classes");

@@ -255,6 +255,22 @@ def test_training_lowers_the_loss_and_an_address_restores_it(browser: Browser, n
         assert loss(visit.page) == before
 
 
+def test_an_address_that_changes_shows_its_line_and_its_entry(browser: Browser, network: Path) -> None:
+    with visiting(browser, network) as visit:
+        page = visit.page
+        page.evaluate("explorer.select(9)")
+        page.locator(".line.open .cell").last.click()
+        reach(page, "location.hash.includes('entry') && location.hash.slice(1) === explorer.state.address().text")
+        fragment, said = page.evaluate("[location.hash, document.querySelector('.line.open .sentence').textContent]")
+        page.evaluate("explorer.select(0); scrollTo(0, 0)")
+        reach(page, "location.hash.slice(1) === explorer.state.address().text")
+        page.evaluate("(fragment) => { location.hash = fragment }", fragment)
+        reach(page, "explorer.state.line === 9")
+        assert page.locator(".line.open .sentence").evaluate("(said) => said.textContent") == said
+        assert page.locator(".line.open").evaluate("(line) => line.getBoundingClientRect().top < innerHeight")
+        assert visit.is_quiet()
+
+
 def test_structures_are_chosen_on_the_page(browser: Browser, network: Path) -> None:
     with visiting(browser, network) as visit:
         page = visit.page

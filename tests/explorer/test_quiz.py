@@ -94,6 +94,10 @@ RIGHT = [
     ("dW2", "dW2 = np.dot(a1.T, dL/dz2)"),
     ("dW2", "(δ2ᵀ a1)ᵀ"),
     ("dW2", "a₁ᵀ（δ₂）"),
+    ("dW2", r"a_1^\top \delta_2"),
+    ("dW2", r"\frac{\partial L}{\partial W_{2}} = \mathbf{a}_{1}^{T} \left(\delta^{(2)}\right);"),
+    ("dW2", "a1.transpose() @ dz2"),
+    ("dW2", "a1.t() @ dz2;"),
     ("dW2", "a1' ((a2 - y) .* a2 .* (1 - a2))"),
     ("dW2", "a1ᵀ ((a2 − y) ⊙ σ′(z2))"),
     ("dW2", "a1' * ((a2 - y) * sigmoid_prime(z2))"),
@@ -107,6 +111,8 @@ RIGHT = [
     ("db2", "n * mean(δ2, axis=0)"),
     ("dz2", "(a2 - y) ⊙ (a2 − a2²)"),
     ("dz2", "∂L/∂a2 ⊙ exp(-z2) / (1 + exp(-z2))^2"),
+    ("dz2", r"\frac{\partial L}{\partial a_2} \odot \frac{\exp(-z_2)}{(1 + \exp(-z_2))^{2}}"),
+    ("dz2", r"(a^{[2]} - y) \circ \sigma'(z^{[2]})"),
     ("da2", "−(y − a2)"),
 ]
 
@@ -118,6 +124,7 @@ def test_any_form_of_a_right_line_is_right() -> None:
 
 MISTAKES = [
     ("dW2", "a1 δ2", "Transposed: a1 stands where a1ᵀ belongs."),
+    ("dW2", r"a_1 \delta_2", "Transposed: a1 stands where a1ᵀ belongs."),
     ("dW2", "δ2 a1ᵀ", "The factors of the matrix product are in the wrong order: δ2 a1ᵀ should be a1ᵀ δ2."),
     ("dW2", "a1ᵀ ⊙ δ2", "Element by element where a matrix product belongs: a1ᵀ ⊙ δ2."),
     ("dW2", "a1ᵀ δ2 / n", "A factor is wrong: the value is 1/n times what it should be."),

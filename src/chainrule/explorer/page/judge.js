@@ -1,7 +1,7 @@
 // Whether a typed line is right, and if not, what the mistake is: expressions are compared at fixed random points.
 
 import { evaluated, Misfit, PRIMES } from "./evaluate.js";
-import { canonical, parse, Unreadable, written } from "./language.js";
+import { canonical, fromLatex, parse, Unreadable, written } from "./language.js";
 import { mends, numberNode } from "./mending.js";
 import { indexOf, sizeOf } from "./values.js";
 
@@ -112,7 +112,7 @@ export function judged(question, text) {
   let tree;
   question.hidden.clear();
   try {
-    tree = read(question, text.replace(/^\s*[^=<>!]*[^=<>!\s]\s*=(?!=)/, (left) => (isLeft(question, left) ? "" : left)));
+    tree = read(question, fromLatex(text).replace(/^\s*[^=<>!]*[^=<>!\s]\s*=(?!=)/, (left) => (isLeft(question, left) ? "" : left)));
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
     const { what, at, text: part } = error;

@@ -1,4 +1,5 @@
-// Expressions as a reader types them: as printed (`a1ᵀ δ2`), as formulas (`a1' * d2`), or in NumPy (`a1.T @ d2`).
+// Expressions as a reader types them: as printed (`a1ᵀ δ2`), as formulas (`a1' * d2`), in NumPy (`a1.T @ d2`) or in
+// LaTeX (`a_1^\top \delta_2`).
 //
 // `parse` makes a tree of nodes {op, args, at, end}: "name" with `key`, "number" with `value`, "ones", "call" with `name`
 // and `options`, "prime", a derivative of a function, "T", "neg", "[]" with `places`, and operators of two operands.
@@ -25,14 +26,14 @@ const PIECE = new RegExp(
     "(?<number>\\d+(?:\\.(?![*/^'T])\\d*)?(?:[eE][+-]?\\d+)?|\\.\\d+)",
     "(?<fraction>[½⅓⅔¼¾])",
     "(?<raised>[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)",
-    "(?<attribute>\\.(?:T\\b|(?:sum|mean|dot)(?=\\s*\\()))",
+    "(?<attribute>\\.(?:T\\b|transpose\\(\\s*\\)|t\\(\\s*\\)|(?:sum|mean|dot)(?=\\s*\\()))",
     "(?<sign>\\*\\*|\\.[*/^']|[<>=!]=|\\|\\||[-+*/@^<>=()[\\],:'√⟨⟩·−–×∗⋅∙⊙∘⊘≤≥≠⊤ᵀ′’‖（），{}])",
     `(?<word>${WORD})`,
   ].join("|"),
   "uy",
 );
 
-const NUMPY = /@|\bnp\.|\.T\b|\.(?:sum|mean|dot)\s*\(|axis\s*=/;
+const NUMPY = /@|\bnp\.|\.T\b|\.(?:transpose|t|sum|mean|dot)\s*\(|axis\s*=/;
 const FUNCTIONS = new Set(["sum", "mean", "exp", "log", "sqrt", "abs", "sign", "sigmoid", "tanh", "relu", "softplus", "silu", "gelu", "softmax", "where", "maximum", "minimum", "sin", "cos", "square", "erfc", "erf", "outer", "transpose", "ones", "multiply", "matmul"]);
 const MEANT = { σ: "sigmoid", sigma: "sigmoid", ln: "log", ReLU: "relu", Relu: "relu", swish: "silu", dot: "matmul", Σ: "sum", absolute: "abs" };
 
@@ -42,6 +43,36 @@ export function canonical(name) {
     .replace(/[₀-₉]/g, (digit) => String(LOWERED.indexOf(digit)))
     .normalize("NFKC")
     .replace(/_(?=\d)/g, "");
+}
+
+const COMMANDS = { partial: "∂", odot: "⊙", circ: "⊙", cdot: "·", times: "·", top: "T", intercal: "T", prime: "'", sum: "Σ", alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ε", varepsilon: "ε", eta: "η", theta: "θ", lambda: "λ", mu: "μ", nu: "ν", pi: "π", rho: "ρ", sigma: "σ", tau: "τ", phi: "φ", varphi: "φ", omega: "ω", Delta: "Δ", Theta: "Θ", Sigma: "Σ", left: "", right: "", big: "", Big: "", quad: "" };
+
+// LaTeX as the letters and signs that it stands for, in as many places, so that a place in one is a place in the other.
+export function fromLatex(text) {
+  const filled = (whole, found) => found.padStart(whole.length);
+  let plain = text
+    .replace(/\\[,;:! ]/g, "  ")
+    .replace(/\\[dt]?frac\s*\{\s*(?:\\partial|∂)\s*([^{}]+?)\s*\}\s*\{\s*(?:\\partial|∂)\s*((?:[^{}]|\{[^{}]*\})+)\}/g, (whole, of, by) => filled(whole, `∂${of}/∂${by}`))
+    .replace(/\\(?:mathbf|mathrm|mathit|boldsymbol|bm|text|operatorname)\s*\{\s*(\\?\w+)\s*\}/g, filled);
+  for (let at; (at = plain.search(/\\[dt]?frac\s*\{/)) >= 0; ) {
+    const above = plain.indexOf("{", at);
+    const below = closing(plain, above) + 1;
+    if (!below || plain[below] !== "{" || closing(plain, below) < 0) break;
+    plain = `${plain.slice(0, at)}${`(${plain.slice(above + 1, below - 1)})/`.padStart(below - at)}${plain.slice(below)}`;
+  }
+  return plain
+    .replace(/\\([A-Za-z]+)/g, (whole, name) => filled(whole, COMMANDS[name] ?? name))
+    .replace(/(\p{L}+)_\{(\w+)\}/gu, (whole, name, index) => filled(whole, `${name}_${index}`))
+    .replace(/(\p{L}+)\^(?:\{\s*[([](\d+)[)\]]\s*\}|\[(\d+)\])/gu, (whole, name, braced, index) => filled(whole, name + (braced ?? index)))
+    .replace(/\^\{\s*T\s*\}/g, (whole) => filled(whole, "^T"));
+}
+
+function closing(text, opening) {
+  for (let at = opening, depth = 0; at < text.length; at++) {
+    if (text[at] === "{") depth++;
+    if (text[at] === "}" && !--depth) return at;
+  }
+  return -1;
 }
 
 function tokens(text, resolve, isNumPy) {
@@ -70,7 +101,8 @@ function tokens(text, resolve, isNumPy) {
 }
 
 // `resolve` gives the key of a name, or undefined; `loss` is the name in dL/dW.
-export function parse(text, resolve, loss = "L") {
+export function parse(given, resolve, loss = "L") {
+  const text = fromLatex(given).replace(/;\s*$/, (end) => " ".repeat(end.length));
   const partials = new RegExp(`(?<![\\p{L}\\p{N}_])d\\s*${loss}\\s*/\\s*d(?=[\\p{L}])`, "gu");
   const plain = text.replace(/∑/g, "Σ").replace(partials, (whole) => `∂${" ".repeat(whole.length - 1)}`).replace(/(?<![\p{L}\p{N}_])(?:np|numpy|cr)\.(?=[\p{L}])/gu, (whole) => " ".repeat(whole.length));
   const list = tokens(plain, resolve, NUMPY.test(text));
@@ -152,7 +184,7 @@ export function parse(text, resolve, loss = "L") {
         inner = node("^", [inner, { op: "number", args: [], value, at: raised.at, end: raised.end }], inner.at);
       } else if (now().kind === "attribute") {
         const name = take().value.slice(1);
-        inner = name === "T" ? node("T", [inner], inner.at) : call(name === "dot" ? "matmul" : name, inner.at, [inner]);
+        inner = /^t/i.test(name) ? node("T", [inner], inner.at) : call(name === "dot" ? "matmul" : name, inner.at, [inner]);
       } else if (is("[")) inner = picked(inner);
       else return inner;
     }

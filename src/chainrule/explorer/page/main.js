@@ -445,15 +445,18 @@ export function start(root, payload, provided, runs) {
     event.preventDefault();
     app.drop(event.dataTransfer.files[0]);
   });
+  const shown = () => {
+    drawAll();
+    if (state.entry) app.point(state.entry.name, state.entry.index);
+    if (state.line) root.querySelector(".line.open").scrollIntoView({ block: "center" });
+  };
   addEventListener("hashchange", () => {
     state.restore(location.hash);
-    drawAll();
+    shown();
   });
 
   state.restore(location.hash, keptActs());
-  drawAll();
+  shown();
   tellWidget();
-  if (state.entry) app.point(state.entry.name, state.entry.index);
-  if (state.line) root.querySelector(".line.open").scrollIntoView({ block: "center" });
   return app;
 }

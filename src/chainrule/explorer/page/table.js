@@ -55,6 +55,8 @@ function delimiterOf(text) {
 }
 
 function numberOf(cell, delimiter) {
+  // Between commas, a cell with a comma was in quotes: 1,000 is a thousand.
+  if (delimiter === "," && /^[-+−]?\d{1,3}(,\d{3})+(\.\d+)?$/.test(cell)) return Number(cell.replaceAll(",", "").replace("−", "-"));
   const plain = (delimiter === "," ? cell : cell.replace(",", ".")).replace("−", "-");
   if (INFINITE.test(plain)) return Infinity;
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
@@ -145,6 +147,8 @@ export function dataOf(table, places, { inputs, target, isScaled }) {
   if (typeof places.inputs === "number" && places.inputs !== columns.length) throw new TableError((say) => say("wrong inputs", places.inputs, columns.length));
   const goal = targetOf(table.columns[target], at, places);
   if (goal.note) notes.push(goal.note);
+  const own = table.columns[target];
+  if (at.length > 1 && at.every((row) => own.values[row] === own.values[at[0]])) notes.push((say) => say("one value", titleOf(own, say)));
   const values = { [places.features]: at.flatMap((_, row) => columns.map((column) => column[row])), [places.target]: goal.values };
   return { ...sizedFor(places, at.length, columns.length, goal.outputs, values), classes: goal.classes, notes };
 }
