@@ -125,6 +125,19 @@ def test_a_margin_that_is_left_out_is_named_where_it_belongs_and_every_returned_
     assert list(grade.gradients) == ["a", "p", "q"]
 
 
+def _with_cost(X: Any, y: Any, w: Any, b: Any) -> Any:
+    dz = 2 * (X @ w + b - y)
+    grads = {"d" + "w": X.T @ dz, "d" + "b": np.sum(dz)}
+    return 0.5, [grads]
+
+
+def test_a_number_before_the_gradients_is_no_gradient_of_an_array() -> None:
+    def loss(X: Any, y: Any, w: Any, b: Any) -> Any:
+        return np.sum((X @ w + b - y) ** 2)
+
+    assert cr.grade(_with_cost, loss, wrt=["w", "b"], X="n d", y="n:int", w="d", b="").right
+
+
 def _masked_at_one(X: Any, y: Any, W1: Any, W2: Any) -> Any:
     Z = X @ W1
     A = np.maximum(Z, 0)

@@ -34,7 +34,7 @@ CASES: list[tuple[Report, str]] = [
     (changed(CLASSIFICATION, columns=(Column("note", "text", "", 0),)), "'note' left out as free text"),
     (changed(run_with(status="interrupted"), saved="m"), "chainrule train animals.csv --resume m"),
     (changed(CLASSIFICATION, gradients=("The gradient vanishes.",)), "The gradient vanishes."),
-    (CLASSIFICATION, "Try several settings"),
+    (CLASSIFICATION, "Search for better settings"),
 ]
 
 

@@ -225,14 +225,15 @@ class Finder:
         for k in unnamed:
             self._by_value(k, columns[k] or [], bool(leaves[k].label), found, free)
         self._by_siblings(leaves, found)
-        self._by_shapes_of_lists(leaves, found, [np.shape(row) for row in values[0]])
+        shapes = [np.shape(row) for row in values[0]]
+        self._by_shapes_of_lists(leaves, found, shapes)
         unnamed = [k for k in open_ if isinstance(values[0][k], np.ndarray | float | int)]
         left = [k for k in unnamed if found[k] is None and not leaves[k].label]
         keyed = any(isinstance(step, str) for k in unnamed for step in leaves[k].place.path)
         if not left and not any(found):
             left = [k for k in unnamed if found[k] is None and not keyed]
         if any(found) and not keyed:
-            self._by_order(leaves, found)
+            self._by_order(leaves, found, shapes)
         self._by_place(leaves, found, left, updated)
         if not any(found) and not updated and leaves and not self._unfinished:
             count = self._overview.count or len(leaves)
@@ -293,13 +294,20 @@ class Finder:
                 for j, k in entries.items():
                     found[k] = alike[0][j]
 
-    def _by_order(self, leaves: Sequence[_Leaf], found: list[str | None]) -> None:
-        """Give all values but a cost the symbols in order, if there are as many as requested ones, or as inputs."""
+    def _by_order(self, leaves: Sequence[_Leaf], found: list[str | None], shapes: Sequence[tuple[int, ...]]) -> None:
+        """Give all values but a cost the symbols in order, if there are as many as requested ones, or as inputs.
+
+        That of an input that is not requested has its shape: another number before the gradients is a cost.
+        """
+        true = self._truth.points[0].values
         kept = [k for k, leaf in enumerate(leaves) if found[k] is not None or not is_loss_name(leaf.label)]
         for names in (self._wrt, self._inputs):
             if len(kept) == len(names):
                 ordered = [found[k] or name for k, name in zip(kept, names, strict=True)]
-                if len(set(ordered)) == len(ordered) and (names is self._wrt or ordered == names):
+                fits = names is self._wrt or all(
+                    found[k] or shapes[k] == true[names[j]].shape for j, k in enumerate(kept)
+                )
+                if len(set(ordered)) == len(ordered) and (names is self._wrt or ordered == names) and fits:
                     for k, name in zip(kept, ordered, strict=True):
                         found[k] = name
                     return
