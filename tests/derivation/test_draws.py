@@ -28,7 +28,7 @@ def test_masks_are_named_m() -> None:
     assert lines["m1"] == "2 1[uniform(1) ≥ ½]"
     assert lines["h"].endswith("⊙ m1")
     assert lines["m2"] == "1.25 1[uniform(2) ≥ 0.2]"
-    assert (lines["u"], lines["L"]) == ("(h V) ⊙ m2", "Σ u²")  # the gradient repeats it
+    assert (lines["U"], lines["L"]) == ("(h V) ⊙ m2", "Σ U²")  # the gradient repeats it
 
 
 def test_a_single_mask_is_m_unless_the_user_has_an_m() -> None:
