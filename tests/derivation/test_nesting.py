@@ -26,8 +26,9 @@ def named(x: Any) -> Any:
 def test_what_is_nested_too_deeply_is_refused_in_a_sentence() -> None:
     program = cr.trace(unnamed, x="n", w="n")
     rounds = cr.derive(named, x="n")
-    with few_nested_calls(70):
-        with pytest.raises(cr.ProgramError, match="nested too deeply; give names to its parts"):
-            cr.derive(program)
-        with pytest.raises(cr.ProgramError, match="nested too deeply; give names to its parts"):
-            rounds.text()
+    for count, derive in ((50, lambda: cr.derive(program)), (20, rounds.text)):
+        with (
+            few_nested_calls(count),
+            pytest.raises(cr.ProgramError, match="nested too deeply; give names to its parts"),
+        ):
+            derive()

@@ -218,7 +218,7 @@ def test_every_line_reads_the_same_in_chinese(name: str) -> None:
         ("differences", "D = y 1ᵀ − 1 yᵀ"),
         ("outer", "exp(d dᵀ)"),
         ("pairwise", "D = Σ₂((Y[:,∗,:] − Y[∗,:,:])²)"),
-        ("square bias", "u = A + 1 bᵀ"),
+        ("square bias", "U = A + 1 bᵀ"),
         ("square column", "(A − b 1ᵀ) ⊙ (A − b 1ᵀ)"),
         ("bias", "= X W + b "),
         ("two constants", "Constants: C1 = [1, 2, 3]; C2 = [4, 5, 6]."),

@@ -120,7 +120,7 @@ def test_the_rank_is_an_integer_and_has_no_derivative() -> None:
 LINES: list[tuple[Function, dict[str, Any], str]] = [
     (lambda X: np.linalg.norm(X, "nuc"), {"X": "n d"}, "∂L/∂X = polar(X)"),
     (lambda X: np.linalg.norm(X, 2), {"X": "n d"}, "∂L/∂X = leftvec(X) rightvec(X)ᵀ"),
-    (lambda A: np.sum(np.linalg.eigvalsh(A) ** 2), {"A": "n n"}, "u = eigvecs(A) diag(eigvals(A)) eigvecs(A)ᵀ"),
+    (lambda A: np.sum(np.linalg.eigvalsh(A) ** 2), {"A": "n n"}, "U = eigvecs(A) diag(eigvals(A)) eigvecs(A)ᵀ"),
     (lambda A, C: np.sum(cr.expm(A) * C), {"A": "n n", "C": "n n"}, "∂L/∂A = dexpm(Aᵀ, C)"),
     (lambda X, C: np.sum(np.linalg.qr(X)[1] * C), {"X": (4, 3), "C": (3, 3)}, "qfactor(X)"),
     (lambda T, b: np.sum(cr.solve_triangular(T, b)), {"T": "n n", "b": "n m"}, "triu(T)⁻¹ b"),

@@ -164,4 +164,4 @@ def test_a_pseudoinverse_of_lower_rank_is_that_of_numpy() -> None:
 def test_least_squares_by_the_pseudoinverse_are_derived() -> None:
     derivation = cr.derive(lambda X, y: np.sum((np.linalg.pinv(X) @ y) ** 2), wrt="X", X="n d", y="n")
     assert derivation.verify().ok
-    assert "u = pinv(X)" in derivation.text(detail="brief")
+    assert "U = pinv(X)" in derivation.text(detail="brief")

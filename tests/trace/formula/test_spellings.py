@@ -75,7 +75,7 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
     ("X @ np.ones((d, 1))", {"X": "n d"}, lambda X: X.sum(axis=1, keepdims=True)),
     ("tr(X) + sum(X .* eye)", {"X": "n n"}, lambda X: 2 * np.trace(X)),
     ("norm(X, 'fro')", {}, lambda X: np.linalg.norm(X)),
-    ("norm(X)_F + norm(x)_1", {"x": "n"}, lambda X, x: np.linalg.norm(X) + np.sum(np.abs(x))),
+    ("norm(X)_F + norm(x)_1", {"x": "n", "X": "n d"}, lambda X, x: np.linalg.norm(X) + np.sum(np.abs(x))),
     ("sum(x)/length(x) + sum(X)/(size(X, 1)*size(X, 2)) + numel(X)", {"x": "n", "X": "n d"},
      lambda x, X: np.mean(x) + np.mean(X) + X.size),
     # tensor and inner products
