@@ -245,12 +245,13 @@ def test_a_rule_that_leaves_a_node_is_asked_once_about_it() -> None:
 
 def test_what_is_remembered_of_a_product_keeps_nothing_alive() -> None:
     x = Input("x", ArrayType((3,)))
-    for make in (
+    makers: tuple[Callable[[], Node], ...] = (
         lambda: x * (x + 1),
         lambda: -((x / 2) ** 3),
         lambda: Broadcast((3, 3), (1,))(x),
         lambda: (x - 1) ** x,
-    ):
+    )
+    for make in makers:
         node = make()
         assert factors(node) == factors(node)
         seen = weakref.ref(node)
