@@ -59,12 +59,12 @@ def end_if_interrupted(call: Callable[[], None]) -> None:
             failed.append(error)
 
     def wait() -> bool:
+        thread.start()
         while thread.is_alive():
             thread.join(WAKING)
         return True
 
     thread = threading.Thread(target=calling, daemon=True)
-    thread.start()
     try:
         met = interruptible(wait)
     except KeyboardInterrupt:
