@@ -30,12 +30,12 @@ const seconds = (steps, act) => {
 };
 """
 _JAVASCRIPT = """
-const params = net_params(sizes), grads = net_grads(sizes), work = net_work(sizes);
+const params = net_params(), grads = net_grads(), work = net_work();
 for (const name of Object.keys(params)) params[name].set(given[name]);
 results.seconds = seconds(STEPS, () => {
     for (let step = 0; step < STEPS; ++step) {
-        net_forward_backward(params, given.X, given.y, grads, work, sizes);
-        net_sgd_step(params, grads, RATE, sizes);
+        net_forward_backward(params, given.X, given.y, grads, work);
+        net_sgd_step(params, grads, RATE);
     }
 });
 """
@@ -83,12 +83,11 @@ def _rates(node: str, job: Job, loss: Any, share: float) -> tuple[float, float]:
     sizes = {"n": n, "d": d, "h": h, "o": o}
     shapes = {"X": "n d", "W1": "d h", "b1": "h", "W2": "h o", "b2": "o"}
     target = {"y": "n o" if y.ndim == 2 else "n:int"}
-    text = cr.derive(loss, list(params), **shapes, **target).source("js", "net")
+    text = cr.derive(loss, list(params), **shapes, **target).source("js", "net", sizes)
     statements = _JAVASCRIPT.replace("STEPS", str(steps)).replace("RATE", repr(job.learning_rate))
     given = {**params, "X": X[:n], "y": y[:n]}
     given = {name: array.astype(float) if array.dtype.kind == "f" else array for name, array in given.items()}
-    head = f"const sizes = {sizes};{_SECONDS}"
-    javascript = run_in_node(node, text, head + statements, given)["seconds"]
+    javascript = run_in_node(node, text, _SECONDS + statements, given)["seconds"]
     session = open_session(
         loss, params, {"X": X, "y": y}, cr.SGD(job.learning_rate), batch_size=job.batch, shuffle=False
     )

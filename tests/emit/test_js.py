@@ -109,6 +109,15 @@ def test_names_that_javascript_keeps_for_itself() -> None:
     assert_agrees(drawn)
 
 
+def test_small_matrices_are_summed_in_a_variable_and_others_row_by_row() -> None:
+    derivation = derive("sum(tanh(X @ W)^2)", ["W"], X="n d", W="d h")
+    sizes = {"n": 4, "d": 2, "h": 3}
+    for fixed, is_by_rows in ((None, True), ({"d": 2, "h": 3}, True), (sizes, False), ({**sizes, "n": 1200}, True)):
+        text = derivation.source("js", "f", fixed)
+        assert ("+= X[i * d + j] * W[j * h + k]" in text) is is_by_rows
+    assert_agrees(case(derivation, sizes=sizes, engine="reference"), sizes)
+
+
 # Functions of the emitter --------------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ class JsWriter(ScalarWriter):
     """The emitter for JavaScript."""
 
     functions: ClassVar[Mapping[type, str]] = JS_PRIMITIVES
+    rows_from: ClassVar[int] = 2048  # no engine sums several elements of a row at once
     takes_apart: ClassVar[bool] = True  # a property read in an inner loop costs up to half of the time
 
     @staticmethod

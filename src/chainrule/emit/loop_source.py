@@ -78,7 +78,7 @@ class LoopSource(ABC):
         self.seeds: list[tuple[str, ArrayType]] = []
         self.size_names = self.name_sizes(used)
         self.inputs = self._locations()
-        self.unit = self.unit_type(self.name, dtype, self.size_names)
+        self.unit = self.unit_type(self.name, dtype, self.size_names, self.sizes)
 
     def _composed(self, record: Record) -> tuple[list[Node], list[Node], dict[Node, str]]:
         """Return outputs and gradients as functions of the inputs, and names for intermediates."""

@@ -9,7 +9,7 @@ from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
 from chainrule.emit.scalars import Index, ScalarWriter, Value, loop_index, plus, times
-from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
+from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim, bind_dim
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -259,6 +259,8 @@ class Nests:
         if not isinstance(node.primitive, Contract | Sum) or node.type.ndim == 0 or not self._sum_extents(node):
             return False
         writer = self.writer
+        if all(self._is_small(operand) for operand in node.operands):
+            return False
         index = [loop_index(f"@{axis}") for axis in range(node.type.ndim)]
         inner, factors = self._summed(node, index, [f"#{k}" for k in range(len(self._sum_extents(node)))])
         before, self.loads, used = self.loads, [], dict(writer.used)
@@ -272,6 +274,10 @@ class Nests:
         loads, self.loads, writer.used = self.loads, before, used
         last, summed = f"@{node.type.ndim - 1}", inner[-1]
         return sum(_jumps(i, last) for _, i in loads) < sum(_jumps(i, summed) for _, i in loads)
+
+    def _is_small(self, operand: Node) -> bool:
+        size = bind_dim(operand.type.size, self.writer.sizes)
+        return isinstance(size, int) and size < self.writer.rows_from
 
     def _sum_extents(self, node: Apply) -> list[Dim]:
         match node:

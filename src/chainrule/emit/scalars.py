@@ -85,13 +85,16 @@ class Block:
 class ScalarWriter(ABC):
     """The emitter of a language: `blocks` is the current nest, innermost last.
 
-    `size_names` are the variables or constants for symbolic sizes, `functions` those of the language's library that
-    replace a primitive's lowering. `used` are the variables that the statements use.
+    `size_names` are the variables or constants for symbolic sizes, `sizes` the numbers of those that have one, and
+    `functions` those of the language's library that replace a primitive's lowering. `used` are the variables that the
+    statements use.
     """
 
     functions: ClassVar[Mapping[type, str]]
     has_nested_arrays: ClassVar[bool] = False
     """Whether an array of several axes has several subscripts, as in C; otherwise it is flat, in row-major order."""
+    rows_from: ClassVar[int] = 0
+    """The number of elements from which a sum reads an operand row by row; one that is smaller is in the cache."""
     takes_apart: ClassVar[bool] = False
     """Whether a function begins with variables for the arrays among the members of its structures."""
 
@@ -106,6 +109,7 @@ class ScalarWriter(ABC):
         self.open: list[str] = []
         self.prefix = prefix
         self.size_names = size_names
+        self.sizes: Mapping[str, int] = {}
         self.fresh = fresh
         self.blocks: list[Block] = [Block(1)]
         self.extents: dict[str, Dim] = {}

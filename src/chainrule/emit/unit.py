@@ -69,23 +69,33 @@ class Statements:
 class Unit(ABC):
     """A file of a language with loops: functions of programs, and the helpers and tables that they need.
 
-    `name` is the prefix of helpers, `size_names` are the file's names for the symbolic sizes of programs.
+    `name` is the prefix of helpers, `size_names` are the file's names for the symbolic sizes of programs, `sizes` are
+    the numbers of those that have one.
     """
 
     language: ClassVar[str]
     """Its name in messages."""
     writer: ClassVar[type[ScalarWriter]]
 
-    def __init__(self, name: str, dtype: DType, size_names: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        dtype: DType,
+        size_names: Mapping[str, str] | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> None:
         self.name = name
         self.dtype = dtype
         self._size_names = dict(size_names or {})
+        self._sizes = dict(sizes or {})
         self._numbers = self._composer().writer
         self.helpers: dict[str, None] = {}
         self._tables: dict[str, Const] = {}
 
     def _composer(self) -> Composer:
-        return Composer(self.name, self._size_names, self.writer)
+        composer = Composer(self.name, self._size_names, self.writer)
+        composer.writer.sizes = self._sizes
+        return composer
 
     @refuses_deep_nesting
     def statements(
