@@ -208,3 +208,12 @@ def test_a_length_is_refused_where_python_needs_a_number() -> None:
         trace(lambda x: x if list(range(len(x))) else x.T, x="n m")
     with pytest.raises(ChainruleError, match=r"named size n; write \.shape\[0\]"):
         trace(lambda x: x * next(map(len, [x])), x="n m")
+
+
+@pytest.mark.parametrize(
+    "table", [np.eye(3), np.diag([2.0, 1.0, 1.0]), np.eye(3)[[1, 0, 2]], np.eye(3) + np.eye(3, k=1), np.eye(2, 3)]
+)
+def test_only_an_identity_matrix_is_taken_for_one(table: np.ndarray[Any, Any]) -> None:
+    weights = np.arange(1.0, len(table) + 1)
+    gradient = cr.grad(lambda x: np.sum(weights * (table @ x)))(np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(gradient, table.T @ weights)

@@ -70,7 +70,7 @@ def _print_target(data: Data, lang: Language) -> None:
 def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: Language) -> None:
     first = candidates[0]
     settings = first.settings
-    if plan.time is not None:
+    if len(candidates) > 1 and plan.time is not None:
         say_line(say(lang, "search in time", time=f"{plan.time:g} s", count=len(candidates)))
     elif len(candidates) > 1:
         say_line(say(lang, "search", count=len(candidates)))
