@@ -16,6 +16,8 @@ RARE = {"cat": 4000, "dog": 5000, "emu": 1000}
 ONE = (Importance("key", 0.58, 0.01), Importance("b", 0.01, 0.01), Importance("c", 0.002, 0.0))
 IDLE = (Importance("size", 0.3, 0.01), Importance("hue, new", 0.0, 0.0), Importance("tail", -0.01, 0.001))
 
+FITTED = {"r2": 0.86}
+
 CASES: list[tuple[Report, str]] = [
     (run_with(status="finished", best_epoch=100), "--epochs 300"),
     (run_with(losses=(1.0, 2.0)), "smaller --learning-rate"),
@@ -23,8 +25,11 @@ CASES: list[tuple[Report, str]] = [
     (changed(REGRESSION, training={"r2": 0.99}), "--dropout"),
     (changed(REGRESSION, network={"loss": 0.2}, training={"loss": 0.1}, linear={"loss": 0.3}), "--dropout"),
     (changed(CLASSIFICATION, linear={"accuracy": 0.9}), "--hidden none"),
-    (changed(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "--hidden 64,64) or"),
-    (changed(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "trained on (0.800) it is no better than"),
+    (changed(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}, linear_training=FITTED), "--hidden 64,64) or"),
+    (
+        changed(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}, linear_training=FITTED),
+        "trained on (0.800) it is no better than the linear model is there (0.860)",
+    ),
     (changed(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE), "'emu' there are 2 rows among 6,000, and none"),
     (changed(CLASSIFICATION, network={"accuracy": 1.0}, rows=replace(CLASSIFICATION.data.rows, held=20)), "±15%"),
     (changed(CLASSIFICATION, confusion=LOST, class_counts=RARE), "--class-weight balanced"),
@@ -58,6 +63,7 @@ def test_weights_are_not_advised_to_who_has_them() -> None:
     assert not any("--class-weight" in sentence for sentence in advice(report))
 
 
+LESS = {"accuracy": 0.92}
 PERFECT = {"accuracy": 1.0, "log loss": 1e-6}
 
 
@@ -65,16 +71,32 @@ PERFECT = {"accuracy": 1.0, "log loss": 1e-6}
     ("report", "words"),
     [
         # 100 % on the training rows is not "no better than a linear model".
-        (changed(CLASSIFICATION, network=PERFECT, training=PERFECT, linear=PERFECT), "no better than"),
-        (changed(CLASSIFICATION, training=PERFECT, linear={"accuracy": 0.92}), "no better than"),
         (
             changed(
-                CLASSIFICATION, network={"log loss": 0.01}, training={"log loss": 0.005}, linear={"log loss": 0.004},
-                trivial={"log loss": 1.1},
+                CLASSIFICATION, network=PERFECT, training=PERFECT, linear=PERFECT, linear_training=PERFECT
             ),
             "no better than",
         ),
-        (changed(REGRESSION, network={"r2": 0.99}, training={"r2": 0.999}, linear={"r2": 1.0}), "no better than"),
+        (changed(CLASSIFICATION, training=PERFECT, linear=LESS, linear_training=LESS), "no better than"),
+        (
+            changed(
+                CLASSIFICATION, network={"log loss": 0.01}, training={"log loss": 0.005}, linear={"log loss": 0.004},
+                linear_training={"log loss": 0.004}, trivial={"log loss": 1.1},
+            ),
+            "no better than",
+        ),
+        (
+            changed(
+                REGRESSION, network={"r2": 0.99}, training={"r2": 0.999}, linear={"r2": 1.0},
+                linear_training={"r2": 1.0},
+            ),
+            "no better than",
+        ),
+        # On the rows both were trained on, it fits better than the linear model.
+        (
+            changed(REGRESSION, linear={"r2": 0.81}, training={"r2": 0.8}, linear_training={"r2": 0.7}),
+            "no better than the linear model is there",
+        ),
         # A loss that ends where it began has not grown.
         (run_with(losses=(1.0, 0.2, 1.001)), "smaller --learning-rate"),
         (run_with(losses=(-3.0, -3.01, -2.99)), "smaller --learning-rate"),

@@ -45,9 +45,9 @@ def test_the_penalty_of_a_ridge_regression_is_that_of_the_least_cross_validated_
     unit = np.mean(np.linalg.eigvalsh(centred.T @ centred))
     held = RANDOM.standard_normal((200, 30))
     candidates = [RidgeCV([unit * penalty]).fit(rows, y).predict(held) for penalty in RIDGES]
-    found = ridge(rows, y, held)[:, 0]
+    found = ridge(rows, y)(held)[:, 0]
     place = int(np.argmin([np.abs(found - each).max() for each in candidates]))
     np.testing.assert_allclose(found, candidates[place], rtol=1e-6, atol=1e-8)
     assert RIDGES[place] >= 0.03
     same = np.hstack([rows, rows])
-    assert np.isfinite(ridge(same, y, np.hstack([held, held]))).all()
+    assert np.isfinite(ridge(same, y)(np.hstack([held, held]))).all()

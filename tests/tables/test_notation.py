@@ -20,6 +20,7 @@ from chainrule.tables import (
     NumberTarget,
     Preprocessing,
     TableError,
+    Unit,
     as_frame,
     feature_values,
     open_table,
@@ -55,6 +56,7 @@ def written(value: float, style: str) -> str:
         "dollars": f"-${abs(value):,.2f}" if value < 0 else f"${value:,.2f}",
         "euros": f"{swapped} €",
         "kilograms": f"{value:.2f} kg",
+        "amounts": f"€{value / 1e6!r}M" if value > 1e6 else f"€{value / 1e3!r}K" if value > 900 else f"€{value!r}",
         "coded": f"CHF {english.replace(',', chr(39))}",
     }[style]
 
@@ -73,6 +75,7 @@ STYLES = {
     "euros": Notation(",", ".", "€"),
     "kilograms": Notation(unit="kg"),
     "coded": Notation(".", "'", "CHF"),
+    "amounts": Notation(unit="€", others=(Unit("€…K", 1e3), Unit("€…M", 1e6))),
 }
 
 
@@ -105,6 +108,24 @@ def test_marks_that_one_column_leaves_open_are_decided_by_the_others() -> None:
     decimals = Preprocessing.fit(as_frame({**cells, "sure": [f"{k},5" for k in range(20)]})).features[0]
     assert isinstance(decimals, Number)
     assert decimals.notation == Notation(",")
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["€1.2M", "€560K", "€0", "€75", "-€2M"], [1.2e6, 5.6e5, 0.0, 75.0, -2e6]),
+        (["€1.2M", "€56.5M", "€3m"], [1.2e6, 56.5e6, 3e6]),
+        (["1,2 Mio. €", "560 Tsd. €", "0,5 Mrd. EUR"], [1.2e6, 5.6e5, 5e8]),
+        (["US$ 3 bn", "$1.5 million", "USD 200,000", "($2M)"], [3e9, 1.5e6, 2e5, -2e6]),
+        (["₹1.2 Cr", "₹45 Lakh", "₹45,00,000", "12"], [1.2e7, 4.5e6, 4.5e6, 12.0]),
+    ],
+)
+def test_amounts_of_a_currency_in_thousands_and_millions_are_told_from_the_column(
+    cells: list[str], values: list[float]
+) -> None:
+    feature = Preprocessing.fit(column(cells)).features[0]
+    assert isinstance(feature, Number)
+    np.testing.assert_allclose(feature_values(feature, pl.Series(cells)), values)
 
 
 def test_marks_can_be_stated() -> None:

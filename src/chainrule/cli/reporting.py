@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -87,6 +88,8 @@ def make_report(
     p = predict(data.X_held)
     seen = _spread(len(data.y), TRAINING_ROWS)
     constant, value = _trivial(data, scorer)
+    linear = _linear(data, architecture)
+    X_seen = np.asarray(data.X[seen])
     target = data.target
     classes = target.classes if isinstance(target, ClassTarget) else ()
     trials = tuple(standing.trials) if len(plan.combinations) > 1 else ()
@@ -114,10 +117,11 @@ def make_report(
         ),
         scores=ScoreSummary(
             network=scorer(p, data.y_held),
-            linear=_linear(data, architecture, scorer),
+            linear={} if linear is None else scorer(linear(data.X_held), data.y_held),
             trivial=scorer(np.broadcast_to(constant, p.shape), data.y_held),
             trivial_value=value,
-            training=scorer(predict(np.asarray(data.X[seen])), data.y[seen]),
+            training=scorer(predict(X_seen), data.y[seen]),
+            linear_training={} if linear is None else scorer(linear(X_seen), data.y[seen]),
             confusion=Confusion.of(classes, scorer.labels(data.y_held), p.argmax(axis=1)) if classes else None,
             residuals=None if isinstance(target, ClassTarget) else _residuals(scorer, target, data.y_held, p),
             levels=() if isinstance(target, ClassTarget) else _levels(scorer, target, data.y_held, p, constant),
@@ -174,17 +178,17 @@ def _trivial(data: Data, scorer: Scorer) -> tuple[Array, str]:
     return candidates[0], f"{float(target.decode(candidates[0])[0]):.6g}"
 
 
-def _linear(data: Data, architecture: Architecture, scorer: Scorer) -> dict[str, float]:
-    """Return the scores of a linear model with the same loss; empty if the network is one.
+def _linear(data: Data, architecture: Architecture) -> Predict | None:
+    """Return a linear model with the same loss; None if the network is one.
 
     Its penalty is chosen: for the squared error by cross-validation, for other losses by the rows for stopping.
     """
     if not architecture.hidden:
-        return {}
+        return None
     rows = _spread(len(data.y), LINEAR_ROWS)
     X, y = np.asarray(data.X[rows]), data.y[rows]
     if isinstance(architecture.loss, Squared) and architecture.output_activation == "linear":
-        return scorer(ridge(X, y, data.X_held), data.y_held)
+        return ridge(X, y)
     stopping = bool(len(data.y_choosing))
     validation = Validation(data.X_choosing, data.y_choosing) if stopping else None
     settings = TrainingSettings(
@@ -215,11 +219,11 @@ def _linear(data: Data, architecture: Architecture, scorer: Scorer) -> dict[str,
         states = [train(model, model.initial(0), X, y, weights, settings, validation) for model in models]
     losses = [math.inf if state.best is None or math.isnan(state.best) else state.best for state in states]
     chosen = int(np.argmin(losses))
-    return scorer(predict_rows(models[chosen], states[chosen].learnt, data.X_held), data.y_held)
+    return partial(predict_rows, models[chosen], states[chosen].learnt)
 
 
-def ridge(X: Array, y: Array, X_held: Array) -> Array:
-    """Return the predictions (held rows, outputs) of a ridge regression on `X` (rows, width) and `y` (rows, outputs).
+def ridge(X: Array, y: Array) -> Predict:
+    """Return a ridge regression on `X` (rows, width) and `y` (rows, outputs), from rows to predictions.
 
     Of `RIDGES`, in units of the mean eigenvalue of the covariance, the penalty with the least generalized
     cross-validation error is taken (Golub, Heath and Wahba 1979, equation 1.4).
@@ -237,7 +241,11 @@ def ridge(X: Array, y: Array, X_held: Array) -> Array:
         error = float(((y - middle - centred @ found) ** 2).sum()) / max(freedom, 1e-9) ** 2
         if error < best:
             best, weights = error, found
-    return np.asarray((np.asarray(X_held, float) - mean) @ weights + middle)
+
+    def predict(X_held: Array) -> Array:
+        return np.asarray((np.asarray(X_held, float) - mean) @ weights + middle)
+
+    return predict
 
 
 def columns_of(data: Data, plan: Plan) -> tuple[Column, ...]:

@@ -193,6 +193,7 @@ def record(report: Report, page: str | None, seconds: float) -> dict[str, Any]:
         "trivial_score": scores["trivial"],
         "trivial_prediction": scores["trivial_value"],
         "train_score": scores["training"],
+        "linear_train_score": scores["linear_training"],
         "confusion": scores["confusion"],
         "residuals": scores["residuals"],
         "quantiles": scores["levels"],

@@ -67,12 +67,13 @@ def _advice(report: Report, lang: Language) -> Iterator[str]:
             linear=score_text(name, linear[name]),
             network=score_text(name, scores.network[name]),
         )
-        if not overfits and _leaves_room(report) and ahead(name, scores.training, linear, rows) <= 0:
+        fitted = scores.linear_training
+        if not overfits and _leaves_room(report) and fitted and ahead(name, scores.training, fitted, rows) <= 0:
             yield say(
                 lang,
                 "advice underfitting",
                 training=score_text(name, scores.training[name]),
-                linear=score_text(name, linear[name]),
+                linear=score_text(name, fitted[name]),
                 hidden=f"{2 * max(hidden)},{2 * max(hidden)}",
             )
     yield from _about_classes(report, lang)

@@ -170,6 +170,7 @@ class ScoreSummary:
     trivial: Scores
     trivial_value: str
     training: Scores
+    linear_training: Scores = field(default_factory=dict)
     confusion: Confusion | None = None
     residuals: Residuals | None = None
     levels: tuple[Level, ...] = ()

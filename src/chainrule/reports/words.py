@@ -189,9 +189,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "--alpha（例如 {alpha}）、更小的网络，或更多的数据。",
     ),
     "advice underfitting": (
-        "Even on the rows it was trained on ({training}) it is no better than the linear model on the others "
-        "({linear}): try a wider network (--hidden {hidden}) or other columns.",
-        "即使在训练行上（{training}）也不优于线性模型在留出行上的表现（{linear}）：可试更宽的网络（--hidden "
+        "Even on the rows it was trained on ({training}) it is no better than the linear model is there ({linear}): "
+        "try a wider network (--hidden {hidden}) or other columns.",
+        "即使在训练行上（{training}）也不优于线性模型在同样行上的表现（{linear}）：可试更宽的网络（--hidden "
         "{hidden}），或增加别的列。",
     ),
     "advice linear": (

@@ -31,7 +31,7 @@ from chainrule.tables.kinds import Finding
 from chainrule.tables.limits import UNLIMITED, VARIABLE, Limits
 from chainrule.tables.notation import BOUNDS_IN_PYTHON as NUMBER_BOUNDS
 from chainrule.tables.notation import IN_PYTHON as NUMBER_REWRITES
-from chainrule.tables.notation import PLAIN, Notation
+from chainrule.tables.notation import PLAIN, Notation, Unit
 from chainrule.tables.opening import open_table
 from chainrule.tables.preparing import Prepared, prepare
 from chainrule.tables.preprocessing import Notes, Preprocessing, as_batch, feature_values
@@ -79,6 +79,7 @@ __all__ = [
     "TableError",
     "Target",
     "Task",
+    "Unit",
     "as_batch",
     "as_frame",
     "civil",

@@ -292,13 +292,16 @@ def _of_dates(name: str, present: Seconds, form: str, gaps: str, note: str = "")
     if not len(present):
         return Finding(name, "constant", "empty in every row")
     low, high = int(present.min()), int(present.max())
+    first, last = (_written(moment, form) for moment in (low, high))
     if low == high and not gaps:
-        return Finding(name, "constant", f"{_written(low)} in every row")
-    return Finding(name, "date", f"{form} from {_written(low)} to {_written(high)}{note}{gaps}", form)
+        return Finding(name, "constant", f"{first} in every row")
+    return Finding(name, "date", f"{form} from {first} to {last}{note}{gaps}", form)
 
 
-def _written(seconds: int) -> str:
-    return str(np.datetime64(seconds, "s").astype("datetime64[D]"))
+def _written(seconds: int, form: str) -> str:
+    """Return a day, or a time of day, as `hour:minute` has it."""
+    moment = str(np.datetime64(seconds, "s"))
+    return moment[11:16] if form == "hour:minute" else moment[:10]
 
 
 def _check_mixed(name: str, series: pl.Series, numbers: pl.Series, present: pl.Series) -> None:

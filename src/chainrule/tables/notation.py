@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from chainrule.schema import FILLED, OMITTED, POSITIVE, different, one_of
 from chainrule.tables.dependency import load_polars
-from chainrule.tables.units import MAGNITUDES, are_magnitudes, folded, is_footnote, relative_sizes
+from chainrule.tables.units import (
+    AROUND,
+    MAGNITUDES,
+    are_magnitudes,
+    both_sides,
+    folded,
+    is_footnote,
+    of_one_currency,
+    relative_sizes,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,6 +64,9 @@ _PARTS = re.compile(
 )
 """Sign, currency, sign, digits with marks, and the unit behind them."""
 
+_AMOUNT = re.compile(rf"([^\W\d_]+\.?)\s*({_CURRENCY})")
+"""A word such as M, and the currency behind it."""
+
 _FEWEST_ALIKE = 2
 _MANY = 20
 """Numbers among which a bound is one of them; fewer may be the names of groups, as `3+` is after 0, 1 and 2."""
@@ -82,10 +94,10 @@ class Unit:
 class Notation:
     """How the numbers of a column are written: in `1.234,5 kg` the decimal mark is a comma and the unit kg.
 
-    `unit` is text before or behind the number. A missing mark for thousands is "". `others` are further units, in which
-    some cells are written, and `bare` is the size of a number without a unit: 100 if 0.53 is 53 %. With `duration`
-    cells are written as 1:30 or 1:02:30, read as 90 and 3750, and with `bounds` texts such as `under 18` are the number
-    in them.
+    `unit` is text before or behind the number, or around it, as `€…M` is in €1.2M. A missing mark for thousands is "".
+    `others` are further units, in which some cells are written, and `bare` is the size of a number without a unit: 100
+    if 0.53 is 53 %. With `duration` cells are written as 1:30 or 1:02:30, read as 90 and 3750, and with `bounds` texts
+    such as `under 18` are the number in them.
     """
 
     kind: ClassVar[str] = "notation"
@@ -120,14 +132,15 @@ class Notation:
         """For each unit a regular expression that divides a cell into signs and a number, and its size."""
         found = [(self.unit, 1.0)] if self.unit else []
         found += [(each.text, each.size) for each in self.others]
+        return tuple((self._around(text), size) for text, size in found)
+
+    def _around(self, unit: str) -> str:
+        """Return the regular expression of signs, a number and this unit."""
         number = self.pattern.removeprefix("[+-]?")
-        return tuple(
-            (
-                rf"^([+-]?)\s*{re.escape(text)}\s*([+-]?)\s*({number})$|^([+-]?)\s*({number})\s*{re.escape(text)}$",
-                size,
-            )
-            for text, size in found
-        )
+        sides = both_sides(unit)
+        before, behind = map(re.escape, sides or (unit, ""))
+        after = rf"{behind}\s*{before}" if sides else before
+        return rf"^([+-]?)\s*{before}\s*([+-]?)\s*({number})\s*{behind}$|^([+-]?)\s*({number})\s*{after}$"
 
     def words(self) -> str:
         """Describe the notation for the reason of a finding, after a comma; "" if it is plain.
@@ -196,15 +209,21 @@ def _durations(cells: pl.Series) -> pl.Series:
 def parts_of(cell: str) -> tuple[str, str] | None:
     """Return the digits of a cell with their marks, and its unit, or None for a cell that is no number.
 
-    >>> parts_of("\u2212 12,6 kg"), parts_of("$1,200"), parts_of("flat 7")
-    (('12,6', 'kg'), ('1,200', '$'), None)
+    >>> parts_of("\u2212 12,6 kg"), parts_of("$1,200"), parts_of("€1.2M"), parts_of("flat 7")
+    (('12,6', 'kg'), ('1,200', '$'), ('1.2', '€…M'), None)
     """
     for pattern, replacement in _REWRITES:
         cell = pattern.sub(replacement, cell.strip())
     match = _PARTS.fullmatch(cell)
-    if match is None or (match[1] and match[3]) or (match[2] and match[5]):
+    if match is None or (match[1] and match[3]):
         return None
-    return match[4].strip(), (match[2] or match[5] or "").strip()
+    before, behind = match[2] or "", (match[5] or "").strip()
+    amount = _AMOUNT.fullmatch(behind)
+    if amount and not before:
+        behind, before = amount.groups()
+    if before and behind:
+        return (match[4].strip(), f"{before}{AROUND}{behind}") if folded(behind) in MAGNITUDES else None
+    return match[4].strip(), before or behind
 
 
 def unbound(cell: str) -> str:
@@ -283,6 +302,13 @@ def _units(found: Sequence[tuple[str, str]]) -> tuple[str, tuple[Unit, ...], flo
         del counts[mark]
     if not counts:
         return "", footnotes, 1.0
+    amounts = of_one_currency(counts)
+    if amounts is not None:
+        alone = [unit for unit in counts if unit not in MAGNITUDES and amounts[unit] == 1]
+        pairs = [sides[0] for unit in counts if (sides := both_sides(unit))]
+        currency = min(alone or pairs, key=lambda unit: (-counts[unit], unit))
+        others = {unit: size for unit, size in amounts.items() if unit != currency}
+        return currency, (*footnotes, *(Unit(unit, others[unit]) for unit in sorted(others))), 1.0
     main = min(counts, key=lambda unit: (-counts[unit], unit))
     bare = [body for body, unit in found if not unit or unit in marks]
     sizes = relative_sizes(counts, main)

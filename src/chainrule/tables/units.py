@@ -29,7 +29,10 @@ _FAMILIES: tuple[dict[str, float], ...] = (
     _spelled(ml=1e-3, cl=1e-2, dl=1e-1, l_liter_liters_litre_litres=1.0),
     _spelled(w=1.0, kw=1e3, mw=1e6, gw=1e9),
     _spelled(wh=1.0, kwh=1e3, mwh=1e6, gwh=1e9),
-    _spelled(k=1e3, m_mn_mio_million_millions=1e6, b_bn_billion_billions=1e9),
+    _spelled(
+        k_tsd_thousand_thousands=1e3, m_mn_mio_million_millions=1e6, b_bn_mrd_billion_billions=1e9,
+        tn_trillion_trillions=1e12, lakh_lakhs_lac_lacs=1e5, cr_crore_crores=1e7,
+    ),
     {"$": 1.0, "us$": 1.0, "usd": 1.0},
     {"€": 1.0, "eur": 1.0},
     {"£": 1.0, "gbp": 1.0},
@@ -61,7 +64,42 @@ def are_magnitudes(units: Collection[str]) -> bool:
     >>> are_magnitudes(["k", "M"]), are_magnitudes(["m"]), are_magnitudes(["kg"])
     (True, False, False)
     """
-    return set(units) not in ({"m"}, {"b"}, {"B"}) and all(folded(unit) in MAGNITUDES for unit in units)
+    return {*units} not in _OTHERWISE and all(folded(unit) in MAGNITUDES for unit in units)
+
+
+_OTHERWISE = ({"m"}, {"b"}, {"B"}, {"cr"}, {"Cr"}, {"CR"})
+"""Words that alone mean something else: meters or minutes, bytes, a mark of accountants."""
+
+AROUND = "…"
+"""The place of the number in a unit on both of its sides: in €1.2M it is `€…M`."""
+
+
+def both_sides(unit: str) -> tuple[str, str] | None:
+    """Divide a unit on both sides of a number into a currency and the rest; None for others.
+
+    >>> both_sides("€…M"), both_sides("kg")
+    (('€', 'M'), None)
+    """
+    before, _, behind = unit.partition(AROUND)
+    return (before, behind) if before and behind else None
+
+
+def of_one_currency(units: Collection[str]) -> Mapping[str, float] | None:
+    """Return the size of each of `units` if they are amounts of one currency, some of them in thousands or millions.
+
+    >>> of_one_currency(["€…M", "€…K", "€"]), of_one_currency(["$…M", "€"])
+    ({'€…M': 1000000.0, '€…K': 1000.0, '€': 1.0}, None)
+    """
+    currencies, sizes = set(), {}
+    for unit in units:
+        before, behind = both_sides(unit) or (("", unit) if folded(unit) in MAGNITUDES else (unit, ""))
+        if behind and folded(behind) not in MAGNITUDES:
+            return None
+        currencies |= {before} - {""}
+        sizes[unit] = MAGNITUDES[folded(behind)] if behind else 1.0
+    if not any(map(both_sides, units)) or (relative_sizes(currencies, min(currencies)) is None and len(currencies) > 1):
+        return None
+    return sizes
 
 
 def relative_sizes(units: Collection[str], main: str) -> Mapping[str, float] | None:
