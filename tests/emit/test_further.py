@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.emitted import C_FLAGS, signature
 
 import chainrule as cr
-from chainrule.emit import EmitError
+from chainrule.emit import EmitError, UnverifiedError
+from chainrule.emit.loop_source import Further
 
+COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 RANDOM = np.random.default_rng(5)
 VALUES = {
     "X": RANDOM.standard_normal((5, 3)),
@@ -115,7 +123,66 @@ def test_other_libraries_have_the_functions_under_its_name(target: str) -> None:
     assert "def nll_hvp(X, y, w, b, v_w, v_b):" in text
 
 
-def test_c_has_no_hessian() -> None:
+def test_the_hessian_and_its_product_in_c(tmp_path: Path) -> None:
+    derivation = cr.derive(logistic, wrt=["w", "b"], X="n d", y="n", w="d", b="", order=2)
+    source = derivation.source("c", "nll", {"n": 5, "d": 3}, "float64")
+    assert signature(source, "nll_hvp") == ["params", "X", "directions", "changes", "changes_work"]
+    if COMPILER is None:
+        return
+    (tmp_path / "nll.h").write_text(source)
+    (tmp_path / "caller.c").write_text(
+        """
+        #include "nll.h"
+        void run(const nll_params *, const double *, const nll_directions *, nll_blocks *, nll_changes *);
+        void run(const nll_params *params, const double *X, const nll_directions *directions, nll_blocks *blocks,
+                 nll_changes *changes) {
+            static nll_blocks_work blocks_work;
+            static nll_changes_work changes_work;
+            nll_hessian(params, X, blocks, &blocks_work);
+            nll_hvp(params, X, directions, changes, &changes_work);
+        }
+        """
+    )
+    library = tmp_path / "caller.so"
+    command = [COMPILER, *C_FLAGS, "-shared", "-fPIC", "-o", library, tmp_path / "caller.c", "-lm"]
+    subprocess.run(command, check=True, capture_output=True)
+    params, direction = np.append(VALUES["w"], VALUES["b"]), RANDOM.standard_normal(4)
+    blocks, changes = np.full(16, np.nan), np.full(4, np.nan)
+    arrays = (params, VALUES["X"], direction, blocks, changes)
+    ctypes.CDLL(str(library)).run(*(array.ctypes.data_as(ctypes.c_void_p) for array in arrays))
+    arguments = [VALUES[name] for name in ("X", "y", "w", "b")]
+    (h_w_w, h_w_b), (h_b_w, h_b_b) = cr.hessian(logistic, argnums=(2, 3))(*arguments)
+    expected = np.concatenate([np.ravel(block) for block in (h_w_w, h_w_b, h_b_w, h_b_b)])
+    np.testing.assert_allclose(blocks, expected, rtol=1e-12)
+    np.testing.assert_allclose(changes, np.block([[h_w_w, h_w_b[:, None]], [h_b_w, h_b_b]]) @ direction, rtol=1e-12)
+
+
+def test_javascript_is_run_and_a_wrong_line_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    derivation = cr.derive(logistic, wrt=["w", "b"], X="n d", y="n", w="d", b="", order=2)
+    assert "export function nll_hessian(params, X, blocks, blocks_work, sizes) {" in derivation.source("js", "nll")
+    right = Further.__init__
+
+    def doubled(self: Further, *arguments: Any) -> None:
+        right(self, *arguments)
+        self.program = replace(self.program, outputs=tuple(2.0 * node for node in self.program.outputs))
+
+    monkeypatch.setattr(Further, "__init__", doubled)
+    with pytest.raises(UnverifiedError, match="what the source in JavaScript gives for"):
+        derivation.source("js", "nll")
+
+
+def test_sizes_that_an_inverse_asks_for_are_numbers_everywhere() -> None:
+    derivation = cr.derive("logdet(X' X)", "X", X="n d", order=2)
+    assert "H_X_X: new Float64Array" not in (text := derivation.source("js", sizes={"n": 4, "d": 2}))
+    assert "H: new Float64Array(4 * 2 * 4 * 2)" in text
+
+
+def test_a_product_with_a_diagonal_matrix_scales_rows() -> None:
+    text = cr.derive(logistic, wrt="w", X="n d", y="n", w="d", b="", order=2).source("numpy")
+    assert "H = (X.T * p * (1 - p)) @ X" in text
+
+
+def test_webassembly_has_no_hessian() -> None:
     derivation = cr.derive(logistic, wrt="w", X="n d", y="n", w="d", b="", order=2)
-    with pytest.raises(EmitError, match="numpy, torch and jax"):
-        derivation.source("c", sizes={"n": 4, "d": 2})
+    with pytest.raises(EmitError, match="write them for js or c"):
+        derivation.source("wasm", sizes={"n": 4, "d": 2})

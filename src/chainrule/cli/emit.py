@@ -58,7 +58,7 @@ def command(
     source of other targets is written from the same lines, and is not run, except for js and wasm where node is
     installed.
 
-    --hessian and --jacobian add functions of the matrix and of its product with a vector, except for c, js and wasm.
+    --hessian and --jacobian add functions of the matrix and of its product with a vector, except for wasm.
     """
     wanted = wanted_derivatives(hessian, jacobian)
     if output is not None:

@@ -419,7 +419,8 @@ class FurtherDerivation(Derivation):
         In NumPy they are `hessian` and `hvp`, or `jacobian` and `jvp`, which take the arguments of the function, and a
         product also the directions; for "torch" and "jax" the name of the function stands in front. A matrix that is
         not short enough to be printed is left out. Arrays have the axes of the result, then those of the argument; for
-        several of them there are tuples. There is none for "c", "js" and "wasm".
+        several of them there are tuples. "c" and "js" have structures of their `blocks`, and of the `changes` along
+        `directions`, instead of tuples. There is none for "wasm".
         """
         return source(self.record, target, name, sizes, dtype, title=self.name, derivatives=self.derivatives)
 

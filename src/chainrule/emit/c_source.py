@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from chainrule.derivation import Record
+from chainrule.derivation import Derivatives, Record
 from chainrule.emit.c_file import function, header_text, structure
 from chainrule.emit.c_unit import CUnit, declarations
 from chainrule.emit.c_values import C_TYPES
@@ -19,10 +19,12 @@ _RESTRICT = "CHAINRULE_RESTRICT"
 _BYTES = {DType.FLOAT32: 4, DType.FLOAT64: 8, DType.INT64: 4, DType.BOOL: 1}
 
 
-def c_source(record: Record, name: str, sizes: Mapping[str, int], dtype: str) -> str:
+def c_source(
+    record: Record, name: str, sizes: Mapping[str, int], dtype: str, derivatives: Derivatives | None = None
+) -> str:
     """Return the header; `sizes` has a number for each symbolic size."""
     check_all_sizes("C", record.program, sizes)
-    return _CSource(record, ascii_identifier(name), sizes, DType(dtype)).text()
+    return _CSource(record, ascii_identifier(name), sizes, DType(dtype), derivatives).text()
 
 
 class _CSource(LoopSource):

@@ -15,6 +15,7 @@ from chainrule.derivation import Derivatives, Record, Verifier, derivatives_veri
 from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.js_source import JsSource
 from chainrule.emit.node import find_node, run_in_node
+from chainrule.emit.tasks import further_tasks
 from chainrule.emit.wasm_source import WasmSource
 from chainrule.ir import Input, Node, concrete
 from chainrule.primitives import evaluate_nodes
@@ -96,7 +97,7 @@ def check_numpy(record: Record, text: str) -> None:
     trial.check("NumPy", [np.asarray(value, float) for value in found])
 
 
-def check_js(record: Record, name: str, sizes: Collection[str]) -> None:
+def check_js(record: Record, name: str, sizes: Collection[str], derivatives: Derivatives | None = None) -> None:
     """Run the JavaScript module, with constants for `sizes`, at a point; raise UnverifiedError unless it agrees.
 
     It is run by node. Without node, the program that it was written from is evaluated, in which composite operations
@@ -104,27 +105,63 @@ def check_js(record: Record, name: str, sizes: Collection[str]) -> None:
     """
     trial = _trial(record, record.backward.wrt)
     given = {node.name: value for node, value in trial.given.items()}
-    numbers = {size: concrete(k) for size, k in record.program.sizes({n: v.shape for n, v in given.items()}).items()}
-    source = JsSource(record, name, {size: numbers[size] for size in numbers if size in sizes})
-    node = find_node()
-    if node is None:
-        program = source.program.bind(numbers)
-        found = evaluate_nodes(program.outputs, {each: given[each.name] for each in program.inputs})
-        trial.check("JavaScript", [np.asarray(found[output], float) for output in program.outputs])
-        return
-    text = source.text()
-    try:
-        results = run_in_node(node, text, source.trial(numbers), given)
-    except EmitError as error:
-        raise UnverifiedError(f"nothing is written, since the source in JavaScript fails: {error}") from error
+    source, results = _js_results(record, name, sizes, given)
     labels = [f"output {k}" for k in range(len(source.outputs))]
     labels += [f"gradient {each.name}" for each in record.backward.wrt]
     arrays = [results[label].reshape(right.shape) for label, right in zip(labels, trial.expected, strict=True)]
     trial.check("JavaScript", arrays)
     for by in source.stepped:
+        step = results.get(f"step {by}")
         moved = given[by].ravel() - 0.1 * results[f"gradient {by}"]
-        if not np.allclose(results[f"step {by}"], moved, _TOLERANCE, 0, equal_nan=True):
+        if step is not None and not np.allclose(step, moved, _TOLERANCE, 0, equal_nan=True):
             raise UnverifiedError(f"nothing is written, since a step in JavaScript moves {by} to another place")
+    if derivatives is not None:
+        _check_further_js(derivatives, name, sizes)
+
+
+def _check_further_js(derivatives: Derivatives, name: str, sizes: Collection[str]) -> None:
+    """Run the functions of a Hessian or of Jacobians at a point, as `check_js` runs the passes."""
+    verifier = derivatives_verifier(derivatives)
+    values = verifier.point()
+    tasks = further_tasks(derivatives)
+    inputs = [*derivatives.first.program.inputs, *derivatives.directions.values()]
+    given = {node.name: verifier.value_of(node, values) for node in inputs}
+    source, results = _js_results(derivatives.first, name, sizes, given, derivatives)
+    for function, task in zip(source.further, tasks, strict=True):
+        right = [verifier.value_of(node, values) for node in task.nodes]
+        found = [results[f"{function.structure} {k}"].reshape(x.shape) for k, x in enumerate(right)]
+        names = [f"{member.name} of {task.name}" for member in function.members]
+        _Trial({}, names, right, [np.zeros(()) for _ in right]).check("JavaScript", found)
+
+
+def _js_results(
+    record: Record,
+    name: str,
+    sizes: Collection[str],
+    given: Mapping[str, NDArray[Any]],
+    derivatives: Derivatives | None = None,
+) -> tuple[JsSource, Mapping[str, NDArray[Any]]]:
+    """Return the source for a point, and what it gives there: under node what `JsSource.trial` leaves, flat."""
+    shapes = {node.name: given[node.name].shape for node in record.program.inputs}
+    numbers = {size: concrete(k) for size, k in record.program.sizes(shapes).items()}
+    source = JsSource(record, name, {size: numbers[size] for size in numbers if size in sizes}, derivatives)
+    node = find_node()
+    if node is not None:
+        text = source.text()
+        try:
+            return source, run_in_node(node, text, source.trial(numbers), given)
+        except EmitError as error:
+            raise UnverifiedError(f"nothing is written, since the source in JavaScript fails: {error}") from error
+    labels = [f"output {k}" for k in range(len(source.outputs))]
+    labels += [f"gradient {each.name}" for each in record.backward.wrt]
+    programs = {"": source.program, **{each.structure: each.program for each in source.further}}
+    results: dict[str, NDArray[Any]] = {}
+    for structure, program in programs.items():
+        bound = program.bind(numbers)
+        found = evaluate_nodes(bound.outputs, {each: given[each.name] for each in bound.inputs})
+        places = [f"{structure} {k}" for k in range(len(bound.outputs))] if structure else labels
+        results |= {x: np.asarray(found[output], float) for x, output in zip(places, bound.outputs, strict=True)}
+    return source, results
 
 
 def check_wasm(record: Record, name: str) -> None:

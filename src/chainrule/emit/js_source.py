@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
-from chainrule.derivation import Record
+from chainrule.derivation import Derivatives, Record
 from chainrule.emit.js_unit import JsUnit, allocations
 from chainrule.emit.js_values import JS_ARRAYS
 from chainrule.emit.layout import broken
@@ -28,8 +28,10 @@ class JsSource(LoopSource):
     keyword: ClassVar[str] = "export function"
     """What a function begins with."""
 
-    def __init__(self, record: Record, name: str, sizes: Mapping[str, int]) -> None:
-        super().__init__(record, js_identifier(name), sizes, DType.FLOAT64)
+    def __init__(
+        self, record: Record, name: str, sizes: Mapping[str, int], derivatives: Derivatives | None = None
+    ) -> None:
+        super().__init__(record, js_identifier(name), sizes, DType.FLOAT64, derivatives)
         self._structures: Sequence[Structure] = ()
         self._functions: Sequence[PassFunction] = ()
         self._results: Sequence[Place] = ()
@@ -126,7 +128,8 @@ class JsSource(LoopSource):
         """Return statements that call every function of the text once, for `run_in_node`.
 
         `given` has every input by its name. `results` gets the outputs as "output 0", …, the gradients as "gradient W",
-        and what a step at the rate 0.1 makes of the parameters as "step W".
+        and what a step at the rate 0.1 makes of the parameters as "step W"; the functions of a Hessian or of Jacobians,
+        with the directions by their names in `given`, leave "blocks 0", … and "changes 0", ….
         """
         lines = [f"const sizes = {_object(sizes)};", *map(self._made, self._structures)]
         for name, place in self.inputs.items():
@@ -139,7 +142,16 @@ class JsSource(LoopSource):
                 lines.append(f"const {place.name} = {value}{'' if place.is_flat else '[0]'};")
         count = len(self._functions) - bool(self.params)
         passes, steps = self._functions[:count], self._functions[count:]
+        for each in self.further:
+            for v, by in each.directions.items():
+                value = f"given[{json.dumps(v.name)}]"
+                member = f"directions.{self.members[by]}"
+                lines.append(f"{member}.set({value});" if v.type.ndim else f"{member} = {value}[0];")
         lines += map(_called, passes)
+        for each in self.further:
+            lines += [
+                f'results["{each.structure} {k}"] = {each.structure}.{m.name};' for k, m in enumerate(each.members)
+            ]
         for k, result in enumerate(self._results):
             text = f"{result.within}.{result.name}" if self.is_layer else "loss"
             lines.append(f'results["output {k}"] = {text};')

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chainrule.derivation import Record, is_upstream, output_name
+from chainrule.derivation import Derivatives, Record, is_upstream, output_name
 from chainrule.emit.composing import written_out_in_parts
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names, member_names
 from chainrule.emit.nests import Place
 from chainrule.emit.passes import refuse_random
+from chainrule.emit.tasks import Task, further_tasks, result_names, task_program
 from chainrule.emit.unit import Location, Member, Unit
 from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, substitute, topological_order
 from chainrule.primitives import broadcast_to
@@ -48,14 +49,58 @@ class Structure:
     members: Sequence[Member]
 
 
+class Further:
+    """A function of a Hessian, of Jacobians or of their product with a vector, as the files have it.
+
+    Attributes
+    ----------
+    title, says : str
+        Its name behind that of the file, and what it computes.
+    structure : str
+        The structure of its results; what is between has its own, called `work`.
+    program : Program
+        The results, of the inputs and of the directions.
+    members : list of Member
+        The result of each output.
+    directions : dict of Input to str
+        The parameter that each direction belongs to.
+
+    """
+
+    def __init__(self, task: Task, derivatives: Derivatives, program: Program) -> None:
+        self.title, self.says = task.name, task.says
+        self.structure = "changes" if task.directions else "blocks"
+        self.work = f"{self.structure}_work"
+        self.program = program
+        names = result_names(task, derivatives)
+        labels = member_names(names)
+        self.members = [Member(labels[name], node.type) for name, node in zip(names, program.outputs, strict=True)]
+        inputs = {node.name: node for node in program.inputs}
+        along = {symbol.name: v for symbol, v in derivatives.directions.items() if v in task.directions}
+        self.directions = {inputs[v.name]: by for by, v in along.items()}
+
+
 class LoopSource(ABC):
-    """Writes the file; `sizes` are numbers for symbolic sizes."""
+    """Writes the file; `sizes` are numbers for symbolic sizes.
+
+    With `derivatives` it has functions of the Hessian or of the Jacobians too.
+    """
 
     unit_type: ClassVar[type[Unit]]
-    reserved: ClassVar[tuple[str, ...]] = ("params", "grads", "work", "learning_rate")
+    reserved: ClassVar[tuple[str, ...]] = (
+        *("params", "grads", "work", "learning_rate"),
+        *("blocks", "blocks_work", "directions", "changes", "changes_work"),
+    )
     """Names of parameters, which no value of the user gets."""
 
-    def __init__(self, record: Record, name: str, sizes: Mapping[str, int], dtype: DType) -> None:
+    def __init__(
+        self,
+        record: Record,
+        name: str,
+        sizes: Mapping[str, int],
+        dtype: DType,
+        derivatives: Derivatives | None = None,
+    ) -> None:
         self.back = record.backward
         self.name, self.dtype = name, dtype
         self.sizes = dict(sizes)
@@ -79,6 +124,9 @@ class LoopSource(ABC):
         self.size_names = self.name_sizes(used)
         self.inputs = self._locations()
         self.unit = self.unit_type(self.name, dtype, self.size_names, self.sizes)
+        self.further: list[Further] = []
+        if derivatives is not None:
+            self.further = [self._function_of(task, derivatives) for task in further_tasks(derivatives)]
 
     def _composed(self, record: Record) -> tuple[list[Node], list[Node], dict[Node, str]]:
         """Return outputs and gradients as functions of the inputs, and names for intermediates."""
@@ -99,6 +147,11 @@ class LoopSource(ABC):
         names = {node: label for node, label in names.items() if isinstance(node, Apply)}
         alive = set(topological_order([*outputs, *self.back.gradients]))
         return outputs, list(self.back.gradients), {node: label for node, label in names.items() if node in alive}
+
+    def _function_of(self, task: Task, derivatives: Derivatives) -> Further:
+        numbers = {size: k for size, k in self.sizes.items() if size not in self.size_names}
+        program = task_program(task, derivatives).bind(numbers, self.dtype)
+        return Further(task, derivatives, written_out_in_parts(program, self.sizes, self.unit_type.language))
 
     def _locations(self) -> dict[str, Location]:
         """Return the location of each input: parameters in a structure, data and upstream gradients by pointers."""
@@ -140,18 +193,44 @@ class LoopSource(ABC):
             lines = [*found.lines, f"    return {results[0].name};"]
             comment = "The gradients of the loss, which is returned."
             functions = [self._pass("forward_backward", comment, lines, found.uses, returns_loss=True)]
-        if self.params:
-            functions.append(self._step())
         structures = [
             Structure("params", "The parameters.", self.params),
             Structure("grads", "The gradients.", [Member(self.members[n.name], n.type) for n in self._by_nodes()]),
             Structure("work", "Intermediate values; they need not be kept.", found.stored),
         ]
+        for each in self.further:
+            function, ahead_of_it = self._further(each)
+            functions.append(function)
+            structures += ahead_of_it
+        if self.params:
+            functions.append(self._step())
         return self.file([each for each in structures if each.members], functions, results)
 
     def _by_nodes(self) -> list[Input]:
         nodes = {node.name: node for node in self.program.inputs}
         return [nodes[name] for name in self.by]
+
+    def _further(self, each: Further) -> tuple[PassFunction, list[Structure]]:
+        """Return a function of a Hessian, of Jacobians or of their product, and the structures that it has."""
+        along = {v: Member(self.members[name], v.type) for v, name in each.directions.items()}
+        inputs = {**self.inputs, **{v.name: self._member(member, "directions") for v, member in along.items()}}
+        results = [self._member(member, each.structure) for member in each.members]
+        found = self.unit.statements(
+            each.program,
+            inputs,
+            results,
+            each.work,
+            (*self.reserved, *self.size_names.values()),
+            keeps_named=False,
+        )
+        structures = [
+            Structure("directions", "The direction of each parameter.", list(along.values())),
+            Structure(each.structure, each.says, each.members),
+            Structure(each.work, f"Intermediate values of {self.name}_{each.title}.", found.stored),
+        ]
+        written = (each.structure, each.work)
+        function = self._pass(each.title, each.says, found.lines, found.uses, read=["directions"], written=written)
+        return function, structures
 
     def _pass(
         self,
@@ -161,16 +240,20 @@ class LoopSource(ABC):
         uses: frozenset[str],
         seeds: Sequence[tuple[str, ArrayType]] = (),
         returns_loss: bool = False,
+        read: Sequence[str] = (),
+        written: Sequence[str] = ("grads", "work"),
     ) -> PassFunction:
-        """Return a pass as a function, with the parameters that its statements use."""
-        given = [
-            self.structure_parameter("params", is_read=True),
-            *(self.array_parameter(name, type_) for name, type_ in (*self.data, *seeds)),
-            self.structure_parameter("grads"),
-            self.structure_parameter("work"),
-        ]
-        names = ["params", *(name for name, _ in (*self.data, *seeds)), "grads", "work"]
-        parameters = [parameter for name, parameter in zip(names, given, strict=True) if name in uses]
+        """Return a pass as a function, with the parameters that its statements use.
+
+        `read` are the structures that it reads besides `params`, and `written` those to which it writes.
+        """
+        given = {
+            "params": self.structure_parameter("params", is_read=True),
+            **{name: self.array_parameter(name, type_) for name, type_ in (*self.data, *seeds)},
+            **{name: self.structure_parameter(name, is_read=True) for name in read},
+            **{name: self.structure_parameter(name) for name in written},
+        }
+        parameters = [parameter for name, parameter in given.items() if name in uses]
         return self.function(f"{self.name}_{title}", comment, parameters, statements, uses, returns_loss)
 
     def _step(self) -> PassFunction:

@@ -57,17 +57,15 @@ def source(
     if not verified:
         check_lines(record)
     if derivatives is not None:
-        if target not in _ARRAYS:
-            raise EmitError(
-                f"a Hessian or Jacobian is written for numpy, torch and jax, not for {target}; derive the backward pass"
-            )
+        if target == "wasm":
+            raise EmitError("wasm descends a loss, and has no Hessian or Jacobian; write them for js or c")
         check_derivatives(derivatives)
     if target == "c":
-        return c_source(record, wanted, sizes or {}, dtype)
+        return c_source(record, wanted, sizes or {}, dtype, derivatives)
     if target == "js":
-        text = JsSource(record, wanted, sizes or {}).text()
+        text = JsSource(record, wanted, sizes or {}, derivatives).text()
         if not verified:
-            check_js(record, wanted, sizes or {})
+            check_js(record, wanted, sizes or {}, derivatives)
         return text
     if target == "wasm":
         text = WasmSource(record, wanted, sizes or {}).text()
