@@ -418,6 +418,11 @@ def test_gradients_in_another_notation(run: Run) -> None:
     assert all(line.startswith("# ") for line in result.output.splitlines()[1:])
     result = run("derive", "norm(A x - b)^2", "--wrt", "x", "--notation", "matlab")
     assert "\n% Verified: " in result.output
+    result = run("derive", "norm(A x - b)^2", "--wrt", "x", "--hessian", "--notation", "latex")
+    lines = result.output.splitlines()
+    assert "L = \\lVert A \\, x - b \\rVert^{2}" in lines
+    assert "H \\, v = 2 \\, A^{\\top} \\, A \\, v" in lines
+    assert lines[-1].startswith("% ")
     assert run("derive", "x' A x", "--notation", "julia", "--format", "html").exit_code == 2
     assert "no spelling" in run("derive", "sum(relu(x))", "--notation", "matrixcalculus").output
 

@@ -15,7 +15,7 @@ from support.gallery_samples import derived
 
 import chainrule as cr
 from chainrule.derivation.claims import Expression
-from chainrule.deriving.derivations import RecurrentDerivation
+from chainrule.deriving.recurrent import RecurrentDerivation
 from chainrule.gallery import GALLERY
 from chainrule.interchange import NodeTable, program_from_json, type_as_json
 from chainrule.ir import ArrayType, Input, Node, named_dim, topological_order

@@ -16,7 +16,7 @@ from chainrule.derivation.names import at_step, step_of
 from chainrule.derivation.recurrent import lines, proofreading, write_recurrence
 from chainrule.derivation.recurrent.loops import Loop
 from chainrule.derivation.spelling import changed
-from chainrule.deriving.derivations import RecurrentDerivation
+from chainrule.deriving.recurrent import RecurrentDerivation
 from chainrule.primitives import Indexed, Mark, Notation, Partial, Symbol
 
 

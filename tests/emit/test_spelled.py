@@ -193,7 +193,11 @@ def test_hessians_and_jacobians_read_as_they_are(
 @pytest.mark.parametrize(
     ("formula", "notation", "words"),
     [
-        ("x' A x", "mathematica", "there is no notation 'mathematica'; it can be matrixcalculus, julia, matlab, numpy"),
+        (
+            "x' A x",
+            "mathematica",
+            "no notation 'mathematica'; it can be matrixcalculus, julia, matlab, numpy, latex",
+        ),
         ("sum(relu(x))", "matrixcalculus", "matrixcalculus.org has no spelling of"),
         ("sum(relu(x))", "matrixcalculus", "no spelling of 1[x > 0] here; write the derivation as text, or source"),
         ("sum(diff(x).^2)", "julia", "Julia has no spelling of pad("),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.derivation import Verifier
 from chainrule.deriving import Derivation
-from chainrule.emit import TARGETS, EmitError, UnverifiedError
+from chainrule.emit import TARGETS, EmitError, UnverifiedError, checking
 from chainrule.emit.code import Code, call
 from chainrule.emit.numpy_writer import NumPyWriter
 from chainrule.ir import Const
@@ -30,6 +31,18 @@ def test_a_derivation_with_a_wrong_rule_is_not_written(target: str, monkeypatch:
     monkeypatch.setattr(Tanh, "partials", wrong)
     with pytest.raises(UnverifiedError, match=r"line \d+ does not hold"):
         made().source(target, sizes={"n": 3, "d": 4} if target == "c" else None)
+
+
+def test_few_points_do_not_stand_for_the_check_of_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[int] = []
+    monkeypatch.setattr(checking, "Verifier", lambda *given, **named: checked.append(1) or Verifier(*given, **named))
+    few, enough = made(), made()
+    few.verify(points=1)
+    few.source("c", sizes={"n": 3, "d": 4})
+    assert checked == [1]
+    enough.verify()
+    enough.source("c", sizes={"n": 3, "d": 4})
+    assert checked == [1]
 
 
 def test_what_cannot_be_checked_is_not_written() -> None:

@@ -25,7 +25,7 @@ from chainrule.derivation import (
     Verification,
 )
 from chainrule.deriving import Derivation
-from chainrule.emit import DIALECTS
+from chainrule.emit import NOTATIONS
 from chainrule.files import check_writable, replacing
 from chainrule.words import Language, wrapped
 
@@ -64,8 +64,8 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 )
 @click.option(
     "--notation",
-    type=click.Choice(list(DIALECTS)),
-    help="Print only the gradients, and a Hessian or Jacobian, as statements in the notation of another program.",
+    type=click.Choice(list(NOTATIONS)),
+    help="Print only the gradients, and a Hessian or Jacobian, in the notation of another program or as LaTeX.",
 )
 @language_option
 @click.option("--format", "markup", type=click.Choice(MARKUPS), default="text", show_default=True, help="As what.")
@@ -134,7 +134,7 @@ def command(
     if notation is None:
         written = _written(derivation, verification, style, markup, standalone)
     else:
-        mark = DIALECTS[notation].comment
+        mark = NOTATIONS[notation]
         verdict = [f"{mark} {line}" for line in wrapped(verification.text(lang), style.width - 2)]
         written = "\n".join([derivation.formulas(notation), *verdict, ""])
     if output is not None:

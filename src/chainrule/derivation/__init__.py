@@ -12,7 +12,7 @@ from chainrule.derivation.document import DETAILS, Detail, Document, Equation, F
 from chainrule.derivation.forms import FORMS, Form, write_document
 from chainrule.derivation.html import render_html, sentence_html
 from chainrule.derivation.json import Json, json_text, render_json, render_recurrence
-from chainrule.derivation.latex import render_latex
+from chainrule.derivation.latex import latex_equations, render_latex
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
 from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.marked import MarkedWriter, keys_of
@@ -86,6 +86,7 @@ __all__ = [
     "is_upstream",
     "json_text",
     "keys_of",
+    "latex_equations",
     "math_of",
     "output_name",
     "parted",

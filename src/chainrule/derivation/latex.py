@@ -262,6 +262,21 @@ def render_latex(document: Document, standalone: bool = False) -> str:
     return f"{compiler}{preamble}\\begin{{document}}\n\n{body}\n\\end{{document}}\n"
 
 
+def latex_equations(document: Document) -> str:
+    """Return the equations of a document alone, each once and in a line, without shapes and reasons."""
+    writer = LatexWriter(document.language)
+    blocks = [part for block in document.blocks for part in (block.blocks if isinstance(block, Frame) else (block,))]
+    equations = [block for block in blocks if isinstance(block, Equation) and len(block.sides) > 1]
+    lines = [
+        "".join(
+            f" {_OPERATORS.get(sign, sign)} {text}" if sign else text
+            for sign, text in zip(("", *equation.signs), map(writer.write, equation.sides), strict=True)
+        )
+        for equation in equations
+    ]
+    return "\n".join(dict.fromkeys(lines))
+
+
 class _Page:
     """Writes blocks, one display of equations for each run without reasons."""
 

@@ -12,10 +12,12 @@ from chainrule.derivation import (
     with_sizes_apart,
     with_upstream,
 )
-from chainrule.deriving.derivations import Derivation, FurtherDerivation, RecurrentDerivation
+from chainrule.deriving.derivations import Derivation
 from chainrule.deriving.errors import DerivationError, check_choice
 from chainrule.deriving.functions import check_functions, function_sizes
+from chainrule.deriving.further import FurtherDerivation
 from chainrule.deriving.parameters import CONSTANT_NAMES, WEIGHTS, chosen, inputs_named
+from chainrule.deriving.recurrent import RecurrentDerivation
 from chainrule.ir import (
     Program,
     parse_declarations,

@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from chainrule.derivation import (
-    DETAILS,
-    FORMS,
     POINTS,
     PRINTED,
-    Derivatives,
     Detail,
     Document,
     Form,
-    Further,
-    Jacobians,
-    Layout,
     Record,
-    Recurrent,
-    SecondChains,
-    SecondOrder,
     Valuation,
-    VectorChains,
     Verification,
     Verifier,
-    derivatives_verifier,
     json_text,
+    latex_equations,
     render_html,
     render_json,
     render_latex,
     render_markdown,
-    render_recurrence,
     render_text,
-    verified_recurrence,
     with_upstream,
-    write_derivatives,
     write_document,
-    write_recurrence,
 )
-from chainrule.deriving.errors import DerivationError, check_choice
+from chainrule.deriving.options import PageOptions, page_options
 from chainrule.emit import note_verified, source, spelled
-from chainrule.ir import (
-    Input,
-    Program,
-    cached_property,
-    media_bundle,
-    refuses_deep_nesting,
-)
-from chainrule.words import Language, at_callers_line, used_language
+from chainrule.ir import Input, Program, cached_property, media_bundle, refuses_deep_nesting
+from chainrule.words import Language, at_callers_line
 
 
 class Derivation:
@@ -123,14 +102,15 @@ class Derivation:
             definition, which has no values.
 
         """
-        check_choice("form", form, FORMS)
-        lang = used_language(lang)
-        check_choice("detail", detail, DETAILS)
-        record = self._record(form, detail)
-        return write_document(record, form, lang, detail, None if at is None else Valuation(record, at))
+        return self._document(page_options(form, lang, detail, at))
 
-    def _record(self, form: Form, detail: Detail) -> Record:
-        return self.in_steps if form == "path" or detail == "full" else self.record
+    def _document(self, options: PageOptions) -> Document:
+        record = self._record(options)
+        values = None if options.at is None else Valuation(record, options.at)
+        return write_document(record, options.form, options.lang, options.detail, values)
+
+    def _record(self, options: PageOptions) -> Record:
+        return self.in_steps if options.form == "path" or options.detail == "full" else self.record
 
     @at_callers_line
     @refuses_deep_nesting
@@ -223,9 +203,12 @@ class Derivation:
 
         `json.loads` returns the object; `chainrule.derivation.json` describes the keys.
         """
-        document, record = self.document(form, lang, detail, at), self._record(form, detail)
+        return json_text(self._json(page_options(form, lang, detail, at), verification), indent)
+
+    def _json(self, options: PageOptions, verification: Verification | None) -> dict[str, Any]:
+        document, record = self._document(options), self._record(options)
         first = 1 if record is self.in_steps else 1 + len(list(self.in_steps.claims))
-        return json_text(render_json(record, document, form, verification, first), indent)
+        return render_json(record, document, options.form, verification, first)
 
     @at_callers_line
     @refuses_deep_nesting
@@ -281,12 +264,18 @@ class Derivation:
         """Return the gradients as statements in the notation of another program, with the names of the forward pass.
 
         `notation` is "matrixcalculus" (as on matrixcalculus.org), "julia", "matlab" or "numpy". Vectors are columns in
-        the first three. Raises EmitError for operations that a notation lacks.
+        the first three. Raises EmitError for operations that a notation lacks. "latex" is what the page in brief has in
+        LaTeX, an equation in a line.
 
         >>> from chainrule import derive
         >>> print(derive("norm(A x - b)^2", "x").formulas("julia"))
         dx = 2*A'*(A*x - b)
         """
+        if notation == "latex":
+            return latex_equations(self.document(detail="brief"))
+        return self._spelled(notation)
+
+    def _spelled(self, notation: str) -> str:
         return spelled(self.record, notation)
 
     def _repr_mimebundle_(
@@ -300,209 +289,6 @@ class Derivation:
 
     def __str__(self) -> str:
         return self.text()
-
-
-class FurtherDerivation(Derivation):
-    """The Hessian of a loss, or the Jacobians of a function, beside its backward pass; created by `derive`.
-
-    Attributes
-    ----------
-    derivatives : SecondOrder or Jacobians
-        The claims of the Hessian or of the Jacobians, after those of the backward pass.
-
-    """
-
-    def __init__(self, program: Program, wrt: Sequence[Input], name: str, order: int, layout: Layout) -> None:
-        # A gradient that is simplified by WᵀW = I has another derivative: what varies must not be constrained.
-        varying = {node.name for node in wrt} if order == 2 else set()
-        self._set_aside = tuple(
-            each for each in program.declared if each.name in varying and each.property.rank is not None
-        )
-        used = tuple(each for each in program.declared if each not in self._set_aside)
-        super().__init__(replace(program, declared=used), wrt, name)
-        self.derivatives: Derivatives = (
-            SecondOrder(self.record, layout) if order == 2 else Jacobians(self.record, layout)
-        )
-
-    @refuses_deep_nesting
-    def document(
-        self,
-        form: Form = "matrix",
-        lang: Language | None = None,
-        detail: Detail = "full",
-        at: Mapping[str, Any] | None = None,
-    ) -> Document:
-        """Return the page as headings, sentences and equations, for a renderer; `form` is "matrix" or "index".
-
-        The second derivatives of a function between numbers, and the Jacobians of one between vectors, have the form
-        "path" too, by the chain rule. At values `at` a point every matrix has its numbers, and Newton's step is solved
-        for where H is regular.
-        """
-        written = self._written(form)
-        check_choice("detail", detail, DETAILS)
-        values = None if at is None else Valuation(written.first, at)
-        return write_derivatives(written, form, used_language(lang), detail, self._set_aside, values)
-
-    @cached_property
-    def chains(self) -> SecondChains | None:
-        """The derivatives by the chain rule, equation by equation: second ones of numbers, Jacobians of vectors."""
-        chains: SecondChains | None = None
-        if isinstance(self.derivatives, SecondOrder):
-            chains = SecondChains(self.in_steps, self.record)
-        elif self.derivatives.layout == "numerator":
-            chains = VectorChains(Jacobians(self.in_steps), self.derivatives)
-        return chains if chains is not None and chains.is_written else None
-
-    def _written(self, form: Form) -> Further:
-        """Return the claims of the page in one form."""
-        if form != "path":
-            check_choice("form", form, FORMS)
-            return self.derivatives
-        if self.chains is None:
-            raise DerivationError(
-                "the path form is that of a backward pass, of second derivatives between numbers, and of Jacobians "
-                "between vectors with rows of the result; these are written in the forms matrix and index"
-            )
-        return self.chains
-
-    @at_callers_line
-    @refuses_deep_nesting
-    def json(
-        self,
-        form: Form = "matrix",
-        lang: Language | None = None,
-        detail: Detail = "full",
-        verification: Verification | None = None,
-        indent: int | None = None,
-        at: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Return the page as JSON, as `Derivation.json`; the claims of the backward pass come first."""
-        document, written = self.document(form, lang, detail, at), self._written(form)
-        first = 1 if written is self.derivatives else 1 + len(list(self.derivatives.claims))
-        return json_text(render_json(written.first, document, form, verification, first, derivatives=written), indent)
-
-    def formulas(self, notation: str) -> str:
-        """Return the gradients with the Hessian, or the Jacobians, in the notation of another program.
-
-        They are matrices, as on the page: with respect to a matrix those by vec(X). Raises EmitError as for a backward
-        pass, and where a matrix is not short enough to be printed.
-
-        >>> from chainrule import derive
-        >>> print(derive("norm(A x - b)^2", "x", order=2).formulas("julia"))
-        dx = 2*A'*(A*x - b)
-        H = 2*A'*A
-        """
-        return spelled(self.record, notation, self.derivatives)
-
-    @at_callers_line
-    @refuses_deep_nesting
-    def verify(self, points: int = POINTS, seed: int = 0) -> Verification:
-        """Evaluate both sides of every line at random points: second derivatives by differences of the gradient.
-
-        Jacobians are compared with differences of the forward pass, each along a random direction. The printed lines
-        are then parsed back, as in `Derivation.verify`.
-        """
-        outcome = derivatives_verifier(self.derivatives, seed).run(points)
-        return outcome if self.chains is None else outcome.joined(derivatives_verifier(self.chains, seed).run(points))
-
-    @at_callers_line
-    @refuses_deep_nesting
-    def source(
-        self,
-        target: str,
-        name: str | None = None,
-        sizes: Mapping[str, int] | None = None,
-        dtype: str = "float32",
-    ) -> str:
-        """Return the source of the passes, as `Derivation.source`, with functions of the matrix and its products.
-
-        In NumPy they are `hessian` and `hvp`, or `jacobian` and `jvp`, which take the arguments of the function, and a
-        product also the directions; for "torch" and "jax" the name of the function stands in front. A matrix that is
-        not short enough to be printed is left out. Arrays have the axes of the result, then those of the argument; for
-        several of them there are tuples. "c" and "js" have structures of their `blocks`, and of the `changes` along
-        `directions`, instead of tuples. There is none for "wasm".
-        """
-        return source(self.record, target, name, sizes, dtype, title=self.name, derivatives=self.derivatives)
-
-    def __repr__(self) -> str:
-        wrt = ", ".join(symbol.name for symbol in self.derivatives.parameters)
-        what = "Hessian" if isinstance(self.derivatives, SecondOrder) else "Jacobian"
-        return f"<{what} of {self.name} with respect to {wrt}>"
-
-
-class RecurrentDerivation(Derivation):
-    """The backward pass of a function with a recurrence, one step for all of them; created by `derive`.
-
-    Attributes
-    ----------
-    recurrent : Recurrent
-        The parts of the derivation: what is outside, and the step of each recurrence, with their claims.
-    record : Record
-        The claims of every step, one after another, which worked examples show.
-
-    """
-
-    def __init__(self, program: Program, wrt: Sequence[Input], name: str, recurrent: Recurrent) -> None:
-        self.name = name
-        self.program = recurrent.program
-        self.recurrent = recurrent
-        self._wrt = list(wrt)
-
-    @cached_property
-    def record(self) -> Record:
-        return Record(self.program, self._wrt)
-
-    @refuses_deep_nesting
-    def document(
-        self,
-        form: Form = "matrix",
-        lang: Language | None = None,
-        detail: Detail = "full",
-        at: Mapping[str, Any] | None = None,
-    ) -> Document:
-        """Return the derivation as headings, sentences and equations, as `Derivation.document`.
-
-        A worked example, with values `at` a point, has every step for itself.
-        """
-        if at is not None:
-            return super().document(form, lang, detail, at)
-        check_choice("form", form, FORMS)
-        check_choice("detail", detail, DETAILS)
-        return write_recurrence(self.recurrent, form, used_language(lang), detail)
-
-    @at_callers_line
-    @refuses_deep_nesting
-    def json(
-        self,
-        form: Form = "matrix",
-        lang: Language | None = None,
-        detail: Detail = "full",
-        verification: Verification | None = None,
-        indent: int | None = None,
-        at: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Return the derivation as JSON, as `Derivation.json`; `parts` has the claims, a list for each part.
-
-        The parts are what is outside of the recurrences, and their steps. A worked example has the claims of all steps.
-        """
-        if at is not None:
-            return super().json(form, lang, detail, verification, indent, at)
-        document = self.document(form, lang, detail)
-        return json_text(render_recurrence(self.recurrent, document, form, verification), indent)
-
-    @at_callers_line
-    @refuses_deep_nesting
-    def verify(self, points: int = POINTS, seed: int = 0) -> Verification:
-        """Evaluate both sides of every line at random points, those of a step once for all steps.
-
-        The gradients by the states and by what the recurrence reads are compared with finite differences of the whole
-        function; the printed lines are then parsed back, as in `Derivation.verify`.
-        """
-        return verified_recurrence(self.recurrent, points, seed)
-
-    def __repr__(self) -> str:
-        wrt = ", ".join(symbol.name for symbol in self._wrt)
-        return f"<Derivation of {self.recurrent.loss_name} with respect to {wrt}>"
 
 
 _DISPLAYS: dict[str, Callable[[Derivation], str]] = {

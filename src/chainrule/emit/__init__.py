@@ -6,7 +6,7 @@ from chainrule.emit.c_unit import CUnit, declarations
 from chainrule.emit.c_values import C_TYPES
 from chainrule.emit.checking import note_verified
 from chainrule.emit.code import Code
-from chainrule.emit.dialects import DIALECTS
+from chainrule.emit.dialects import DIALECTS, NOTATIONS
 from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
 from chainrule.emit.js_object import passes_object
@@ -22,6 +22,7 @@ from chainrule.emit.unit import Location, Statements
 __all__ = [
     "C_TYPES",
     "DIALECTS",
+    "NOTATIONS",
     "TARGETS",
     "Body",
     "CUnit",

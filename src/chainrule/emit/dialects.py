@@ -174,3 +174,6 @@ DIALECTS: dict[str, Dialect] = {
     ),
 }
 """The notations, by name."""
+
+NOTATIONS: dict[str, str] = {**{name: dialect.comment for name, dialect in DIALECTS.items()}, "latex": "%"}
+"""What a comment begins with in each notation in which gradients are given; LaTeX is that of the pages."""

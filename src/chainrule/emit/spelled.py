@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from chainrule.derivation import Derivatives, Record, SecondOrder
-from chainrule.emit.dialects import DIALECTS, Dialect
+from chainrule.emit.dialects import DIALECTS, NOTATIONS, Dialect
 from chainrule.emit.errors import EmitError
 from chainrule.emit.spelling import Speller
 from chainrule.ir import Input, Node, substitute, topological_order
@@ -19,7 +19,7 @@ def spelled(record: Record, notation: str, derivatives: Derivatives | None = Non
     X they are those by vec(X). Raises EmitError for a notation that is unknown, or that lacks an operation.
     """
     if notation not in DIALECTS:
-        raise EmitError(f"there is no notation {notation!r}; it can be {', '.join(DIALECTS)}")
+        raise EmitError(f"there is no notation {notation!r}; it can be {', '.join(NOTATIONS)}")
     refuse_abstract(record.program.nodes)
     return _Statements(record, DIALECTS[notation]).written(derivatives)
 

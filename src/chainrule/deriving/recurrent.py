@@ -1,0 +1,70 @@
+"""The backward pass of a function with a recurrence, one step for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.derivation import (
+    POINTS,
+    Document,
+    Record,
+    Recurrent,
+    Verification,
+    render_recurrence,
+    verified_recurrence,
+    write_recurrence,
+)
+from chainrule.deriving.derivations import Derivation
+from chainrule.deriving.options import PageOptions
+from chainrule.ir import Input, Program, cached_property, refuses_deep_nesting
+from chainrule.words import at_callers_line
+
+
+class RecurrentDerivation(Derivation):
+    """The backward pass of a function with a recurrence, one step for all of them; created by `derive`.
+
+    Attributes
+    ----------
+    recurrent : Recurrent
+        The parts of the derivation: what is outside, and the step of each recurrence, with their claims.
+    record : Record
+        The claims of every step, one after another, which worked examples show.
+
+    """
+
+    def __init__(self, program: Program, wrt: Sequence[Input], name: str, recurrent: Recurrent) -> None:
+        self.name = name
+        self.program = recurrent.program
+        self.recurrent = recurrent
+        self._wrt = list(wrt)
+
+    @cached_property
+    def record(self) -> Record:
+        return Record(self.program, self._wrt)
+
+    def _document(self, options: PageOptions) -> Document:
+        """A worked example, with values `at` a point, has every step for itself."""
+        if options.at is not None:
+            return super()._document(options)
+        return write_recurrence(self.recurrent, options.form, options.lang, options.detail)
+
+    def _json(self, options: PageOptions, verification: Verification | None) -> dict[str, Any]:
+        """The key `parts` has the claims: of what is outside and of the steps; in a worked example, of all steps."""
+        if options.at is not None:
+            return super()._json(options, verification)
+        return render_recurrence(self.recurrent, self._document(options), options.form, verification)
+
+    @at_callers_line
+    @refuses_deep_nesting
+    def verify(self, points: int = POINTS, seed: int = 0) -> Verification:
+        """Evaluate both sides of every line at random points, those of a step once for all steps.
+
+        The gradients by the states and by what the recurrence reads are compared with finite differences of the whole
+        function; the printed lines are then parsed back, as in `Derivation.verify`.
+        """
+        return verified_recurrence(self.recurrent, points, seed)
+
+    def __repr__(self) -> str:
+        wrt = ", ".join(symbol.name for symbol in self._wrt)
+        return f"<Derivation of {self.recurrent.loss_name} with respect to {wrt}>"
