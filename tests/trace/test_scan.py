@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import namedtuple
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.ir import ProgramError, ShapeError
-from chainrule.trace import TraceError, trace
+from chainrule.calculus import Scan, backward
+from chainrule.ir import ProgramError, ShapeError, applies
+from chainrule.primitives import evaluate_nodes
+from chainrule.trace import TraceError, trace, trace_with_recurrences
+from chainrule.training import DivergenceWarning
 
 State = namedtuple("State", ["h", "count"])  # as users write it
 
@@ -138,3 +142,153 @@ def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
         trace(lambda x: scan(keeps, 0.0, x)[0], x="n d")
     with pytest.raises(TraceError, match="20,000 steps"):
         trace(lambda x: scan(keeps, 0.0, x)[0], x="20000")
+
+
+def bent(h: Any, x: Any, W: Any) -> Any:
+    return np.tanh(x + h @ W)
+
+
+def kept_outside(X: Any, W: Any, h: Any) -> Any:
+    seen = []
+
+    def step(h: Any, x: Any) -> Any:
+        seen.append(bent(h, x, W))
+        return seen[-1], None
+
+    cr.scan(step, h, X)
+    return sum(np.sum(each**2) for each in seen)
+
+
+def leaked(X: Any, W: Any, h: Any) -> Any:
+    box: dict[str, Any] = {"last": h}
+
+    def step(h: Any, x: Any) -> Any:
+        box["last"] = bent(h, x, W)
+        return box["last"], box["last"]
+
+    _, hs = cr.scan(step, h, X)
+    return np.sum(hs) + np.sum(box["last"] ** 2)
+
+
+def counted(X: Any, W: Any, h: Any) -> Any:
+    rounds = 0
+
+    def step(h: Any, x: Any) -> Any:
+        nonlocal rounds
+        rounds += 1
+        return bent(h, x, W) / rounds, h
+
+    return np.sum(cr.scan(step, h, X)[1]) * rounds
+
+
+def asked(X: Any, W: Any, h: Any) -> Any:
+    def step(state: Any, x: Any) -> Any:
+        h, k = state
+        return (bent(2 * h if k > 2 else h, x, W), k + 1), h
+
+    return np.sum(cr.scan(step, (h, 0), X)[1] ** 2)
+
+
+def at_places(X: Any, W: Any, h: Any) -> Any:
+    def step(h: Any, t: Any) -> Any:
+        return bent(h, X[t], W), h
+
+    return np.sum(cr.scan(step, h, np.arange(5))[1] ** 2)
+
+
+def written(X: Any, W: Any, h: Any) -> Any:
+    total = np.zeros(3)
+
+    def step(h: Any, x: Any) -> Any:
+        nonlocal total
+        total += h
+        return bent(h, x, W), None
+
+    cr.scan(step, h, X)
+    return np.sum(total**2)
+
+
+def nested(X: Any, W: Any, h: Any) -> Any:
+    def inner(c: Any, x: Any) -> Any:
+        return 0.5 * c + x, c
+
+    def step(h: Any, x: Any) -> Any:
+        last, before = cr.scan(inner, 0, np.concatenate([x @ W + h, h]))
+        return np.tanh(h + last), np.sum(before)
+
+    last, ys = cr.scan(step, h, X)
+    return np.sum(ys**2) + np.sum(last)
+
+
+def backwards(X: Any, W: Any, h: Any) -> Any:
+    def step(state: Any, x: Any) -> Any:
+        h, k = state
+        return (bent(h, x, W) * k, k + 0.5), {"before": h, "element": x, "double": 2 * x}
+
+    (last, k), ys = cr.scan(step, (h, 0), X, reverse=True)
+    return np.sum(ys["before"] ** 2 * ys["element"]) + np.sum(last * ys["double"]) * k
+
+
+def of_gradients(X: Any, W: Any, h: Any) -> Any:
+    def step(h: Any, x: Any) -> Any:
+        return h - 0.1 * cr.grad(lambda h: np.sum(bent(h, x, W) ** 2))(h), h
+
+    return np.sum(cr.scan(step, h, X)[1] ** 2)
+
+
+@pytest.mark.parametrize("loss", [nested, backwards, of_gradients])
+def test_a_step_is_recorded_once_where_its_rounds_are_alike(loss: Any) -> None:
+    arguments = sequence(5, 3), 0.5 * sequence(3, 3), sequence(3)
+    shapes = dict(zip("XWh", arguments, strict=True))
+    assert any(applies(node, Scan) for node in trace_with_recurrences(loss, **shapes).nodes)
+    assert not any(applies(node, Scan) for node in trace(loss, **shapes).nodes)
+    check_against_the_rounds(loss, arguments)
+
+
+@pytest.mark.parametrize("loss", [kept_outside, leaked, counted, asked, at_places, written])
+def test_a_step_with_effects_or_questions_is_recorded_in_each_round(loss: Any) -> None:
+    arguments = sequence(5, 3), 0.5 * sequence(3, 3), sequence(3)
+    shapes = dict(zip("XWh", arguments, strict=True))
+    assert not any(applies(node, Scan) for node in trace_with_recurrences(loss, **shapes).nodes)
+    check_against_the_rounds(loss, arguments)
+
+
+def check_against_the_rounds(loss: Any, arguments: Any) -> None:
+    """The value is that on arrays, the gradients those of the rounds one after another."""
+    value, found = cr.value_and_grad(loss, argnums=(0, 1, 2))(*arguments)
+    np.testing.assert_allclose(value, loss(*arguments), rtol=1e-12)
+    program = trace(loss, **dict(zip("XWh", arguments, strict=True)))
+    gradients = backward(program, program.inputs).gradients
+    known: Any = dict(zip(program.inputs, arguments, strict=True))
+    expected = evaluate_nodes(gradients, known)
+    for node, gradient in zip(gradients, found, strict=True):
+        np.testing.assert_allclose(gradient, expected[node], rtol=1e-10, atol=1e-12)
+
+
+def test_the_step_is_called_as_often_for_long_sequences_as_for_short_ones() -> None:
+    calls = {}
+    for length in (8, 4000):
+        counter: Any = itertools.count()
+
+        def loss(X: Any, w: Any, counter: Any = counter) -> Any:
+            def step(h: Any, x: Any) -> Any:
+                next(counter)
+                return np.tanh(w * h + x), None
+
+            return np.mean(cr.scan(step, np.zeros(X.shape[:1]), X.T)[0] ** 2)
+
+        cr.fit(loss, {"w": np.array(0.5)}, {"X": np.ones((2, length))}, optimizer=cr.SGD(0.1), epochs=1)
+        calls[length] = next(counter)
+    assert calls[8] == calls[4000] < 8
+
+
+def test_what_diverged_in_a_step_is_named_with_its_round() -> None:
+    def loss(X: Any, w: Any) -> Any:
+        def step(h: Any, x: Any) -> Any:
+            h = np.exp(w * h + x)
+            return h, None
+
+        return np.mean(cr.scan(step, np.zeros(X.shape[:1]), X.T)[0])
+
+    with pytest.warns(DivergenceWarning, match="h4 is not finite"):
+        cr.fit(loss, {"w": np.array(3.0)}, {"X": np.zeros((2, 6))}, optimizer=cr.SGD(0.1), epochs=1)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.calculus import Scan
 from chainrule.engines.loop import Run
-from chainrule.ir import Apply, Const, Input, Node, Program, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, concrete, topological_order
 from chainrule.primitives import Several, evaluate_nodes
 
 GROWTH = 1e6
@@ -77,8 +78,10 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
     spoilt = [node for node in program.nodes if isinstance(node, Apply) and not all_finite([computed[node]])]
     if not spoilt:
         return None
-    if _is_several(spoilt[0]) and (found := _named_elsewhere(program, values, computed)) is not None:
-        return found
+    if _is_several(spoilt[0]):
+        found = _named_elsewhere(program, values, computed) or _named_in_step(spoilt[0], computed)
+        if found is not None:
+            return found
     reached: set[Node] = {spoilt[0]}
     for apply in spoilt:
         if apply is spoilt[0] or reached.intersection(apply.operands):
@@ -107,6 +110,28 @@ def _named_elsewhere(
     if not inputs <= set(program.inputs):
         return None
     return first_non_finite(Program(program.inputs, tuple(rounds), program.names), values)
+
+
+def _named_in_step(node: Apply, computed: Mapping[Node, NDArray[Any]]) -> str | None:
+    """Return the name of the first value in the steps of a recurrence, with the number of the step, as `h4`."""
+    scan = node.primitive
+    if not isinstance(scan, Scan) or not scan.names:
+        return None
+    names = dict(scan.names)
+    named = [each for each in topological_order([*scan.outputs, *names]) if each in names]
+    carries, sequences, constants = scan.split([computed[operand] for operand in node.operands])
+    count = concrete(scan.length)
+    for number in range(count):
+        t = count - 1 - number if scan.reverse else number
+        elements = [np.take(x, t, axis) for x, axis in zip(sequences, scan.axes, strict=True)]
+        given: dict[Node, NDArray[Any]] = dict(zip(scan.inputs, [*carries, *elements, *constants], strict=True))
+        with np.errstate(all="ignore"):
+            found = evaluate_nodes([*scan.outputs, *named], given)
+        for each in named:
+            if not all_finite([found[each]]):
+                return f"{names[each]}{number + 1}"
+        carries = [found[output] for output in scan.outputs[: scan.carries]]
+    return None
 
 
 def describe(node: Node, program: Program) -> str:

@@ -20,10 +20,11 @@ from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, i
 from chainrule.trace.pytree import paths as leaf_paths
 from chainrule.trace.recording import recording
 from chainrule.trace.recurrence import scan
+from chainrule.trace.rounds import keeping_recurrences
 from chainrule.trace.source import TraceError
 from chainrule.trace.specification import ShapeTree, parse_type, shapes_in, split_list
 from chainrule.trace.traced import Size, Traced, released, unwrap, wrap
-from chainrule.trace.tracing import Tracing, for_one_call, trace, trace_with_structure
+from chainrule.trace.tracing import Tracing, for_one_call, trace, trace_with_recurrences, trace_with_structure
 
 if TYPE_CHECKING:
     from chainrule.trace.formula import syntax
@@ -54,6 +55,7 @@ __all__ = [
     "for_one_call",
     "formula_variables",
     "is_record",
+    "keeping_recurrences",
     "leaf_names",
     "leaf_paths",
     "map_leaves",
@@ -69,6 +71,7 @@ __all__ = [
     "syntax",
     "trace",
     "trace_formula",
+    "trace_with_recurrences",
     "trace_with_structure",
     "unflatten",
     "unwrap",

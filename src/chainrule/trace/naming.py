@@ -61,6 +61,11 @@ class NameRecorder:
         if isinstance(node, Apply):
             self._record(0, name, node)
 
+    def name_of(self, node: Node) -> str | None:
+        """Return the name that a value has so far, before names are made distinct."""
+        found = self._found.get(node)
+        return None if found is None else found[1]
+
     def _enter_frame(self, frame: FrameType, event: str, argument: Any) -> TraceFunction | None:
         code = frame.f_code
         if event == "call" and asks_for_seed(frame):
@@ -144,6 +149,12 @@ class NameRecorder:
             result.update(numbered)
             used.update(numbered.values())
         return {node: result[node] for node in self._found if node in result}
+
+
+def name_given(node: Node) -> str | None:
+    """Return the name that a value has so far in the current trace."""
+    recorder = _recorder.get()
+    return None if recorder is None else recorder.name_of(node)
 
 
 def named(name: str, value: Any) -> Any:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from chainrule.ir import Input
+
 
 @dataclass(eq=False)
 class Recording:
     """The trace of one call. Traced values belong to it and become invalid when it ends.
 
     `unsigned` tells whether unsigned integers, which are stored as int64, were given. `refusals` are the errors raised
-    for unsupported operations, `draws` descriptions of random numbers drawn from external generators.
+    for unsupported operations, `draws` descriptions of random numbers drawn from external generators, `symbols` stand
+    for values within the steps of recurrences.
     """
 
     name: str
@@ -20,6 +23,7 @@ class Recording:
     alive: bool = True
     refusals: list[Exception] = field(default_factory=list)
     draws: list[str] = field(default_factory=list)
+    symbols: set[Input] = field(default_factory=set)
 
     @property
     def depth(self) -> int:

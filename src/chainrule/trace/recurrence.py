@@ -9,8 +9,9 @@ import numpy as np
 
 from chainrule.ir import ProgramError, ShapeError
 from chainrule.trace.pytree import TreeStructure, flatten, paths, unflatten
+from chainrule.trace.rounds import is_recorded_once, recorded_once
 from chainrule.trace.source import refusal
-from chainrule.trace.traced import LONGEST_LOOP, Size, holds_traced
+from chainrule.trace.traced import LONGEST_LOOP, Size, Traced, holds_traced
 
 Carry = TypeVar("Carry")
 
@@ -30,8 +31,10 @@ def scan(
     number of steps, and x is None. The ys, of any structure, are stacked along a new first axis. With `reverse` the
     steps go from the last element to the first, and each y still stands at the place of its x.
 
-    The step receives arrays of its own, so that it may write into them. In a function that is traced, each step is
-    recorded for itself, and the number of steps must be a number, as in X="28 n d".
+    The step receives arrays of its own, so that it may write into them. In a function that is traced, the number of
+    steps must be a number, as in X="28 n d". For training, and by the transformations, the step is recorded once, so
+    that the time to compile does not depend on the number of steps; a step that asks for numbers, that draws random
+    ones, or that changes something outside of it, is recorded in each round, as it always is for a derivation.
 
     Raises ShapeError if the lengths differ or a carry changes its shape, ProgramError if a step does not return a pair
     or a carry changes its structure or dtype.
@@ -55,6 +58,17 @@ def scan(
     elements, structure = flatten(xs)
     count = _length(elements, structure, length)
     carry, form = flatten(initial)
+    if is_recorded_once(step, carry, elements, count):
+        forms: list[TreeStructure] = []
+
+        def on_leaves(state: Sequence[Any], x: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+            following, y = _stepped(step, unflatten(form, state), unflatten(structure, x))
+            ys, of_y = flatten(y)
+            forms.append(of_y)
+            return _handed_on(state, form, following), ys
+
+        last, stacks = recorded_once(on_leaves, step, carry, elements, count, reverse)
+        return unflatten(form, last), unflatten(forms[-1], stacks)
     if count > LONGEST_LOOP and holds_traced([carry, elements]):
         raise refusal(f"a scan of {count:,} steps would record as many operations; make the sequence shorter")
     if not count:
@@ -120,7 +134,8 @@ def _handed_on(carry: Sequence[Any], form: TreeStructure, following: Any) -> lis
         name = "the carry" + "".join(f"[{key!r}]" for key in path)
         if _shape(before) != _shape(after):
             raise ShapeError(f"{name} of a scan has the shape {_shape(before)}, and {_shape(after)} after a step")
-        if not isinstance(before, bool | int | float) and _dtype(before) != _dtype(after):
+        is_number = before.weak if isinstance(before, Traced) else isinstance(before, bool | int | float)
+        if not is_number and _dtype(before) != _dtype(after):
             raise ProgramError(f"{name} of a scan has the dtype {_dtype(before)}, and {_dtype(after)} after a step")
     return leaves
 

@@ -25,6 +25,7 @@ from chainrule.trace.lookups import traced_with_answers
 from chainrule.trace.naming import NameRecorder
 from chainrule.trace.randomness import global_states, moved_since
 from chainrule.trace.recording import Recording, given_unsigned, recording
+from chainrule.trace.rounds import UnlikeRoundsError, keeping_recurrences
 from chainrule.trace.source import TraceError, UnaskedError, refused_in_library, traced_files
 from chainrule.trace.subjects import Subject, subject_of
 from chainrule.trace.traced import (
@@ -102,6 +103,18 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
     ['X', 'y', 'w']
 
     """
+    return _separately(function, args, shapes, kept=False)
+
+
+@at_callers_line
+def trace_with_recurrences(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> Program:
+    """Trace as `trace` does; the program contains scans whose rounds are alike as recurrences."""
+    return _separately(function, args, shapes, kept=True)
+
+
+def _separately(
+    function: Callable[..., Any] | str, args: tuple[Any, ...], shapes: dict[str, Any], kept: bool
+) -> Program:
     if isinstance(function, str):
         if args:
             raise TraceError('shapes of a formula are given by name, as in trace("sum(x^2)", x="n")')
@@ -109,7 +122,8 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
     around = recording.get()
     token = recording.set(None)  # a separate program, even if created by a function that is being traced
     try:
-        return trace_with_structure(function, *args, **shapes).program
+        with keeping_recurrences(kept):
+            return trace_with_structure(function, *args, **shapes).program
     except TraceError as error:
         if around is not None:
             around.refused(error)
@@ -119,8 +133,19 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
 
 
 def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Tracing:
-    """Trace as `trace` does; also return the structure of the arguments and the result."""
-    return traced_with_answers(lambda: _traced_once(function, args, shapes), is_table, item_of_table, length_of)
+    """Trace as `trace` does; also return the structure of the arguments and the result.
+
+    In the context `keeping_recurrences` a scan is recorded as a recurrence, if its rounds are alike.
+    """
+
+    def traced() -> Tracing:
+        return traced_with_answers(lambda: _traced_once(function, args, shapes), is_table, item_of_table, length_of)
+
+    try:
+        return traced()
+    except UnlikeRoundsError:
+        with keeping_recurrences(False):
+            return traced()
 
 
 def _traced_once(function: Callable[..., Any], args: tuple[Any, ...], shapes: dict[str, Any]) -> Tracing:
@@ -164,7 +189,7 @@ def _traced_once(function: Callable[..., Any], args: tuple[Any, ...], shapes: di
     if not here.draws and (moved := moved_since(states)) is not None:
         here.draws.append(f"{subject.place}{subject.name}\n  {moved}")
     _check_recording(here, passing)
-    return _assembled(subject, inputs, result, recorder, demands, enclosed=parent is not None)
+    return _assembled(subject, inputs, result, recorder, demands, here)
 
 
 def _lists_of_shapes(error: Exception, subject: Subject, inputs: Inputs) -> TraceError | None:
@@ -219,7 +244,7 @@ def _check_recording(here: Recording, passing: bool) -> None:
 
 
 def _assembled(
-    subject: Subject, inputs: Inputs, result: Any, recorder: NameRecorder, demands: Sequence[Demand], enclosed: bool
+    subject: Subject, inputs: Inputs, result: Any, recorder: NameRecorder, demands: Sequence[Demand], here: Recording
 ) -> Tracing:
     outputs = tuple(pytree.flatten(result)[0])
     if not outputs:
@@ -227,9 +252,12 @@ def _assembled(
     alive = topological_order(outputs)
     used = frozenset(alive)
     own = [node for node in inputs.nodes if node in used or node not in inputs.optional]
+    enclosed = here.parent is not None
     random = () if enclosed else tuple(node for node in _RANDOM if node in used)
     declared = frozenset((*own, *random))
     captured = tuple(node for node in alive if isinstance(node, Input) and node not in declared)
+    if not here.symbols.isdisjoint(captured):  # a value of a step was kept outside of it
+        raise UnlikeRoundsError
     if captured and not enclosed:
         raise TraceError(
             f"{subject.place}{subject.name} uses {captured[0].name!r} of another trace, kept in a variable outside of "

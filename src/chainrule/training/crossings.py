@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-from chainrule.ir import Apply, ArrayType, Dim, Input, Node, Program, applies, named_dim, shape_text, topological_order
+from chainrule.calculus import written_nodes
+from chainrule.ir import Apply, ArrayType, Dim, Input, Node, Program, applies, named_dim, shape_text
 from chainrule.primitives import Broadcast, Reshape
-from chainrule.trace import trace
+from chainrule.trace import trace_with_recurrences
 from chainrule.training.arguments import Arguments
 from chainrule.words import ChainruleError
 
@@ -29,7 +30,7 @@ def crossed_rows(
     for name, array in arguments.rows.items():
         shapes[name] = ArrayType((_ROWS, *array.shape[1:]), arguments.dtype_of(array))
     try:
-        program = trace(loss, **shapes)
+        program = trace_with_recurrences(loss, **shapes)
     except (ChainruleError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
     met = rows_that_cross(program, arguments.params)
@@ -50,7 +51,7 @@ def rows_that_cross(program: Program, predicted: Container[str], rows: Dim = _RO
     `rows`.
     """
     learnt: set[Node] = {node for node in program.inputs if node.name in predicted}
-    for node in topological_order(program.outputs):
+    for node in written_nodes(program.outputs):
         if not isinstance(node, Apply):
             continue
         if not learnt.isdisjoint(node.operands):

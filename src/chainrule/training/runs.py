@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.calculus import backward, improved, recognize, rolled
+from chainrule.calculus import backward, improved, recognized, rolled, written_nodes
 from chainrule.engines import START, Engine, Loop, Run, bind_sizes, get_engine
 from chainrule.ir import (
     ArrayType,
@@ -26,7 +26,7 @@ from chainrule.ir import (
 )
 from chainrule.primitives import cast, evaluate_nodes, refuse_abstract
 from chainrule.schema import COUNT, NOT_BELOW_0, checked
-from chainrule.trace import trace
+from chainrule.trace import trace_with_recurrences
 from chainrule.training.arguments import Arguments, read_arguments
 from chainrule.training.choosing import optimizer_of
 from chainrule.training.crossings import crossed_rows
@@ -298,8 +298,8 @@ def _called(loss: Loss, arguments: Arguments, size: int) -> Program:
         given = {node.name: node.type for node in loss.inputs if node.name in IMPLICIT} | shapes
         program = bind_sizes(loss, {name: _stand_in(type_) for name, type_ in given.items()})
     else:
-        program = trace(loss, **shapes)
-    refuse_abstract(program.nodes)
+        program = trace_with_recurrences(loss, **shapes)
+    refuse_abstract(written_nodes(program.outputs))
     unnamed = [node.name for node in program.inputs if node.name not in shapes and node.name not in IMPLICIT]
     if unnamed:
         raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")
@@ -316,8 +316,8 @@ def _held(arguments: Arguments, size: int) -> dict[str, ArrayType]:
 
 def _prepared(program: Program, arguments: Arguments, size: int) -> Program:
     """Convert `program` to the float dtype of the run, and recognize functions written out by hand."""
-    recognized, _ = recognize(program.bind({}, arguments.dtype))  # a sigmoid written by hand would overflow
-    return _with_casts(recognized, _held(arguments, size))
+    known = recognized(program.bind({}, arguments.dtype))  # a sigmoid written by hand would overflow
+    return _with_casts(known, _held(arguments, size))
 
 
 def _with_casts(program: Program, held: Mapping[str, ArrayType]) -> Program:

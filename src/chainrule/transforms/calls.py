@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.calculus import recognize
+from chainrule.calculus import recognized, written_nodes
 from chainrule.functions import demand, random_inputs
 from chainrule.ir import (
     ArrayType,
@@ -36,6 +36,7 @@ from chainrule.trace import (
     flatten_with_paths,
     for_one_call,
     is_record,
+    keeping_recurrences,
     recording,
     released,
     trace_with_structure,
@@ -143,11 +144,11 @@ def traced_call(function: Function, args: Sequence[Any], kwargs: Mapping[str, An
         return function(*positional, **named)
 
     del at_leaves.__wrapped__  # the traced function takes the leaves as arguments
-    with for_one_call(leaves):
+    with for_one_call(leaves), keeping_recurrences():
         tracing = trace_with_structure(at_leaves, *(leaf_type(leaves[place]) for place in arrays))
     _, result_structure = flatten(tracing.result)
     own = tracing.program.inputs[: len(arrays)]
-    program, _ = recognize(tracing.program)  # so that kinks have the same derivative as in a derivation and in fit
+    program = recognized(tracing.program)  # so that kinks have the same derivative as in a derivation and in fit
     call = Call(
         own,
         tuple(leaves[place] for place in arrays),
@@ -158,7 +159,7 @@ def traced_call(function: Function, args: Sequence[Any], kwargs: Mapping[str, An
         bool(tracing.captured),
         {node: random_inputs()[node.name] for node in tracing.random},
     )
-    refuse_abstract(program.nodes)
+    refuse_abstract(written_nodes(program.outputs))
     demands = tracing.program.demands
     for each, value in zip(demands, call.values([each.node for each in demands]), strict=True):
         if isinstance(value, Traced):

@@ -2,6 +2,7 @@
 
 from chainrule.calculus.recurrence.fusing import fused
 from chainrule.calculus.recurrence.improving import improved
+from chainrule.calculus.recurrence.recognizing import recognized
 from chainrule.calculus.recurrence.rolling import StepNames, rolled
 from chainrule.calculus.recurrence.scan import Carried, Constant, Recurrence, Scan, Sequenced, entry, written_nodes
 from chainrule.calculus.recurrence.summing import with_sums
@@ -16,6 +17,7 @@ __all__ = [
     "entry",
     "fused",
     "improved",
+    "recognized",
     "rolled",
     "with_sums",
     "written_nodes",

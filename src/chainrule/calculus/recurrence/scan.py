@@ -64,7 +64,7 @@ class Scan(Several, abstract=True):
 
     `inputs` and `outputs` are those of the step: carries, elements and constants; next carries, ys and terms.
     `axes` has for each sequence the axis that the elements are taken along. With `reverse` the steps go from the last
-    element to the first, and the initial carry is the last state.
+    element to the first, and the initial carry is the last state. `names` are the user's of values in the step.
 
     It is not a primitive of the registry: it does not occur in derivations, models or files, since `expand` writes it
     in primitives that do.
@@ -78,6 +78,7 @@ class Scan(Several, abstract=True):
     length: Dim
     reverse: bool
     output: int
+    names: tuple[tuple[Node, str], ...] = ()
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -90,12 +91,13 @@ class Scan(Several, abstract=True):
     @property
     def step(self) -> Program:
         """The program of a step."""
-        return Program(self.inputs, self.outputs)
+        return Program(self.inputs, self.outputs, dict(self.names))
 
     def bind(self, sizes: Mapping[str, Dim], float_dtype: DType | None) -> Scan:
         step = self.step.bind(sizes, float_dtype)
         length = ArrayType((self.length,)).bind(sizes).shape[0]
-        return replace(self, inputs=step.inputs, outputs=step.outputs, length=length)
+        names = tuple(step.names.items())
+        return replace(self, inputs=step.inputs, outputs=step.outputs, length=length, names=names)
 
     def type(self, *operands: ArrayType) -> ArrayType:
         if len(operands) != len(self.inputs):
@@ -200,6 +202,7 @@ class Recurrence:
     terms: tuple[Node, ...]
     length: Dim
     reverse: bool = False
+    names: tuple[tuple[Node, str], ...] = ()
 
     @classmethod
     def of(cls, scan: Scan, operands: Sequence[Node]) -> Recurrence:
@@ -213,6 +216,7 @@ class Recurrence:
             scan.outputs[ends:],
             scan.length,
             scan.reverse,
+            scan.names,
         )
 
     @property
@@ -240,7 +244,8 @@ class Recurrence:
         )
         axes = tuple(each.axis for each in self.sequences)
         outputs = self.outputs
-        scan = Scan(inputs, outputs, len(self.carries), axes, len(self.terms), self.length, self.reverse, 0)
+        count, sums = len(self.carries), len(self.terms)
+        scan = Scan(inputs, outputs, count, axes, sums, self.length, self.reverse, 0, self.names)
         return [Apply(replace(scan, output=number), operands) for number in range(len(outputs))]
 
     def neat(self) -> Recurrence:
@@ -279,8 +284,11 @@ class Recurrence:
             symbol = Input(f"k{len(constants)}", given.symbol.type)
             made[given.symbol] = constants.setdefault(given.value, Constant(symbol, given.value)).symbol
         following = substitute([each.following for each in carries], made)
+        named = [(node, name) for node, name in self.names if node in used]
+        names = zip(substitute([node for node, _ in named], made), (name for _, name in named), strict=True)
         return replace(
             self,
+            names=tuple(names),
             carries=tuple(replace(each, following=new) for each, new in zip(carries, following, strict=True)),
             sequences=tuple(sequences.values()),
             constants=tuple(constants.values()),
