@@ -66,6 +66,17 @@ def test_a_regressor_of_a_data_frame_predicts_in_the_units_of_the_target() -> No
     assert without.to_model().architecture["penalty_rows"] < ROWS
 
 
+def test_spellings_of_a_level_are_merged_where_asked() -> None:
+    table = pd.DataFrame({"kind": ["big", "BIG ", "small", "big"] * 40})
+    merged, apart = (
+        TabularRegressor((2,), ensemble=1, max_epochs=2, random_state=0, merge_spellings=merge).fit(table, range(160))
+        for merge in (True, False)
+    )
+    assert [model.to_model().preprocessing.width for model in (merged, apart)] == [2, 3]
+    first, second, _, _ = merged.predict(table.head(4))
+    assert first == second
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -74,6 +85,7 @@ def test_a_regressor_of_a_data_frame_predicts_in_the_units_of_the_target() -> No
         ({"solver": "magic"}, "solver is 'magic'"),
         ({"normalization": "group"}, "normalization is 'group'"),
         ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes is 0"),
+        ({"merge_spellings": "yes"}, "merge_spellings is 'yes'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], words: str) -> None:

@@ -38,7 +38,7 @@ from chainrule.learners import (
 )
 from chainrule.models import Model, save_model
 from chainrule.networks import Validation, train
-from chainrule.schema import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, checked, one_of, whole
+from chainrule.schema import COUNT, FLAG, NOT_NEGATIVE, POSITIVE, SHARE, checked, one_of, whole
 from chainrule.tables import ClassTarget, FrameSource, Kind, TableError, Task, as_frame
 from chainrule.training import DivergenceWarning
 from chainrule.words import Named
@@ -69,6 +69,7 @@ class TabularNetwork(Named, Estimator):
     normalization: Any
     kinds: Any
     drop: Any
+    merge_spellings: bool
     target_name: str
     refit: bool
     random_state: Any
@@ -201,6 +202,7 @@ class TabularNetwork(Named, Estimator):
             seed=self._seed(),
             ensemble=self.ensemble,
             refit=self.refit,
+            merge_spellings=bool(self.merge_spellings) or None,
         )
 
     def _seed(self) -> int:
@@ -216,6 +218,7 @@ class TabularNetwork(Named, Estimator):
         checked("alpha", self.alpha, NOT_NEGATIVE, ParameterError)
         checked("dropout", self.dropout, SHARE, ParameterError)
         checked("patience", self.patience, COUNT, ParameterError)
+        checked("merge_spellings", self.merge_spellings, FLAG, ParameterError)
         for name, rule in (
             ("learning_rate", POSITIVE),
             ("ensemble", whole(at_least=1, at_most=MOST_MEMBERS)),
@@ -272,6 +275,8 @@ class TabularClassifier(Classifier, TabularNetwork):
         which are left out.
     drop
         Names of columns to ignore.
+    merge_spellings
+        Whether levels of a category that differ only in case or blanks are one. Classes in `y` are taken as they are.
     target_name
         The name of the target in models and exports.
     refit
@@ -325,6 +330,7 @@ class TabularClassifier(Classifier, TabularNetwork):
         normalization: Any = None,
         kinds: Any = None,
         drop: Any = None,
+        merge_spellings: bool = False,
         target_name: str = "y",
         refit: bool = True,
         random_state: Any = None,
@@ -393,6 +399,7 @@ class TabularRegressor(Regressor, TabularNetwork):
         normalization: Any = None,
         kinds: Any = None,
         drop: Any = None,
+        merge_spellings: bool = False,
         target_name: str = "y",
         refit: bool = True,
         random_state: Any = None,
