@@ -57,7 +57,7 @@ def values_of(case: str, columns: Mapping[str, Any] = COLUMNS) -> list[list[str]
     model = model_of(case)
     assert model.preprocessing is not None
     found = []
-    for feature in model.preprocessing.features:
+    for feature in model.preprocessing.by_column.values():
         if isinstance(feature, Boolean):
             meaning = {"yes": 1.0, "TRUE": 1.0, "Y": 1.0, "t": 1.0, "no": 0.0, "off": 0.0, "f": 0.0}
             found.append([literal(meaning.get(cell, math.nan)) for cell in columns[feature.name]])

@@ -5,11 +5,21 @@ from __future__ import annotations
 import dataclasses
 
 from chainrule.emit import C_TYPES, Code, CUnit, Location, Statements, function, member_names, structure
-from chainrule.exports.c_text import array_rows, comment, string
+from chainrule.exports.c_text import array_rows, comment, initializer, string
 from chainrule.exports.cells import level_columns, program_names
 from chainrule.ir import DType, Program
 from chainrule.primitives import cast
-from chainrule.tables import MISSING_WORDS, Boolean, Category, Date, Feature, Number, Preprocessing, seconds_since_1970
+from chainrule.tables import (
+    MISSING_WORDS,
+    Averages,
+    Boolean,
+    Category,
+    Date,
+    Feature,
+    Number,
+    Preprocessing,
+    seconds_since_1970,
+)
 from chainrule.trace import trace
 
 _LOOK = """/* A text and its index; arrays of them are sorted by bytes. */
@@ -71,14 +81,14 @@ class FeatureWriter:
     def __init__(self, name: str, preprocessing: Preprocessing, dtype: DType, unit: CUnit) -> None:
         self.name, self.preprocessing, self.dtype, self.unit = name, preprocessing, dtype, unit
         self.programs = program_names(preprocessing)
-        self.members = member_names([feature.name for feature in preprocessing.features])
+        self.members = member_names(list(preprocessing.by_column))
         kinds = {type(feature) for feature in preprocessing.features}
-        self.has_words, self.has_dates = Category in kinds, Date in kinds
+        self.has_words, self.has_dates = bool(kinds & {Category, Averages}), Date in kinds
 
     def structure(self) -> list[str]:
         """Return the structure for one row of a table."""
         lines = []
-        for feature in self.preprocessing.features:
+        for feature in self.preprocessing.by_column.values():
             member = self.members[feature.name]
             said = "" if member == feature.name else f"{comment(feature.name)}: "
             lines.append(f"    {_declared(feature)}{member}; /* {said}{self._meaning(feature)} */")
@@ -96,7 +106,8 @@ class FeatureWriter:
     def example(self) -> list[str]:
         """Return assignments that fill the structure `row`."""
         lines = []
-        for feature in self.preprocessing.features:
+        for feature in self.preprocessing.by_column.values():
+            assert not isinstance(feature, Averages)
             if isinstance(feature, Category):
                 value = string(feature.levels[0]) if feature.levels else "NULL"
             elif isinstance(feature, Date):
@@ -126,28 +137,31 @@ class FeatureWriter:
             ]
             lines += [*self._named(_LOOK), *table, *self._named(_FIND)]
             for feature in self.preprocessing.features:
-                if isinstance(feature, Category):
+                if isinstance(feature, Category | Averages):
                     lines += self._words(feature)
+                if isinstance(feature, Averages):
+                    lines += self._averages(feature)
         lines += [
             "/* Encode a row as the input of the network. */",
             f"static inline void {self.name}_encode(const {self.name}_row *row, {C_TYPES[self.dtype]} *x) {{",
         ]
-        for feature in self.preprocessing.features:
-            lines += [f"    /* {comment(feature.name)} */", *(f"    {line}" for line in self._encoded(feature))]
+        for feature, columns in zip(self.preprocessing.features, self.preprocessing.slices, strict=True):
+            encoded = self._encoded(feature, columns.start)
+            lines += [f"    /* {comment(feature.name)} */", *(f"    {line}" for line in encoded)]
         return [*lines, "}", ""]
 
     def _named(self, text: str) -> list[str]:
         return text.replace("NAME", self.name).split("\n")
 
-    def _list(self, feature: Category) -> str:
-        return f"{self.name}_words_{self.members[feature.name]}"
+    def _list(self, feature: Category | Averages) -> str:
+        return f"{self.name}_{'words' if isinstance(feature, Category) else 'levels'}_{self.members[feature.name]}"
 
-    def _known(self, feature: Category) -> list[tuple[bytes, int]]:
+    def _known(self, feature: Category | Averages) -> list[tuple[bytes, int]]:
         columns, _ = level_columns(feature)
         found = [(word.encode("utf-8", "surrogatepass"), place) for word, place in columns.items()]
         return sorted(entry for entry in found if entry[0].decode("utf-8", "surrogatepass") not in MISSING_WORDS)
 
-    def _words(self, feature: Category) -> list[str]:
+    def _words(self, feature: Category | Averages) -> list[str]:
         entries = [
             f"{{{string(word.decode('utf-8', 'surrogatepass'))}, {place}}}" for word, place in self._known(feature)
         ]
@@ -157,6 +171,17 @@ class FeatureWriter:
             f"/* {comment(feature.name)} */",
             f"static const {self.name}_word {self._list(feature)}[{len(entries)}] = {{",
             *array_rows(entries, 4),
+            "};",
+            "",
+        ]
+
+    def _averages(self, feature: Averages) -> list[str]:
+        table = feature.table
+        return [
+            f"/* {comment(feature.name)}: averages of the levels, of unknown ones, and of missing values. */",
+            f"static const double {self.name}_averages_{self.members[feature.name]}"
+            f"[{table.shape[0]}][{table.shape[1]}] =",
+            *initializer(table, self._number, 0)[:-1],
             "};",
             "",
         ]
@@ -205,16 +230,27 @@ class FeatureWriter:
             has_comments=False,
         )
 
-    def _encoded(self, feature: Feature) -> list[str]:
-        first = self.preprocessing.groups[feature.name].start
+    def _encoded(self, feature: Feature, first: int) -> list[str]:
         cell = f"row->{self.members[feature.name]}"
         function = f"{self.name}_{self.programs[feature.program]}"
         if isinstance(feature, Category):
             return self._category(feature, first, cell, function)
+        if isinstance(feature, Averages):
+            return self._averaged(feature, first, cell, function)
         if isinstance(feature, Date):
             cell = f"{cell} == {self.name.upper()}_NO_DATE ? (double)NAN : (double){cell}"
         settings = [str(self._number(value)) for value in feature.settings.values()]
         return [f"{function}({', '.join([cell, *settings, f'x + {first}'])});"]
+
+    def _averaged(self, feature: Averages, first: int, cell: str, function: str) -> list[str]:
+        columns, other = level_columns(feature)
+        place = f"{self.name}_find({cell}, {self._list(feature)}, {len(self._known(feature))}, {columns['']}, {other})"
+        averages = f"{self.name}_averages_{self.members[feature.name]}"
+        lines = ["{", f"    const int place = {place};"]
+        for k, each in enumerate(feature.outcomes):
+            scaling = f"{self._number(each.mean)}, {self._number(each.scale)}"
+            lines.append(f"    {function}({averages}[place][{k}], {scaling}, x + {first + k});")
+        return [*lines, "}"]
 
     def _category(self, feature: Category, first: int, cell: str, function: str) -> list[str]:
         columns, other = level_columns(feature)
@@ -233,6 +269,6 @@ class FeatureWriter:
 
 
 def _declared(feature: Feature) -> str:
-    if isinstance(feature, Category):
+    if isinstance(feature, Category | Averages):
         return "const char *"
     return "int64_t " if isinstance(feature, Date) else "double "

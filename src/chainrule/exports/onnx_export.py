@@ -44,7 +44,7 @@ def onnx_content(subject: Subject) -> bytes:
     if isinstance(subject.target, ClassTarget):
         metadata["classes"] = json.dumps(subject.labels, ensure_ascii=False)
     if preprocessing is not None:
-        metadata["columns"] = json.dumps([feature.name for feature in preprocessing.features], ensure_ascii=False)
+        metadata["columns"] = json.dumps(list(preprocessing.by_column), ensure_ascii=False)
     return onnx_bytes(graph, inputs, outputs, subject.name, f"Predicts {subject.title}.", subject.version, metadata)
 
 

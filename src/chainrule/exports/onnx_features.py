@@ -12,14 +12,15 @@ from chainrule.exports.onnx_expressions import ExpressionWriter
 from chainrule.exports.onnx_file import Port
 from chainrule.exports.onnx_graph import ML, Value
 from chainrule.ir import DType
-from chainrule.tables import MISSING_DATE, Boolean, Category, Date, Feature, Number, Preprocessing
+from chainrule.tables import MISSING_DATE, Averages, Boolean, Category, Date, Feature, Number, Preprocessing
 
 FLOAT = DType.FLOAT64
 
 
 def input_ports(preprocessing: Preprocessing) -> list[Port]:
     """Return one input (n, 1) for each column, with the name of the column in the table."""
-    return [Port(feature.name, _dtype(feature), (None, 1), describe(feature)) for feature in preprocessing.features]
+    columns = preprocessing.by_column.values()
+    return [Port(feature.name, _dtype(feature), (None, 1), describe(feature)) for feature in columns]
 
 
 def _dtype(feature: Feature) -> object:
@@ -28,6 +29,7 @@ def _dtype(feature: Feature) -> object:
 
 def describe(feature: Feature) -> str:
     """Describe the cells of a column."""
+    assert not isinstance(feature, Averages)  # described by the category of its column
     if isinstance(feature, Number):
         return "a number; nan where it is missing"
     if isinstance(feature, Date):
@@ -46,17 +48,18 @@ class FeatureWriter:
 
     def encoded(self, preprocessing: Preprocessing, dtype: DType) -> Value:
         """Return the array (n, width) in `dtype`: features of one program are encoded together, then put in order."""
-        alike: dict[object, list[Feature]] = {}
-        for feature in preprocessing.features:
+        alike: dict[object, list[tuple[Feature, slice]]] = {}
+        for feature, columns in zip(preprocessing.features, preprocessing.slices, strict=True):
             key = feature.name if isinstance(feature, Category) else feature.program
             if feature.columns:
-                alike.setdefault(key, []).append(feature)
+                alike.setdefault(key, []).append((feature, columns))
         values: list[Value] = []
         order: list[int] = []
-        for features in alike.values():
+        for found in alike.values():
+            features = [feature for feature, _ in found]
             values += self._columns(features)
             outputs = len(features[0].program.outputs)
-            places = [preprocessing.groups[feature.name] for feature in features]
+            places = [columns for _, columns in found]
             order += [k for j in range(outputs) for each in places for k in range(each.start, each.stop)[j::outputs]]
         value = self._joined(values)
         if order != sorted(order):
@@ -88,6 +91,10 @@ class FeatureWriter:
                 return feature.name
             case Category():
                 return self._looked_up(feature.name, *level_columns(feature))
+            case Averages():
+                places = self._looked_up(feature.name, *level_columns(feature))
+                found = self.graph.add("Gather", self.graph.constant(feature.table), places)
+                return self.graph.add("Reshape", found, self.graph.whole_numbers([-1, len(feature.outcomes)]))
             case Boolean():
                 found, nothing = self._looked_up(feature.name, truth_words(), -1), -1
             case Date():

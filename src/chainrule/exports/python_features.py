@@ -19,6 +19,7 @@ from chainrule.tables import (
     NUMBER_REWRITES,
     PLAIN,
     TRUE_WORDS,
+    Averages,
     Boolean,
     Category,
     Date,
@@ -30,9 +31,9 @@ from chainrule.tables import (
 )
 
 RESERVED = (
-    "np", "os", "math", "hashlib", "io", "re", "datetime", "number", "boolean", "category", "date", "seconds_of",
-    "text", "cells_of", "encode", "predict", "probabilities", "network", "load", "columns", "CLASSES", "MISSING",
-    "TRUE", "FALSE", "FORMATS", "PLAIN", "REWRITES", "WEIGHTS", "Network",
+    "np", "os", "math", "hashlib", "io", "re", "datetime", "number", "boolean", "category", "averages", "date",
+    "seconds_of", "text", "cells_of", "encode", "predict", "probabilities", "network", "load", "columns", "CLASSES",
+    "MISSING", "TRUE", "FALSE", "FORMATS", "PLAIN", "REWRITES", "WEIGHTS", "Network",
 )  # fmt: skip
 """Names that the generated source uses itself."""
 
@@ -114,6 +115,19 @@ _TRUTH = '''def truth(word):
         return math.nan
     return value if value in (0, 1) else math.nan'''
 
+_AVERAGES = '''def averages(columns, name, encoded, levels, numbers, outcomes, words=(), spellings=()):
+    """Encode levels as averages of the target; the last two rows of `numbers` are for other texts and missing ones."""
+    places = {**dict(spellings), **{level: place for place, level in enumerate(levels)}}
+    x = []
+    for cell in map(text, cells_of(columns, name)):
+        cell = "" if cell in words else cell
+        place = places.get(cell)
+        if place is None and cell:
+            place = same_number(cell, levels)
+        x.append((len(levels) if cell else len(levels) + 1) if place is None else place)
+    table = np.array(numbers)[x]
+    return [encoded(table[:, k], mean, scale)[0] for k, (mean, scale) in enumerate(outcomes)]'''
+
 _CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False, words=(), spellings=()):
     """Encode levels as one-hot columns, with a column for other texts and for missing ones if asked."""
     places = {**dict(spellings), **{level: place for place, level in enumerate(levels)}}
@@ -194,6 +208,7 @@ _FUNCTIONS: dict[type, tuple[str | Template, ...]] = {
     Number: (_PLAIN, _AS_NUMBERS, _NUMBER),
     Boolean: (_TRUTH, _BOOLEAN),
     Category: (_SAME_NUMBER, _CATEGORY),
+    Averages: (_SAME_NUMBER, _AVERAGES),
     Date: (_PLAIN, _SECONDS_OF, _DATE),
 }
 
@@ -256,6 +271,14 @@ def _call(feature: Feature, function: str) -> list[str]:
         flags: dict[str, Any] = {"other": feature.other, "missing": feature.missing, "words": feature.words}
         flags["spellings"] = tuple((each.text, each.place) for each in feature.spellings)
         return called("*category", given, {"levels": feature.levels}, flags)
+    if isinstance(feature, Averages):
+        flags = {"words": feature.words, "spellings": tuple((each.text, each.place) for each in feature.spellings)}
+        options = {
+            "levels": feature.levels,
+            "numbers": (*feature.numbers, feature.other, feature.absent),
+            "outcomes": tuple((each.mean, each.scale) for each in feature.outcomes),
+        }
+        return called("*averages", given, options, flags)
     flags = {}
     if isinstance(feature, Number):
         notation = () if feature.notation.plain else spelled(feature.notation)

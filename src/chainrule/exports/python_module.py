@@ -68,7 +68,7 @@ def _example(subject: Subject) -> list[str]:
     if subject.preprocessing is None:
         return [*imported, f"    print(predict([[0.0] * {subject.width}] * 2))"]
     lines = ["    columns = {"]
-    for feature in subject.preprocessing.features:
+    for feature in subject.preprocessing.by_column.values():
         lines.append(f"        {literal(feature.name)}: [{', '.join(literal(cell) for cell in sample(feature))}],")
     return [*imported, *lines, "    }", "    print(predict(columns))"]
 

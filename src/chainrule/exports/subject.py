@@ -113,7 +113,7 @@ class Subject:
             what = f"{kind} {self.target.name!r}"
         if self.preprocessing is None:
             return f"{what} from {self.width} numbers"
-        count = len(self.preprocessing.features)
+        count = len(self.preprocessing.by_column)
         return f"{what} from {count} {'column' if count == 1 else 'columns'} of a table"
 
 

@@ -103,6 +103,16 @@ def category_program() -> Program:
     return trace(of_cell, x=":int", column=":int")
 
 
+@cache
+def average_program() -> Program:
+    """Return the program that scales `x`, the average target of a level."""
+
+    def of_cell(x: Any, mean: Any, scale: Any) -> Any:
+        return number(x, {"mean": mean, "scale": scale})
+
+    return trace(of_cell, x="", mean="", scale="")
+
+
 # Dates --------------------------------------------------------------------------------------------------------------
 
 

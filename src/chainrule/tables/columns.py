@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.arithmetic import SENTINELS
+from chainrule.tables.averages import Folded, Outcomes, fit_averages
 from chainrule.tables.cells import EXACT, CellError, as_numbers, texts, without_missing
 from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.dependency import load_polars
@@ -31,6 +32,7 @@ _LOOKED_AT = 1_000
 """Cells of a column in which decimal marks are looked for."""
 
 Place = Callable[[int, str], str]
+F = TypeVar("F", bound=Feature)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Fitted:
     features: tuple[Feature, ...]
     left_out: tuple[LeftOut, ...]
     findings: tuple[Finding, ...]
+    folded: tuple[Folded, ...] = ()
+    """The averages for the training rows themselves."""
 
     def notes(self) -> list[str]:
         """Return notes for the user, a sentence each."""
@@ -58,6 +62,7 @@ def fit_columns(
     leave_out: Sequence[str],
     target: str | None = None,
     conventions: Conventions = USUAL,
+    outcomes: Outcomes | None = None,
 ) -> Fitted:
     """Fit the features of a table with columns `names`; return them with the finding for each column.
 
@@ -65,13 +70,15 @@ def fit_columns(
     target has no finding.
 
     Kinds are inferred from all rows of the sample, statistics from its `training` rows. `place` names the place of a
-    cell of the sample. Raises TableError for a column that cannot be encoded.
+    cell of the sample. With the `outcomes` of the target, categories with many levels have its averages
+    too. Raises TableError for a column that cannot be encoded.
     """
     everywhere = bool(training.all())
     wanted = load_polars().Series(training)
     features: list[Feature] = []
     left_out: list[LeftOut] = []
     findings: list[Finding] = []
+    folded: list[Folded] = []
     twins = _Twins()
     usual = usual_decimal_of(frame) if conventions.decimal is None else None
     if target is not None:
@@ -108,21 +115,32 @@ def fit_columns(
             if isinstance(fitted, Category):
                 said = notes_on_spellings(name, as_written, conventions.merge)
                 finding = finding.noted(*said)
-                places = {level: place for place, level in enumerate(fitted.levels)}
-                kept = [(text, places[level]) for text, level in spellings.items() if level in places]
-                fitted = replace(fitted, spellings=tuple(Spelling(text, place) for text, place in kept))
+                fitted = replace(fitted, spellings=_spellings(spellings, fitted.levels))
             features.append(_with_words(fitted, conventions))
-            findings.append(_explained(finding, fitted))
-    result = Fitted(tuple(features), tuple(left_out), tuple(findings))
+            averages = None
+            if isinstance(fitted, Category) and outcomes is not None:
+                averages = fit_averages(name, series.filter(wanted), outcomes.of(training))
+            if averages is not None:
+                feature = replace(averages.feature, spellings=_spellings(spellings, averages.feature.levels))
+                folded.append(replace(averages, feature=_with_words(feature, conventions)))
+                features.append(folded[-1].feature)
+            findings.append(_explained(finding, fitted, averages is not None))
+    result = Fitted(tuple(features), tuple(left_out), tuple(findings), tuple(folded))
     return result if features else _with_numbers(result, frame, training, kinds)
 
 
-def _with_words(feature: Feature, conventions: Conventions) -> Feature:
+def _spellings(spellings: Mapping[str, str], levels: Sequence[str]) -> tuple[Spelling, ...]:
+    """Return the spellings of the levels that a feature has."""
+    places = {level: place for place, level in enumerate(levels)}
+    return tuple(Spelling(text, places[level]) for text, level in spellings.items() if level in places)
+
+
+def _with_words(feature: F, conventions: Conventions) -> F:
     """Add the given words for missing values to a feature."""
     words = conventions.missing
     if not words or isinstance(feature, Boolean):  # other words than those for yes and no are missing anyway
         return feature
-    found = replace(feature, words=tuple(dict.fromkeys((*feature.words, *words))))
+    found: Any = replace(feature, words=tuple(dict.fromkeys((*feature.words, *words))))
     if isinstance(found, Number):
         numbers = dict.fromkeys((*found.sentinels, *conventions.missing_numbers))
         return replace(found, sentinels=tuple(numbers)[: len(SENTINELS)])
@@ -138,12 +156,11 @@ def usual_decimal_of(frame: pl.DataFrame) -> str | None:
     return usual_decimal(some)
 
 
-def _explained(finding: Finding, feature: Feature) -> Finding:
+def _explained(finding: Finding, feature: Feature, averaged: bool) -> Finding:
     """Add the treatment of rare values and outliers to the finding."""
     if isinstance(feature, Category) and feature.other:
-        return replace(
-            finding, reason=f"{finding.reason}; the rare ones share a column, {len(feature.levels)} have their own"
-        )
+        rare = f"{finding.reason}; the rare ones share a column, {len(feature.levels)} have their own"
+        return replace(finding, reason=f"{rare}; and the average target of each" if averaged else rare)
     if isinstance(feature, Number) and feature.unit is not None:
         return replace(finding, reason=f"{finding.reason}; heavy-tailed, so on a logarithmic scale")
     return finding

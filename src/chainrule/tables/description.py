@@ -10,7 +10,18 @@ from typing import Any, TypeAlias
 from chainrule.schema import Schema
 from chainrule.tables.cells import number_in
 from chainrule.tables.errors import TableError, short
-from chainrule.tables.features import Boolean, Category, Date, Feature, LeftOut, Number, Part, Spelling
+from chainrule.tables.features import (
+    Average,
+    Averages,
+    Boolean,
+    Category,
+    Date,
+    Feature,
+    LeftOut,
+    Number,
+    Part,
+    Spelling,
+)
 from chainrule.tables.notation import Notation, Unit
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target
 
@@ -19,9 +30,9 @@ Json: TypeAlias = Mapping[str, Any]
 VERSION = 1
 _WITHIN = "{place}: {name!r}"
 _COLUMNS = Schema(
-    {kind.kind: kind for kind in (Number, Boolean, Category, Date)},
+    {kind.kind: kind for kind in (Number, Boolean, Category, Averages, Date)},
     tag="kind",
-    parts=(Part, LeftOut, Notation, Spelling, Unit),
+    parts=(Average, Part, LeftOut, Notation, Spelling, Unit),
     error=TableError,
     within=_WITHIN,
 )
@@ -66,11 +77,12 @@ def columns_from_json(text: str | bytes | Json) -> tuple[tuple[Feature, ...], tu
         [_column(hint, each, f"{title} {k}") for k, each in enumerate(_listed(given[key], f"{what}: {key!r}"), 1)]
         for key, hint, title in (("features", Feature, "feature"), ("left_out", LeftOut, "left-out column"))
     ]
-    seen: set[str] = set()
+    seen: dict[str, Any] = {}
     for column in (*columns[0], *columns[1]):
-        if column.name in seen:
+        earlier = seen.setdefault(column.name, column)
+        if earlier is not column and (type(earlier), type(column)) != (Category, Averages):
             raise TableError(f"{what} has the column {short(column.name)} twice")
-        seen.add(column.name)
+        seen[column.name] = column
     return tuple(columns[0]), tuple(columns[1])
 
 
@@ -87,7 +99,11 @@ def _column(hint: Any, data: Any, place: str) -> Any:
     column = _COLUMNS.read(hint, data, place)
     if isinstance(column, Date) and not column.parts and not column.flag_missing:
         raise TableError(f"{place} has no parts")
-    if isinstance(column, Category) and any(each.place >= len(column.levels) for each in column.spellings):
+    if isinstance(column, Averages):
+        rows = (*column.numbers, column.other, column.absent)
+        if len(column.numbers) != len(column.levels) or any(len(row) != len(column.outcomes) for row in rows):
+            raise TableError(f"{place} has not one average for each level and outcome")
+    if isinstance(column, Category | Averages) and any(each.place >= len(column.levels) for each in column.spellings):
         raise TableError(f"{place} has a spelling of no level")
     return column
 

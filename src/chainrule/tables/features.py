@@ -1,5 +1,6 @@
 """Features: the encoding of one column of a table as columns of numbers.
 
+A category with many levels has two features, `Category` and `Averages`; other columns have one.
 A feature has two steps. Parsing, in `cells`, converts cells to plain values. The `program`, given the feature's
 `settings`, encodes these values; it is all that another language has to reproduce:
 
@@ -8,6 +9,7 @@ A feature has two steps. Parsing, in `cells`, converts cells to plain values. Th
 | `Number` | float64 x | nan | `(t(x) − mean) / scale`, and 1 or 0 where x is missing if `flag_missing` |
 | `Boolean` | float64 0 or 1 | nan | x, and the flag if `flag_missing` |
 | `Category` | int64, index in `levels`; −2 if unknown | −1 | a column of 0 and 1 for each level |
+| `Averages` | the same | −1 | `(average − mean) / scale` of the target, for each of its outcomes |
 | `Date` | int64, seconds since 1970 | `dates.MISSING` | `parts` of the date, and the flag if `flag_missing` |
 """
 
@@ -28,6 +30,7 @@ from chainrule.tables.arithmetic import (
     SENTINELS,
     Floats,
     PartName,
+    average_program,
     boolean,
     category_program,
     date,
@@ -211,6 +214,94 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Average:
+    """An outcome whose average encodes levels: its name, and the mean and deviation of the encoded training rows."""
+
+    kind: ClassVar[str] = "average"
+
+    name: str
+    mean: Annotated[float, FINITE] = 0.0
+    scale: Annotated[float, POSITIVE] = 1.0
+
+
+@dataclass(frozen=True)
+class Averages:
+    """A column with many distinct values, each encoded by the average of the target over its training rows.
+
+    `numbers[k]` are the averages of `levels[k]`, one for each of `outcomes`: the target itself, called "", or the
+    share of each class. `other` are those of an unknown level, `absent` those of a missing value. `words` and
+    `spellings` are as those of a `Category`.
+
+    >>> averages = Averages("city", ("Oslo", "Rome"), ((2.0,), (4.0,)), (3.0,), (3.0,), (Average("", 3.0, 0.5),))
+    >>> averages.arithmetic(np.array([0, 1, UNKNOWN_LEVEL])).tolist()
+    [[-2.0], [2.0], [0.0]]
+    """
+
+    kind: ClassVar[str] = "averages"
+
+    name: Annotated[str, FILLED]
+    levels: Annotated[tuple[Annotated[str, FILLED], ...], different("texts", at_least=1)]
+    numbers: tuple[tuple[Annotated[float, FINITE], ...], ...]
+    other: tuple[Annotated[float, FINITE], ...]
+    absent: tuple[Annotated[float, FINITE], ...]
+    outcomes: Annotated[tuple[Average, ...], different("outcomes", at_least=1)]
+    words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
+    spellings: Annotated[tuple[Spelling, ...], different("spellings"), OMITTED] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        return tuple(f"{self.name}: {f'share of {each.name}' if each.name else 'average'}" for each in self.outcomes)
+
+    @property
+    def main_spellings(self) -> dict[str, str]:
+        """The level of each of `spellings`."""
+        return {each.text: self.levels[each.place] for each in self.spellings}
+
+    @property
+    def table(self) -> Floats:
+        """The averages (levels + 2, outcomes): those of each level, of an unknown one, and of a missing value."""
+        return np.array([*self.numbers, self.other, self.absent])
+
+    @property
+    def other_column(self) -> int:
+        """The row of `table` for an unknown level."""
+        return len(self.levels)
+
+    @property
+    def missing_column(self) -> int:
+        """The row of `table` for a missing value."""
+        return len(self.levels) + 1
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The inputs of `program` besides the average `x`, for each outcome."""
+        return {which: np.array([getattr(each, which) for each in self.outcomes]) for which in ("mean", "scale")}
+
+    @property
+    def program(self) -> Program:
+        """The program that scales averages."""
+        return average_program()
+
+    def arithmetic(self, values: NDArray[np.int64]) -> Floats:
+        """Encode indices in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, outcomes)."""
+        return self.scaled(self.table[self.rows_of(values)])
+
+    def rows_of(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of `table` of indices in `levels`, `NO_LEVEL` or `UNKNOWN_LEVEL`."""
+        known = np.where(values == UNKNOWN_LEVEL, self.other_column, values)
+        return np.where(known == NO_LEVEL, self.missing_column, known)
+
+    def scaled(self, averages: Floats) -> Floats:
+        """Encode averages (rows, outcomes)."""
+        result = np.empty_like(averages)
+        for k, each in enumerate(self.outcomes):
+            settings = {"mean": each.mean, "scale": each.scale}
+            result[:, k : k + 1] = encoded(self.program, averages[:, k], settings, 1)
+        return result
+
+
+@dataclass(frozen=True)
 class Part:
     """A part of a date.
 
@@ -278,7 +369,7 @@ class Date:
         return encoded(self.program, cells, self.settings, len(self.columns))
 
 
-Feature: TypeAlias = Number | Boolean | Category | Date
+Feature: TypeAlias = Number | Boolean | Category | Averages | Date
 
 
 @dataclass(frozen=True)

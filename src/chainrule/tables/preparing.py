@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.tables.averages import Folded, Outcomes, fold_of
 from chainrule.tables.cells import read_numbers
 from chainrule.tables.columns import Fitted, check_wishes, fit_columns
 from chainrule.tables.conventions import USUAL, Conventions
@@ -18,7 +20,7 @@ from chainrule.tables.fitting import mean_and_scale
 from chainrule.tables.frames import cells_of
 from chainrule.tables.kinds import Finding
 from chainrule.tables.notation import Notation
-from chainrule.tables.preprocessing import Notes, Preprocessing
+from chainrule.tables.preprocessing import Notes, Preprocessing, feature_values
 from chainrule.tables.sampling import Mask, RowSample, StreamSplit, row_limit, split_rows
 from chainrule.tables.sources import BATCH_ROWS, Batch, Source
 from chainrule.tables.spooling import IN_MEMORY, GrownArray, SpooledArray
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 HELD_OUT = 0.2
 FEWEST_ROWS = 5
+MOST_SHARES = 10
+"""The number of classes whose shares encode a level, the most frequent ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +111,11 @@ def prepare(
             f"{source.path} has {survey.counted.rows} rows; a part is held out, so give at least {FEWEST_ROWS}"
         )
     place = _places(source, rows)
-    fitted = fit_columns(source.names, frame, ~held, place, rows, kinds, leave_out, target, conventions)
-    preprocessing = _with_features(fitted, source, frame, ~held, place, target)
     wanted = classes or _number_target(target, cells_of(frame, target), ~held, survey.counted.notation)
-    steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report)
+    outcomes = _outcomes(wanted, wanted.encode(cells_of(frame, target)), fold_of(rows, seed))
+    fitted = fit_columns(source.names, frame, ~held, place, rows, kinds, leave_out, target, conventions, outcomes)
+    preprocessing = _with_features(fitted, source, frame, ~held, place, target)
+    steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report, fitted.folded, seed)
     batches = _sampled(frame, held, place) if survey.sample.whole else _streamed(source, target, held_out, seed)
     return steps.run(batches, survey, fitted, reason, validation)
 
@@ -149,6 +154,15 @@ def _places(source: Source, rows: NDArray[np.int64]) -> Callable[[int, str], str
 
 def _number_target(name: str, series: pl.Series, training: Mask, notation: Notation) -> NumberTarget:
     return NumberTarget(name, *mean_and_scale(read_numbers(series, notation)[training]), notation)
+
+
+def _outcomes(target: Target, y: NDArray[Any], folds: NDArray[np.int64]) -> Outcomes:
+    """Return what the levels of categories are averaged for: the number, or the shares of the most frequent classes."""
+    if not isinstance(target, ClassTarget):
+        return Outcomes(("",), y[:, None], folds)
+    common = np.argsort(-np.bincount(y, minlength=len(target.classes)), kind="stable")[:MOST_SHARES]
+    chosen = [1] if len(target.classes) == 2 else sorted(common.tolist())
+    return Outcomes(tuple(target.classes[k] for k in chosen), (y[:, None] == chosen).astype(float), folds)
 
 
 def _with_features(
@@ -192,6 +206,8 @@ class _Encoding:
     dtype: np.dtype[Any]
     folder: str | None
     report: Callable[[str, int], None] | None
+    folded: tuple[Folded, ...]
+    seed: int
 
     def run(
         self, parts: Iterator[Part], survey: _Survey, fitted: Fitted, reason: str, validation: Source | None
@@ -199,7 +215,7 @@ class _Encoding:
         source, counted = survey.source, survey.counted
         size = counted.rows * max(1, self.preprocessing.width) * self.dtype.itemsize
         spooled = size > IN_MEMORY
-        X, y, X_held, y_held = self._encoded(parts, spooled)
+        X, y, X_held, y_held = self._encoded(parts, spooled, folded=True)
         if len(y) + len(y_held) != counted.rows:
             raise TableError(f"{source.path} changed while it was read; train on a file that stays as it is")
         notes = [*source.notes, *fitted.notes(), *self._notes(survey)]
@@ -227,7 +243,9 @@ class _Encoding:
             y_validation,
         )
 
-    def _encoded(self, parts: Iterator[Part], spooled: bool, notes: Notes | None = None) -> list[NDArray[Any]]:
+    def _encoded(
+        self, parts: Iterator[Part], spooled: bool, notes: Notes | None = None, folded: bool = False
+    ) -> list[NDArray[Any]]:
         """Encode the rows; return features and targets for training, then those held out."""
         of_target = np.dtype(np.int64 if isinstance(self.target, ClassTarget) else np.float64)
         kinds = [(self.preprocessing.width, self.dtype), (None, of_target)] * 2
@@ -235,17 +253,21 @@ class _Encoding:
         try:
             for kind in kinds:
                 written.append(SpooledArray(*kind, self.folder) if spooled else GrownArray(*kind))
-            self._write(parts, written, notes)
+            self._write(parts, written, notes, folded)
             return [array.finish() for array in written]
         except BaseException:
             for array in written:
                 array.discard()
             raise
 
-    def _write(self, parts: Iterator[Part], written: Sequence[SpooledArray | GrownArray], notes: Notes | None) -> None:
+    def _write(
+        self, parts: Iterator[Part], written: Sequence[SpooledArray | GrownArray], notes: Notes | None, folded: bool
+    ) -> None:
         done = 0
         for batch, held in parts:
             X = self.preprocessing.encode(batch, notes, self.dtype)
+            if folded:
+                self._fold(X, batch, ~held, done)
             y = batch.read(self.target.name, self.target.encode)
             some = bool(held.any())
             for k, rows in enumerate((X, y, X, y)):
@@ -256,6 +278,14 @@ class _Encoding:
             done += len(y)
             if self.report is not None:
                 self.report("encoding", done)
+
+    def _fold(self, X: NDArray[Any], batch: Batch, training: Mask, first: int) -> None:
+        """Write the averages without its own fold into each training row; `first` is the number of the first row."""
+        folds = fold_of(first + np.flatnonzero(training), self.seed)
+        for each in self.folded:
+            columns = self.preprocessing.slices[self.preprocessing.features.index(each.feature)]
+            values = batch.read(each.feature.name, partial(feature_values, each.feature))
+            X[training, columns] = each.encoded(values[training], folds)
 
     def _validation(self, source: Source, spooled: bool) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
         source.check_column(self.target.name, "the target")

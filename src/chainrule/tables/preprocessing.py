@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from chainrule.tables.dates import MISSING
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.description import columns_from_json, describe_columns
 from chainrule.tables.errors import TableError, listed, short
-from chainrule.tables.features import Boolean, Category, Date, Feature, Kind, LeftOut, Number
+from chainrule.tables.features import Averages, Boolean, Category, Date, Feature, Kind, LeftOut, Number
 from chainrule.tables.frames import as_frame
 from chainrule.tables.sampling import RowSample, row_limit
 from chainrule.tables.sources import Batch, FrameSource, Source, row_places
@@ -109,14 +110,27 @@ class Preprocessing:
         return len(self.names)
 
     @cached_property
+    def slices(self) -> tuple[slice, ...]:
+        """The slice of encoded columns of each feature."""
+        ends = accumulate(len(feature.columns) for feature in self.features)
+        return tuple(slice(end - len(feature.columns), end) for feature, end in zip(self.features, ends, strict=True))
+
+    @cached_property
     def groups(self) -> dict[str, slice]:
-        """The slice of encoded columns of each feature, by its name."""
-        groups, start = {}, 0
-        for feature in self.features:
-            end = start + len(feature.columns)
-            groups[feature.name] = slice(start, end)
-            start = end
+        """The slice of encoded columns of each column of the table, by its name; its features follow each other."""
+        groups: dict[str, slice] = {}
+        for feature, columns in zip(self.features, self.slices, strict=True):
+            first = groups.get(feature.name, columns)
+            groups[feature.name] = slice(first.start, columns.stop)
         return groups
+
+    @cached_property
+    def by_column(self) -> dict[str, Feature]:
+        """The first feature of each column of the table that has one, by its name."""
+        found: dict[str, Feature] = {}
+        for feature in self.features:
+            found.setdefault(feature.name, feature)
+        return found
 
     def check_columns(
         self, names: Iterable[str], path: str = "the table", target: str | None = None
@@ -127,7 +141,7 @@ class Preprocessing:
         """
         there = list(names)
         known = set(there)
-        absent = [feature.name for feature in self.features if feature.name not in known]
+        absent = [name for name in self.groups if name not in known]
         used = {feature.name for feature in self.features} | {column.name for column in self.left_out} | {target}
         new = tuple(name for name in there if name not in used)
         if absent:
@@ -157,9 +171,9 @@ class Preprocessing:
         notes = notes if notes is not None else Notes()
         notes.rows += frame.height
         result = np.empty((frame.height, self.width), dtype)
-        for feature in self.features:
+        for feature, columns in zip(self.features, self.slices, strict=True):
             encoding = partial(_encoded, feature, notes, np.dtype(dtype))
-            result[:, self.groups[feature.name]] = batch.read(feature.name, encoding)
+            result[:, columns] = batch.read(feature.name, encoding)
         return result
 
     @classmethod
@@ -216,6 +230,9 @@ def as_batch(data: Any, path: str = "the table") -> Batch:
 def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = None) -> NDArray[Any]:
     """Parse the cells of a column to the values (rows,) that the feature's `arithmetic` takes; raises CellError."""
     notes = notes if notes is not None else Notes()
+    if isinstance(feature, Averages):  # the category of the same column notes what no training row has
+        cells = without_words(series, feature.words)
+        return read_levels(cells, feature.levels, feature.main_spellings)[0]
     if isinstance(feature, Category):
         places, unknown = read_levels(without_words(series, feature.words), feature.levels, feature.main_spellings)
         if unknown:
