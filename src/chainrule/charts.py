@@ -1,7 +1,8 @@
 """Charts as inline SVG, and tables, without scripts, fonts or network access, in the page's colours, light or dark.
 
 A chart has a fixed coordinate system and scales to the available width. Text is in the font of the page; `CHART_STYLE`
-is the style sheet, whose colours a page can set by the variables `--blue`, `--red`, `--soft` and `--line`.
+is the style sheet, whose colours a page can set by the variables `--blue`, `--red`, `--green`, `--violet`, `--soft` and
+`--line`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from chainrule.words import printable
+from chainrule.words import cut, printable, width_of
 
 CHART_STYLE: Final = """
 .cr-chart { width: 100%; max-width: 40rem; height: auto; display: block }
@@ -22,7 +23,13 @@ CHART_STYLE: Final = """
 .cr-chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round }
 .cr-chart polyline.first { stroke: var(--blue, #2f7bd0) }
 .cr-chart polyline.second { stroke: var(--red, #d2571b) }
+.cr-chart polyline.third { stroke: var(--green, #1d8a4e) }
+.cr-chart polyline.fourth { stroke: var(--violet, #8250df) }
 .cr-chart circle.first { fill: var(--blue, #2f7bd0); fill-opacity: .45 }
+.cr-chart circle.whole { fill-opacity: 1 }
+.cr-chart circle.second { fill: var(--red, #d2571b) }
+.cr-chart circle.third { fill: var(--green, #1d8a4e) }
+.cr-chart circle.fourth { fill: var(--violet, #8250df) }
 .cr-chart rect.first { fill: var(--blue, #2f7bd0); fill-opacity: .75 }
 .cr-table { border-collapse: collapse; margin: .4em 0 }
 .cr-table caption { text-align: left; padding-bottom: .4em }
@@ -39,6 +46,8 @@ HEIGHT: Final = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 12, 44
 _BAR = 20
 """The height of a bar with its gap."""
+_LETTER = 11
+"""The width of a letter on a phone, where letters are largest."""
 _MOST_POINTS = 300
 _LOGARITHMIC = 20
 """The ratio of losses above which their scale is logarithmic."""
@@ -90,6 +99,75 @@ def scatter(points: Sequence[Point], x_label: str, y_label: str) -> str:
         if math.isfinite(a) and math.isfinite(b)
     ]
     return _svg(parts, y_label)
+
+
+STYLES: Final = ("first", "second", "third", "fourth")
+"""The style of each line of a chart, in their order."""
+
+
+def lines(
+    series: Sequence[Sequence[Point]],
+    x_label: str,
+    y_label: str,
+    *,
+    unit: bool = False,
+    y_range: Point | None = None,
+    mark: Sequence[Point] = (),
+    dots: bool = False,
+    x_text: Callable[[float], str] | None = None,
+) -> str:
+    """Plot up to four lines through points.
+
+    With `unit` both axes are from 0 to 1; `y_range` is that of the y axis. `mark` are the ends of a dashed line for
+    comparison; with `dots` the points are marked; `x_text` formats the ticks of the x axis.
+    """
+    points = [point for line in series for point in line if math.isfinite(point[0]) and math.isfinite(point[1])]
+    if not points:
+        return ""
+    left, right = (0.0, 1.0) if unit else wide([point[0] for point in points])
+    low, high = (0.0, 1.0) if unit else y_range or wide([point[1] for point in points])
+    x, y = _linear(left, right, _LEFT, WIDTH - _RIGHT), _linear(low, high, HEIGHT - _BOTTOM, _TOP)
+    parts = [*_y_axis(y, ticks(low, high), y_label), *_x_axis(x, ticks(left, right), x_label, x_text)]
+    if mark:
+        (a, b), (c, d) = mark
+        parts.append(f'<line class="mark" x1="{x(a):.1f}" y1="{y(b):.1f}" x2="{x(c):.1f}" y2="{y(d):.1f}"/>')
+    for line, style in zip(series, STYLES, strict=False):
+        placed = [(x(a), y(b)) for a, b in line if math.isfinite(a) and math.isfinite(b)]
+        parts.append(f'<polyline class="{style}" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in placed)}"/>')
+        if dots:
+            parts += [f'<circle class="{style} whole" cx="{a:.1f}" cy="{b:.1f}" r="4"/>' for a, b in placed]
+    return _svg(parts, y_label)
+
+
+def dots(names: Sequence[str], series: Sequence[Sequence[float]], x_label: str, x_range: Point | None = None) -> str:
+    """Plot up to four values for each name, one name a line; `x_range` is that of the x axis."""
+    values = [value for line in series for value in line if math.isfinite(value)]
+    if not values:
+        return ""
+    low, high = x_range or wide(values)
+    size = min(4 * _LEFT, _LETTER * max(width_of(name) for name in names) + 12)
+    height, left, right = _TOP + _BAR * len(names) + _BOTTOM, max(_LEFT, size), WIDTH - _RIGHT
+    x = _linear(low, high, left, right)
+    parts = []
+    for mark in ticks(low, high):
+        parts.append(f'<line class="grid" x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{_TOP}" y2="{height - _BOTTOM}"/>')
+        parts.append(f'<text x="{x(mark):.1f}" y="{height - _BOTTOM + 16}" text-anchor="middle">{short(mark)}</text>')
+    for place, name in enumerate(names):
+        middle = _TOP + _BAR * (place + 0.5)
+        shown = escape(cut(name, max(4, (left - 12) // _LETTER)))
+        parts.append(f'<text x="{left - 8}" y="{middle + 4}" text-anchor="end">{shown}</text>')
+        parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{middle}" y2="{middle}"/>')
+        for line, style in zip(series, STYLES, strict=False):
+            if math.isfinite(line[place]):
+                parts.append(f'<circle class="{style} whole" cx="{x(line[place]):.1f}" cy="{middle}" r="5"/>')
+    parts.append(f'<text x="{(right + left) / 2}" y="{height - 8}" text-anchor="middle">{escape(x_label)}</text>')
+    return _svg(parts, x_label, height)
+
+
+def wide(values: Sequence[float]) -> Point:
+    """Return the smallest and the largest value, or an interval around them if they are equal."""
+    low, high = min(values), max(values)
+    return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 
 def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str, y_label: str) -> str:
@@ -186,14 +264,14 @@ def _y_axis(y: Scale, marks: Sequence[float], label: str) -> Iterator[str]:
         yield f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>'
         yield f'<text x="{_LEFT - 6}" y="{y(mark) + 4:.1f}" text-anchor="end">{short(mark)}</text>'
     middle = (HEIGHT - _BOTTOM + _TOP) / 2
-    yield f'<text x="12" y="{middle}" transform="rotate(-90 12 {middle})" text-anchor="middle">{escape(label)}</text>'
+    yield f'<text x="15" y="{middle}" transform="rotate(-90 15 {middle})" text-anchor="middle">{escape(label)}</text>'
 
 
-def _x_axis(x: Scale, marks: Sequence[float], label: str) -> Iterator[str]:
+def _x_axis(x: Scale, marks: Sequence[float], label: str, text: Callable[[float], str] | None = None) -> Iterator[str]:
     base = HEIGHT - _BOTTOM
     yield f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>'
     for mark in marks:
-        yield f'<text x="{x(mark):.1f}" y="{base + 16}" text-anchor="middle">{short(mark)}</text>'
+        yield f'<text x="{x(mark):.1f}" y="{base + 16}" text-anchor="middle">{(text or short)(mark)}</text>'
     yield f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(label)}</text>'
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chainrule
+from chainrule.cli.dependence import dependence_of
 from chainrule.cli.scoring import Scorer
 from chainrule.cli.trials import Standing
 from chainrule.learners import BATCH, DTYPE, TOLERANCE, Data, Learner, Plan, parameter_count
@@ -31,6 +32,7 @@ from chainrule.networks import (
 )
 from chainrule.reports import (
     MEDIAN,
+    Calibration,
     Column,
     Confusion,
     DataSummary,
@@ -43,6 +45,7 @@ from chainrule.reports import (
     Rows,
     ScoreSummary,
     Settings,
+    Thresholds,
     alone,
     decisive,
     permutation_importance,
@@ -74,9 +77,10 @@ def make_report(
     standing: Standing,
     saved: str | None,
     page: bool,
+    as_json: bool,
     lang: Language,
 ) -> Report:
-    """Build the report on the best network."""
+    """Build the report on the best network, with what only a page or JSON shows if it is asked for."""
     architecture, params = learner.architecture, standing.params
     run = standing.run
     assert run is not None
@@ -92,6 +96,8 @@ def make_report(
     X_seen = np.asarray(data.X[seen])
     target = data.target
     classes = target.classes if isinstance(target, ClassTarget) else ()
+    labels = scorer.labels(data.y_held) if classes else data.y_held
+    importances = _importances(data, predict, scorer)
     trials = tuple(standing.trials) if len(plan.combinations) > 1 else ()
     return Report(
         data=DataSummary(
@@ -122,10 +128,13 @@ def make_report(
             trivial_value=value,
             training=scorer(predict(X_seen), data.y[seen]),
             linear_training={} if linear is None else scorer(linear(X_seen), data.y[seen]),
-            confusion=Confusion.of(classes, scorer.labels(data.y_held), p.argmax(axis=1)) if classes else None,
+            confusion=Confusion.of(classes, labels, p.argmax(axis=1)) if classes else None,
             residuals=None if isinstance(target, ClassTarget) else _residuals(scorer, target, data.y_held, p),
             levels=() if isinstance(target, ClassTarget) else _levels(scorer, target, data.y_held, p, constant),
-            importances=_importances(data, predict, scorer),
+            calibration=Calibration.of_rows(classes, labels, p) if classes else None,
+            thresholds=Thresholds.of_rows(classes, labels, p) if len(classes) == 2 else None,
+            importances=importances,
+            dependence=dependence_of(data, predict, scorer, importances) if page or as_json else (),
             alone=_alone(data, scorer),
             divisor=scorer.divisor if isinstance(scorer.loss, Huber | LogCosh) else None,
         ),
@@ -283,10 +292,10 @@ def _settings(plan: Plan, learner: Learner, params: Mapping[str, Array]) -> Sett
 
 
 def _importances(data: Data, predict: Predict, scorer: Scorer) -> tuple[Importance, ...]:
-    def score(X: Array, y: Array) -> float:
-        return decisive(scorer(predict(X), y))
+    def score(p: Array, y: Array) -> float:
+        return decisive(scorer(p, y))
 
-    return permutation_importance(score, data.X_held, data.y_held, data.prepared.preprocessing.groups)
+    return permutation_importance(predict, score, data.X_held, data.y_held, data.prepared.preprocessing.groups)
 
 
 def _alone(data: Data, scorer: Scorer) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from chainrule.reports import (
     ending,
     importance_text,
     mistakes_text,
+    probabilities_text,
     refit_text,
     score_notes,
     scores_text,
@@ -119,6 +120,7 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
     if honest := verdict(report, lang):
         say_line(honest)
     section("mistakes" if report.scores.confusion else "errors", mistakes_text(report.scores, width, lang), lang)
+    section("probabilities", probabilities_text(report.scores, width, lang), lang)
     section("importance", importance_text(report.scores, width, lang), lang)
     found = advice(report, lang)
     if found:
@@ -197,7 +199,11 @@ def record(report: Report, page: str | None, seconds: float) -> dict[str, Any]:
         "confusion": scores["confusion"],
         "residuals": scores["residuals"],
         "quantiles": scores["levels"],
+        "calibration": scores["calibration"],
+        "thresholds": scores["thresholds"],
         "importance": scores["importances"],
+        "alone": scores["alone"],
+        "partial_dependence": scores["dependence"],
         "search": fit["trials"],
         "notes": data["notes"],
         "advice": advice(report),

@@ -311,7 +311,15 @@ class _Job:
         with showing(self.lang) as live:
             live.rows("scoring", len(data.y_held))
             report = make_report(
-                self.shown, self.plan, data, best, standing, self.save, self.page is not None, self.lang
+                self.shown,
+                self.plan,
+                data,
+                best,
+                standing,
+                self.save,
+                self.page is not None,
+                self.as_json,
+                self.lang,
             )
         failures = []
         if keeper is not None and not interrupted:

@@ -2,6 +2,8 @@
 
 from chainrule.reports.advice import advice
 from chainrule.reports.alone import alone
+from chainrule.reports.calibration import Calibration, Thresholds
+from chainrule.reports.dependence import Dependence, Grid, partial_dependence
 from chainrule.reports.importance import Importance, permutation_importance
 from chainrule.reports.mistakes import Confusion, Level, Residuals
 from chainrule.reports.page import render_page
@@ -23,6 +25,7 @@ from chainrule.reports.terminal import (
     curve_text,
     importance_text,
     mistakes_text,
+    probabilities_text,
     scores_text,
     trials_text,
 )
@@ -31,10 +34,13 @@ from chainrule.reports.words import say, score_text
 
 __all__ = [
     "MEDIAN",
+    "Calibration",
     "Column",
     "Confusion",
     "DataSummary",
+    "Dependence",
     "FitSummary",
+    "Grid",
     "Importance",
     "Level",
     "Refit",
@@ -44,6 +50,7 @@ __all__ = [
     "Run",
     "ScoreSummary",
     "Settings",
+    "Thresholds",
     "Trial",
     "advice",
     "ahead",
@@ -57,7 +64,9 @@ __all__ = [
     "importance_text",
     "mistakes_text",
     "number_scores",
+    "partial_dependence",
     "permutation_importance",
+    "probabilities_text",
     "refit_text",
     "render_page",
     "say",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from chainrule import charts
 from chainrule.charts import escape
 from chainrule.reports.advice import advice
+from chainrule.reports.figures import dependence, probabilities
 from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import DataSummary, FitSummary, Report, ScoreSummary
 from chainrule.reports.scoring import LARGER_IS_BETTER
@@ -19,6 +20,7 @@ from chainrule.reports.verdicts import (
     drop_text,
     ending,
     level_cells,
+    margin_text,
     refit_text,
     score_notes,
     verdict,
@@ -84,7 +86,9 @@ def _sections(report: Report, derivation: str, lang: Language) -> Iterator[tuple
     yield "next", _next(report, lang)
     yield "curve", _curve(report.fit, lang)
     yield "mistakes", _mistakes(report, lang)
+    yield "probabilities", probabilities(report.scores, lang)
     yield "importance", _importance(report.scores, lang)
+    yield "dependence", dependence(report, lang)
     yield "columns", _columns(report.data, lang)
     yield "search", _search(report.fit, lang)
     yield "settings", _settings(report, lang)
@@ -211,15 +215,26 @@ def _importance(scores: ScoreSummary, lang: Language) -> str:
     score = scores.deciding
     if not drawn(score, most):
         return ""
+    highest = max(each.drop + _finite(each.margin) for each in scores.importances)
+    widest = min(max(most, highest), 2 * most)
     rows = []
     for each in scores.importances:
-        drop = drop_text(score, each.drop)
-        width = 100 * each.drop / most
-        bar = f'<span class="bar" style="width: {width:.1f}%"></span>' if drawn(score, each.drop) else "<span></span>"
-        rows.append(f'<span>{escape(each.name)}</span><span class="value">{drop}</span>{bar}')
+        drop = drop_text(score, each.drop) + margin_text(score, each)
+        bar = ""
+        if drawn(score, each.drop):
+            bar = f'<span class="bar" style="width: {100 * each.drop / widest:.1f}%"></span>'
+            low, high = (min(1.0, max(0.0, each.drop + sign * _finite(each.margin)) / widest) for sign in (-1, 1))
+            bar += f'<span class="range" style="left: {100 * low:.1f}%; width: {100 * (high - low):.1f}%"></span>'
+        rows.append(
+            f'<span>{escape(each.name)}</span><span class="value">{drop}</span><span class="drawn">{bar}</span>'
+        )
     key = "importance said" if score in LARGER_IS_BETTER else "importance of loss"
     said = say(lang, key, score=say(lang, score))
     return f'<p class="soft">{escape(said)}</p>\n<div class="bars">\n' + "\n".join(rows) + "\n</div>"
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
 
 
 def _columns(data: DataSummary, lang: Language) -> str:

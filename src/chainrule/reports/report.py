@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
+from chainrule.reports.calibration import Calibration, Thresholds
+from chainrule.reports.dependence import Dependence
 from chainrule.reports.importance import Importance
 from chainrule.reports.mistakes import Confusion, Level, Residuals
 from chainrule.reports.scoring import SCORES, Scores, ahead, worth
@@ -155,8 +157,14 @@ class ScoreSummary:
     network, linear, trivial, training
         Scores on the held-out rows of the network, of a linear model, and of the constant `trivial_value`; and scores
         of the network on training rows. The first score of the network decides.
+    linear_training
+        Scores of the linear model on the same training rows.
+    calibration, thresholds
+        How true the probabilities of classes are; for two classes, what each threshold finds.
     levels
         The evaluation of each predicted quantile.
+    dependence
+        The partial dependence on the most important columns; empty if it was not asked for.
     alone
         The columns from each of which alone the target is predicted almost perfectly.
     divisor
@@ -174,7 +182,10 @@ class ScoreSummary:
     confusion: Confusion | None = None
     residuals: Residuals | None = None
     levels: tuple[Level, ...] = ()
+    calibration: Calibration | None = None
+    thresholds: Thresholds | None = None
     importances: tuple[Importance, ...] = ()
+    dependence: tuple[Dependence, ...] = ()
     alone: tuple[str, ...] = ()
     divisor: float | None = None
 

@@ -5,8 +5,10 @@ from chainrule.charts import CHART_STYLE
 STYLE = (
     CHART_STYLE
     + """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --blue: #1f6fc4; --red: #c2410c }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #e4e6ea; --blue: #6cb0f5; --red: #fb923c } }
+:root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --blue: #1f6fc4; --red: #c2410c;
+  --green: #15803d; --violet: #7c3aed }
+@media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #e4e6ea; --blue: #6cb0f5; --red: #fb923c;
+  --green: #4ade80; --violet: #c4a5fd } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto,
   "Helvetica Neue", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; -webkit-text-size-adjust: 100% }
 .report { --soft: color-mix(in srgb, var(--ink) 68%, transparent);
@@ -48,11 +50,15 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
 .report .key::before { content: ""; display: inline-block; width: 1.1em; height: .22em; margin-inline-end: .4em;
   vertical-align: middle; background: var(--blue) }
 .report .key.second::before { background: var(--red) }
+.report .key.third::before { background: var(--green) }
+.report .key.fourth::before { background: var(--violet) }
 .report .key { margin-inline-end: 1.2em; white-space: nowrap }
 .report .bars { display: grid; grid-template-columns: minmax(4rem, max-content) max-content minmax(3rem, 1fr);
   gap: .3em .8em; align-items: center; font-variant-numeric: tabular-nums; font-size: .95rem }
 .report .bars .value { text-align: end }
-.report .bars .bar { height: .8em; background: var(--blue); border-radius: 2px; min-width: 1px }
+.report .bars .drawn { position: relative; height: .8em }
+.report .bars .bar { position: absolute; height: 100%; background: var(--blue); border-radius: 2px; min-width: 1px }
+.report .bars .range { position: absolute; top: 50%; border-top: 2px solid var(--ink); opacity: .55 }
 .report .next li { margin: .5em 0 }
 .report details > summary { cursor: pointer; color: var(--blue); margin: .6em 0 }
 .report code { font: .92em ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--tint);

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from chainrule.reports.mistakes import Confusion
 from chainrule.reports.report import Column, FitSummary, Report, ScoreSummary
-from chainrule.reports.verdicts import compared, drawn, drop_text, level_cells
+from chainrule.reports.verdicts import compared, drawn, drop_text, level_cells, margin_text, probability_sentences
 from chainrule.reports.words import amount_text, number_text, say, score_text
 from chainrule.words import Language, cut, listed_in, padded, table, translated, width_of, wrapped
 
@@ -108,6 +108,11 @@ def mistakes_text(scores: ScoreSummary, width: int, lang: Language = "en") -> li
     ]
 
 
+def probabilities_text(scores: ScoreSummary, width: int, lang: Language = "en") -> list[str]:
+    """Return sentences on the probabilities of classes; none for numbers."""
+    return [f"  {line}" for said in probability_sentences(scores, lang) for line in wrapped(said, width - 2)]
+
+
 def _histogram(counts: Sequence[int]) -> str:
     most = max(counts)
     return "".join("▁▂▃▄▅▆▇█"[min(7, 8 * count // (most + 1))] if count else " " for count in counts)
@@ -151,11 +156,14 @@ def importance_text(scores: ScoreSummary, width: int, lang: Language = "en") -> 
     if not found or not drawn(score, most):
         return []
     size = min(max(width_of(each.name) for each in found), width // 3)
+    drops = [drop_text(score, each.drop) for each in found]
+    margins = [margin_text(score, each) for each in found]
+    first, second = max(8, *map(len, drops)), max(map(len, margins))
+    room = max(1, min(_BAR, width - size - first - second - 6))
     lines = []
-    for each in found:
-        bar = "█" * round(_BAR * each.drop / most) if drawn(score, each.drop) else ""
-        drop = drop_text(score, each.drop)
-        lines.append(f"  {padded(cut(each.name, size), size)}  {drop:>8}  {bar}".rstrip())
+    for each, drop, margin in zip(found, drops, margins, strict=True):
+        bar = "█" * round(room * each.drop / most) if drawn(score, each.drop) else ""
+        lines.append(f"  {padded(cut(each.name, size), size)}  {drop:>{first}}{margin:<{second}}  {bar}".rstrip())
     if len(scores.importances) > len(found):
         lines.append(f"  {say(lang, 'more columns', count=len(scores.importances) - len(found))}")
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from chainrule.reports.importance import Importance
 from chainrule.reports.report import Refit, Report, Run, ScoreSummary
 from chainrule.reports.scoring import LARGER_IS_BETTER, Scores, ahead, worth
 from chainrule.reports.words import amount_text, say, score_text
@@ -89,6 +90,18 @@ def score_notes(scores: ScoreSummary, lang: Language) -> list[str]:
     return notes
 
 
+def probability_sentences(scores: ScoreSummary, lang: Language) -> list[str]:
+    """Return sentences on how true the predicted probabilities are, and how well they order the rows."""
+    said, found, ranked = [], scores.calibration, scores.thresholds
+    if found is not None:
+        shares = {name: f"{getattr(found, name):.1%}" for name in ("error", "chance", "confidence", "accuracy")}
+        said = [say(lang, f"trust {found.trust}", **shares), say(lang, "calibration error", **shares)]
+    if ranked is not None:
+        average, share = f"{ranked.average_precision:.3f}", f"{ranked.share:.3f}"
+        said.append(say(lang, "average precision", of=repr(ranked.of), average=average, share=share))
+    return said
+
+
 def level_cells(scores: ScoreSummary, lang: Language) -> list[tuple[str, ...]]:
     """Return the evaluation of each quantile, as rows of texts under a heading; empty without quantiles."""
     if not scores.levels:
@@ -110,6 +123,14 @@ def drop_text(score: str, drop: float) -> str:
     else:
         text = amount_text(drop) if score == "loss" else f"{drop:.3f}"
     return text.removeprefix("-") if not text.strip("-0. %") else text
+
+
+def margin_text(score: str, importance: Importance) -> str:
+    """Format the margin of an importance, such as ` ± 2.1`; "" if there is none."""
+    if not math.isfinite(importance.margin):
+        return ""
+    text = drop_text(score, importance.margin).removesuffix(" %")
+    return f" ± {text}" if text.strip("0.") else ""
 
 
 def drawn(score: str, drop: float) -> bool:

@@ -131,14 +131,73 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "一半的误差在 {low} 与 {high} 之间，九成在 {lower} 与 {higher} 之间。",
     ),
     "points shown": ("{shown} of {all} rows", "显示 {all} 行中的 {shown} 行"),
+    # probabilities
+    "probabilities": ("Probabilities", "概率"),
+    "calibration error": (
+        "They differ from what happened by {error} on average; if all were true, chance alone would give {chance}.",
+        "它们与实际情况平均相差 {error}；若全部准确，仅由偶然也会相差 {chance}。",
+    ),
+    "trust sure": (
+        "The network is too sure: it expects to be right in {confidence} of the rows, and is in {accuracy}.",
+        "网络过于自信：它预期有 {confidence} 的行正确，实际为 {accuracy}。",
+    ),
+    "trust unsure": (
+        "The network is surer of itself than it says: it expects to be right in {confidence} of the rows, and is in "
+        "{accuracy}.",
+        "网络过于保守：它预期有 {confidence} 的行正确，实际为 {accuracy}。",
+    ),
+    "trust true": (
+        "On the whole they can be trusted: the network expects to be right in {confidence} of the rows, and is in "
+        "{accuracy}.",
+        "总体可信：网络预期有 {confidence} 的行正确，实际为 {accuracy}。",
+    ),
+    "trust uneven": (
+        "On the whole the network is right as often as it expects ({accuracy} of the rows against {confidence}), but "
+        "not at every probability.",
+        "总体上网络正确的比例与其预期相符（{accuracy} 对 {confidence}），但并非在每个概率上都如此。",
+    ),
+    "average precision": (
+        "Average precision for {of}: {average}, where a random order has {share}.",
+        "{of} 的平均精确率：{average}，随机排序为 {share}。",
+    ),
+    "probability of": ("probability of {of}", "{of} 的概率"),
+    "probability of prediction": ("probability of the predicted class", "所预测类别的概率"),
+    "share of": ("fraction that is {of}", "实际为 {of} 的比例"),
+    "share right": ("fraction that is right", "预测正确的比例"),
+    "calibration figure": (
+        "Each point is about {rows} rows with similar probabilities; true ones lie on the dashed line.",
+        "每个点约为 {rows} 个概率相近的行；准确的概率落在虚线上。",
+    ),
+    "found of": ("fraction of {of} that is found", "{of} 被找到的比例"),
+    "taken wrongly": ("fraction of {other} taken for {of}", "{other} 被误认作 {of} 的比例"),
+    "precision": ("precision", "精确率"),
+    "roc figure": (
+        "ROC: the area is {auc}; a random order lies on the dashed line.",
+        "ROC 曲线：曲线下面积为 {auc}；随机排序落在虚线上。",
+    ),
+    "precision figure": (
+        "Precision, the fraction of {of} among the rows taken for it: on average {average}; a random order lies on the "
+        "dashed line.",
+        "精确率，即被认作 {of} 的行中判断正确的比例：平均为 {average}；随机排序落在虚线上。",
+    ),
+    "mean probability": ("mean probability", "平均概率"),
+    "mean of": ("mean predicted {target}", "{target} 的平均预测"),
+    "dependence": ("How predictions depend on columns", "预测如何依赖各列"),
+    "dependence said": (
+        "The mean prediction if the column had this value in every row, the other columns staying as they are, on one "
+        "scale for all columns. It says what the network does, not what would happen: where columns go together, some "
+        "of these rows cannot occur.",
+        "若该列在每一行都取此值而其他列不变时的平均预测，各列用同一刻度。它说明网络如何预测，而非实际会发生什么：当各列"
+        "相互关联时，其中一些行不可能出现。",
+    ),
     # importance
     "importance said": (
-        "How much {score} drops when a column is shuffled among rows held out.",
-        "将一列在留出的行之间打乱后，{score}下降多少。",
+        "How much {score} drops when a column is shuffled among rows held out, with 95 % intervals.",
+        "将一列在留出的行之间打乱后，{score}下降多少，附 95% 区间。",
     ),
     "importance of loss": (
-        "How much {score} grows when a column is shuffled among rows held out.",
-        "将一列在留出的行之间打乱后，{score}上升多少。",
+        "How much {score} grows when a column is shuffled among rows held out, with 95 % intervals.",
+        "将一列在留出的行之间打乱后，{score}上升多少，附 95% 区间。",
     ),
     # quantiles
     "quantile": ("quantile", "分位数"),
