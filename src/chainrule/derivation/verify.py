@@ -8,7 +8,7 @@ smooth functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -28,10 +28,10 @@ from chainrule.derivation.differences import (
     DIFFERENCE_TOLERANCE,
     SAFETY,
     apart,
-    derivative_at_zero,
     drowned,
     is_smooth,
 )
+from chainrule.derivation.directional import Directional
 from chainrule.derivation.elements import element_value
 from chainrule.derivation.forms import Form
 from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values, bind_nodes
@@ -99,9 +99,9 @@ class Verifier:
         self.claims = list(record.claims if claims is None else claims)
         self._whole = claims is None
         sizes = self.sizes = small_sizes(record.program)
-        self._differences: list[tuple[Callable[[float], Array], Array, float]] = []
         self._bound = _bind_all(record, self.claims, sizes)
         self._evaluate = Evaluator()
+        self._differences = Directional(record, self._bound, self._evaluate, self._random)
         self._points = Points(record, self._bound, self._evaluate, self._random)
         wrt = set(record.backward.wrt)
         self._gradient_symbols = [entry.cotangent for entry in record.backward.accumulations if entry.symbol in wrt]
@@ -202,6 +202,7 @@ class Verifier:
     def point(self) -> Values:
         """Return every symbol's value at a new point; raise NoPointError if the function is finite nowhere."""
         values = self._points.draw()
+        self._differences.restart()
         self._unit = self._size_of_gradients(values)
         return values
 
@@ -239,7 +240,7 @@ class Verifier:
 
     def _judged(self, claim: Claim, values: Values) -> Outcome:
         """Decide whether a claim holds at a point, if possible."""
-        self._differences.clear()
+        self._differences.used.clear()
         state = self._random.bit_generator.state
         found, stated, scale, tolerance = self._sides(claim, values)
         if found.shape != stated.shape:
@@ -251,7 +252,7 @@ class Verifier:
             return Outcome(True, error, tolerance)
         if not np.all(np.isfinite(stated)):
             return Outcome(None, error, tolerance)
-        differences = list(self._differences)
+        differences = list(self._differences.used)
         rounding = SAFETY * self._spread(claim, values, found, stated, state) + drowned(found, differences)
         told = np.isfinite(difference) & (rounding <= RESOLUTION * size)
         if not np.any(told):
@@ -309,19 +310,19 @@ class Verifier:
         stated = self._value(right, values)
         if isinstance(left, StageDifferential):
             tangents = {self._bound[o]: values[self._bound_tangent(o)] for o in left.operands}
-            found = self._directional(left.stage.expression, tangents, values)
+            found = self._differences.of(left.stage.expression, tangents, values)
         elif isinstance(left, StageDerivative):
             operand = self._bound[left.operand]
             ones = np.ones(operand.type.concrete_shape)
-            found = self._directional(left.stage.expression, {operand: ones}, values)
+            found = self._differences.of(left.stage.expression, {operand: ones}, values)
         else:
-            direction = self._normal(stated.shape)
-            stated = np.asarray(np.sum(stated * direction))
+            assert isinstance(left, LossDerivative | PathDerivative)
+            moved = left.symbol if isinstance(left, LossDerivative) else left.path[-1].operand
             if isinstance(left, LossDerivative):
-                found = self._loss_change(left.symbol, direction, values)
+                found = self._differences.of_loss(moved, stated.shape, values)
             else:
-                assert isinstance(left, PathDerivative)
-                found = self._path_change(left, direction, values)
+                found = self._differences.of_chain(left.path, stated.shape, values)
+            stated = np.asarray(np.sum(stated * self._differences.direction(moved, stated.shape)))
         return found, stated, 0.0, DIFFERENCE_TOLERANCE
 
     def _element_sides(self, node: Node, values: Values) -> tuple[Array, Array]:
@@ -374,54 +375,6 @@ class Verifier:
             product = side.operands[0] if isinstance(side, Apply) and len(side.operands) == 1 else side
             scale = max(scale, float(np.sum(np.abs(self._evaluate(product, values)))))
         return scale
-
-    def _directional(self, expression: Node, direction: Mapping[Node, Array], values: Values) -> Array:
-        node = self._bound[expression]
-
-        part = self._evaluate.moving(node, direction, values)
-
-        def along(step: float) -> Array:
-            return part({x: values[x] + step * dx for x, dx in direction.items()})
-
-        return self._derivative(along, [values[x] for x in direction])
-
-    def _derivative(self, along: Callable[[float], Array], moved: Sequence[Array]) -> Array:
-        """Return the derivative of `along` at 0 in the arrays `moved`; it is recorded for checks of smoothness."""
-        sizes = [float(np.max(np.abs(x), where=np.isfinite(x), initial=0.0)) for x in moved]
-        with np.errstate(all="ignore"):
-            found, error = derivative_at_zero(along, max(sizes, default=1.0))
-        self._differences.append((along, found, error))
-        return found
-
-    def _loss_change(self, symbol: Input, direction: Array, values: Values) -> Array:
-        """Return the derivative of the loss along `direction` in `symbol`, with all later values recomputed."""
-        if symbol is self._record.loss:
-            return direction
-        loss = self._bound[self._record.loss]
-        reached = {symbol: self._bound[symbol]}
-        later: list[tuple[Node, Callable[[Values], Array]]] = []
-        for stage in self._record.backward.stages:
-            if stage.symbol is not symbol and not reached.keys().isdisjoint(stage.operands):
-                moving = self._evaluate.moving(self._bound[stage.expression], set(reached.values()), values)
-                reached[stage.symbol] = self._bound[stage.symbol]
-                later.append((self._bound[stage.symbol], moving))
-
-        def along(step: float) -> Array:
-            moved: Values = {self._bound[symbol]: values[self._bound[symbol]] + step * direction}
-            for node, value in later:
-                moved[node] = value(moved)
-            return moved.get(loss, values[loss])  # the loss may not depend on `symbol`
-
-        return self._derivative(along, [values[self._bound[symbol]]])
-
-    def _path_change(self, quantity: PathDerivative, direction: Array, values: Values) -> Array:
-        """Return the image of `direction` under one chain: finite differences from parameter to loss."""
-        change = direction
-        for contribution in reversed(quantity.path):
-            change = self._directional(
-                contribution.stage.expression, {self._bound[contribution.operand]: change}, values
-            )
-        return change
 
 
 def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int]) -> dict[Node, Node]:

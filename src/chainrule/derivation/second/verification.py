@@ -124,15 +124,15 @@ class SecondVerifier(Verifier):
             by = self._bound[left.by[-1]]
             direction = self._normal(by.type.concrete_shape)
             change = np.tensordot(stated, direction, axes=direction.ndim)
-            return self._directional(whole, {by: direction}, values), change, 0.0, DIFFERENCE_TOLERANCE
+            return self._differences.of(whole, {by: direction}, values), change, 0.0, DIFFERENCE_TOLERANCE
         else:
             assert isinstance(left, SecondDerivative | StageJacobian)
             by = self._bound[left.by]
             direction = self._normal(by.type.concrete_shape)
-            found = self._directional(whole, {by: direction}, values)
+            found = self._differences.of(whole, {by: direction}, values)
             return *_applied(left, found, stated, direction), 0.0, DIFFERENCE_TOLERANCE
         along = {self._bound[x]: values[self._bound[tangent]] for x, tangent in moved.items()}
-        return self._directional(whole, along, values), stated, 0.0, DIFFERENCE_TOLERANCE
+        return self._differences.of(whole, along, values), stated, 0.0, DIFFERENCE_TOLERANCE
 
 
 def _composed(record: Record, claim: Claim) -> Node | None:
