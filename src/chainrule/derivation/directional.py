@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from chainrule.calculus.backward import Contribution
+from chainrule.calculus import Contribution
 from chainrule.derivation.differences import derivative_at_zero
 from chainrule.derivation.points import Array, Evaluator, Values
 from chainrule.derivation.record import Record
