@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from chainrule.models import Model
 from chainrule.networks import Architecture
 from chainrule.tables import (
-    Average,
-    Averages,
     Boolean,
     Category,
     ClassTarget,
     Date,
     Feature,
+    LevelNumbers,
     Number,
     NumberTarget,
     Part,
     Preprocessing,
+    Scaling,
     Target,
     feature_values,
 )
@@ -43,13 +43,13 @@ PREPROCESSING = Preprocessing(
     (
         Number("a'g\"e\\\n", fill=30.0, mean=40.0, scale=10.0, flag_missing=True),
         Category("ci*/ty ??/", LEVELS, other=True, missing=True),
-        Averages(
+        LevelNumbers(
             "ci*/ty ??/",
             (*LEVELS, "ros"),
             tuple((0.5 * k, -1.0 / (k + 1)) for k in range(len(LEVELS) + 1)),
             (0.25, 0.125),
             (-0.75, 2.0),
-            (Average("a", 3.0, 2.0), Average("b\n*/", -0.3, 1.0)),
+            (Scaling("a", 3.0, 2.0), Scaling("b\n*/", -0.3, 1.0)),
         ),
         Number("int", fill=1.0, mean=-0.5, scale=2.0, unit=3.0),
         Boolean("o\tk", ("no", "yes"), 1.0, flag_missing=True),
@@ -204,7 +204,7 @@ def arrays() -> Array:
 
 def cells(feature: Feature, columns: Mapping[str, Any] = COLUMNS) -> Array:
     """Return a column as C and ONNX take it: numbers, texts without surrounding blanks, seconds."""
-    if isinstance(feature, Category | Averages | Boolean):
+    if isinstance(feature, Category | LevelNumbers | Boolean):
         return np.array(["" if cell is None else cell for cell in columns[feature.name]], object)
     return feature_values(feature, pl.Series(columns[feature.name]))
 

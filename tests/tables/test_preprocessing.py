@@ -216,7 +216,7 @@ def replaced(path: str, value: Any) -> Any:
         (
             "features/0/kind",
             "text",
-            "'age' is of the unknown kind 'text'; it should be one of number, boolean, category, averages, date",
+            "'age' is of the unknown kind 'text'; it should be one of number, boolean, category, levels, date",
         ),
         ("features/0/name", 7, "feature 1: 'name' is 7; it should be text"),
         ("features/0/name", "", "feature 1: 'name' is ''; it should be text that is not empty"),

@@ -11,11 +11,11 @@ from chainrule.ir import DType, Program
 from chainrule.primitives import cast
 from chainrule.tables import (
     MISSING_WORDS,
-    Averages,
     Boolean,
     Category,
     Date,
     Feature,
+    LevelNumbers,
     Number,
     Preprocessing,
     seconds_since_1970,
@@ -83,7 +83,7 @@ class FeatureWriter:
         self.programs = program_names(preprocessing)
         self.members = member_names(list(preprocessing.by_column))
         kinds = {type(feature) for feature in preprocessing.features}
-        self.has_words, self.has_dates = bool(kinds & {Category, Averages}), Date in kinds
+        self.has_words, self.has_dates = bool(kinds & {Category, LevelNumbers}), Date in kinds
 
     def structure(self) -> list[str]:
         """Return the structure for one row of a table."""
@@ -107,7 +107,7 @@ class FeatureWriter:
         """Return assignments that fill the structure `row`."""
         lines = []
         for feature in self.preprocessing.by_column.values():
-            assert not isinstance(feature, Averages)
+            assert not isinstance(feature, LevelNumbers)
             if isinstance(feature, Category):
                 value = string(feature.levels[0]) if feature.levels else "NULL"
             elif isinstance(feature, Date):
@@ -137,10 +137,10 @@ class FeatureWriter:
             ]
             lines += [*self._named(_LOOK), *table, *self._named(_FIND)]
             for feature in self.preprocessing.features:
-                if isinstance(feature, Category | Averages):
+                if isinstance(feature, Category | LevelNumbers):
                     lines += self._words(feature)
-                if isinstance(feature, Averages):
-                    lines += self._averages(feature)
+                if isinstance(feature, LevelNumbers):
+                    lines += self._numbers(feature)
         lines += [
             "/* Encode a row as the input of the network. */",
             f"static inline void {self.name}_encode(const {self.name}_row *row, {C_TYPES[self.dtype]} *x) {{",
@@ -153,15 +153,15 @@ class FeatureWriter:
     def _named(self, text: str) -> list[str]:
         return text.replace("NAME", self.name).split("\n")
 
-    def _list(self, feature: Category | Averages) -> str:
+    def _list(self, feature: Category | LevelNumbers) -> str:
         return f"{self.name}_{'words' if isinstance(feature, Category) else 'levels'}_{self.members[feature.name]}"
 
-    def _known(self, feature: Category | Averages) -> list[tuple[bytes, int]]:
+    def _known(self, feature: Category | LevelNumbers) -> list[tuple[bytes, int]]:
         columns, _ = level_columns(feature)
         found = [(word.encode("utf-8", "surrogatepass"), place) for word, place in columns.items()]
         return sorted(entry for entry in found if entry[0].decode("utf-8", "surrogatepass") not in MISSING_WORDS)
 
-    def _words(self, feature: Category | Averages) -> list[str]:
+    def _words(self, feature: Category | LevelNumbers) -> list[str]:
         entries = [
             f"{{{string(word.decode('utf-8', 'surrogatepass'))}, {place}}}" for word, place in self._known(feature)
         ]
@@ -175,11 +175,11 @@ class FeatureWriter:
             "",
         ]
 
-    def _averages(self, feature: Averages) -> list[str]:
+    def _numbers(self, feature: LevelNumbers) -> list[str]:
         table = feature.table
         return [
-            f"/* {comment(feature.name)}: averages of the levels, of unknown ones, and of missing values. */",
-            f"static const double {self.name}_averages_{self.members[feature.name]}"
+            f"/* {comment(feature.name)}: numbers of the levels, of unknown ones, and of missing values. */",
+            f"static const double {self.name}_numbers_{self.members[feature.name]}"
             f"[{table.shape[0]}][{table.shape[1]}] =",
             *initializer(table, self._number, 0)[:-1],
             "};",
@@ -235,21 +235,21 @@ class FeatureWriter:
         function = f"{self.name}_{self.programs[feature.program]}"
         if isinstance(feature, Category):
             return self._category(feature, first, cell, function)
-        if isinstance(feature, Averages):
-            return self._averaged(feature, first, cell, function)
+        if isinstance(feature, LevelNumbers):
+            return self._numbered(feature, first, cell, function)
         if isinstance(feature, Date):
             cell = f"{cell} == {self.name.upper()}_NO_DATE ? (double)NAN : (double){cell}"
         settings = [str(self._number(value)) for value in feature.settings.values()]
         return [f"{function}({', '.join([cell, *settings, f'x + {first}'])});"]
 
-    def _averaged(self, feature: Averages, first: int, cell: str, function: str) -> list[str]:
+    def _numbered(self, feature: LevelNumbers, first: int, cell: str, function: str) -> list[str]:
         columns, other = level_columns(feature)
         place = f"{self.name}_find({cell}, {self._list(feature)}, {len(self._known(feature))}, {columns['']}, {other})"
-        averages = f"{self.name}_averages_{self.members[feature.name]}"
+        numbers = f"{self.name}_numbers_{self.members[feature.name]}"
         lines = ["{", f"    const int place = {place};"]
-        for k, each in enumerate(feature.outcomes):
+        for k, each in enumerate(feature.scalings):
             scaling = f"{self._number(each.mean)}, {self._number(each.scale)}"
-            lines.append(f"    {function}({averages}[place][{k}], {scaling}, x + {first + k});")
+            lines.append(f"    {function}({numbers}[place][{k}], {scaling}, x + {first + k});")
         return [*lines, "}"]
 
     def _category(self, feature: Category, first: int, cell: str, function: str) -> list[str]:
@@ -269,6 +269,6 @@ class FeatureWriter:
 
 
 def _declared(feature: Feature) -> str:
-    if isinstance(feature, Category | Averages):
+    if isinstance(feature, Category | LevelNumbers):
         return "const char *"
     return "int64_t " if isinstance(feature, Date) else "double "

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from chainrule.ir import Program
-from chainrule.tables import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Averages, Category, Preprocessing
+from chainrule.tables import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Category, LevelNumbers, Preprocessing
 
 
 def program_names(preprocessing: Preprocessing) -> dict[Program, str]:
@@ -27,10 +27,10 @@ def program_names(preprocessing: Preprocessing) -> dict[Program, str]:
     return names
 
 
-def level_columns(feature: Category | Averages) -> tuple[dict[str, int], int]:
+def level_columns(feature: Category | LevelNumbers) -> tuple[dict[str, int], int]:
     """Map each text to its encoded column, and give the column of unknown texts; `NO_COLUMN` for none.
 
-    For `Averages` these are rows of its table.
+    For `LevelNumbers` these are rows of its table.
 
     >>> columns, other = level_columns(Category("size", ("1", "2.5"), other=True))
     >>> columns["1"], columns["1.0"], columns["2.5"], columns["NA"], other

@@ -19,11 +19,11 @@ from chainrule.tables import (
     NUMBER_REWRITES,
     PLAIN,
     TRUE_WORDS,
-    Averages,
     Boolean,
     Category,
     Date,
     Feature,
+    LevelNumbers,
     Notation,
     Number,
     Preprocessing,
@@ -31,7 +31,7 @@ from chainrule.tables import (
 )
 
 RESERVED = (
-    "np", "os", "math", "hashlib", "io", "re", "datetime", "number", "boolean", "category", "averages", "date",
+    "np", "os", "math", "hashlib", "io", "re", "datetime", "number", "boolean", "category", "level_numbers", "date",
     "seconds_of", "text", "cells_of", "encode", "predict", "probabilities", "network", "load", "columns", "CLASSES",
     "MISSING", "TRUE", "FALSE", "FORMATS", "PLAIN", "REWRITES", "WEIGHTS", "Network",
 )  # fmt: skip
@@ -115,8 +115,8 @@ _TRUTH = '''def truth(word):
         return math.nan
     return value if value in (0, 1) else math.nan'''
 
-_AVERAGES = '''def averages(columns, name, encoded, levels, numbers, outcomes, words=(), spellings=()):
-    """Encode levels as averages of the target; the last two rows of `numbers` are for other texts and missing ones."""
+_LEVELS = '''def level_numbers(columns, name, encoded, levels, numbers, scalings, words=(), spellings=()):
+    """Encode levels by numbers; the last two rows of `numbers` are for other texts and missing ones."""
     places = {**dict(spellings), **{level: place for place, level in enumerate(levels)}}
     x = []
     for cell in map(text, cells_of(columns, name)):
@@ -126,7 +126,7 @@ _AVERAGES = '''def averages(columns, name, encoded, levels, numbers, outcomes, w
             place = same_number(cell, levels)
         x.append((len(levels) if cell else len(levels) + 1) if place is None else place)
     table = np.array(numbers)[x]
-    return [encoded(table[:, k], mean, scale)[0] for k, (mean, scale) in enumerate(outcomes)]'''
+    return [encoded(table[:, k], mean, scale)[0] for k, (mean, scale) in enumerate(scalings)]'''
 
 _CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False, words=(), spellings=()):
     """Encode levels as one-hot columns, with a column for other texts and for missing ones if asked."""
@@ -208,7 +208,7 @@ _FUNCTIONS: dict[type, tuple[str | Template, ...]] = {
     Number: (_PLAIN, _AS_NUMBERS, _NUMBER),
     Boolean: (_TRUTH, _BOOLEAN),
     Category: (_SAME_NUMBER, _CATEGORY),
-    Averages: (_SAME_NUMBER, _AVERAGES),
+    LevelNumbers: (_SAME_NUMBER, _LEVELS),
     Date: (_PLAIN, _SECONDS_OF, _DATE),
 }
 
@@ -271,14 +271,14 @@ def _call(feature: Feature, function: str) -> list[str]:
         flags: dict[str, Any] = {"other": feature.other, "missing": feature.missing, "words": feature.words}
         flags["spellings"] = tuple((each.text, each.place) for each in feature.spellings)
         return called("*category", given, {"levels": feature.levels}, flags)
-    if isinstance(feature, Averages):
+    if isinstance(feature, LevelNumbers):
         flags = {"words": feature.words, "spellings": tuple((each.text, each.place) for each in feature.spellings)}
         options = {
             "levels": feature.levels,
             "numbers": (*feature.numbers, feature.other, feature.absent),
-            "outcomes": tuple((each.mean, each.scale) for each in feature.outcomes),
+            "scalings": tuple((each.mean, each.scale) for each in feature.scalings),
         }
-        return called("*averages", given, options, flags)
+        return called("*level_numbers", given, options, flags)
     flags = {}
     if isinstance(feature, Number):
         notation = () if feature.notation.plain else spelled(feature.notation)

@@ -104,8 +104,8 @@ def category_program() -> Program:
 
 
 @cache
-def average_program() -> Program:
-    """Return the program that scales `x`, the average target of a level."""
+def scaling_program() -> Program:
+    """Return the program that scales `x`, a number of a level."""
 
     def of_cell(x: Any, mean: Any, scale: Any) -> Any:
         return number(x, {"mean": mean, "scale": scale})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chainrule.tables.arithmetic import Floats
 from chainrule.tables.cells import counted, read_levels, texts
-from chainrule.tables.features import Average, Averages
+from chainrule.tables.features import LevelNumbers, Scaling
 from chainrule.tables.fitting import MOST_LEVELS, mean_and_scale, natural
 from chainrule.tables.sampling import Mask, mixed
 
@@ -46,7 +46,7 @@ class Outcomes:
 class Folded:
     """The averages of a feature without each fold, `tables` (folds, levels + 2, outcomes), rows as those of `table`."""
 
-    feature: Averages
+    feature: LevelNumbers
     tables: Floats
 
     def encoded(self, values: NDArray[np.int64], folds: NDArray[np.int64]) -> Floats:
@@ -71,14 +71,14 @@ def fit_averages(name: str, series: pl.Series, outcomes: Outcomes) -> Folded | N
     levels = tuple(sorted((level for level in by_count if counts[level] > 1), key=natural))
     if not levels:
         return None
-    plain = Averages(name, levels, (), (), (), ())
+    plain = LevelNumbers(name, levels, (), (), (), ())
     places = plain.rows_of(read_levels(series, levels)[0])
     height = len(levels) + 2
     keys = outcomes.folds * height + places
     rows = np.bincount(keys, minlength=FOLDS * height).reshape(FOLDS, height)
     several = (rows.sum(axis=0) > 0) & (np.arange(height) != plain.other_column)
     of_several = several[places]
-    kept: list[Average] = []
+    kept: list[Scaling] = []
     tables: list[Floats] = []
     for k, title in enumerate(outcomes.names):
         centre = outcomes.values[:, k].mean()
@@ -93,13 +93,13 @@ def fit_averages(name: str, series: pl.Series, outcomes: Outcomes) -> Folded | N
         average = centre + total / (n + drawn)
         average[:, plain.other_column] = centre
         mean, scale = mean_and_scale(average[outcomes.folds, places])
-        kept.append(Average(title, mean, scale))
+        kept.append(Scaling(f"share of {title}" if title else "average", mean, scale))
         tables.append(average)
     if not kept:
         return None
     table = np.stack(tables, axis=-1)
     whole = [tuple(map(float, row)) for row in table[-1]]
-    feature = Averages(name, levels, tuple(whole[:-2]), whole[-2], whole[-1], tuple(kept))
+    feature = LevelNumbers(name, levels, tuple(whole[:-2]), whole[-2], whole[-1], tuple(kept))
     return Folded(feature, table[:-1])
 
 

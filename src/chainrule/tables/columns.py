@@ -21,6 +21,7 @@ from chainrule.tables.frames import cells_of
 from chainrule.tables.identifiers import keeping
 from chainrule.tables.kinds import Finding, as_asked, find_kind
 from chainrule.tables.notation import usual_decimal
+from chainrule.tables.ordered import fit_order
 from chainrule.tables.sampling import Mask
 from chainrule.tables.spellings import merged, notes_on_spellings
 from chainrule.words import suggestion
@@ -117,14 +118,18 @@ def fit_columns(
                 finding = finding.noted(*said)
                 fitted = replace(fitted, spellings=_spellings(spellings, fitted.levels))
             features.append(_with_words(fitted, conventions))
-            averages = None
-            if isinstance(fitted, Category) and outcomes is not None:
-                averages = fit_averages(name, series.filter(wanted), outcomes.of(training))
-            if averages is not None:
-                feature = replace(averages.feature, spellings=_spellings(spellings, averages.feature.levels))
-                folded.append(replace(averages, feature=_with_words(feature, conventions)))
-                features.append(folded[-1].feature)
-            findings.append(_explained(finding, fitted, averages is not None))
+            more = ""
+            if isinstance(fitted, Category):
+                known = series.filter(wanted)
+                averages = fit_averages(name, known, outcomes.of(training)) if outcomes is not None else None
+                numbers = fit_order(fitted, known) if averages is None else averages.feature
+                if numbers is not None:
+                    numbers = replace(numbers, spellings=_spellings(spellings, numbers.levels))
+                    features.append(_with_words(numbers, conventions))
+                    more = "; and their order" if averages is None else "; and the average target of each"
+                if averages is not None and numbers is not None:
+                    folded.append(replace(averages, feature=features[-1]))
+            findings.append(_explained(finding, fitted, more))
     result = Fitted(tuple(features), tuple(left_out), tuple(findings), tuple(folded))
     return result if features else _with_numbers(result, frame, training, kinds)
 
@@ -156,14 +161,14 @@ def usual_decimal_of(frame: pl.DataFrame) -> str | None:
     return usual_decimal(some)
 
 
-def _explained(finding: Finding, feature: Feature, averaged: bool) -> Finding:
-    """Add the treatment of rare values and outliers to the finding."""
+def _explained(finding: Finding, feature: Feature, more: str) -> Finding:
+    """Add the treatment of rare values and outliers, and `more`, to the finding."""
     if isinstance(feature, Category) and feature.other:
         rare = f"{finding.reason}; the rare ones share a column, {len(feature.levels)} have their own"
-        return replace(finding, reason=f"{rare}; and the average target of each" if averaged else rare)
+        return replace(finding, reason=f"{rare}{more}")
     if isinstance(feature, Number) and feature.unit is not None:
         return replace(finding, reason=f"{finding.reason}; heavy-tailed, so on a logarithmic scale")
-    return finding
+    return replace(finding, reason=f"{finding.reason}{more}")
 
 
 def _with_numbers(fitted: Fitted, frame: pl.DataFrame, training: Mask, kinds: Mapping[str, Kind]) -> Fitted:

@@ -11,15 +11,15 @@ from chainrule.schema import Schema
 from chainrule.tables.cells import number_in
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.features import (
-    Average,
-    Averages,
     Boolean,
     Category,
     Date,
     Feature,
     LeftOut,
+    LevelNumbers,
     Number,
     Part,
+    Scaling,
     Spelling,
 )
 from chainrule.tables.notation import Notation, Unit
@@ -30,9 +30,9 @@ Json: TypeAlias = Mapping[str, Any]
 VERSION = 1
 _WITHIN = "{place}: {name!r}"
 _COLUMNS = Schema(
-    {kind.kind: kind for kind in (Number, Boolean, Category, Averages, Date)},
+    {kind.kind: kind for kind in (Number, Boolean, Category, LevelNumbers, Date)},
     tag="kind",
-    parts=(Average, Part, LeftOut, Notation, Spelling, Unit),
+    parts=(Scaling, Part, LeftOut, Notation, Spelling, Unit),
     error=TableError,
     within=_WITHIN,
 )
@@ -80,7 +80,7 @@ def columns_from_json(text: str | bytes | Json) -> tuple[tuple[Feature, ...], tu
     seen: dict[str, Any] = {}
     for column in (*columns[0], *columns[1]):
         earlier = seen.setdefault(column.name, column)
-        if earlier is not column and (type(earlier), type(column)) != (Category, Averages):
+        if earlier is not column and (type(earlier), type(column)) != (Category, LevelNumbers):
             raise TableError(f"{what} has the column {short(column.name)} twice")
         seen[column.name] = column
     return tuple(columns[0]), tuple(columns[1])
@@ -99,11 +99,13 @@ def _column(hint: Any, data: Any, place: str) -> Any:
     column = _COLUMNS.read(hint, data, place)
     if isinstance(column, Date) and not column.parts and not column.flag_missing:
         raise TableError(f"{place} has no parts")
-    if isinstance(column, Averages):
+    if isinstance(column, LevelNumbers):
         rows = (*column.numbers, column.other, column.absent)
-        if len(column.numbers) != len(column.levels) or any(len(row) != len(column.outcomes) for row in rows):
-            raise TableError(f"{place} has not one average for each level and outcome")
-    if isinstance(column, Category | Averages) and any(each.place >= len(column.levels) for each in column.spellings):
+        if len(column.numbers) != len(column.levels) or any(len(row) != len(column.scalings) for row in rows):
+            raise TableError(f"{place} has not as many numbers for each level as scalings")
+    if isinstance(column, Category | LevelNumbers) and any(
+        each.place >= len(column.levels) for each in column.spellings
+    ):
         raise TableError(f"{place} has a spelling of no level")
     return column
 

@@ -1,6 +1,7 @@
 """Features: the encoding of one column of a table as columns of numbers.
 
-A category with many levels has two features, `Category` and `Averages`; other columns have one.
+A category with many levels, or with levels in order, has two features, `Category` and `LevelNumbers`; other columns
+have one.
 A feature has two steps. Parsing, in `cells`, converts cells to plain values. The `program`, given the feature's
 `settings`, encodes these values; it is all that another language has to reproduce:
 
@@ -9,7 +10,7 @@ A feature has two steps. Parsing, in `cells`, converts cells to plain values. Th
 | `Number` | float64 x | nan | `(t(x) − mean) / scale`, and 1 or 0 where x is missing if `flag_missing` |
 | `Boolean` | float64 0 or 1 | nan | x, and the flag if `flag_missing` |
 | `Category` | int64, index in `levels`; −2 if unknown | −1 | a column of 0 and 1 for each level |
-| `Averages` | the same | −1 | `(average − mean) / scale` of the target, for each of its outcomes |
+| `LevelNumbers` | the same | −1 | `(number − mean) / scale` for each number of the level |
 | `Date` | int64, seconds since 1970 | `dates.MISSING` | `parts` of the date, and the flag if `flag_missing` |
 """
 
@@ -30,7 +31,6 @@ from chainrule.tables.arithmetic import (
     SENTINELS,
     Floats,
     PartName,
-    average_program,
     boolean,
     category_program,
     date,
@@ -39,6 +39,7 @@ from chainrule.tables.arithmetic import (
     number,
     position,
     program_of,
+    scaling_program,
 )
 from chainrule.tables.dates import FORMAT_NAME, MISSING, Seconds
 from chainrule.tables.notation import PLAIN, Notation
@@ -214,44 +215,44 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Average:
-    """An outcome whose average encodes levels: its name, and the mean and deviation of the encoded training rows."""
+class Scaling:
+    """A number that encodes levels: its name, and its mean and deviation over the training rows."""
 
-    kind: ClassVar[str] = "average"
+    kind: ClassVar[str] = "scaling"
 
-    name: str
+    name: Annotated[str, FILLED]
     mean: Annotated[float, FINITE] = 0.0
     scale: Annotated[float, POSITIVE] = 1.0
 
 
 @dataclass(frozen=True)
-class Averages:
-    """A column with many distinct values, each encoded by the average of the target over its training rows.
+class LevelNumbers:
+    """A category whose levels are encoded by numbers: averages of the target over their training rows, or their order.
 
-    `numbers[k]` are the averages of `levels[k]`, one for each of `outcomes`: the target itself, called "", or the
-    share of each class. `other` are those of an unknown level, `absent` those of a missing value. `words` and
-    `spellings` are as those of a `Category`.
+    `numbers[k]` are the numbers of `levels[k]`, one for each of `scalings`. `other` are those of an unknown level,
+    `absent` those of a missing value. `words` and `spellings` are as those of a `Category`.
 
-    >>> averages = Averages("city", ("Oslo", "Rome"), ((2.0,), (4.0,)), (3.0,), (3.0,), (Average("", 3.0, 0.5),))
-    >>> averages.arithmetic(np.array([0, 1, UNKNOWN_LEVEL])).tolist()
+    >>> price = Scaling("average", 3.0, 0.5)
+    >>> numbers = LevelNumbers("city", ("Oslo", "Rome"), ((2.0,), (4.0,)), (3.0,), (3.0,), (price,))
+    >>> numbers.arithmetic(np.array([0, 1, UNKNOWN_LEVEL])).tolist()
     [[-2.0], [2.0], [0.0]]
     """
 
-    kind: ClassVar[str] = "averages"
+    kind: ClassVar[str] = "levels"
 
     name: Annotated[str, FILLED]
     levels: Annotated[tuple[Annotated[str, FILLED], ...], different("texts", at_least=1)]
     numbers: tuple[tuple[Annotated[float, FINITE], ...], ...]
     other: tuple[Annotated[float, FINITE], ...]
     absent: tuple[Annotated[float, FINITE], ...]
-    outcomes: Annotated[tuple[Average, ...], different("outcomes", at_least=1)]
+    scalings: Annotated[tuple[Scaling, ...], different("scalings", at_least=1)]
     words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
     spellings: Annotated[tuple[Spelling, ...], different("spellings"), OMITTED] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the encoded columns."""
-        return tuple(f"{self.name}: {f'share of {each.name}' if each.name else 'average'}" for each in self.outcomes)
+        return tuple(f"{self.name}: {each.name}" for each in self.scalings)
 
     @property
     def main_spellings(self) -> dict[str, str]:
@@ -260,7 +261,7 @@ class Averages:
 
     @property
     def table(self) -> Floats:
-        """The averages (levels + 2, outcomes): those of each level, of an unknown one, and of a missing value."""
+        """The numbers (levels + 2, scalings): those of each level, of an unknown one, and of a missing value."""
         return np.array([*self.numbers, self.other, self.absent])
 
     @property
@@ -275,16 +276,16 @@ class Averages:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The inputs of `program` besides the average `x`, for each outcome."""
-        return {which: np.array([getattr(each, which) for each in self.outcomes]) for which in ("mean", "scale")}
+        """The inputs of `program` besides the number `x`, for each of `scalings`."""
+        return {which: np.array([getattr(each, which) for each in self.scalings]) for which in ("mean", "scale")}
 
     @property
     def program(self) -> Program:
-        """The program that scales averages."""
-        return average_program()
+        """The program that scales a number."""
+        return scaling_program()
 
     def arithmetic(self, values: NDArray[np.int64]) -> Floats:
-        """Encode indices in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, outcomes)."""
+        """Encode indices in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, scalings)."""
         return self.scaled(self.table[self.rows_of(values)])
 
     def rows_of(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -292,12 +293,12 @@ class Averages:
         known = np.where(values == UNKNOWN_LEVEL, self.other_column, values)
         return np.where(known == NO_LEVEL, self.missing_column, known)
 
-    def scaled(self, averages: Floats) -> Floats:
-        """Encode averages (rows, outcomes)."""
-        result = np.empty_like(averages)
-        for k, each in enumerate(self.outcomes):
+    def scaled(self, numbers: Floats) -> Floats:
+        """Encode numbers (rows, scalings)."""
+        result = np.empty_like(numbers)
+        for k, each in enumerate(self.scalings):
             settings = {"mean": each.mean, "scale": each.scale}
-            result[:, k : k + 1] = encoded(self.program, averages[:, k], settings, 1)
+            result[:, k : k + 1] = encoded(self.program, numbers[:, k], settings, 1)
         return result
 
 
@@ -369,7 +370,7 @@ class Date:
         return encoded(self.program, cells, self.settings, len(self.columns))
 
 
-Feature: TypeAlias = Number | Boolean | Category | Averages | Date
+Feature: TypeAlias = Number | Boolean | Category | LevelNumbers | Date
 
 
 @dataclass(frozen=True)

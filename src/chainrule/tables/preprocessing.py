@@ -29,7 +29,7 @@ from chainrule.tables.dates import MISSING
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.description import columns_from_json, describe_columns
 from chainrule.tables.errors import TableError, listed, short
-from chainrule.tables.features import Averages, Boolean, Category, Date, Feature, Kind, LeftOut, Number
+from chainrule.tables.features import Boolean, Category, Date, Feature, Kind, LeftOut, LevelNumbers, Number
 from chainrule.tables.frames import as_frame
 from chainrule.tables.sampling import RowSample, row_limit
 from chainrule.tables.sources import Batch, FrameSource, Source, row_places
@@ -230,7 +230,7 @@ def as_batch(data: Any, path: str = "the table") -> Batch:
 def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = None) -> NDArray[Any]:
     """Parse the cells of a column to the values (rows,) that the feature's `arithmetic` takes; raises CellError."""
     notes = notes if notes is not None else Notes()
-    if isinstance(feature, Averages):  # the category of the same column notes what no training row has
+    if isinstance(feature, LevelNumbers):  # the category of the same column notes what no training row has
         cells = without_words(series, feature.words)
         return read_levels(cells, feature.levels, feature.main_spellings)[0]
     if isinstance(feature, Category):
