@@ -215,8 +215,8 @@ def replaced(path: str, value: Any) -> Any:
         ("features/0", None, "feature 1 is None; it should be an object"),
         (
             "features/0/kind",
-            "text",
-            "'age' is of the unknown kind 'text'; it should be one of number, boolean, category, levels, date",
+            "identifier",
+            "of the unknown kind 'identifier'; it should be one of number, boolean, category, levels, text, date",
         ),
         ("features/0/name", 7, "feature 1: 'name' is 7; it should be text"),
         ("features/0/name", "", "feature 1: 'name' is ''; it should be text that is not empty"),

@@ -271,8 +271,8 @@ class TabularClassifier(Classifier, TabularNetwork):
     max_epochs
         The maximum number of epochs; None for 400, fewer for large tables.
     kinds
-        The kind of columns by name, `{"zip": "category"}`: number, category, boolean, date, or text and identifier,
-        which are left out.
+        The kind of columns by name, `{"zip": "category"}`: number, category, boolean, date, text, or identifier,
+        which is left out.
     drop
         Names of columns to ignore.
     merge_spellings

@@ -18,6 +18,7 @@ from chainrule.tables import (
     LevelNumbers,
     Number,
     Preprocessing,
+    Text,
     seconds_since_1970,
 )
 from chainrule.trace import trace
@@ -107,7 +108,7 @@ class FeatureWriter:
         """Return assignments that fill the structure `row`."""
         lines = []
         for feature in self.preprocessing.by_column.values():
-            assert not isinstance(feature, LevelNumbers)
+            assert not isinstance(feature, LevelNumbers | Text)  # texts are refused
             if isinstance(feature, Category):
                 value = string(feature.levels[0]) if feature.levels else "NULL"
             elif isinstance(feature, Date):

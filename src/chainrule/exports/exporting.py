@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from shlex import quote
 from typing import Any, Final
 
 from chainrule.emit import EmitError
@@ -19,6 +20,7 @@ from chainrule.exports.subject import Subject, subject_of
 from chainrule.exports.torch_export import torch_module
 from chainrule.files import check_writable, replacing
 from chainrule.models import as_model
+from chainrule.tables import Text
 from chainrule.training import SGD, Optimizer
 
 ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -96,6 +98,8 @@ def export_model(model: Any, to: str, path: str | os.PathLike[str], train: bool 
     if to in _MODULES:
         _check_module_name(os.path.basename(stem), path)
     subject = subject_of(as_model(model), os.path.basename(stem))
+    if to in ("onnx", "c"):
+        _check_no_texts(subject, to)
     try:
         if to == "onnx":
             contents = {path: onnx_content(subject)}
@@ -109,6 +113,18 @@ def export_model(model: Any, to: str, path: str | os.PathLike[str], train: bool 
         raise ExportError(f"the model cannot be written for {to}: {error}") from None
     _write(contents)
     return list(reversed(contents))
+
+
+def _check_no_texts(subject: Subject, to: str) -> None:
+    """Raise ExportError for a column of texts, whose trigrams are hashed in Python alone."""
+    features = () if subject.preprocessing is None else subject.preprocessing.features
+    name = next((feature.name for feature in features if isinstance(feature, Text)), None)
+    if name is not None:
+        option = quote(name)
+        raise ExportError(
+            f"column {name!r} holds free text, which is not encoded in {to}; export to numpy or torch, or train "
+            f"without the column (--drop {option})"
+        )
 
 
 def _check_module_name(name: str, path: str) -> None:

@@ -12,7 +12,7 @@ from chainrule.exports.onnx_expressions import ExpressionWriter
 from chainrule.exports.onnx_file import Port
 from chainrule.exports.onnx_graph import ML, Value
 from chainrule.ir import DType
-from chainrule.tables import MISSING_DATE, Boolean, Category, Date, Feature, LevelNumbers, Number, Preprocessing
+from chainrule.tables import MISSING_DATE, Boolean, Category, Date, Feature, LevelNumbers, Number, Preprocessing, Text
 
 FLOAT = DType.FLOAT64
 
@@ -29,7 +29,7 @@ def _dtype(feature: Feature) -> object:
 
 def describe(feature: Feature) -> str:
     """Describe the cells of a column."""
-    assert not isinstance(feature, LevelNumbers)  # described by the category of its column
+    assert not isinstance(feature, LevelNumbers | Text)  # the category of its column comes first; texts are refused
     if isinstance(feature, Number):
         return "a number; nan where it is missing"
     if isinstance(feature, Date):
@@ -95,6 +95,8 @@ class FeatureWriter:
                 places = self._looked_up(feature.name, *level_columns(feature))
                 found = self.graph.add("Gather", self.graph.constant(feature.table), places)
                 return self.graph.add("Reshape", found, self.graph.whole_numbers([-1, len(feature.scalings)]))
+            case Text():
+                raise AssertionError  # refused before
             case Boolean():
                 found, nothing = self._looked_up(feature.name, truth_words(), -1), -1
             case Date():

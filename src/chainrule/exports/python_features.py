@@ -27,13 +27,15 @@ from chainrule.tables import (
     Notation,
     Number,
     Preprocessing,
+    Text,
     parts_of_format,
 )
 
 RESERVED = (
     "np", "os", "math", "hashlib", "io", "re", "datetime", "number", "boolean", "category", "level_numbers", "date",
-    "seconds_of", "text", "cells_of", "encode", "predict", "probabilities", "network", "load", "columns", "CLASSES",
-    "MISSING", "TRUE", "FALSE", "FORMATS", "PLAIN", "REWRITES", "WEIGHTS", "Network",
+    "seconds_of", "trigrams", "murmur", "free_text", "text", "cells_of", "encode", "predict", "probabilities",
+    "network", "load", "columns", "CLASSES", "MISSING", "TRUE", "FALSE", "FORMATS", "PLAIN", "REWRITES", "WEIGHTS",
+    "Network",
 )  # fmt: skip
 """Names that the generated source uses itself."""
 
@@ -128,6 +130,40 @@ _LEVELS = '''def level_numbers(columns, name, encoded, levels, numbers, scalings
     table = np.array(numbers)[x]
     return [encoded(table[:, k], mean, scale)[0] for k, (mean, scale) in enumerate(scalings)]'''
 
+_TRIGRAMS = '''def trigrams(word):
+    """Return the trigrams of each word of a text, with a blank on both sides."""
+    padded = [f" {word} " for word in word.lower().split()]
+    return [each[start : start + 3] for each in padded for start in range(len(each) - 2)]'''
+
+_MURMUR = '''def murmur(word):
+    """Return MurmurHash3 of a text, a signed number of 32 bits."""
+    data = word.encode("utf-8", "surrogatepass")
+    bits = 0xFFFFFFFF
+    value = 0
+    for start in range(0, len(data), 4):
+        part = data[start : start + 4]
+        block = int.from_bytes(part, "little") * 0xCC9E2D51 & bits
+        value ^= (block << 15 | block >> 17) * 0x1B873593 & bits
+        if len(part) == 4:
+            value = ((value << 13 | value >> 19) * 5 + 0xE6546B64) & bits
+    value ^= len(data)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        value = (value ^ value >> shift) * factor & bits
+    value ^= value >> 16
+    return value - (1 << 32) if value >> 31 else value'''
+
+_FREE_TEXT = '''def free_text(columns, name, encoded, size, words=(), **settings):
+    """Encode texts by hashed counts of their trigrams."""
+    cells = [text(cell) for cell in cells_of(columns, name)]
+    x = np.zeros((len(cells), size))
+    for row, cell in enumerate(cells):
+        for trigram in trigrams("" if cell in words else cell):
+            number = murmur(trigram)
+            x[row, abs(number) % size] += 1 if number >= 0 else -1
+    norms = np.sqrt((x * x).sum(axis=1, keepdims=True))
+    x = x / np.where(norms, norms, 1)
+    return [encoded(x[:, k], **settings)[0] for k in range(size)]'''
+
 _CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False, words=(), spellings=()):
     """Encode levels as one-hot columns, with a column for other texts and for missing ones if asked."""
     places = {**dict(spellings), **{level: place for place, level in enumerate(levels)}}
@@ -209,6 +245,7 @@ _FUNCTIONS: dict[type, tuple[str | Template, ...]] = {
     Boolean: (_TRUTH, _BOOLEAN),
     Category: (_SAME_NUMBER, _CATEGORY),
     LevelNumbers: (_SAME_NUMBER, _LEVELS),
+    Text: (_TRIGRAMS, _MURMUR, _FREE_TEXT),
     Date: (_PLAIN, _SECONDS_OF, _DATE),
 }
 
@@ -279,6 +316,8 @@ def _call(feature: Feature, function: str) -> list[str]:
             "scalings": tuple((each.mean, each.scale) for each in feature.scalings),
         }
         return called("*level_numbers", given, options, flags)
+    if isinstance(feature, Text):
+        return called("*free_text", given, {"size": feature.size, **feature.settings}, {"words": feature.words})
     flags = {}
     if isinstance(feature, Number):
         notation = () if feature.notation.plain else spelled(feature.notation)

@@ -14,7 +14,7 @@ from chainrule.exports.python_features import calls_of, functions_of, modules_of
 from chainrule.exports.python_text import WIDTH, collection, literal
 from chainrule.exports.standing import weights_mark
 from chainrule.exports.subject import Subject
-from chainrule.tables import EPOCHS, Boolean, Category, ClassTarget, Date, Feature, Number, NumberTarget
+from chainrule.tables import EPOCHS, Boolean, Category, ClassTarget, Date, Feature, Number, NumberTarget, Text
 from chainrule.words import wrapped
 
 _OTHER_FUNCTIONS = '''def read_weights():
@@ -81,6 +81,8 @@ def sample(feature: Feature) -> list[object]:
         return [feature.words[1], feature.words[0]]
     if isinstance(feature, Category):
         return [feature.levels[0], feature.levels[-1]] if feature.levels else ["", ""]
+    if isinstance(feature, Text):
+        return ["some words", None]
     assert isinstance(feature, Date)
     return [_written_date(feature), None]
 

@@ -12,7 +12,7 @@ from chainrule.models.container import FILE_BYTES, read_file
 from chainrule.models.errors import ModelError
 from chainrule.models.model import Model
 from chainrule.models.saving import Opened
-from chainrule.tables import Boolean, Category, Date, Feature, LevelNumbers, Number, Preprocessing
+from chainrule.tables import Boolean, Category, Date, Feature, LevelNumbers, Number, Preprocessing, Text
 
 LISTED = 8
 """The number of levels listed for a column that has many."""
@@ -198,6 +198,8 @@ def _encoding(feature: Feature) -> str:
         if len(feature.levels) > LISTED:
             levels.append(f"{len(feature.levels) - LISTED:,} more")
         return f"0 or 1 for each of {', '.join([*levels, *others])}"
+    if isinstance(feature, Text):
+        return f"{feature.size} hashed counts of trigrams, over {feature.scale:g}"
     if isinstance(feature, LevelNumbers):
         named = " and ".join(each.name for each in feature.scalings[:3])
         return f"{named} of each of {len(feature.levels):,} levels, scaled"

@@ -164,7 +164,7 @@ def _about_columns(report: Report, lang: Language) -> Iterator[str]:
     if gained > 0 and 0 < len(useless) < len(found) and report.data.rows.held >= _FEWEST:
         names = listed_in(lang, map(repr, useless[:LISTED])) + (", …" if len(useless) > LISTED else "")
         yield say(lang, "advice useless", names=names, option=_shell(",".join(useless[:LISTED])))
-    texts = [column.name for column in report.data.columns if column.kind == "text"]
+    texts = [column.name for column in report.data.columns if column.kind == "text" and not column.inputs]
     if texts:
         yield say(lang, "advice text", names=listed_in(lang, map(repr, texts[:LISTED])))
 

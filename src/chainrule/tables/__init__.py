@@ -27,6 +27,7 @@ from chainrule.tables.features import (
     Number,
     Part,
     Scaling,
+    Text,
 )
 from chainrule.tables.frames import as_frame
 from chainrule.tables.kinds import Finding
@@ -83,6 +84,7 @@ __all__ = [
     "TableError",
     "Target",
     "Task",
+    "Text",
     "Unit",
     "as_batch",
     "as_frame",

@@ -18,6 +18,7 @@ from chainrule.tables.errors import TableError
 from chainrule.tables.features import KINDS, Boolean, Category, Feature, Kind, LeftOut, Number, Spelling
 from chainrule.tables.fitting import fit_feature
 from chainrule.tables.frames import cells_of
+from chainrule.tables.freetext import fit_text
 from chainrule.tables.identifiers import keeping
 from chainrule.tables.kinds import Finding, as_asked, find_kind
 from chainrule.tables.notation import usual_decimal
@@ -104,6 +105,10 @@ def fit_columns(
             fitted = fit_feature(series if everywhere else series.filter(wanted), finding)
         except CellError as error:
             raise TableError(f"{place(error.row, name)} {error.words}") from None
+        if isinstance(fitted, LeftOut) and finding.kind == "text" and outcomes is not None:
+            text = fit_text(name, series.filter(wanted), outcomes.of(training))
+            silent = "; its trigrams do not predict the target"
+            fitted = replace(fitted, reason=f"{finding.reason}{silent}") if text is None else text
         twin = None if name in kinds or isinstance(fitted, LeftOut) else twins.find(name, series)
         if twin is not None:
             what = "the target" if twin == target else f"column {twin!r}"

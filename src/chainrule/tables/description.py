@@ -21,6 +21,7 @@ from chainrule.tables.features import (
     Part,
     Scaling,
     Spelling,
+    Text,
 )
 from chainrule.tables.notation import Notation, Unit
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target
@@ -30,7 +31,7 @@ Json: TypeAlias = Mapping[str, Any]
 VERSION = 1
 _WITHIN = "{place}: {name!r}"
 _COLUMNS = Schema(
-    {kind.kind: kind for kind in (Number, Boolean, Category, LevelNumbers, Date)},
+    {kind.kind: kind for kind in (Number, Boolean, Category, LevelNumbers, Text, Date)},
     tag="kind",
     parts=(Scaling, Part, LeftOut, Notation, Spelling, Unit),
     error=TableError,

@@ -11,6 +11,7 @@ A feature has two steps. Parsing, in `cells`, converts cells to plain values. Th
 | `Boolean` | float64 0 or 1 | nan | x, and the flag if `flag_missing` |
 | `Category` | int64, index in `levels`; −2 if unknown | −1 | a column of 0 and 1 for each level |
 | `LevelNumbers` | the same | −1 | `(number − mean) / scale` for each number of the level |
+| `Text` | float64 (rows, size), hashed counts of trigrams | 0 | `count / scale` for each of `size` columns |
 | `Date` | int64, seconds since 1970 | `dates.MISSING` | `parts` of the date, and the flag if `flag_missing` |
 """
 
@@ -47,8 +48,10 @@ from chainrule.tables.notation import PLAIN, Notation
 Kind: TypeAlias = Literal["number", "category", "boolean", "date", "constant", "identifier", "text"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
-LEFT_OUT: tuple[str, ...] = ("constant", "identifier", "text")
+LEFT_OUT: tuple[str, ...] = ("constant", "identifier")
 """Kinds of columns that are not used as features."""
+
+MOST_COUNTS = 4096
 
 NO_LEVEL = -1
 UNKNOWN_LEVEL = -2
@@ -303,6 +306,40 @@ class LevelNumbers:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A column of texts, encoded by `size` hashed counts of their trigrams, divided by `scale`; see `trigrams`.
+
+    `words` are texts that stand for missing values in this column; a missing text is 0 in all columns.
+    """
+
+    kind: ClassVar[Kind] = "text"
+
+    name: Annotated[str, FILLED]
+    size: Annotated[int, whole(at_least=1, at_most=MOST_COUNTS)]
+    scale: Annotated[float, POSITIVE] = 1.0
+    words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        return tuple(f"{self.name}: trigrams {k}" for k in range(1, self.size + 1))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The inputs of `program` besides the count `x`."""
+        return {"mean": 0.0, "scale": self.scale}
+
+    @property
+    def program(self) -> Program:
+        """The program that scales a number."""
+        return scaling_program()
+
+    def arithmetic(self, values: Floats) -> Floats:
+        """Encode hashed counts (rows, size)."""
+        return encoded(self.program, values.ravel(), self.settings, 1).reshape(values.shape)
+
+
+@dataclass(frozen=True)
 class Part:
     """A part of a date.
 
@@ -370,7 +407,7 @@ class Date:
         return encoded(self.program, cells, self.settings, len(self.columns))
 
 
-Feature: TypeAlias = Number | Boolean | Category | LevelNumbers | Date
+Feature: TypeAlias = Number | Boolean | Category | LevelNumbers | Text | Date
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ class Finding:
     """Sentences for the user."""
     kept_as: Kind | None = None
     """The kind that an identifier would have if it were kept."""
+    asked: bool = False
+    """Whether the user chose the kind."""
 
     def noted(self, *notes: str) -> Finding:
         """Return the finding with further sentences for the user; empty ones are none."""
@@ -175,7 +177,7 @@ def as_asked(
         form, note = with_century(name, texts(series), forms[0])
         read_dates(series, form)
         return Finding(name, kind, f"as asked, {form}", form).noted(note)
-    return Finding(name, kind, "as asked")
+    return Finding(name, kind, "as asked", asked=True)
 
 
 def _notation(name: str, series: pl.Series, conventions: Conventions, usual: str | None) -> Notation:

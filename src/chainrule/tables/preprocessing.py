@@ -29,10 +29,11 @@ from chainrule.tables.dates import MISSING
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.description import columns_from_json, describe_columns
 from chainrule.tables.errors import TableError, listed, short
-from chainrule.tables.features import Boolean, Category, Date, Feature, Kind, LeftOut, LevelNumbers, Number
+from chainrule.tables.features import Boolean, Category, Date, Feature, Kind, LeftOut, LevelNumbers, Number, Text
 from chainrule.tables.frames import as_frame
 from chainrule.tables.sampling import RowSample, row_limit
 from chainrule.tables.sources import Batch, FrameSource, Source, row_places
+from chainrule.tables.trigrams import hashed
 from chainrule.words import suggestion
 
 if TYPE_CHECKING:
@@ -233,6 +234,8 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
     if isinstance(feature, LevelNumbers):  # the category of the same column notes what no training row has
         cells = without_words(series, feature.words)
         return read_levels(cells, feature.levels, feature.main_spellings)[0]
+    if isinstance(feature, Text):
+        return hashed(texts(without_words(series, feature.words)).to_list(), feature.size)
     if isinstance(feature, Category):
         places, unknown = read_levels(without_words(series, feature.words), feature.levels, feature.main_spellings)
         if unknown:

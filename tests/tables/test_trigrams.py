@@ -1,0 +1,51 @@
+"""Free text is encoded by hashed trigrams, as scikit-learn has them, and exported or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.feature_extraction.text import HashingVectorizer
+from support.exported import load
+
+from chainrule.estimators import TabularRegressor
+from chainrule.exports import ExportError
+from chainrule.tables import LeftOut, Preprocessing, Text
+from chainrule.tables.trigrams import hashed
+
+TEXTS = ["Hello  World", "a", "", "Ünïcode\t名前 x\u00a0y", "ab cd " * 5, "\u2003q İstanbul \U0001f600"]
+
+
+@pytest.mark.parametrize("size", [4, 100, 256])
+def test_counts_are_those_of_scikit_learn(size: int) -> None:
+    reference = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 3), n_features=size)
+    np.testing.assert_array_equal(hashed(TEXTS, size), reference.transform(TEXTS).toarray())
+
+
+def test_a_model_of_texts_is_exported_to_python_and_refused_elsewhere(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    words = np.array(["fine", "awful", "Great", "poor", "taste", "smell", "ünd"])
+    table = pd.DataFrame({"review": [" ".join(random.choice(words, 6)) for _ in range(160)], "x": range(160)})
+    table.loc[7, "review"] = None
+    table["x"] = random.standard_normal(160)
+    score = table["review"].fillna("").str.count("Great") - table["review"].fillna("").str.count("poor")
+    few = {"hidden_layer_sizes": (8,), "ensemble": 1, "max_epochs": 60, "learning_rate": 0.02, "random_state": 0}
+    assert [type(each) for each in Preprocessing.fit(table).left_out] == [LeftOut]
+    assert isinstance(Preprocessing.fit(table, kinds={"review": "text"}).features[0], Text)
+    chance = TabularRegressor(**few | {"max_epochs": 1}, refit=False).fit(table, random.permutation(score))
+    assert chance.columns_["review"].endswith("do not predict the target")
+
+    model = TabularRegressor(**few).fit(table, score)
+    assert model.columns_["review"] == "text"
+    preprocessing = model.to_model().preprocessing
+    assert isinstance(preprocessing.features[0], Text)
+    assert Preprocessing.from_json(preprocessing.to_json()) == preprocessing
+    assert model.score(table, score) > 0.8
+    path, _ = model.export("numpy", tmp_path / "net.py")
+    cells = {name: table[name].tolist() for name in table.columns}
+    np.testing.assert_allclose(load(Path(path)).predict(cells), model.predict(table), rtol=1e-4, atol=1e-4)
+    for to, name in (("onnx", "net.onnx"), ("c", "net.h")):
+        with pytest.raises(ExportError, match="column 'review' holds free text"):
+            model.export(to, tmp_path / name)
