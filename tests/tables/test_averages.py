@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from support.exported import model_of
 
+from chainrule.models.inspection import described
 from chainrule.tables import (
     NO_LEVEL,
     UNKNOWN_LEVEL,
@@ -17,6 +19,7 @@ from chainrule.tables import (
     prepare,
 )
 from chainrule.tables.averages import FOLDS, fold_of
+from chainrule.tables.features import KINDS
 
 ROWS = 900
 RANDOM = np.random.default_rng(3)
@@ -97,3 +100,10 @@ def test_levels_of_a_known_scale_have_their_order_as_a_number() -> None:
     assert sorted(found, key=found.__getitem__) == ["s", "M", "L", "XL"]
     np.testing.assert_allclose(np.diff(sorted(found.values())), 1 / np.std([3, 0, 2, 1, 2]))
     np.testing.assert_allclose(order.arithmetic(np.array([UNKNOWN_LEVEL, NO_LEVEL])), 0, atol=1e-12)
+
+
+def test_a_description_of_a_model_has_the_kinds_of_columns_alone() -> None:
+    found = described(model_of("regression")).columns
+    assert {column.kind for column in found} <= set(KINDS)
+    (numbers,) = [column for column in found if column.encoding.startswith("a and ")]
+    assert numbers.kind == "category"

@@ -179,7 +179,8 @@ def _left_out(preprocessing: Preprocessing | None) -> tuple[tuple[str, str], ...
 
 
 def _column(feature: Feature) -> Column:
-    return Column(feature.name, feature.kind, _encoding(feature), feature.columns)
+    kind = Category.kind if isinstance(feature, LevelNumbers) else feature.kind
+    return Column(feature.name, kind, _encoding(feature), feature.columns)
 
 
 def _encoding(feature: Feature) -> str:
