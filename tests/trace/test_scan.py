@@ -96,9 +96,9 @@ def rnn(X: Any, W: Any, U: Any, h0: Any) -> Any:
 
 def test_it_is_differentiated_twice_verified_and_trained() -> None:
     generator = np.random.default_rng(1)
-    X, W, U, h0 = (generator.standard_normal(shape) * 0.5 for shape in ((3, 2, 4), (4, 3), (3, 3), (2, 3)))
+    X, W, U, h0 = (generator.standard_normal(shape) * 0.5 for shape in ((5, 2, 4), (4, 3), (3, 3), (2, 3)))
     cr.check_grads(rnn, (X, W, U, h0), order=2)
-    assert cr.derive(rnn, wrt=["W", "U"], X="3 2 4", W="4 3", U="3 3", h0="2 3").verify().ok
+    assert cr.derive(rnn, wrt=["W", "U"], X="5 2 4", W="4 3", U="3 3", h0="2 3").verify().ok
     data = {"X": np.swapaxes(X, 0, 1)}
 
     def loss(X: Any, W: Any, U: Any) -> Any:

@@ -18,6 +18,7 @@ X = np.linspace(0.15, 0.85, 4)
 NAMES = [
     "gamma",
     "gammaln",
+    "loggamma",
     "digamma",
     "psi",
     "erfinv",

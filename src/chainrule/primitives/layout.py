@@ -172,6 +172,11 @@ def reshape(x: Node, shape: Sequence[Dim]) -> Node:
         place = dims.index(-1)
         quotient = dim_quotient(x.type.size, dim_product(dims[:place] + dims[place + 1 :]))
         if quotient is None:
+            if not isinstance(x.type.size, int):
+                raise ShapeError(
+                    f"an array of shape {shape_text(x.type.shape)} has the shape {shape_text(tuple(dims))} for some "
+                    "sizes only; give its axes numbers as their sizes"
+                )
             raise ShapeError(f"an array of shape {shape_text(x.type.shape)} has no shape {shape_text(tuple(dims))}")
         dims[place] = quotient
     return x if tuple(dims) == x.type.shape else Reshape(tuple(dims))(x)

@@ -36,6 +36,7 @@ from chainrule.trace.literals import as_node
 from chainrule.trace.mapping import vectorized
 from chainrule.trace.recording import recording
 from chainrule.trace.source import called_name, is_user_file, refusal
+from chainrule.trace.spacing import OF_SIZES
 
 Caller = Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -91,7 +92,7 @@ def _empty(shape: Dim | Sequence[Dim], dtype: Any = float, order: str = "C") -> 
     return _zeros(shape, dtype)
 
 
-CONSTRUCTORS: Final[Mapping[str, Callable[..., Node]]] = {
+CONSTRUCTORS: Final[Mapping[str, Callable[..., Any]]] = {
     "arange": _arange,
     "empty": _empty,
     "eye": _eye,
@@ -99,6 +100,7 @@ CONSTRUCTORS: Final[Mapping[str, Callable[..., Node]]] = {
     "identity": _identity,
     "ones": _ones,
     "zeros": _zeros,
+    **OF_SIZES,
 }
 """The functions of which an argument may be a size without a number."""
 
@@ -140,7 +142,7 @@ CONVERSIONS: Final[Mapping[str, Callable[..., Node]]] = {
 }
 """The functions of which an argument may be, or contain, a traced value, and which do not dispatch on it."""
 
-FILLED: Final = (*(set(CONSTRUCTORS) - {"arange"}), "zeros_like", "ones_like", "full_like", "empty_like")
+FILLED: Final = (*(set(CONSTRUCTORS) - {"arange", *OF_SIZES}), "zeros_like", "ones_like", "full_like", "empty_like")
 """The functions whose arrays a function may fill with traced values."""
 
 _SAME: Final = ("asarray", "asanyarray", "ascontiguousarray")

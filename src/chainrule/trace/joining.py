@@ -110,6 +110,11 @@ def _split(ary: object, indices_or_sections: Any, axis: int = 0) -> list[Node]:
         return _between(x, place, [0, *indices_or_sections, None])
     piece = dim_quotient(size, indices_or_sections)
     if piece is None:
+        if not isinstance(size, int):
+            raise ShapeError(
+                f"an axis of size {size} splits into {indices_or_sections} equal pieces for some {size} only; give "
+                "that axis a number as its size"
+            )
         raise ShapeError(f"an axis of size {size} does not split into {indices_or_sections} equal pieces")
     return _between(x, place, [piece * k for k in range(int(indices_or_sections) + 1)])
 

@@ -1,4 +1,4 @@
-"""Numbers between two traced ends: `np.linspace`, `np.logspace`, `np.geomspace`."""
+"""Numbers between two ends, traced or as many as a size that has only a name: `np.linspace`, windows and others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir import Node, SymbolicDim
-from chainrule.primitives import as_floats, broadcast_together, exp, expand_dims, log, permute, power
+from chainrule.ir import ArrayType, Const, Dim, Node, SymbolicDim
+from chainrule.primitives import (
+    abs_,
+    as_floats,
+    broadcast_together,
+    cast,
+    cos,
+    equal,
+    exp,
+    expand_dims,
+    log,
+    maximum,
+    permute,
+    positions,
+    power,
+    where,
+)
 from chainrule.trace.literals import as_node, literal
 from chainrule.trace.options import in_dtype
 from chainrule.trace.source import refusal
@@ -36,15 +51,28 @@ def _floats(x: object) -> Node:
 
 def _between(first: Node, last: Node, num: Any, endpoint: bool) -> tuple[Node, Node]:
     """Return evenly spaced numbers along a new first axis, and their distance."""
-    if isinstance(num, SymbolicDim | Node):
+    if isinstance(num, Node):
         raise refusal("the number of points of np.linspace is recorded as a number; write start + np.arange(n) * step")
     first, last = broadcast_together(first, last)
-    parts = int(num) - 1 if endpoint else int(num)
-    share = np.arange(int(num)) / max(parts, 1)
     width = last - first
-    weights = expand_dims(literal(share.astype(first.type.dtype.numpy)), range(1, first.type.ndim + 1))
-    points = expand_dims(first, 0) + weights * expand_dims(width, 0)
-    return points, width / parts if parts else width * np.nan
+    if isinstance(first, Const) and isinstance(last, Const) and first.is_filled and last.is_filled:
+        width = Const(last.value - first.value, first.type)
+    if isinstance(num, SymbolicDim):
+        parts = Const(num - 1 if endpoint else num, ArrayType((), first.type.dtype))
+        share, step = _shares(num, parts), width / parts
+    else:
+        count = int(num) - 1 if endpoint else int(num)
+        share = literal((np.arange(int(num)) / max(count, 1)).astype(first.type.dtype.numpy))
+        step = width / count if count else width * np.nan
+    weights = expand_dims(share, range(1, first.type.ndim + 1))
+    points = weights * expand_dims(width, 0)
+    starts_at_zero = isinstance(first, Const) and first.filled_with(0)
+    return points if starts_at_zero else expand_dims(first, 0) + points, step
+
+
+def _shares(num: Dim, parts: Node) -> Node:
+    """Return 0, 1/parts, 2/parts, …; for no parts, 0."""
+    return cast(positions(num), parts.type.dtype) / maximum(parts, 1.0)
 
 
 def _placed(points: Node, dtype: Any, axis: int) -> Node:
@@ -73,6 +101,29 @@ def _geomspace(
     points, _ = _between(log(_floats(start)), log(_floats(stop)), num, endpoint)
     return _placed(exp(points), dtype, axis)
 
+
+def _window(of_share: Callable[[Node], Node]) -> Callable[[Dim], Node]:
+    """A window of a named size, as a function of the share of its length; that of one element is 1."""
+
+    def handler(M: Dim) -> Node:
+        parts = Const(M - 1, ArrayType(()))
+        return where(equal(parts, 0.0), 1.0, of_share(_shares(M, parts)))
+
+    return handler
+
+
+def _wave(share: Node, waves: int = 1) -> Node:
+    return cos(2 * np.pi * waves * share)
+
+
+OF_SIZES: dict[str, Callable[..., Any]] = {
+    "bartlett": _window(lambda share: 1.0 - abs_(2.0 * share - 1.0)),
+    "blackman": _window(lambda share: 0.42 - 0.5 * _wave(share) + 0.08 * _wave(share, 2)),
+    "hamming": _window(lambda share: 0.54 - 0.46 * _wave(share)),
+    "hanning": _window(lambda share: 0.5 - 0.5 * _wave(share)),
+    "linspace": _linspace,
+}
+"""Those of which the number of elements may be a size without a number."""
 
 SPACING: dict[Callable[..., Any], Callable[..., Any]] = {
     np.geomspace: _geomspace,

@@ -65,6 +65,12 @@ def _entr(x: Node) -> Node:
     return where(less(number, 0.0), -math.inf, negate(_xlogy(number, where(less(number, 0.0), 1.0, number))))
 
 
+def _loggamma(x: Node) -> Node:
+    """The logarithm of Γ; below 0, where it is complex, NaN."""
+    number = as_floats(x)
+    return where(less(number, 0.0), math.nan, special_function("gammaln", 0)(number))
+
+
 def _rel_entr(x: Operand, y: Operand) -> Node:
     """X ln(x/y) of positive numbers; 0 where x is 0 and y is not negative, elsewhere ∞."""
     return _divergence(x, y, 0.0, 0.0)
@@ -136,6 +142,7 @@ CALLS: dict[str, Handler] = {
     "log_expit": unary(_log_sigmoid),
     "erf": unary(primitives.erf),
     "erfc": unary(primitives.erfc),
+    "loggamma": unary(_loggamma),
     "logit": unary(_logit),
     "ndtr": unary(_ndtr),
     "xlogy": binary(_xlogy),
