@@ -11,11 +11,12 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import Result
-from support import training_together
+from support import tables_together, training_together
 from support.processes import outputs, several
 from support.subprocesses import HANG, identity, is_replaced, started, wait_for
 
@@ -116,15 +117,53 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
     assert "X[5, 0] is nan" in second
 
 
-def test_four_processes_equal_one_within_three_roundings(tmp_path: Path) -> None:
-    one = training_together.brief()
-    found = outputs(4, [sys.executable, training_together.__file__, "brief"], tmp_path)
-    assert found == [found[0]] * 4
-    four = json.loads(found[0])
-    assert list(four) == list(one)
+def equal_within_three_roundings(found: dict[str, Any], one: dict[str, Any]) -> None:
+    assert list(found) == list(one)
     for name, value in one.items():
         rounding = np.spacing(np.abs(value).max())
-        assert np.abs(np.subtract(four[name], value)).max() <= 3 * rounding, name
+        assert np.abs(np.subtract(found[name], value)).max() <= 3 * rounding, name
+
+
+def test_four_processes_equal_one_within_three_roundings(tmp_path: Path) -> None:
+    found = outputs(4, [sys.executable, training_together.__file__, "brief"], tmp_path)
+    assert found == [found[0]] * 4
+    equal_within_three_roundings(json.loads(found[0]), training_together.brief())
+
+
+def test_parts_of_a_table_are_trained_on_as_the_whole(tmp_path: Path) -> None:
+    """Three processes with a part each, whose levels, missing cells and types differ: see `support.tables_together`."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    tables_together.write_parts(str(folder))
+    written = outputs(3, [sys.executable, tables_together.__file__, str(folder)], tmp_path)
+    found, reports = zip(*(text.split("\n", 1) for text in written), strict=True)
+    parts = [json.loads(text) for text in found]
+    one = tables_together.whole(str(folder))
+    for what in ("known", "classes"):
+        assert [part[what] for part in parts] == [one[what]] * 3
+    for what in ("sampled", "refusals", "brief"):
+        assert [part[what] for part in parts] == [parts[0][what]] * 3
+    assert [row for part in parts for row in part["X"]] == one["X"]
+    assert sorted(row for part in parts for row in part["everything"]) == sorted(one["everything"])
+    assert [part["sampled rows"] for part in parts] == list(tables_together.PARTS)
+    assert parts[0]["refusals"] == [
+        "the part of process 2 lacks the column 'b', which that of process 0 has; give parts with the same columns",
+        "FOLDER/0.parquet is one table, which cannot be divided among 3 processes; give a folder or a pattern of as "
+        "many files or more",
+    ]
+    equal_within_three_roundings(parts[0]["brief"], training_together.brief())
+
+    report = json.loads(reports[0])
+    assert reports[1:] == ("", "")
+    assert (report["rows"], report["train_rows"]) == (183, len(one["X"]))
+    assert report["notes"] == ["3 processes have their own rows of the table, 23 to 110 each"]
+    state = load_checkpoint(str(tmp_path / "model")).state
+    np.testing.assert_allclose(state.loss_curve, one["losses"], rtol=1e-5)
+    # A bias before a normalization has no gradient, and moves with the mean.
+    one["params"]["mean1"] = np.subtract(one["params"]["mean1"], one["params"].pop("b1"))
+    for name, value in one["params"].items():
+        reached = state.params[name] - state.params["b1"] if name == "mean1" else state.params[name]
+        np.testing.assert_allclose(reached, value, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=lambda sent: sent.name)

@@ -26,7 +26,7 @@ def refit(
     if keep is not None:
         keep(standing)
     X, y, weights = data.everything()
-    learner = whole_learner(learners[standing.best], len(y), best.best_epoch or best.epoch)
+    learner = whole_learner(learners[standing.best], data.whole_count, best.best_epoch or best.epoch)
     live.begin(1, 1, learner.settings.epochs)
 
     @deferred()
@@ -51,4 +51,4 @@ def refit(
         return
     standing.pending = False
     if state.status != "diverged":
-        standing.refit, standing.refit_rows = state, len(y)
+        standing.refit, standing.refit_rows = state, data.whole_count

@@ -106,7 +106,7 @@ def make_report(
             task=target.task,
             reason=data.prepared.reason,
             columns=columns_of(data, plan),
-            rows=Rows(data.prepared.row_count, len(data.y), len(data.y_choosing), len(data.y_held)),
+            rows=Rows(data.prepared.row_count, data.row_count, len(data.y_choosing), len(data.y_held)),
             classes=classes,
             class_counts=data.prepared.class_counts,
             validation=plan.shown_validation,

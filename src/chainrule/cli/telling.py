@@ -84,7 +84,7 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
                 sizes=sizes_text(first),
                 solver=plan.solver,
                 epochs=f"{settings.epochs:,}",
-                batch=f"{settings.batch_size or len(data.y):,}",
+                batch=f"{settings.batch_size or data.row_count:,}",
                 learning_rate=f"{learning_rate or 0:g}",
                 seed=plan.seed,
             )
@@ -92,7 +92,7 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
     held, choosing = f"{len(data.y_held):,}", f"{len(data.y_choosing):,}"
     key = "rows parted" if len(data.y_choosing) else "rows parted in two"
     key += "" if plan.validation is None else ", file"
-    say_line(say(lang, key, training=f"{len(data.y):,}", choosing=choosing, held=held, path=plan.shown_validation))
+    say_line(say(lang, key, training=f"{data.row_count:,}", choosing=choosing, held=held, path=plan.shown_validation))
 
 
 def sizes_text(learner: Learner) -> str:

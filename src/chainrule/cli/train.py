@@ -29,7 +29,7 @@ from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
-from chainrule.engines import Processes, get_engine
+from chainrule.engines import ALONE, Processes, get_engine
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
 from chainrule.learners import LEARNING_RATES, MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
@@ -111,6 +111,12 @@ CHECKPOINT_SECONDS = 30.0
     "--engine",
     type=click.Choice(["native", "xla"]),
     help="By default native; xla trains through JAX, on GPUs where it finds them.",
+)
+@click.option(
+    "--rows",
+    type=click.Choice(["all", "divided", "own"]),
+    help="What each of several processes reads: all, by default; divided, its share of the files of DATA, a folder or "
+    "a pattern; or own, a DATA of its own, its part of the table.",
 )
 @click.option("--save", metavar="MODEL", help="File for the model.")
 @click.option("--checkpoint-every", type=float, metavar="SECONDS", help="By default every 30, with --save.")
@@ -247,6 +253,7 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         query=options["query"],
         seed=options["seed"],
         engine=options["engine"],
+        rows=options["rows"],
         ensemble=options["ensemble"],
         refit=options["refit"],
         time=None if options["time"] is None else checked("--time", options["time"], POSITIVE, CommandError),
@@ -286,10 +293,13 @@ class _Job:
         started = time.perf_counter()
         leads = self.processes.leads
         with self.processes.together(), showing(self.lang, leads=leads) as live:
-            data = read_data(self.path, self.plan, live.rows, self.limits)
+            parted = self.plan.rows not in (None, "all")
+            sharing = self.processes if parted else ALONE
+            data = read_data(self.path, self.plan, live.rows, self.limits, sharing)
             candidates = learners(self.plan, data)
             if self.checkpoint is not None:
-                self.checkpoint.check_data(data.prepared.fingerprint, self.shown)
+                parts = sharing.count if parted else None
+                self.checkpoint.check_data(data.prepared.fingerprint, self.shown, parts)
                 saving.check_learner(candidates[(standing and standing.best) or 0], self.checkpoint)
             live.close()
             if leads and not self.as_json:

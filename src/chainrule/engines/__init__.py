@@ -8,8 +8,8 @@ from functools import cache
 
 from chainrule.engines.divergence import GROWTH, exploded, first_loss, first_non_finite
 from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position, Run
-from chainrule.engines.parts import joint_order
-from chainrule.engines.processes import ProcessError, Processes
+from chainrule.engines.parts import joint_order, part_bounds
+from chainrule.engines.processes import ALONE, ProcessError, Processes
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.session import Engine, Session
 from chainrule.engines.shuffle import permutation
@@ -75,6 +75,7 @@ def wasm_module(loop: Loop) -> str:
 
 
 __all__ = [
+    "ALONE",
     "GROWTH",
     "START",
     "Engine",
@@ -96,6 +97,7 @@ __all__ = [
     "get_engine",
     "join_processes",
     "joint_order",
+    "part_bounds",
     "permutation",
     "wasm_module",
 ]

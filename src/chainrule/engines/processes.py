@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.words import ChainruleError
 
@@ -21,6 +25,8 @@ class Processes:
 
     count = 1
     number = 0
+    devices = 1
+    """The number of devices of all of them."""
 
     @property
     def leads(self) -> bool:
@@ -41,6 +47,27 @@ class Processes:
     def anywhere(self, what: str, flag: bool) -> bool:
         """Return whether `flag` is true in any process; raises what `agreed` raises."""
         return flag
+
+    def gathered(self, what: str, data: bytes) -> list[bytes]:
+        """Return the bytes of every process, which may be of different lengths; raises what `agreed` raises."""
+        return [data]
+
+    def total(self, what: str, number: int) -> int:
+        """Return the sum of the numbers of all processes; raises what `agreed` raises."""
+        return int(sum(self.each(what, number)))
+
+    def pooled(self, what: str, rows: NDArray[Any], most: int) -> NDArray[Any]:
+        """Return the rows of all processes, in their order.
+
+        If there are more than `most`, these are the first ones of each, in proportion to what it has. Raises what
+        `agreed` raises.
+        """
+        if self.count == 1:
+            return rows[:most]
+        total = self.total(what, len(rows))
+        given = rows if total <= most else rows[: most * len(rows) // total]
+        parts = self.gathered(what, given.tobytes())
+        return np.concatenate([np.frombuffer(part, rows.dtype).reshape(-1, *rows.shape[1:]) for part in parts])
 
     @contextmanager
     def together(self) -> Iterator[None]:

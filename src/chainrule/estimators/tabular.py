@@ -143,7 +143,7 @@ class TabularNetwork(Named, Estimator):
             if not self.refit or not len(data.rest) or state.status == "interrupted":
                 return state, learner
             X, y, weights = data.everything()
-            kept = whole_learner(learner, len(y), self.n_epochs_)
+            kept = whole_learner(learner, data.whole_count, self.n_epochs_)
             last = train(kept.architecture, kept.initial(), X, y, weights, kept.settings, threads=self.n_jobs)
         return (state, learner) if last.status in ("diverged", "interrupted") else (last, kept)
 

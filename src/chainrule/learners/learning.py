@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engines import ALONE, Processes
 from chainrule.learners.errors import LearnerError
 from chainrule.learners.plan import Combination, Plan, parse_class_weight
 from chainrule.networks import (
@@ -96,6 +97,12 @@ class Data:
     """Gives prepared targets the form that the loss takes."""
     class_weights: Array | None
     """The weight of each class."""
+    row_count: int
+    """The number of training rows of all processes, whose parts are `X` and `y`."""
+    whole_count: int
+    """That with the rows which are not trained on."""
+    processes: Processes
+    """Those that have a part of the rows each."""
 
     def everything(self) -> tuple[Array, Array, Array | None]:
         """Return all rows of the table, their targets and weights."""
@@ -124,16 +131,20 @@ class Learner:
 
 
 def read_data(
-    path: str, plan: Plan, report: Callable[[str, int], None] | None = None, limits: Limits | None = None
+    path: str,
+    plan: Plan,
+    report: Callable[[str, int], None] | None = None,
+    limits: Limits | None = None,
+    processes: Processes = ALONE,
 ) -> Data:
-    """Open and encode the table, and divide its rows."""
-    source = plan.open(path, limits)
+    """Open and encode the table, of several `processes` the part of this one, and divide its rows."""
+    source = plan.open(path, limits, processes)
     validation = None if plan.validation is None else plan.open(plan.validation, limits)
-    large = os.path.isfile(path) and os.path.getsize(path) > LARGE_FILE
+    large = processes.anywhere("a large file", os.path.isfile(path) and os.path.getsize(path) > LARGE_FILE)
     held = HELD_OUT_LARGE if large else HELD_OUT + CHOOSING
     if validation is not None:
         held *= CHOOSING_SHARE
-    return table_data(source, plan, held, report, validation)
+    return table_data(source, plan, held, report, validation, processes=processes)
 
 
 def table_data(
@@ -143,10 +154,11 @@ def table_data(
     report: Callable[[str, int], None] | None = None,
     validation: Source | None = None,
     scored: bool = True,
+    processes: Processes = ALONE,
 ) -> Data:
     """Encode a table, and divide its rows; `held` is the fraction that is not trained on.
 
-    If it is not `scored`, all of these rows are for stopping.
+    If it is not `scored`, all of these rows are for stopping. `processes` are those that have a part each.
     """
     task: Any = plan.task
     kinds: Any = dict(plan.kinds)
@@ -161,16 +173,21 @@ def table_data(
         seed=plan.seed,
         report=report,
         conventions=plan.conventions,
+        processes=processes,
     )
-    return parted(prepared, plan, scored)
+    return parted(prepared, plan, scored, processes)
 
 
-def parted(prepared: Prepared, plan: Plan, scored: bool = True) -> Data:
-    """Divide held-out rows into those for stopping and those for the report (a validation table's, if given)."""
+def parted(prepared: Prepared, plan: Plan, scored: bool = True, processes: Processes = ALONE) -> Data:
+    """Divide held-out rows into those for stopping and those for the report (a validation table's, if given).
+
+    Both are those of all processes, while each trains on its own.
+    """
     held = np.arange(len(prepared.y_held))
     whole = prepared.X_validation is not None or not scored
     choosing = held if whole else _stratified(prepared, CHOOSING_SHARE, plan.seed)
-    if len(choosing) < FEWEST_CHOOSING and len(plan.combinations) == 1:
+    few = processes.total("the rows to stop by", len(choosing)) < FEWEST_CHOOSING
+    if few and len(plan.combinations) == 1:
         if len(choosing):
             given_back = choosing
             prepared = replace(
@@ -184,27 +201,34 @@ def parted(prepared: Prepared, plan: Plan, scored: bool = True) -> Data:
     held = np.setdiff1d(held, choosing)[:MOST_HELD]
     X_held, y_held = prepared.X_validation, prepared.y_validation
     if X_held is None or y_held is None:
-        X_held, y_held = prepared.X_held[held], prepared.y_held[held]
+        X_held = processes.pooled("the rows to report on", prepared.X_held[held], MOST_HELD)
+        y_held = processes.pooled("their targets", prepared.y_held[held], MOST_HELD)
     if scored and not len(y_held):
         raise LearnerError("no row is left to report on; give more rows, or --validation FILE")
     if whole:
         choosing = np.random.default_rng([plan.seed, 2]).permutation(choosing)
     choosing = choosing[:MOST_CHOOSING]
+    X_choosing = processes.pooled("the rows to stop by", prepared.X_held[choosing], MOST_CHOOSING)
+    y_choosing = processes.pooled("their targets", prepared.y_held[choosing], MOST_CHOOSING)
     target, encode = _target(prepared, plan)
     y = encode(np.asarray(prepared.y))
-    by_class = _class_weights(prepared, plan)
+    by_class = _class_weights(prepared, plan, processes)
+    row_count = processes.total("the training rows", len(y))
     return Data(
         prepared,
         target,
         y,
         None if by_class is None else by_class[prepared.y],
-        prepared.X_held[choosing],
-        encode(prepared.y_held[choosing]),
+        X_choosing,
+        encode(y_choosing),
         X_held,
         encode(np.asarray(y_held)),
         rest,
         encode,
         by_class,
+        row_count,
+        row_count + processes.total("the other rows", len(rest)),
+        processes,
     )
 
 
@@ -261,7 +285,7 @@ def standardized(loss: Loss) -> bool:
     return not isinstance(loss, Huber | LogCosh) or loss == type(loss)()
 
 
-def _class_weights(prepared: Prepared, plan: Plan) -> Array | None:
+def _class_weights(prepared: Prepared, plan: Plan, processes: Processes) -> Array | None:
     """Return the weight of each class."""
     if plan.class_weight is None:
         return None
@@ -269,9 +293,11 @@ def _class_weights(prepared: Prepared, plan: Plan) -> Array | None:
     if not isinstance(target, ClassTarget):
         raise LearnerError("--class-weight is for classes, and the target is a number; leave it out")
     given = parse_class_weight(plan.class_weight, target.classes)
-    counts = np.bincount(prepared.y, minlength=len(target.classes))
+    own = np.bincount(prepared.y, minlength=len(target.classes))
     if given is None:
-        by_class = len(prepared.y) / (len(target.classes) * np.maximum(counts, 1))
+        each = processes.gathered("the rows of each class", own.astype(np.int64).tobytes())
+        counts = np.sum([np.frombuffer(one, np.int64) for one in each], axis=0)
+        by_class = counts.sum() / (len(target.classes) * np.maximum(counts, 1))
     else:
         by_class = np.array([given.get(name, 1.0) for name in target.classes])
     return np.asarray(by_class, DTYPE)
@@ -297,8 +323,8 @@ def _learner(plan: Plan, data: Data, combination: Combination) -> Learner:
         normalization=plan.normalization if combination.hidden else None,
         alpha=combination.alpha,
         dtype=DTYPE,
-        penalty_rows=len(data.y),
-        members=plan.ensemble or default_members(len(data.y)),
+        penalty_rows=data.row_count,
+        members=plan.ensemble or default_members(data.row_count),
     )
     return Learner(combination, architecture, training_settings(plan, data, combination))
 
@@ -328,13 +354,15 @@ def _output(plan: Plan, data: Data, loss: Loss) -> str | None:
 
 def training_settings(plan: Plan, data: Data, combination: Combination) -> TrainingSettings:
     """Return the training settings of a combination."""
-    rows = len(data.y)
+    rows, devices = data.row_count, data.processes.devices
     epochs = plan.epochs or int(np.clip(ROWS_SEEN // rows, FEWEST_EPOCHS, EPOCHS))
     stopping = bool(len(data.y_choosing))
     learning_rate = combination.learning_rate or LEARNING_RATES.get(plan.solver, 0.0)
-    batch = plan.batch_size or int(np.clip(2 ** np.ceil(np.log2(max(1, rows / BATCHES))), BATCH, MOST_BATCH))
+    batch = int(np.clip(2 ** np.ceil(np.log2(max(1, rows / BATCHES))), BATCH, MOST_BATCH))
+    batch = plan.batch_size or -(-batch // devices) * devices
+    own_rows = data.processes.count > 1
     whole = plan.solver == "lbfgs"
-    blocks = data.X.nbytes > READ_IN_BLOCKS and not whole
+    blocks = data.X.nbytes > READ_IN_BLOCKS and not whole and not own_rows
     return TrainingSettings(
         LBFGS() if whole else SOLVERS[plan.solver](learning_rate),
         epochs=epochs,
@@ -346,6 +374,7 @@ def training_settings(plan: Plan, data: Data, combination: Combination) -> Train
         patience=plan.patience,
         restore_best=stopping,
         engine=plan.engine or "native",
+        own_rows=own_rows,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 
+from chainrule.engines import ALONE, Processes
 from chainrule.learners.errors import LearnerError
 from chainrule.networks import LOSS_TYPES, LossLike, Quantile, read_loss
 from chainrule.schema import (
@@ -84,15 +85,25 @@ class Plan:
     merge_spellings: bool | None = None
     time: Annotated[float, POSITIVE] | None = None
     """Seconds in which to search among the combinations; None for all of them."""
+    rows: Literal["all", "divided", "own"] | None = None
+    """Which rows each of several processes reads; None for all."""
 
     @property
     def conventions(self) -> Conventions:
         """How the cells of the table are written."""
         return read_conventions(self.missing or (), self.decimal, self.thousands, bool(self.merge_spellings))
 
-    def open(self, path: str, limits: Limits | None) -> Source:
-        """Open a table as these settings say."""
-        return open_table(path, self.delimiter, limits, encoding=self.encoding, sheet=self.sheet, query=self.query)
+    def open(self, path: str, limits: Limits | None, processes: Processes = ALONE) -> Source:
+        """Open a table as these settings say; of `processes` that divide its files, the part of this one."""
+        return open_table(
+            path,
+            self.delimiter,
+            limits,
+            encoding=self.encoding,
+            sheet=self.sheet,
+            query=self.query,
+            part=(processes.number, processes.count) if self.rows == "divided" else (0, 1),
+        )
 
     @property
     def combinations(self) -> list[Combination]:
@@ -153,6 +164,10 @@ class Plan:
             raise LearnerError("--class-weight is for classes; leave it out, or give --task classification")
         if self.dropout and not any(self.hidden):
             raise LearnerError("--dropout is for hidden layers, and there are none; leave it out")
+        if self.rows not in (None, "all") and self.engine != "xla":
+            raise LearnerError(
+                f"--rows {self.rows} is for --engine xla, whose processes train together; give both or none"
+            )
         self.conventions  # noqa: B018 raises TableError for unknown marks
         if self.loss is not None:
             read_loss(parse_loss(self.loss))

@@ -11,7 +11,7 @@ from chainrule.learners.plan import Plan
 def refits(plan: Plan, data: Data) -> bool:
     """Whether the saved network is trained anew: if rows were held out, and unless they are many."""
     wanted = not data.prepared.spooled if plan.refit is None else plan.refit
-    return wanted and len(data.rest) > 0
+    return wanted and data.whole_count > data.row_count
 
 
 def whole_learner(learner: Learner, rows: int, epochs: int) -> Learner:

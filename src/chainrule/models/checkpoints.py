@@ -51,10 +51,19 @@ class Checkpoint:
     state: TrainingState
     settings: TrainingSettings
 
-    def check_data(self, fingerprint: str, path: str = "the table") -> None:
-        """Raise ModelError if the fingerprint is not that of the data of the run."""
+    def check_data(self, fingerprint: str, path: str = "the table", parts: int | None = None) -> None:
+        """Raise ModelError if the fingerprint is not that of the data of the run.
+
+        `parts` is the number of processes that have a part of the table each, if they have.
+        """
         known = self.model.fingerprint
         if known and fingerprint and known != fingerprint:
+            if parts is not None:
+                raise ModelError(
+                    f"the run was on other parts than the {parts} of {path}: their SHA-256 is {fingerprint[:12]}…, and "
+                    f"was {known[:12]}…; start as many processes as then, with the parts as they were, or begin a new "
+                    "run"
+                )
             raise ModelError(
                 f"the run was on other data than {path}: its SHA-256 is {fingerprint[:12]}…, and was {known[:12]}…; "
                 "give the table as it was, or begin a new run"

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import Processes
+from chainrule.engines import ALONE, Processes
 from chainrule.interrupts import interruptible
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError
@@ -46,6 +46,7 @@ class Progress:
         self.architecture, self.X, self.settings, self.state = architecture, X, settings, state
         self.on_epoch, self.every, self.seconds = on_epoch, every, seconds
         self.processes = processes
+        self._sharing = processes if settings.own_rows else ALONE
         self.validator = None if validation is None else Validator(architecture, validation)
         self.watch = watch_of(settings, state)
         self._losses = Curve(state.loss_curve)
@@ -99,7 +100,7 @@ class Progress:
 
     def take(self, params: Mapping[str, Array]) -> None:
         """Store parameters, with the population statistics of batch normalization."""
-        self.state.params = {**params, **population(self.architecture, params, self.X)}
+        self.state.params = {**params, **population(self.architecture, params, self.X, self._sharing)}
 
     def end(self, status: Status, reason: str) -> None:
         """Record why training ends, unless it has ended before."""

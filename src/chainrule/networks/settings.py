@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.networks.decay import MatrixDecay
 from chainrule.networks.errors import NetworkError
-from chainrule.schema import COUNT, NOT_BELOW_0, NOT_NEGATIVE, POSITIVE, keep, number, one_of
+from chainrule.schema import COUNT, NOT_BELOW_0, NOT_NEGATIVE, OMITTED, POSITIVE, keep, number, one_of
 from chainrule.training import (
     LBFGS,
     Adam,
@@ -66,6 +66,8 @@ class TrainingSettings:
         Whether to keep the parameters after the epoch with the best validation, as `TrainingState.learnt`.
     engine
         `"native"`, `"xla"` (through JAX, on its devices), or `"reference"`.
+    own_rows
+        Whether each of several processes gives its own rows, as `OwnRows` for `fit`.
 
     Raises NetworkError and TrainingError for invalid or inconsistent settings.
 
@@ -87,6 +89,7 @@ class TrainingSettings:
     weight_decay: float = 0.0
     restore_best: bool = False
     engine: str = "native"
+    own_rows: Annotated[bool, OMITTED] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.solver, Optimizer | LBFGS):
@@ -96,6 +99,8 @@ class TrainingSettings:
             raise NetworkError(
                 "restore_best needs a validation to be best on; give monitor='validation_score' or 'validation_loss'"
             )
+        if self.order is not None and self.own_rows:
+            raise NetworkError("order is for rows that all processes have; leave it out, or give all rows to all")
         if self.order is not None and not self.shuffle:
             raise NetworkError("order is given together with shuffle=False; leave one out")
         if isinstance(self.solver, LBFGS):

@@ -18,7 +18,7 @@ from chainrule.networks.progress import OnEpoch, Progress, copied, initial_state
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.state import TrainingState
 from chainrule.schema import COUNT, checked
-from chainrule.training import LBFGS, LBFGSSession, TrainingError, open_session
+from chainrule.training import LBFGS, LBFGSSession, OwnRows, TrainingError, open_session
 
 Array: TypeAlias = NDArray[Any]
 
@@ -140,7 +140,7 @@ def _trained(
     session = open_session(
         objective(architecture, weights is not None, data["y"].ndim == 1),
         first_point(state, names) if whole else {name: state.params[name] for name in names},
-        data,
+        OwnRows(data) if settings.own_rows else data,
         settings.decaying,
         batch_size=None if whole else settings.batch_size,
         seed=state.seed,

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 
+from chainrule.engines import part_bounds
 from chainrule.tables.columnar import ColumnarSource
 from chainrule.tables.databases import SCHEMES, SQLiteSource, open_database, without_password
 from chainrule.tables.delimited import DelimitedSource
@@ -67,6 +68,7 @@ def open_table(
     encoding: str | None = None,
     sheet: str | None = None,
     query: str | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Source:
     """Open a table: delimited text, a spreadsheet, JSON, Parquet, Arrow or a database, also compressed, also several.
 
@@ -74,21 +76,39 @@ def open_table(
     have the same columns, and the address of a database. `delimiter` is a character, or one of comma, semicolon, tab,
     pipe and blank, `encoding` that of text; by default both are inferred. `sheet` is the name of a sheet of a
     spreadsheet, by default the first one; `query` is SQL for the rows of a database, by default all of its one table.
-    `limits` bound the contents of the file; the default is `usual_limits`.
+    `part` is the number of a share of the files, from 0, and the number of shares. `limits` bound the contents of the
+    file; the default is `usual_limits`.
 
     Raises TableError, naming the place, for other formats, and MissingDependencyError without polars.
     """
     limits = usual_limits() if limits is None else limits
     scheme = _ADDRESS.match(path)
     if scheme and scheme[1] in SCHEMES:
+        _share(without_password(path), [path], part)
         return open_database(path, query)
     if scheme:
         raise TableError(f"{without_password(path)} is an address; download the table, and give the path of the file")
     choices = _Choices(delimiter, limits, encoding, sheet, query)
     files = found_files(path)
+    if part[1] > 1:
+        own = _share(path, files or [path], part)
+        return SeveralSource(path, own, choices.open, len(files or [path]) - len(own))
     if files is not None:
         return choices.open(files[0]) if files == [path] else SeveralSource(path, files, choices.open)
     return choices.open(path)
+
+
+def _share(path: str, files: list[str], part: tuple[int, int]) -> list[str]:
+    """Return one share of the files; raise TableError if there are more shares than files."""
+    number, count = part
+    if len(files) < count:
+        what = f"holds {len(files)} files" if len(files) > 1 else "is one table"
+        raise TableError(
+            f"{path} {what}, which cannot be divided among {count} processes; give a folder or a pattern of as many "
+            "files or more"
+        )
+    start, stop = part_bounds(len(files), count)[number]
+    return files[start:stop]
 
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9]+)(?:\+[a-z0-9]+)?://")

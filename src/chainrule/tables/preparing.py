@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.engines import ALONE, Processes
 from chainrule.tables.averages import Folded, Outcomes, fold_of
 from chainrule.tables.cells import read_numbers
 from chainrule.tables.columns import Fitted, check_wishes, fit_columns
@@ -20,9 +21,10 @@ from chainrule.tables.fitting import mean_and_scale
 from chainrule.tables.frames import cells_of
 from chainrule.tables.kinds import Finding
 from chainrule.tables.notation import Notation
+from chainrule.tables.pooling import common_digest, common_names, pooled_sample
 from chainrule.tables.preprocessing import Notes, Preprocessing, feature_values
 from chainrule.tables.sampling import Mask, RowSample, StreamSplit, row_limit, split_rows
-from chainrule.tables.sources import BATCH_ROWS, Batch, Source
+from chainrule.tables.sources import BATCH_ROWS, Batch, Source, row_places
 from chainrule.tables.spooling import IN_MEMORY, GrownArray, SpooledArray
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target, TargetCount, Task
 
@@ -54,7 +56,7 @@ class Prepared:
     X_held: NDArray[Any]
     y_held: NDArray[Any]
     row_count: int
-    """The number of rows of the table."""
+    """The number of rows of the table, of all processes."""
     fingerprint: str
     """SHA-256 of the column names and the contents of the table."""
     class_counts: dict[str, int]
@@ -80,6 +82,7 @@ def prepare(
     folder: str | None = None,
     report: Callable[[str, int], None] | None = None,
     conventions: Conventions = USUAL,
+    processes: Processes = ALONE,
 ) -> Prepared:
     """Prepare a table for training on the column `target`.
 
@@ -90,16 +93,21 @@ def prepare(
     where it is not to be inferred. `report` is called with the stage ("reading"
     or "encoding") and the number of rows so far.
 
+    Of several `processes`, each gives its own part of the table as `source`, and gets the arrays of these rows; all
+    else is of the rows of all, and the same in all of them.
+
     Raises TableError, naming the place, for a table that cannot be trained on.
     """
     kinds = kinds or {}
     source.check_column(target, "the target")
-    check_wishes(source.names, source.path, kinds, leave_out, target)
+    names = common_names(source, processes)
+    check_wishes(names, source.path, kinds, leave_out, target)
     if held_out is None:
         held_out = HELD_OUT if validation is None else 0.0
     if not 0 <= held_out < 1:
         raise TableError(f"the share of rows to hold out is {held_out!r}; give one from 0 to below 1, such as 0.2")
-    survey = _survey(source, TargetCount(source, target, conventions), leave_out, held_out, seed, report)
+    counted = TargetCount(source, target, conventions, processes)
+    survey = _survey(source, counted, leave_out, held_out, seed, report).shared(names, processes)
     classes, reason = survey.counted.choose(task)
     frame, held = survey.sample.frame(), survey.sample.held()
     rows = survey.sample.rows()
@@ -110,13 +118,16 @@ def prepare(
         raise TableError(
             f"{source.path} has {survey.counted.rows} rows; a part is held out, so give at least {FEWEST_ROWS}"
         )
-    place = _places(source, rows)
+    place = survey.place
     wanted = classes or _number_target(target, cells_of(frame, target), ~held, survey.counted.notation)
     outcomes = _outcomes(wanted, wanted.encode(cells_of(frame, target)), fold_of(rows, seed))
-    fitted = fit_columns(source.names, frame, ~held, place, rows, kinds, leave_out, target, conventions, outcomes)
+    fitted = fit_columns(names, frame, ~held, place, rows, kinds, leave_out, target, conventions, outcomes)
     preprocessing = _with_features(fitted, source, frame, ~held, place, target)
-    steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report, fitted.folded, seed)
-    batches = _sampled(frame, held, place) if survey.sample.whole else _streamed(source, target, held_out, seed)
+    steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report, fitted.folded, seed, survey.own.start)
+    if survey.sample.whole:
+        batches = _sampled(frame[survey.own], held[survey.own], _shifted(place, survey.own.start))
+    else:
+        batches = _streamed(source, target, held_out, seed)
     return steps.run(batches, survey, fitted, reason, validation)
 
 
@@ -125,6 +136,28 @@ class _Survey:
     source: Source
     sample: RowSample
     counted: TargetCount
+    own: slice
+    """The rows of this process among those of all."""
+    digest: str
+    parts: tuple[int, ...] = ()
+    """The number of rows of each process, if there are several."""
+
+    def shared(self, names: tuple[str, ...], processes: Processes) -> _Survey:
+        """Return the survey of the rows of all processes."""
+        if processes.count == 1:
+            return self
+        parts = tuple(int(rows) for rows in processes.each("the rows of a part", self.counted.rows))
+        first = sum(parts[: processes.number])
+        self.counted.add_up()
+        sample, digest = pooled_sample(self.sample, names, processes), common_digest(self.digest, processes)
+        return _Survey(self.source, sample, self.counted, slice(first, first + parts[processes.number]), digest, parts)
+
+    def place(self, row: int, name: str) -> str:
+        """Describe the place of a cell of the sample."""
+        number = int(self.sample.rows()[row])
+        if self.own.start <= number < self.own.stop:
+            return self.source.place(number - self.own.start, name)
+        return row_places("the table of all processes", number)(0, name)
 
 
 def _survey(
@@ -136,7 +169,8 @@ def _survey(
     report: Callable[[str, int], None] | None,
 ) -> _Survey:
     target = counted.name
-    sample = RowSample(row_limit(len(source.names)), seed)
+    # Parts that are alike, row by row, are to be sampled at different places.
+    sample = RowSample(row_limit(len(source.names)), seed + (counted.processes.number << 32))
     split = StreamSplit(held_out, seed)
     for whole in source.batches():
         batch = whole.without(leave_out)
@@ -145,11 +179,7 @@ def _survey(
         sample.add(batch.frame, split.add(cells_of(batch.frame, target), batch.frame.height))
         if report is not None:
             report("reading", counted.rows)
-    return _Survey(source, sample, counted)
-
-
-def _places(source: Source, rows: NDArray[np.int64]) -> Callable[[int, str], str]:
-    return lambda row, name: source.place(int(rows[row]), name)
+    return _Survey(source, sample, counted, slice(0, counted.rows), source.digest or "")
 
 
 def _number_target(name: str, series: pl.Series, training: Mask, notation: Notation) -> NumberTarget:
@@ -181,6 +211,12 @@ def _with_features(
 Part = tuple[Batch, Mask]
 
 
+def _parts_note(parts: Sequence[int]) -> list[str]:
+    if not parts:
+        return []
+    return [f"{len(parts)} processes have their own rows of the table, {min(parts):,} to {max(parts):,} each"]
+
+
 def _sampled(frame: pl.DataFrame, held: Mask, place: Callable[[int, str], str]) -> Iterator[Part]:
     """Yield the batches of a table in memory."""
     for start in range(0, frame.height, BATCH_ROWS):
@@ -208,6 +244,8 @@ class _Encoding:
     report: Callable[[str, int], None] | None
     folded: tuple[Folded, ...]
     seed: int
+    first: int
+    """The number of the first row."""
 
     def run(
         self, parts: Iterator[Part], survey: _Survey, fitted: Fitted, reason: str, validation: Source | None
@@ -216,9 +254,9 @@ class _Encoding:
         size = counted.rows * max(1, self.preprocessing.width) * self.dtype.itemsize
         spooled = size > IN_MEMORY
         X, y, X_held, y_held = self._encoded(parts, spooled, folded=True)
-        if len(y) + len(y_held) != counted.rows:
+        if len(y) + len(y_held) != survey.own.stop - survey.own.start:
             raise TableError(f"{source.path} changed while it was read; train on a file that stays as it is")
-        notes = [*source.notes, *fitted.notes(), *self._notes(survey)]
+        notes = [*source.notes, *_parts_note(survey.parts), *fitted.notes(), *self._notes(survey)]
         X_validation = y_validation = None
         if validation is not None:
             X_validation, y_validation, more = self._validation(validation, spooled)
@@ -235,7 +273,7 @@ class _Encoding:
             X_held,
             y_held,
             counted.rows,
-            source.digest or "",
+            survey.digest,
             dict(counted.counts) if isinstance(self.target, ClassTarget) else {},
             tuple(notes),
             spooled,
@@ -267,7 +305,7 @@ class _Encoding:
         for batch, held in parts:
             X = self.preprocessing.encode(batch, notes, self.dtype)
             if folded:
-                self._fold(X, batch, ~held, done)
+                self._fold(X, batch, ~held, self.first + done)
             y = batch.read(self.target.name, self.target.encode)
             some = bool(held.any())
             for k, rows in enumerate((X, y, X, y)):

@@ -58,38 +58,51 @@ class RowSample:
     def __init__(self, limit: int, seed: int) -> None:
         self.limit, self.seed = limit, seed
         self.seen = 0
-        self._bound = _ALL
+        self.kept = 0
+        """The number of rows in the sample."""
+        self.halvings = 0
+        """How often the bound has been halved."""
         self._frames: list[pl.DataFrame] = []
         self._rows: list[NDArray[np.int64]] = []
         self._held: list[Mask] = []
-        self._kept = 0
 
     @property
     def whole(self) -> bool:
         """Whether the sample has all rows."""
-        return self._kept == self.seen
+        return self.kept == self.seen
+
+    @property
+    def _bound(self) -> np.uint64:
+        return _ALL >> np.uint64(self.halvings)
 
     def add(self, frame: pl.DataFrame, held: Mask) -> None:
         rows = np.arange(self.seen, self.seen + frame.height)
         self.seen += frame.height
-        if self._bound != _ALL:
+        if self.halvings:
             keep = mixed(rows, self.seed) < self._bound
             frame, rows, held = _copied(frame.filter(keep)), rows[keep], held[keep]
-        self._append(frame, rows, held)
-        while self._kept > self.limit:
-            self._bound //= np.uint64(2)
-            parts = list(zip(self._frames, self._rows, self._held, strict=True))
-            self._frames, self._rows, self._held, self._kept = [], [], [], 0
-            for part, numbers, mask in parts:
-                keep = mixed(numbers, self.seed) < self._bound
-                self._append(_copied(part.filter(keep)), numbers[keep], mask[keep])
+        self.append(frame, rows, held)
+        while self.kept > self.limit:
+            self.thin(self.halvings + 1)
 
-    def _append(self, frame: pl.DataFrame, rows: NDArray[np.int64], held: Mask) -> None:
+    def thin(self, halvings: int) -> None:
+        """Keep the rows whose mixed number is below the bound after so many halvings."""
+        if halvings == self.halvings:
+            return
+        self.halvings = halvings
+        parts = list(zip(self._frames, self._rows, self._held, strict=True))
+        self._frames, self._rows, self._held, self.kept = [], [], [], 0
+        for part, numbers, mask in parts:
+            keep = mixed(numbers, self.seed) < self._bound
+            self.append(_copied(part.filter(keep)), numbers[keep], mask[keep])
+
+    def append(self, frame: pl.DataFrame, rows: NDArray[np.int64], held: Mask) -> None:
+        """Add rows with these numbers, without counting them as seen."""
         if frame.height:
             self._frames.append(frame)
             self._rows.append(rows)
             self._held.append(held)
-            self._kept += frame.height
+            self.kept += frame.height
 
     def frame(self) -> pl.DataFrame:
         """The rows; columns whose batches differ in type are converted to texts."""

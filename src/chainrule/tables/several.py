@@ -71,8 +71,9 @@ def keys_of(path: str, below: str) -> dict[str, str]:
 class SeveralSource(Source):
     """The rows of several files with the same columns, in the order of the files; they are opened one at a time."""
 
-    def __init__(self, path: str, files: Sequence[str], opened: Callable[[str], Source]) -> None:
-        self._files, self._opened = files, opened
+    def __init__(self, path: str, files: Sequence[str], opened: Callable[[str], Source], others: int = 0) -> None:
+        """Create a table of these files; `others` are the number of files that other processes read."""
+        self._files, self._opened, self._count = files, opened, len(files) + others
         first = opened(files[0])
         self._keys = [keys_of(file, path) if os.path.isdir(path) else {} for file in files]
         own = [name for name in self._keys[0] if name not in first.names]
@@ -85,7 +86,7 @@ class SeveralSource(Source):
 
     @property
     def notes(self) -> list[str]:
-        return [f"{self.path} holds {len(self._files):,} files, read as one table", *self._said]
+        return [f"{self.path} holds {self._count:,} files, read as one table", *self._said]
 
     def batches(self) -> Iterator[Batch]:
         pl = load_polars()

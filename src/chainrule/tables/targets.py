@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engines import ALONE, Processes
 from chainrule.schema import FINITE, OMITTED, POSITIVE, Rule, different
 from chainrule.tables.cells import (
     EXACT,
@@ -30,6 +32,7 @@ from chainrule.tables.errors import TableError, short
 from chainrule.tables.fitting import natural
 from chainrule.tables.frames import cells_of
 from chainrule.tables.notation import PLAIN, Notation, guess_notation
+from chainrule.tables.pooling import common_notation
 from chainrule.tables.sources import Batch, Source
 from chainrule.tables.spellings import folded, groups_of, main_spellings, with_counts
 
@@ -187,6 +190,8 @@ class TargetCount:
     source: Source
     name: str
     conventions: Conventions = USUAL
+    processes: Processes = ALONE
+    """Those that have a part of the table each."""
     notation: Notation = PLAIN
     """How numbers are written, inferred from the first batch."""
     rows: int = 0
@@ -211,7 +216,7 @@ class TargetCount:
         series = cells_of(batch.frame, self.name)
         written = batch.read(self.name, _filled)
         if not self.rows:
-            self.notation = self._notation(batch, written)
+            self.notation = common_notation(self._notation(batch, written), self.processes)
         numbers = as_numbers(written if series.dtype == load_polars().Boolean else series, self.notation)
         absent = written.is_in(MISSING_WORDS)
         if absent.any():
@@ -230,6 +235,21 @@ class TargetCount:
         if not self.many:
             self.counts.update(counted(written))
             self.many = len(self.counts) > MOST_CLASSES
+
+    def add_up(self) -> None:
+        """Make these the counts of all processes."""
+        if self.processes.count == 1:
+            return
+        sums, counts, extrema = ("rows", "odd", "looked_at", "decorated"), ("counts", "words"), ("low", "high")
+        own = {name: getattr(self, name) for name in (*sums, *counts, *extrema, "many", "whole")}
+        found = self.processes.gathered("the values of the target", json.dumps(own).encode())
+        each = [json.loads(one) for one in found]
+        for name in sums:
+            setattr(self, name, sum(one[name] for one in each))
+        for name in counts:
+            setattr(self, name, sum((Counter(one[name]) for one in each), Counter()))
+        self.low, self.high = min(one["low"] for one in each), max(one["high"] for one in each)
+        self.many, self.whole = any(one["many"] for one in each), all(one["whole"] for one in each)
 
     def _notation(self, batch: Batch, written: pl.Series) -> Notation:
         """Return the notation of numbers; the plain one for cells that are not text, or mostly other texts."""

@@ -16,6 +16,9 @@ from chainrule.engines.xla.placement import Placement, read
 WIDTH = 8
 """The numbers of a row: how the process is, where it is, and up to six more."""
 
+SENT = 2**22
+"""The maximum number of bytes that one process sends to the others at a time."""
+
 GOING, FAILED, ENDED = 0.0, 1.0, 2.0
 
 
@@ -27,7 +30,7 @@ class Agreement(Processes):
 
     def __init__(self, placement: Placement, disconnect: Callable[[], object] = lambda: None) -> None:
         self._disconnect = disconnect
-        self.count, self.number = placement.processes, placement.process
+        self.count, self.number, self.devices = placement.processes, placement.process, placement.count
         self._placement = placement
         self._gathered = jax.jit(lambda rows: rows, out_shardings=placement.replicated)
         self._told: BaseException | None = None
@@ -41,6 +44,19 @@ class Agreement(Processes):
 
     def anywhere(self, what: str, flag: bool) -> bool:
         return any(row[0] for row in self.rows(what, [flag])) if self.count > 1 else flag
+
+    def gathered(self, what: str, data: bytes) -> list[bytes]:
+        if self.count == 1:
+            return [data]
+        sizes = [int(row[0]) for row in self.rows(what, [len(data)])]
+        return [self._given(giver, data if giver == self.number else b"", size) for giver, size in enumerate(sizes)]
+
+    def _given(self, giver: int, data: bytes, size: int) -> bytes:
+        """Return the bytes that one process gives to all."""
+        # In few different lengths, since each is compiled.
+        length = min(SENT, 1 << (size - 1).bit_length()) if size else 0
+        pieces = [self._placement.sent(giver, data[k : k + length], length) for k in range(0, size, max(1, length))]
+        return b"".join(pieces)[:size]
 
     def rows(self, what: str, numbers: Sequence[float]) -> list[list[float]]:
         """Return the numbers of every process, in the order of the processes."""

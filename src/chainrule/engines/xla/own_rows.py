@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 from chainrule.engines.divergence import first_non_finite
 from chainrule.engines.loop import Array, EngineError, Loop, Outcome, Position, Run
 from chainrule.engines.parts import leftover, part_bounds, part_order
-from chainrule.engines.xla.agreement import Agreement
+from chainrule.engines.xla.agreement import SENT, Agreement
 from chainrule.engines.xla.dependency import jax, jnp, lax, wide
 from chainrule.engines.xla.loop import MOST_STEPS, Arrays, Progress
 from chainrule.engines.xla.placement import ROWS, Placement, read
 from chainrule.engines.xla.session import ORDERED, Ahead, XlaSession
-
-SENT = 2**22
-"""The number of bytes of rows that are sent from one process to another at a time."""
 
 
 def check_parts(loop: Loop, placement: Placement) -> None:

@@ -1,0 +1,137 @@
+"""A program of several processes that each have a part of a table; every one prints what it knows, as JSON.
+
+Its argument is a folder with as many Parquet files as processes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import chainrule as cr
+from chainrule.cli import main as command
+from chainrule.engines import Processes, get_engine
+from chainrule.learners import Data, Plan, learners, read_data
+from chainrule.networks import Validation, train
+from chainrule.tables import FrameSource, TableError, open_table, prepare, preparing
+from support import training_together
+
+PARTS = (110, 50, 23)
+"""The rows of each file, of which the processes send one another some."""
+
+BATCH = 30
+
+
+def write_parts(folder: str) -> None:
+    """Write a table whose parts differ: in levels, in missing cells, in the type of a column."""
+    rng = np.random.default_rng(0)
+    rows = sum(PARTS)
+    last = np.arange(rows) >= rows - PARTS[-1]
+    colour = np.where(last & (np.arange(rows) % 2 == 0), "violet", rng.choice(["red", "blue"], rows))
+    a = np.where(last & (rng.random(rows) < 0.3), np.nan, rng.normal(3, 2, rows))
+    table = pl.DataFrame(
+        {"a": a, "b": rng.integers(0, 100, rows), "colour": colour, "y": rng.normal(size=rows)}
+    ).with_columns(a=pl.col("a").fill_nan(None))
+    first = 0
+    for number, count in enumerate(PARTS):
+        part = table[first : first + count]
+        part = part.with_columns(pl.col("b").cast(pl.Float64)) if number == 1 else part
+        part.write_parquet(f"{folder}/{number}.parquet")
+        first += count
+
+
+def plan(**changed: Any) -> Plan:
+    given: dict[str, Any] = {
+        "target": "y", "task": None, "drop": (), "kinds": (), "hidden": ((6,),), "learning_rates": (None,),
+        "alphas": (3.0,), "activation": "relu", "output_activation": None, "loss": None, "dropout": 0.0,
+        "normalization": "batch", "solver": "adam", "epochs": 2, "batch_size": BATCH, "patience": 20,
+        "class_weight": None, "validation": None, "delimiter": None, "seed": 0, "ensemble": 2,
+    }  # fmt: skip
+    return Plan(**{**given, **changed})
+
+
+def known(data: Data) -> dict[str, Any]:
+    """Return what is known of a table, whoever has its rows."""
+    prepared = data.prepared
+    held = np.concatenate([data.X_choosing, data.X_held])
+    return {
+        "preprocessing": prepared.preprocessing.description(),
+        "target": repr(prepared.target),
+        "rows": [prepared.row_count, data.row_count, data.whole_count],
+        "class counts": prepared.class_counts,
+        "class weights": None if data.class_weights is None else data.class_weights.tolist(),
+        "held": held[np.lexsort(held.T)].tolist(),
+    }
+
+
+def whole(folder: str) -> dict[str, Any]:
+    """Return what one process that has all rows finds, which takes them in the order of three."""
+    used = plan()
+    data = read_data(folder, used)
+    (learner,) = learners(used, data)
+    settings = replace(learner.settings, order=cr.DividedOrder(len(data.y), BATCH, len(PARTS)))
+    validation = Validation(data.X_choosing, data.y_choosing)
+    state = train(learner.architecture, learner.initial(), data.X, data.y, None, settings, validation)
+    weighted = read_data(folder, plan(target="colour", class_weight="balanced"))
+    return {
+        "known": known(data),
+        "classes": known(weighted),
+        "X": data.X.tolist(),
+        "everything": data.everything()[0].tolist(),
+        "losses": state.loss_curve.tolist(),
+        "params": {name: array.tolist() for name, array in state.params.items()},
+    }
+
+
+def parted(folder: str, processes: Processes) -> dict[str, Any]:
+    used = plan(engine="xla", rows="divided")
+    data = read_data(folder, used, processes=processes)
+    weighted = read_data(folder, replace(used, target="colour", class_weight="balanced"), processes=processes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparing, "row_limit", lambda columns: 60)
+        sampled = prepare(open_table(f"{folder}/{processes.number}.parquet"), "y", processes=processes)
+    frame = pl.read_parquet(f"{folder}/{processes.number}.parquet")
+    refusals = []
+    for refused in (
+        lambda: prepare(FrameSource(frame.drop("b") if processes.number == 2 else frame), "y", processes=processes),
+        lambda: open_table(f"{folder}/0.parquet", part=(processes.number, processes.count)),
+    ):
+        with pytest.raises(TableError) as caught:
+            refused()
+        refusals.append(str(caught.value).replace(folder, "FOLDER"))
+    return {
+        "known": known(data),
+        "classes": known(weighted),
+        "X": data.X.tolist(),
+        "everything": data.everything()[0].tolist(),
+        "sampled": [sampled.preprocessing.description(), repr(sampled.target), sampled.fingerprint],
+        "sampled rows": len(sampled.y) + len(sampled.y_held),
+        "refusals": refusals,
+        "brief": training_together.brief(),
+    }
+
+
+if __name__ == "__main__":
+    processes = get_engine("xla").processes
+    folder = sys.argv[1]
+    sys.stdout.write(json.dumps(parted(folder, processes)) + "\n")
+    sys.stdout.flush()
+    sys.argv = [
+        "chainrule",
+        "train",
+        f"{folder}/{processes.number}.parquet",
+        "--rows",
+        "own",
+        "--target",
+        "y",
+        "--json",
+    ]
+    sys.argv += ["--engine", "xla", "--ensemble", "2", "--hidden", "6", "--epochs", "2", "--normalization", "batch"]
+    sys.argv += ["--batch-size", str(BATCH), "--no-refit", "--save", f"{folder}/../model"]
+    command()
