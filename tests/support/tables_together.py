@@ -29,14 +29,17 @@ BATCH = 30
 
 
 def write_parts(folder: str) -> None:
-    """Write a table whose parts differ: in levels, in missing cells, in the type of a column."""
+    """Write a table whose parts differ: in levels, in missing cells, in a type; one column has many levels."""
     rng = np.random.default_rng(0)
     rows = sum(PARTS)
     last = np.arange(rows) >= rows - PARTS[-1]
     colour = np.where(last & (np.arange(rows) % 2 == 0), "violet", rng.choice(["red", "blue"], rows))
     a = np.where(last & (rng.random(rows) < 0.3), np.nan, rng.normal(3, 2, rows))
+    town = rng.integers(0, 70, rows)
+    towns = [f"town {k}" for k in town]
+    y = 9.0 * (town % 3) + rng.normal(size=rows)
     table = pl.DataFrame(
-        {"a": a, "b": rng.integers(0, 100, rows), "colour": colour, "y": rng.normal(size=rows)}
+        {"a": a, "b": rng.integers(0, 100, rows), "colour": colour, "town": towns, "y": y}
     ).with_columns(a=pl.col("a").fill_nan(None))
     first = 0
     for number, count in enumerate(PARTS):
@@ -48,9 +51,9 @@ def write_parts(folder: str) -> None:
 
 def plan(**changed: Any) -> Plan:
     given: dict[str, Any] = {
-        "target": "y", "task": None, "drop": (), "kinds": (), "hidden": ((6,),), "learning_rates": (None,),
-        "alphas": (3.0,), "activation": "relu", "output_activation": None, "loss": None, "dropout": 0.0,
-        "normalization": "batch", "solver": "adam", "epochs": 2, "batch_size": BATCH, "patience": 20,
+        "target": "y", "task": None, "drop": (), "kinds": (("town", "category"),), "hidden": ((6,),),
+        "learning_rates": (None,), "alphas": (3.0,), "activation": "relu", "output_activation": None, "loss": None,
+        "dropout": 0.0, "normalization": "batch", "solver": "adam", "epochs": 2, "batch_size": BATCH, "patience": 20,
         "class_weight": None, "validation": None, "delimiter": None, "seed": 0, "ensemble": 2,
     }  # fmt: skip
     return Plan(**{**given, **changed})
@@ -133,5 +136,5 @@ if __name__ == "__main__":
         "--json",
     ]
     sys.argv += ["--engine", "xla", "--ensemble", "2", "--hidden", "6", "--epochs", "2", "--normalization", "batch"]
-    sys.argv += ["--batch-size", str(BATCH), "--no-refit", "--save", f"{folder}/../model"]
+    sys.argv += ["--batch-size", str(BATCH), "--kind", "town=category", "--no-refit", "--save", f"{folder}/../model"]
     command()
