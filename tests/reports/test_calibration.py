@@ -11,6 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 from support.sample_reports import CLASSIFICATION, REGRESSION, changed
 
+from chainrule.cli import dependence
 from chainrule.reports import (
     Calibration,
     Dependence,
@@ -20,6 +21,7 @@ from chainrule.reports import (
     probabilities_text,
     render_page,
 )
+from chainrule.tables import FrameSource, as_frame, prepare
 
 RANDOM = np.random.default_rng(0)
 TWO = ("no", "yes")
@@ -127,3 +129,26 @@ def test_the_report_shows_and_says_it() -> None:
     assert written["calibration"]["bins"][0].keys() == {"expected", "observed", "rows"}
     assert written["dependence"][1]["values"] == ["red", "green"]
     assert written["thresholds"]["of"] == "yes"
+
+
+def test_the_dependence_on_each_kind_of_column_is_that_of_the_encoded_rows() -> None:
+    cells = {
+        "level": [*"abc" * 40],
+        "size": [f"{2.0 ** (k % 17):g}" for k in range(120)],
+        "flag": ["yes", "no"] * 60,
+        "day": [f"2021-{1 + k % 12:02}-{1 + k % 28:02}" for k in range(120)],
+        "y": [f"{k * 1.5}" for k in range(120)],
+    }
+    prepared = prepare(FrameSource(as_frame(cells)), "y")
+    preprocessing = prepared.preprocessing
+    X = preprocessing.encode(cells)
+    for name in ("level", "size", "flag", "day"):
+        grid = dependence.grid(preprocessing, name, X)
+        assert grid is not None
+        columns = preprocessing.groups[name]
+        assert grid.columns == columns
+        seen = [np.datetime64(int(value), "D") if grid.dates else value for value in grid.values]
+        rest = {other: [texts[0]] * len(seen) for other, texts in cells.items()}
+        again = preprocessing.encode({**rest, name: [str(value) for value in seen]})
+        np.testing.assert_allclose(again[:, columns], grid.encoded, atol=0.02 if grid.dates else 1e-4)
+        assert name != "level" or grid.values == ("a", "b", "c")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.cli.scoring import Scorer
 from chainrule.learners import Data
 from chainrule.reports import MEDIAN, Dependence, Grid, Importance, partial_dependence
-from chainrule.tables import Boolean, Category, ClassTarget, Date, Feature, Number
+from chainrule.tables import Boolean, Category, ClassTarget, Date, Number, Preprocessing
 
 Array: TypeAlias = NDArray[Any]
 
@@ -38,8 +38,7 @@ def dependence_of(
     Of several classes it is that of the most frequent ones, of two that of the second; of quantiles that of the median,
     and of all without one.
     """
-    features = {feature.name: feature for feature in data.prepared.preprocessing.features}
-    groups = data.prepared.preprocessing.groups
+    preprocessing = data.prepared.preprocessing
     target, levels = data.target, scorer.levels
     if isinstance(target, ClassTarget):
         counts = [data.prepared.class_counts.get(name, 0) for name in target.classes]
@@ -56,20 +55,23 @@ def dependence_of(
         return p if isinstance(target, ClassTarget) else target.decode(p)
 
     important = [each.name for each in importances if each.drop > 0][:COLUMNS]
-    grids = [grid for name in important if (grid := _grid(features[name], data.X_held[:, groups[name]], groups[name]))]
+    grids = [found for name in important if (found := grid(preprocessing, name, data.X_held))]
     return partial_dependence(wanted, data.X_held, grids, outputs)
 
 
-def _grid(feature: Feature, X: Array, columns: slice) -> Grid | None:
-    """Return values of a feature, from its encoded rows, and their encoding; None for a kind that has none."""
+def grid(preprocessing: Preprocessing, name: str, X: Array) -> Grid | None:
+    """Return values of a column, from encoded rows, and their encoding; None for a kind that has none."""
+    feature, columns = preprocessing.by_column[name], preprocessing.groups[name]
+    X = X[:, columns]
     values: tuple[float | str, ...]
     match feature:
         case Boolean():
             values, encoded = (feature.words[0], feature.words[1]), feature.arithmetic(np.array([0.0, 1.0]))
         case Category():
             places = np.argsort(-X[:, : len(feature.levels)].sum(axis=0), kind="stable")[:LEVELS]
-            places = np.sort(places)
-            values, encoded = tuple(feature.levels[k] for k in places), feature.arithmetic(places.astype(np.int64))
+            values = tuple(feature.levels[k] for k in np.sort(places))
+            together = tuple(each for each in preprocessing.features if each.name == name)
+            encoded = Preprocessing(together).encode({name: list(values)}, dtype=float)
         case Number():
             numbers = _spread(_decoded(feature, X[:, 0]))
             values, encoded = tuple(numbers.tolist()), feature.arithmetic(numbers)
@@ -77,10 +79,10 @@ def _grid(feature: Feature, X: Array, columns: slice) -> Grid | None:
             (time, *_) = feature.parts
             days = _spread(np.asarray(X[:, 0], float) * time.scale + time.mean)
             values, encoded = tuple(days.tolist()), feature.arithmetic((days * _DAY).astype(np.int64))
-            return Grid(feature.name, values, encoded, columns, dates=True) if len(values) > 1 else None
+            return Grid(name, values, encoded, columns, dates=True) if len(values) > 1 else None
         case _:
             return None
-    return Grid(feature.name, values, encoded, columns) if len(values) > 1 else None
+    return Grid(name, values, encoded, columns) if len(values) > 1 else None
 
 
 def _decoded(feature: Number, encoded: Array) -> Array:
