@@ -25,13 +25,14 @@ from support.exported import (
     model_of,
 )
 from support.exported import run_c as run
+from support.spellings import SPELLED, TEXTS
 
 import chainrule as cr
 from chainrule.exports import ExportError, export_model
 from chainrule.models import Model
 from chainrule.networks import Architecture, MomentumSGD
 from chainrule.networks.population import population
-from chainrule.tables import Boolean, NumberTarget
+from chainrule.tables import Boolean, NumberTarget, Preprocessing
 
 STEPS = 5
 BATCH = 4
@@ -147,6 +148,25 @@ def test_classes_and_levels_are_the_same_bytes(tmp_path: Path) -> None:
     found = run(tmp_path, body, ["layers"])
     if found:
         assert [bytes(int(x) for x in line).decode() for line in found] == list(model_of("layers").classes)
+
+
+def test_every_spelling_of_a_number_is_the_level_that_it_is_to_the_model(tmp_path: Path) -> None:
+    preprocessing = Preprocessing((SPELLED,))
+    network = Architecture(preprocessing.width, (2,), 1)
+    model = Model.of(network, network.initial(0), preprocessing, NumberTarget("t", 0.0, 1.0))
+    export_model(model, "c", tmp_path / "spelled.h")
+    body = [
+        f"const spelled_row rows[{len(TEXTS)}] = {{{', '.join(f'{{{literal(text)}}}' for text in TEXTS)}}};",
+        f"double x[{preprocessing.width}];",
+        f"for (int k = 0; k < {len(TEXTS)}; ++k) {{",
+        "    spelled_encode(rows + k, x);",
+        f"    for (int j = 0; j < {preprocessing.width}; ++j) put(x[j]);",
+        '    printf("\\n");',
+        "}",
+    ]
+    found = run(tmp_path, body, ["spelled"])
+    if found:
+        np.testing.assert_array_equal(found, preprocessing.encode({"c": list(TEXTS)}))
 
 
 def test_dates_can_be_written_as_such(tmp_path: Path) -> None:

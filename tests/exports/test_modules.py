@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 import pytest
 from support.exported import CASES, FRAME, arrays, assert_equal, columns_as, docstring_example, expected, load, model_of
+from support.spellings import SPELLED, TEXTS
 
 from chainrule.exports import export_model
 from chainrule.models import Model
 from chainrule.networks import Architecture
-from chainrule.tables import ClassTarget
+from chainrule.tables import ClassTarget, NumberTarget, Preprocessing
 from chainrule.words import ChainruleError
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -146,6 +147,14 @@ def test_numbers_are_read_as_the_model_reads_them(target: str, tmp_path: Path) -
     table = FRAME.with_columns(pl.Series("x", cells))
     assert model.preprocessing is not None
     np.testing.assert_allclose(module.encode(table), model.preprocessing.encode(table), rtol=1e-6)
+
+
+def test_every_spelling_of_a_number_is_the_level_that_it_is_to_the_model(tmp_path: Path) -> None:
+    preprocessing = Preprocessing((SPELLED,))
+    network = Architecture(preprocessing.width, (2,), 1)
+    model = Model.of(network, network.initial(0), preprocessing, NumberTarget("t", 0.0, 1.0))
+    module = load(Path(export_model(model, "numpy", tmp_path / "net.py")[0]))
+    np.testing.assert_array_equal(module.encode({"c": list(TEXTS)}), preprocessing.encode({"c": list(TEXTS)}))
 
 
 def test_a_word_that_is_neither_yes_nor_no_is_missing_as_it_is_in_the_model(tmp_path: Path) -> None:

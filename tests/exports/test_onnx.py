@@ -22,12 +22,13 @@ from support.exported import (
     expected,
     model_of,
 )
+from support.spellings import LEVELS, SPELLED, TEXTS
 
 import chainrule as cr
 from chainrule.exports import ExportError, export_model
 from chainrule.models import Model
 from chainrule.networks import ACTIVATIONS, Architecture
-from chainrule.tables import Boolean, Category, ClassTarget, Number, Preprocessing
+from chainrule.tables import Average, Averages, Boolean, Category, ClassTarget, Number, NumberTarget, Preprocessing
 
 Array = np.ndarray[Any, Any]
 
@@ -182,3 +183,15 @@ def test_other_spellings_mean_what_they_mean_to_the_model(tmp_path: Path) -> Non
     wanted = model.predict_frame(pl.DataFrame({"w": words, "c": levels})).probabilities
     assert wanted is not None
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+def test_every_spelling_of_a_number_means_what_it_means_to_the_model(tmp_path: Path) -> None:
+    averages = Averages("c", SPELLED.levels, ((0.5,),) * len(LEVELS), (2.0,), (3.0,), (Average("", 1.0, 0.5),))
+    preprocessing = Preprocessing((SPELLED, averages, Boolean("w", ("0", "1"), 1.0, flag_missing=True)))
+    network = Architecture(preprocessing.width, (4,), 1)
+    model = Model.of(network, network.initial(3), preprocessing, NumberTarget("t", 0.0, 1.0))
+    cells = {"c": list(TEXTS), "w": list(TEXTS)}
+    given = {name: np.array(texts, object)[:, None] for name, texts in cells.items()}
+    (found,) = session(model, tmp_path).run(None, given)
+    wanted = model.predict_frame(pl.DataFrame(cells)).predictions
+    np.testing.assert_allclose(np.ravel(found), np.ravel(wanted), rtol=1e-9)

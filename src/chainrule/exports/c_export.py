@@ -44,6 +44,7 @@ class _Header:
             "math",
             *(["stddef"] if self.features is not None and self.features.has_words else []),
             *(["stdint"] if self._needs_words else []),
+            *(["stdlib"] if self.features is not None and self.features.has_words else []),
             *(["string"] if self._needs_strings else []),
         ]
         lines = [

@@ -6,7 +6,7 @@ import dataclasses
 
 from chainrule.emit import C_TYPES, Code, CUnit, Location, Statements, function, member_names, structure
 from chainrule.exports.c_text import array_rows, comment, initializer, string
-from chainrule.exports.cells import level_columns, program_names
+from chainrule.exports.cells import level_columns, numbers_of_levels, program_names
 from chainrule.ir import DType, Program
 from chainrule.primitives import cast
 from chainrule.tables import (
@@ -56,9 +56,31 @@ static inline int NAME_look(
 }
 """
 
-_FIND = """/* The index of a cell in `words`; blanks around it are ignored. */
+_FIND = """/* The value of a level that is a number, and its index. */
+typedef struct {
+    double value;
+    int place;
+} NAME_number;
+
+enum { NAME_ELSEWHERE = -3 };
+
+/* Whether `length` bytes of text are a decimal number, which becomes `value`. */
+static inline int NAME_plain(const char *text, size_t length, double *value) {
+    char copy[96];
+    char *end;
+    if (length == 0 || length >= sizeof copy || strspn(text, "+-.0123456789eE") < length) {
+        return 0;
+    }
+    memcpy(copy, text, length);
+    copy[length] = '\\0';
+    *value = strtod(copy, &end);
+    return *end == '\\0';
+}
+
+/* The index of a cell in `words`, or of another spelling of one of `numbers`; blanks around it are ignored. */
 static inline int NAME_find(
-        const char *cell, const NAME_word *words, int count, int missing, int otherwise) {
+        const char *cell, const NAME_word *words, int count, const NAME_number *numbers, int number_count,
+        int missing, int otherwise) {
     size_t length;
     if (cell == NULL) {
         return missing;
@@ -71,7 +93,19 @@ static inline int NAME_find(
     if (NAME_look(cell, length, NAME_missing, NAME_MISSING_COUNT, -1) >= 0) {
         return missing;
     }
-    return NAME_look(cell, length, words, count, otherwise);
+    const int place = NAME_look(cell, length, words, count, NAME_ELSEWHERE);
+    double value;
+    if (place != NAME_ELSEWHERE) {
+        return place;
+    }
+    if (NAME_plain(cell, length, &value)) {
+        for (int k = 0; k < number_count; ++k) {
+            if (numbers[k].value == value) {
+                return numbers[k].place;
+            }
+        }
+    }
+    return otherwise;
 }
 """
 
@@ -163,18 +197,17 @@ class FeatureWriter:
         return sorted(entry for entry in found if entry[0].decode("utf-8", "surrogatepass") not in MISSING_WORDS)
 
     def _words(self, feature: Category | LevelNumbers) -> list[str]:
+        values = numbers_of_levels(feature.levels)
+        numbers = [f"{{{self._number(value)}, {place}}}" for value, place in values.items()]
         entries = [
             f"{{{string(word.decode('utf-8', 'surrogatepass'))}, {place}}}" for word, place in self._known(feature)
         ]
-        if not entries:
-            return []
-        return [
-            f"/* {comment(feature.name)} */",
-            f"static const {self.name}_word {self._list(feature)}[{len(entries)}] = {{",
-            *array_rows(entries, 4),
-            "};",
-            "",
-        ]
+        lines = [f"/* {comment(feature.name)} */"] if entries else []
+        for kind, name, found in (("word", "", entries), ("number", "_numbers", numbers)):
+            if found:
+                lines.append(f"static const {self.name}_{kind} {self._list(feature)}{name}[{len(found)}] = {{")
+                lines += [*array_rows(found, 4), "};", ""]
+        return lines
 
     def _numbers(self, feature: LevelNumbers) -> list[str]:
         table = feature.table
@@ -243,25 +276,29 @@ class FeatureWriter:
         settings = [str(self._number(value)) for value in feature.settings.values()]
         return [f"{function}({', '.join([cell, *settings, f'x + {first}'])});"]
 
-    def _numbered(self, feature: LevelNumbers, first: int, cell: str, function: str) -> list[str]:
+    def _place(self, feature: Category | LevelNumbers, cell: str) -> str:
+        """Return the expression of the index of a cell."""
         columns, other = level_columns(feature)
-        place = f"{self.name}_find({cell}, {self._list(feature)}, {len(self._known(feature))}, {columns['']}, {other})"
+        known, numbers = len(self._known(feature)), len(numbers_of_levels(feature.levels))
+        words = self._list(feature) if known else "NULL"
+        values = f"{self._list(feature)}_numbers" if numbers else "NULL"
+        return f"{self.name}_find({cell}, {words}, {known}, {values}, {numbers}, {columns['']}, {other})"
+
+    def _numbered(self, feature: LevelNumbers, first: int, cell: str, function: str) -> list[str]:
         numbers = f"{self.name}_numbers_{self.members[feature.name]}"
-        lines = ["{", f"    const int place = {place};"]
+        lines = ["{", f"    const int place = {self._place(feature, cell)};"]
         for k, each in enumerate(feature.scalings):
             scaling = f"{self._number(each.mean)}, {self._number(each.scale)}"
             lines.append(f"    {function}({numbers}[place][{k}], {scaling}, x + {first + k});")
         return [*lines, "}"]
 
     def _category(self, feature: Category, first: int, cell: str, function: str) -> list[str]:
-        columns, other = level_columns(feature)
-        width, known = len(feature.columns), len(self._known(feature))
+        width = len(feature.columns)
         if not width:
             return ["/* no column */"]
-        words = self._list(feature) if known else "NULL"
         return [
             "{",
-            f"    const int place = {self.name}_find({cell}, {words}, {known}, {columns['']}, {other});",
+            f"    const int place = {self._place(feature, cell)};",
             f"    for (int k = 0; k < {width}; ++k) {{",
             f"        {function}(place, k, x + {first} + k);",
             "    }",

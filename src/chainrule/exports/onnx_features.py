@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule.exports.cells import level_columns, truth_words, with_blanks
+from chainrule.exports.cells import PLAIN_NUMBER, level_columns, numbers_of_levels, truth_words, with_blanks
 from chainrule.exports.onnx_expressions import ExpressionWriter
 from chainrule.exports.onnx_file import Port
 from chainrule.exports.onnx_graph import ML, Value
@@ -15,6 +15,11 @@ from chainrule.ir import DType
 from chainrule.tables import MISSING_DATE, Boolean, Category, Date, Feature, LevelNumbers, Number, Preprocessing, Text
 
 FLOAT = DType.FLOAT64
+
+_ELSEWHERE = -3
+"""The place of a text that is not among the words of a column."""
+
+_BLANK = r"[ \t\n\v\f\r]"
 
 
 def input_ports(preprocessing: Preprocessing) -> list[Port]:
@@ -90,29 +95,45 @@ class FeatureWriter:
             case Number():
                 return feature.name
             case Category():
-                return self._looked_up(feature.name, *level_columns(feature))
+                return self._looked_up(feature.name, *level_columns(feature), numbers_of_levels(feature.levels))
             case LevelNumbers():
-                places = self._looked_up(feature.name, *level_columns(feature))
+                places = self._looked_up(feature.name, *level_columns(feature), numbers_of_levels(feature.levels))
                 found = self.graph.add("Gather", self.graph.constant(feature.table), places)
                 return self.graph.add("Reshape", found, self.graph.whole_numbers([-1, len(feature.scalings)]))
             case Text():
                 raise AssertionError  # refused before
             case Boolean():
-                found, nothing = self._looked_up(feature.name, truth_words(), -1), -1
+                found, nothing = self._looked_up(feature.name, truth_words(), -1, {0.0: 0, 1.0: 1}), -1
             case Date():
                 found, nothing = feature.name, MISSING_DATE
         missing = self.graph.add("Equal", found, self.writer.number(nothing, DType.INT64))
         value = self.writer.cast(found, FLOAT)
         return self.graph.add("Where", missing, self.writer.number(math.nan, FLOAT), value)
 
-    def _looked_up(self, name: Value, words: dict[str, int], otherwise: int) -> Value:
-        """Map texts to whole numbers."""
+    def _looked_up(self, name: Value, words: dict[str, int], otherwise: int, numbers: dict[float, int]) -> Value:
+        """Map texts to whole numbers; a text that is not among `words` may be another spelling of one of `numbers`."""
         words = with_blanks(words)
-        return self.graph.add(
+        place = self.graph.add(
             "LabelEncoder",
             name,
             domain=ML,
             keys_strings=list(words),
             values_int64s=list(words.values()),
-            default_int64=otherwise,
+            default_int64=_ELSEWHERE if numbers else otherwise,
         )
+        if not numbers:
+            return place
+        # A cell that is no number becomes nan, which equals nothing.
+        is_number = self.graph.add("RegexFullMatch", name, pattern=f"{_BLANK}*{PLAIN_NUMBER}{_BLANK}*")
+        texts = self.graph.add("Where", is_number, name, self.graph.constant(np.array("nan", object)))
+        values = self.writer.cast(texts, FLOAT)
+        equal = self.graph.add("Equal", values, self.graph.constant(np.array([[*numbers]], np.float64)))
+        counted = self.graph.constant(np.array([[*numbers.values()]], np.int64) + 1)
+        zero = self.writer.number(0, DType.INT64)
+        found = self.graph.add("Where", equal, counted, zero)
+        found = self.graph.add("ReduceMax", found, self.graph.whole_numbers([1]), keepdims=1)
+        there = self.graph.add("Greater", found, zero)
+        one, other = self.writer.number(1, DType.INT64), self.writer.number(otherwise, DType.INT64)
+        found = self.graph.add("Where", there, self.graph.add("Sub", found, one), other)
+        elsewhere = self.graph.add("Equal", place, self.writer.number(_ELSEWHERE, DType.INT64))
+        return self.graph.add("Where", elsewhere, found, place)

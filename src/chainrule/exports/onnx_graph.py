@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Value: TypeAlias = str
 """The name of a value in a graph."""
 
-OPSET = 18
+OPSET = 20
 """The operator set version: the first in which all reductions take axes in the same way."""
 ML_OPSET = 3
 ML = "ai.onnx.ml"

@@ -180,15 +180,15 @@ _CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing
     return encoded(np.array(x, np.int64)[:, None], np.arange(count))'''
 
 _SAME_NUMBER = '''def same_number(cell, levels):
-    """Return the index of the level that is the same number, such as 1 for 1.0, or None."""
-    found = None
+    """Return the index of the first level that is the same number, such as 1 for 1.0, or None."""
     for place, level in enumerate(levels):
         try:
-            if "_" not in cell + level and float(cell) == float(level):
-                found = place
+            plain = (cell + level).isascii() and "_" not in cell + level
+            if plain and float(cell) == float(level) and abs(float(level)) < 1e15:
+                return place
         except ValueError:
             continue
-    return found'''
+    return None'''
 
 _SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name, words=(), rewritten=(), latest=None):
     """Return seconds since 1970 of a text in one of the formats, a date, or a number; nan if missing.

@@ -261,15 +261,15 @@ def read_levels(
     found = counted(written.filter(pl.Series(unknown)))
     counts = dict(sorted(found.items(), key=lambda pair: -pair[1]))
     # The number 1.0 stands for the level 1.
-    by_value = {
-        value: place
-        for place, level in enumerate(levels)
-        if (value := number_in(level)) is not None and abs(value) < _WHOLE
-    }
+    by_value: dict[float, int] = {}
+    for place, level in enumerate(levels):
+        value = number_in(level)
+        if value is not None and abs(value) < _WHOLE:
+            by_value.setdefault(value, place)
     if by_value:
         for text in list(counts):
             value = number_in(text)
-            if value in by_value:
+            if value is not None and value in by_value:
                 result[(written == text).fill_null(False).to_numpy()] = by_value[value]
                 del counts[text]
     return result, counts
@@ -314,7 +314,7 @@ def number_in(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return None if "_" in text or math.isnan(value) else value
+    return None if "_" in text or not text.isascii() or math.isnan(value) else value
 
 
 def _shown(series: pl.Series, row: int) -> str:
