@@ -64,6 +64,9 @@ _PARTS = re.compile(
 )
 """Sign, currency, sign, digits with marks, and the unit behind them."""
 
+_BARE = re.compile(r"\s*[+-]?((?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*")
+"""A number without blanks, apostrophes and a unit in it."""
+
 _AMOUNT = re.compile(rf"([^\W\d_]+\.?)\s*({_CURRENCY})")
 """A word such as M, and the currency behind it."""
 
@@ -212,6 +215,9 @@ def parts_of(cell: str) -> tuple[str, str] | None:
     >>> parts_of("\u2212 12,6 kg"), parts_of("$1,200"), parts_of("€1.2M"), parts_of("flat 7")
     (('12,6', 'kg'), ('1,200', '$'), ('1.2', '€…M'), None)
     """
+    bare = _BARE.fullmatch(cell)
+    if bare is not None:  # most numbers are plain, and much faster so
+        return bare[1], ""
     for pattern, replacement in _REWRITES:
         cell = pattern.sub(replacement, cell.strip())
     match = _PARTS.fullmatch(cell)
