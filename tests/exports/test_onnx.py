@@ -28,7 +28,7 @@ import chainrule as cr
 from chainrule.exports import ExportError, export_model
 from chainrule.models import Model
 from chainrule.networks import ACTIVATIONS, Architecture
-from chainrule.tables import Average, Averages, Boolean, Category, ClassTarget, Number, NumberTarget, Preprocessing
+from chainrule.tables import Boolean, Category, ClassTarget, LevelNumbers, Number, NumberTarget, Preprocessing, Scaling
 
 Array = np.ndarray[Any, Any]
 
@@ -186,8 +186,9 @@ def test_other_spellings_mean_what_they_mean_to_the_model(tmp_path: Path) -> Non
 
 
 def test_every_spelling_of_a_number_means_what_it_means_to_the_model(tmp_path: Path) -> None:
-    averages = Averages("c", SPELLED.levels, ((0.5,),) * len(LEVELS), (2.0,), (3.0,), (Average("", 1.0, 0.5),))
-    preprocessing = Preprocessing((SPELLED, averages, Boolean("w", ("0", "1"), 1.0, flag_missing=True)))
+    numbers = tuple((float(place),) for place in range(len(LEVELS)))
+    numbered = LevelNumbers("c", LEVELS, numbers, (-2.0,), (-3.0,), (Scaling("place", 1.0, 0.5),))
+    preprocessing = Preprocessing((SPELLED, numbered, Boolean("w", ("0", "1"), 1.0, flag_missing=True)))
     network = Architecture(preprocessing.width, (4,), 1)
     model = Model.of(network, network.initial(3), preprocessing, NumberTarget("t", 0.0, 1.0))
     cells = {"c": list(TEXTS), "w": list(TEXTS)}

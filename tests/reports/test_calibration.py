@@ -134,6 +134,7 @@ def test_the_report_shows_and_says_it() -> None:
 def test_the_dependence_on_each_kind_of_column_is_that_of_the_encoded_rows() -> None:
     cells = {
         "level": [*"abc" * 40],
+        "rank": ["low", "medium", "high"] * 40,
         "size": [f"{2.0 ** (k % 17):g}" for k in range(120)],
         "flag": ["yes", "no"] * 60,
         "day": [f"2021-{1 + k % 12:02}-{1 + k % 28:02}" for k in range(120)],
@@ -142,7 +143,7 @@ def test_the_dependence_on_each_kind_of_column_is_that_of_the_encoded_rows() -> 
     prepared = prepare(FrameSource(as_frame(cells)), "y")
     preprocessing = prepared.preprocessing
     X = preprocessing.encode(cells)
-    for name in ("level", "size", "flag", "day"):
+    for name in ("level", "rank", "size", "flag", "day"):
         grid = dependence.grid(preprocessing, name, X)
         assert grid is not None
         columns = preprocessing.groups[name]

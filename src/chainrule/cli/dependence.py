@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule.cli.scoring import Scorer
 from chainrule.learners import Data
 from chainrule.reports import MEDIAN, Dependence, Grid, Importance, partial_dependence
-from chainrule.tables import Boolean, Category, ClassTarget, Date, Number, Preprocessing
+from chainrule.tables import Boolean, Category, ClassTarget, Date, LevelNumbers, Number, Preprocessing
 
 Array: TypeAlias = NDArray[Any]
 
@@ -67,9 +67,11 @@ def grid(preprocessing: Preprocessing, name: str, X: Array) -> Grid | None:
     match feature:
         case Boolean():
             values, encoded = (feature.words[0], feature.words[1]), feature.arithmetic(np.array([0.0, 1.0]))
-        case Category():
-            places = np.argsort(-X[:, : len(feature.levels)].sum(axis=0), kind="stable")[:LEVELS]
-            values = tuple(feature.levels[k] for k in np.sort(places))
+        case Category() | LevelNumbers():
+            places = np.arange(len(feature.levels))
+            if isinstance(feature, Category):
+                places = np.argsort(-X[:, : len(feature.levels)].sum(axis=0), kind="stable")
+            values = tuple(feature.levels[k] for k in np.sort(places[:LEVELS]))
             together = tuple(each for each in preprocessing.features if each.name == name)
             encoded = Preprocessing(together).encode({name: list(values)}, dtype=float)
         case Number():
