@@ -6,7 +6,7 @@ import dataclasses
 
 from chainrule.emit import C_TYPES, Code, CUnit, Location, Statements, function, member_names, structure
 from chainrule.exports.c_text import array_rows, comment, initializer, string
-from chainrule.exports.cells import level_columns, numbers_of_levels, program_names
+from chainrule.exports.cells import level_columns, program_names
 from chainrule.ir import DType, Program
 from chainrule.primitives import cast
 from chainrule.tables import (
@@ -19,6 +19,7 @@ from chainrule.tables import (
     Number,
     Preprocessing,
     Text,
+    numbers_of_levels,
     seconds_since_1970,
 )
 from chainrule.trace import trace

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from chainrule.ir import Program
-from chainrule.tables import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Category, LevelNumbers, Preprocessing
-
-LARGEST_OF_LEVEL = 1e15
-"""Numbers from here on are levels by their text alone."""
+from chainrule.tables import (
+    FALSE_WORDS,
+    LARGEST_LEVEL,
+    MISSING_WORDS,
+    TRUE_WORDS,
+    Category,
+    LevelNumbers,
+    Preprocessing,
+)
 
 
 def program_names(preprocessing: Preprocessing) -> dict[Program, str]:
@@ -55,19 +59,6 @@ PLAIN_NUMBER = r"[+-]?([0-9]{1,40}[.]?[0-9]{0,40}|[.][0-9]{1,40})([eE][+-]?[0-9]
 """A number in a text that may be another spelling of a level, for targets that read numbers themselves."""
 
 
-def numbers_of_levels(levels: Sequence[str]) -> dict[float, int]:
-    """Return the index of each level that is a number, by its value; of equal ones the first.
-
-    >>> numbers_of_levels(["1", "red", "1.0", "2.5"])
-    {1.0: 0, 2.5: 3}
-    """
-    found: dict[float, int] = {}
-    for place, level in enumerate(levels):
-        if re.fullmatch(PLAIN_NUMBER, level) and abs(float(level)) < LARGEST_OF_LEVEL:
-            found.setdefault(float(level), place)
-    return found
-
-
 def truth_words() -> dict[str, int]:
     """Map texts to 1 for true and 0 for false, in lower case, upper case and capitalized.
 
@@ -102,7 +93,7 @@ def _spellings_of_number(level: str) -> list[str]:
         value = float(level)
     except ValueError:
         return []
-    if "_" in level or value != value or abs(value) >= LARGEST_OF_LEVEL:
+    if "_" in level or value != value or abs(value) >= LARGEST_LEVEL:
         return []
     sign, size = ("-" if value < 0 else ""), abs(value)
     whole = [str(int(size)), f"{int(size)}.", f"{int(size)}.00"] if size == int(size) else []

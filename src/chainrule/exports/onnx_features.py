@@ -7,12 +7,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule.exports.cells import PLAIN_NUMBER, level_columns, numbers_of_levels, truth_words, with_blanks
+from chainrule.exports.cells import PLAIN_NUMBER, level_columns, truth_words, with_blanks
 from chainrule.exports.onnx_expressions import ExpressionWriter
 from chainrule.exports.onnx_file import Port
 from chainrule.exports.onnx_graph import ML, Value
 from chainrule.ir import DType
-from chainrule.tables import MISSING_DATE, Boolean, Category, Date, Feature, LevelNumbers, Number, Preprocessing, Text
+from chainrule.tables import (
+    MISSING_DATE,
+    Boolean,
+    Category,
+    Date,
+    Feature,
+    LevelNumbers,
+    Number,
+    Preprocessing,
+    Text,
+    numbers_of_levels,
+)
 
 FLOAT = DType.FLOAT64
 

@@ -4,7 +4,7 @@ Reading needs polars, which is loaded when it is first used.
 """
 
 from chainrule.tables.arithmetic import civil, seconds_since_1970, weekday
-from chainrule.tables.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
+from chainrule.tables.cells import FALSE_WORDS, LARGEST_LEVEL, MISSING_WORDS, TRUE_WORDS, numbers_of_levels
 from chainrule.tables.conventions import Conventions, read_conventions
 from chainrule.tables.databases import without_password
 from chainrule.tables.dates import EPOCHS, parts_of_format
@@ -47,6 +47,7 @@ __all__ = [
     "DATE_REWRITES",
     "EPOCHS",
     "FALSE_WORDS",
+    "LARGEST_LEVEL",
     "MISSING_DATE",
     "MISSING_WORDS",
     "NO_COLUMN",
@@ -92,6 +93,7 @@ __all__ = [
     "describe_target",
     "feature_values",
     "joined",
+    "numbers_of_levels",
     "open_table",
     "parts_of_format",
     "prepare",

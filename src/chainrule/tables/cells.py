@@ -78,6 +78,9 @@ FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0", "0.0", "nein", "no
 
 _WHOLE = 1e15
 
+LARGEST_LEVEL = 1e15
+"""Numbers from here on are levels by their text alone."""
+
 EXACT = 2.0**53
 """The bound below which float64 represents every whole number."""
 
@@ -261,11 +264,7 @@ def read_levels(
     found = counted(written.filter(pl.Series(unknown)))
     counts = dict(sorted(found.items(), key=lambda pair: -pair[1]))
     # The number 1.0 stands for the level 1.
-    by_value: dict[float, int] = {}
-    for place, level in enumerate(levels):
-        value = number_in(level)
-        if value is not None and abs(value) < _WHOLE:
-            by_value.setdefault(value, place)
+    by_value = numbers_of_levels(levels)
     if by_value:
         for text in list(counts):
             value = number_in(text)
@@ -273,6 +272,20 @@ def read_levels(
                 result[(written == text).fill_null(False).to_numpy()] = by_value[value]
                 del counts[text]
     return result, counts
+
+
+def numbers_of_levels(levels: Sequence[str]) -> dict[float, int]:
+    """Return the index of each level that is a number, by its value; of equal ones the first.
+
+    >>> numbers_of_levels(["1", "red", "1.0", "2.5"])
+    {1.0: 0, 2.5: 3}
+    """
+    found: dict[float, int] = {}
+    for place, level in enumerate(levels):
+        value = number_in(level)
+        if value is not None and abs(value) < LARGEST_LEVEL:
+            found.setdefault(value, place)
+    return found
 
 
 def find_dates(series: pl.Series, form: str) -> tuple[Seconds, NDArray[np.bool_]]:
