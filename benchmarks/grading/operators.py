@@ -285,7 +285,7 @@ def _changes(node: ast.expr, path: Path, statement: ast.stmt) -> Iterator[Change
             yield from _of_mask(node, statement)
         case ast.Constant(value=float(value) | int(value)) if not isinstance(value, bool) and not whole:
             if path[-1][0] != "value" and "keywords" not in fields:
-                kinds = f"{SCALE} power operand derivative extra_term missing_term sign"
+                kinds = f"{SCALE} power operand derivative extra_term missing_term sign mask"
                 yield "constant", kinds, ast.Constant(value + 1 if value in (1, 0) else 1)
         case ast.Name(id=name) if not whole:
             for other in _siblings(name):

@@ -323,3 +323,33 @@ def test_a_mistake_in_a_helper_is_named_there(answer: Any, mend: str) -> None:
     assert grade.first_wrong is not None
     assert grade.first_wrong.diagnosis is not None
     assert grade.first_wrong.diagnosis.code == mend
+
+
+def nonlin(x: Any, deriv: bool = False) -> Any:
+    if deriv:
+        return x * (1 - x)
+    return 1 / (1 + np.exp(-x))
+
+
+def _of_values(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    a1 = np.tanh(X @ W1)
+    a2 = nonlin(a1 @ W2)
+    d2 = (a2 - y) * nonlin(a2)
+    d1 = d2 @ W2.T * np.tanh(a1)
+    return X.T @ d1, a1.T @ d2
+
+
+def test_an_activation_in_the_place_of_its_derivative_is_written_as_the_derivative() -> None:
+    def loss(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+        a1 = np.tanh(X @ W1)
+        a2 = nonlin(a1 @ W2)
+        return np.sum((a2 - y) ** 2) / 2
+
+    grade = cr.grade(_of_values, loss, **MATRICES)
+    diagnoses = [line.diagnosis for line in grade.lines if line.diagnosis is not None]
+    assert [each.kind for each in diagnoses] == ["derivative", "derivative"]
+    assert [each.code.partition(" = ")[2] for each in diagnoses] == [
+        "(a2 - y) * nonlin(a2, deriv=True)",
+        "d2 @ W2.T * (1 - a1 ** 2)",
+    ]
+    assert "The activation itself, np.tanh(a1)," in str(grade)

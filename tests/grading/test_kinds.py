@@ -58,6 +58,30 @@ def test_lines_that_fail_or_add_are_named(name: str, before: str, after: str, ki
     assert "missing" not in grade.gradients.values()
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after", "kind", "mend"),
+    [
+        ("characters__time", "(1 - hs[t] * hs[t]) * dh", "1 - hs[t] * hs[t]", "missing operand", "dhraw = {} * dh"),
+        ("characters__time", "np.dot(Wxh, xs[t])", "np.dot(Wxh.T, xs[t])", "transposed", ""),
+        ("softmaxed__loops", " / np.sum(np.exp(scores))", "", "missing operand", "p = {} / np.sum(np.exp(scores))"),
+        ("softmaxed__loops", "dW[:, j] +=", "dW[:, j] -=", "sign", ""),
+        ("softmaxed__vectorized", "] -= 1", "] = 1", "missing term", "dscores[np.arange(num_train), y] -= 1"),
+        ("hinge__vectorized", "X.T.dot(binary) / num_train", "X.T.dot(binary)", "factor", ""),
+        ("huber__clipped", "delta * np.sign(r)", "delta", "missing operand", ""),
+        ("leaky__slopes", "da1 * leaky_prime(z1)", "da1", "missing derivative", ""),
+        ("batch_norm__staged", "* -0.5 * sigma", "* sigma", "factor", ""),
+    ],
+)
+def test_what_a_line_lacks_is_named_in_that_line(name: str, before: str, after: str, kind: str, mend: str) -> None:
+    """A forward pass that is wrong hides what the targets are; a loop has many other lines."""
+    grade, line = changed(name, before, after)
+    first = first_of(grade)
+    assert first.diagnosis is not None
+    assert (first.source, first.diagnosis.kind) == (line, kind)
+    value = line.partition(" = ")[2]
+    assert mend.format(f"({value})" if " - " in value else value) in first.diagnosis.code
+
+
 def test_a_derivative_left_out_in_the_method_of_a_layer_is_named_there() -> None:
     text = book_of("small__layers").text.replace("dx = dout * (1 - self.y ** 2)", "dx = dout")
     first = first_of(graded("small__layers", text))

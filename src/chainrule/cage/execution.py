@@ -207,17 +207,18 @@ class Executor:
         self._runner.fill(trial.hole)
         if trial.helper:
             helpers = tuple((name, trial.code if name == trial.helper else code) for name, code in variant.helpers)
-            run = self._runner.run(Variant(variant.codes, helpers, variant.given), key, 0, given)
+            allowed = before.problems.keys()
+            run = self._runner.run(Variant(variant.codes, helpers, variant.given), key, 0, given, allowed=allowed)
         elif trial.top is not None and trial.top < len(before.snapshots):
             codes = (*variant.codes[: trial.top], trial.code, *variant.codes[trial.top + 1 :])
             changed = Variant(codes, variant.helpers, variant.given)
+            allowed = before.problems.keys() - {trial.top}  # a mend must not break others
             run = self._runner.run(
-                changed, key, 0, given, start=trial.top, before=before, candidate=trial.given, stop_at_failure=True
+                changed, key, 0, given, start=trial.top, before=before, candidate=trial.given, allowed=allowed
             )
         else:
             return None
-        fails = run.failed or bool(run.problems.keys() - before.problems.keys())  # a mend must not break others
-        return None if fails else self._found(run)
+        return None if run.failed else self._found(run)
 
     def evaluate(self, variant: Variant, key: str, top: int, code: bytes) -> list[Any] | None:
         """Return the value of an expression at each point, before the statement `top` runs; None if it fails."""

@@ -7,7 +7,7 @@ import marshal
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -166,11 +166,12 @@ class Runner:
         start: int = 0,
         before: Result | None = None,
         candidate: int | None = None,
-        stop_at_failure: bool = False,
+        allowed: Collection[int] | None = None,
     ) -> Result:
         """Run a variant at a point, from statement `start` on if `before` is a run up to there.
 
-        The values that the units assign are recorded only if `watched` is set.
+        The values that the units assign are recorded only if `watched` is set. The failure of a statement that is not
+        `allowed` to fail ends the run; None stands for all.
         """
         run = Result()
         lost: set[str] = set()
@@ -200,7 +201,7 @@ class Runner:
                     f"{self._limits.run_seconds:g} s on arrays of a few entries; does this loop end?"
                 ) from None
             except MemoryError:
-                if not stop_at_failure:
+                if allowed is None:
                     raise Refusal(
                         f"{self.setup.filename}:{self.setup.lines[top]}: {self.setup.title} used more than "
                         f"{self._limits.memory_text} of memory"
@@ -208,7 +209,7 @@ class Runner:
                 run.failed = True
                 return run
             except (Exception, SystemExit, GeneratorExit) as error:  # the learner's code may raise any exception
-                if stop_at_failure and top == start:
+                if allowed is not None and top not in allowed:
                     run.failed = True
                     return run
                 missing = isinstance(error, NameError) and getattr(error, "name", None) in lost

@@ -186,7 +186,7 @@ class Binder:
     def _meaning(self, name: str) -> Any:
         """Return the meaning of a parameter name; None if it is unknown."""
         found = called(name, [*self._values, *self._trees])
-        if found is not None:
+        if found is not None and (found == name or name not in self._held):  # x is not X if the pass has both
             return self._trees.get(found, found)
         lowered = name.casefold()
         upstream = self._truth.upstream

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from chainrule.cage import BEFORE, TRANSPOSE
 from chainrule.grading.indices import compared, of_brackets
+from chainrule.grading.lacking import by_sign, of_entries, of_exponentials
 
 Kind: TypeAlias = Literal[
     "updated",
@@ -52,7 +53,8 @@ UNLIKELY = 20
 """The cost from which on a change is considered after those of every other kind."""
 WHOLE = 2
 """The cost of replacing the whole value by a derivative; that of a part is higher."""
-_ACTIVATIONS = frozenset({"maximum", "relu", "ReLU", "tanh", "sigmoid", "sigma", "clip"})
+_SIGMOIDS, _RELUS = frozenset({"sigmoid", "sigma"}), frozenset({"relu", "ReLU"})
+_ACTIVATIONS = frozenset({"maximum", "tanh", "clip"}) | _SIGMOIDS | _RELUS
 DERIVATIVE = "_derivative__"
 FACTOR = "_factor__"
 """Not `__name`, which a method would read as a private name of its class."""
@@ -65,7 +67,8 @@ class Scope:
 
     `updated` are parameters that statements above have updated, whose values before may be meant; `holders` are lists
     and dicts. `last` if no later statement assigns the same variable. `indices` are those of the loop it is in,
-    `constants` the numbers to which the reference compares.
+    `entries` what is looked up there, `constants` the numbers to which the reference compares; `signs` if the reference
+    has absolute values, `flags` are the parameters of functions that ask for their derivatives.
     """
 
     variables: Sequence[str]
@@ -78,6 +81,9 @@ class Scope:
     last: bool = True
     indices: Sequence[ast.expr] = ()
     constants: Sequence[float] = ()
+    entries: Sequence[ast.expr] = ()
+    signs: bool = False
+    flags: Mapping[str, str] = field(default_factory=dict)
 
 
 class With(NamedTuple):
@@ -90,8 +96,8 @@ class With(NamedTuple):
 Change: TypeAlias = tuple[Kind, ast.expr | With, int, str, str]
 
 
-def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
-    """Yield every change of the expression at a path of a statement."""
+def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterator[Change]:
+    """Yield every change of the expression at a path of a statement; `parent` is what it is a part of."""
     depth = len(path) - 1
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and (root := _root(node)) in scope.updated:
         yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, _text(node), ""
@@ -107,11 +113,11 @@ def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
         yield from of_brackets(node)
         yield from _of_operation(node, depth, scope)
     elif isinstance(node, ast.Call):
-        yield from _of_call(node, scope)
+        yield from _of_call(node, scope, parent)
     elif isinstance(node, ast.Name):
         yield from _of_name(node, scope)
     elif isinstance(node, ast.Constant) and _number(node) is not None and path[-1][0] != "comparators":
-        yield from _of_constant(node, path)  # that of a comparison is changed with it
+        yield from _of_constant(node, path, parent)  # that of a comparison is changed with it
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield "sign", node.operand, 0, _text(node), _text(node.operand)
     if isinstance(node, ast.Attribute) and node.attr == "T":
@@ -124,6 +130,7 @@ def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
     whole = path == (("value", None),)
     if whole:
         yield from _of_whole(node, scope)
+    yield from of_entries(node, whole, scope.entries)
     variable, constant = placeholder(), isinstance(node, ast.Constant)
     if (path[-1][0] in ("left", "right", "value", "operand") or whole) and not constant:
         text, scaled = _text(node), _times(node, variable)
@@ -138,6 +145,9 @@ def changes(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
     if not whole and isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and path[-1][0] in ("left", "right"):
         squared = _binary(node, ast.Pow, ast.Constant(2))
         yield "power", squared, 6, _text(node), _text(squared)
+    if scope.signs and path[-1][0] in ("args", "left", "right") and isinstance(node, ast.Name):
+        for name in scope.variables:
+            yield "missing operand", With(by_sign(node, variable), name), 5, "", f"np.sign({name})"
     if not whole and isinstance(node, ast.BinOp | ast.Call):
         for name in scope.variables:
             yield "operand", With(variable, name), UNLIKELY, _text(node), name
@@ -280,7 +290,7 @@ def _matrix_products(left: ast.expr, right: ast.expr) -> Iterator[ast.expr]:
                 yield _binary(a, ast.MatMult, b)
 
 
-def _of_call(node: ast.Call, scope: Scope) -> Iterator[Change]:
+def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
     name = _function_name(node)
     if name in ("dot", "matmul", "outer", "multiply") and len(node.args) == 2 and not is_method(node):
         left, right = node.args
@@ -306,15 +316,35 @@ def _of_call(node: ast.Call, scope: Scope) -> Iterator[Change]:
         yield from _other_axes(node)
     if name in ("zeros_like", "copy", "array", "asarray"):
         return
+    if name == "exp" and not isinstance(parent, ast.BinOp):
+        yield from of_exponentials(node)
     if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
         yield "extra operand", node.args[0], 3, _text(node), ""
+    if name in scope.flags and len(node.args) == 1 and not node.keywords:
+        new = copy.copy(node)
+        new.keywords = [ast.keyword(scope.flags[name], ast.Constant(True))]
+        yield "derivative", new, 0, _text(node), _text(new)
     if is_activation(node):
+        for new in _derivatives(node, name):
+            yield "derivative", new, 1, _text(node), _text(new)
         rest = ast.BinOp(ast.Constant(1), ast.Sub(), node)
         yield "missing operand", _times(node, rest), 2, "", f"(1 - {_text(node)})"
         variable = placeholder()
         for k in range(len(node.args)):
             for derivative in scope.derivatives:
                 yield "applied", With(_times(node.args[k], variable), derivative), 0, _text(node), derivative
+
+
+def _derivatives(node: ast.Call, name: str) -> Iterator[ast.expr]:
+    """Yield the derivative of an activation, from its value as from its argument if this is the value already."""
+    value, one = node.args[0], ast.Constant(1)
+    if name in _SIGMOIDS:
+        yield _times(value, ast.BinOp(one, ast.Sub(), value))
+    if name == "tanh":
+        for inner in (value, node):
+            yield ast.BinOp(one, ast.Sub(), _binary(inner, ast.Pow, ast.Constant(2)))
+    if name in _RELUS:
+        yield ast.Compare(value, [ast.Gt()], [ast.Constant(0)])
 
 
 def _of_reduction(node: ast.Call, name: str) -> Iterator[Change]:
@@ -355,12 +385,12 @@ def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:
             yield "operand", With(transposed, name), 9, node.id, f"{name}.T"
 
 
-def _of_constant(node: ast.Constant, path: Path) -> Iterator[Change]:
+def _of_constant(node: ast.Constant, path: Path, parent: ast.AST) -> Iterator[Change]:
     name = path[-1][0]
     value = node.value
     assert isinstance(value, int | float)
     choices: tuple[float, ...] = (1, 2, 3, 0.5, -1, 0, 4, -value)
-    exponent = name == "right" and isinstance(value, int | float)
+    exponent = name == "right" and isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
     for choice in choices:
         if choice != value:
             constant = ast.Constant(choice)

@@ -82,6 +82,22 @@ def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float
     return ratios
 
 
+def same_shapes(first: Sequence[Array], second: Sequence[Array]) -> bool:
+    """Whether values have the same shapes at every point: at one, two sizes may be equal by chance."""
+    return all(a.shape == b.shape for a, b in zip(first, second, strict=True))
+
+
+def in_shapes(found: Sequence[Any], others: Sequence[Array]) -> Sequence[Any]:
+    """Return the values in the shapes of others, if NumPy would broadcast them, and as they are otherwise."""
+    arrays = as_arrays(found)
+    if arrays is None:
+        return found
+    try:
+        return [np.broadcast_to(array, other.shape) for array, other in zip(arrays, others, strict=True)]
+    except ValueError:
+        return found
+
+
 class Candidates:
     """Correct values of one size. One product tells the few of which a value may be a multiple.
 

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
 from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind, is_activation
-from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
+from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios, in_shapes, same_shapes
 from chainrule.grading.execution import columns
 from chainrule.grading.mended import code_of
 from chainrule.grading.mending import Mend, Mender
@@ -74,8 +74,8 @@ class Diagnostician:
         forward = needed is not None and needed.quantity.kind == "forward"
         if kind in ("other", "shape") and mend.edit is None and forward and symbol is not None and found:
             kind, values = self._of_forward(found[0], symbol, (kind, values))
-        elif kind == "other" and symbol is not None and found:
-            kind, values = self._term(found[0], symbol, values)
+        elif (kind == "other" or (kind == "shape" and mend.edit is None)) and symbol is not None and found and needed:
+            kind, values = self._term(in_shapes(found[0], needed.quantity.values), symbol, (kind, values))
         if kind == "shape" and mend.edit is None and needed is not None:
             kind, values = self._inner(attempt, mend.unit, needed.quantity.values[0].ndim, (kind, values))
         if kind == "other" and symbol is not None:
@@ -148,6 +148,8 @@ class Diagnostician:
         assert edit is not None
         before = None if edit.subject is None else self._value_of(attempt, mend, edit.subject)
         after_node = ast.parse(edit.after.removesuffix(".T"), mode="eval").body if edit.after.isidentifier() else None
+        if edit.kind == "derivative" and not edit.after.startswith(DERIVATIVE):
+            return "derivative", values
         if edit.kind == "derivative":
             index = int(edit.after.removeprefix(DERIVATIVE))
             right = self._truth.derivatives()[index]
@@ -214,7 +216,7 @@ class Diagnostician:
         return any(
             agree(quantity.values, d.values)
             for d in self._truth.derivatives()
-            if d.values[0].shape == quantity.values[0].shape
+            if same_shapes(d.values, quantity.values)
         )
 
     def _of_sum(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
@@ -349,7 +351,7 @@ class Diagnostician:
             if named is not None:
                 return "missing operand", {"after": named, "before": ""}
             for d in self._truth.derivatives():
-                if d.values[0].shape == a[0].shape:
+                if same_shapes(d.values, a):
                     if agree([x * s for x, s in zip(a, d.values, strict=True)], b):
                         return "missing derivative", {"right": d.label, "before": "", "after": ""}
                     if agree(a, [y * s for y, s in zip(b, d.values, strict=True)]):
@@ -363,8 +365,9 @@ class Diagnostician:
                     if pair is not None and taken is not None and _exchanged(a, taken, b, d.values):
                         return "derivative", {"at": pair[1], "instead": pair[0], "before": "", "after": ""}
             for quantity in self._truth.quantities:
-                if quantity.values[0].shape == a[0].shape and quantity.label:
-                    if agree([x * t for x, t in zip(a, quantity.values, strict=True)], b):
+                if same_shapes(quantity.values, a) and quantity.label:
+                    masked = agree(quantity.values, b)  # a mask times what is right is no explanation
+                    if not masked and agree([x * t for x, t in zip(a, quantity.values, strict=True)], b):
                         return "missing operand", {"after": quantity.label, "before": ""}
                     for sign in (1, -1):
                         if agree([x + sign * t for x, t in zip(a, quantity.values, strict=True)], b):
@@ -419,11 +422,13 @@ class Diagnostician:
 
     def lacking(self, found: Sequence[Any], symbol: str) -> Mapping[str, str]:
         """Return the paths, or the term, that a gradient lacks; nothing if that does not explain it."""
-        kind, values = self._term(found, symbol, {})
+        kind, values = self._term(found, symbol, ("other", {}))
         return values if kind == "missing term" else {}
 
-    def _term(self, found: Sequence[Any], symbol: str, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
-        """Return a term of the formula that the value lacks."""
+    def _term(
+        self, found: Sequence[Any], symbol: str, other: tuple[Kind, dict[str, str]]
+    ) -> tuple[Kind, dict[str, str]]:
+        """Return a term of the formula that the value lacks, or `other` without one."""
         arrays = as_arrays(found)
         diagonal = None if arrays is None else self._diagonal(arrays, symbol)
         if diagonal is not None:
@@ -434,7 +439,7 @@ class Diagnostician:
         for label, partial in self._truth.without_terms(symbol) if arrays is not None else ():
             if arrays is not None and label and agree(arrays, partial):
                 return "missing term", {"after": label, "before": ""}
-        return "other", values
+        return other
 
     def _diagonal(self, arrays: Sequence[Array], symbol: str) -> str | None:
         """Return the softmax of which a value takes s (1 − s) for the derivative, up to a factor, or None."""

@@ -114,9 +114,9 @@ def pairs(statement: ast.stmt, scope: Scope) -> Iterator[tuple[Edit, Edit]]:
 def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     """Yield every single change of `statement`."""
     yield from _of_update(statement, scope)
-    for path, node in _positions(statement):
+    for path, node, parent in _positions(statement):
         patterns: dict[ast.expr, ast.stmt] = {}
-        for kind, new, cost, before, after in changes(node, path, scope):
+        for kind, new, cost, before, after in changes(node, path, scope, parent):
             new, name = new if isinstance(new, With) else (new, "")
             if new not in patterns:
                 patterns[new] = replaced(statement, path, new)
@@ -127,14 +127,14 @@ def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     yield from _everywhere(statement, scope)
 
 
-def _positions(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr]]:
-    """Yield every expression that the statement evaluates, with its path; targets are excluded."""
+def _positions(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr, ast.AST]]:
+    """Yield every expression that the statement evaluates, with its path and parent; targets are excluded."""
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Return) and statement.value is not None:
-        yield from _within(statement.value, (("value", None),))
+        yield from _within(statement.value, (("value", None),), statement)
     elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         for k, argument in enumerate(statement.value.args):
             if k:
-                yield from _within(argument, (("value", None), ("args", k)))
+                yield from _within(argument, (("value", None), ("args", k)), statement.value)
 
 
 def _slices(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr]]:
@@ -159,20 +159,20 @@ def _slices_within(node: ast.expr, path: Path) -> Iterator[tuple[Path, ast.expr]
                     yield from _slices_within(item, (*path, (name, k)))
 
 
-def _within(node: ast.expr, path: Path) -> Iterator[tuple[Path, ast.expr]]:
-    yield path, node
+def _within(node: ast.expr, path: Path, parent: ast.AST) -> Iterator[tuple[Path, ast.expr, ast.AST]]:
+    yield path, node, parent
     for name, value in ast.iter_fields(node):
         if name == "func":
             if isinstance(value, ast.Attribute) and isinstance(node, ast.Call) and is_method(node):
-                yield from _within(value.value, (*path, ("func", None), ("value", None)))
+                yield from _within(value.value, (*path, ("func", None), ("value", None)), node)
         elif name == "slice" or (isinstance(value, ast.Name) and value.id in MODULES):
             continue
         elif isinstance(value, ast.expr):
-            yield from _within(value, (*path, (name, None)))
+            yield from _within(value, (*path, (name, None)), node)
         elif isinstance(value, list):
             for k, item in enumerate(value):
                 if isinstance(item, ast.expr) and not isinstance(item, ast.Starred):
-                    yield from _within(item, (*path, (name, k)))
+                    yield from _within(item, (*path, (name, k)), node)
 
 
 def replaced(statement: ast.stmt, path: Path, new: ast.expr) -> ast.stmt:
@@ -229,7 +229,8 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
         if isinstance(target, ast.Name | ast.Subscript | ast.Attribute):
-            for operator, sign in ((ast.Add(), "+="), (ast.Sub(), "-="))[: 2 if scope.parameter else 1]:
+            both = scope.parameter or isinstance(target, ast.Subscript)
+            for operator, sign in ((ast.Add(), "+="), (ast.Sub(), "-="))[: 2 if both else 1]:
                 added = ast.copy_location(ast.AugAssign(target, operator, statement.value), statement)
                 yield Edit("missing term", ast.fix_missing_locations(added), "=", sign, 0 if sign == "+=" else 5)
         if isinstance(target, ast.Name):
@@ -279,7 +280,7 @@ def _beside(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
 
 def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     """Replace one variable by another throughout the statement."""
-    names = [node.id for _, node in _positions(statement) if isinstance(node, ast.Name)]
+    names = [node.id for _, node, _ in _positions(statement) if isinstance(node, ast.Name)]
     for old in {name for name in names if names.count(name) > 1}:
         renamed = _Rename(old, OTHER).visit(copy.deepcopy(statement))
         for new in scope.variables:

@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,18 +48,23 @@ class Final:
 
 def _leads_to(target: str, root: str, path: Path) -> bool:
     """Whether a target as written, `W1`, `self.W1` or `params["W" + str(l)]`, may be a place."""
+    name, steps = _steps(target)
+    pairs = zip(steps, path, strict=False)
+    return name == root and len(steps) >= len(path) and all(step is None or step == key for step, key in pairs)
+
+
+@lru_cache(maxsize=1000)
+def _steps(target: str) -> tuple[str | None, tuple[Any, ...]]:
+    """Return the variable of a target, None if there is none, and its attributes and keys; None for unknown keys."""
     try:
         node = ast.parse(target, mode="eval").body
     except SyntaxError:
-        return False
+        return None, ()
     steps: list[Any] = []
     while isinstance(node, ast.Subscript | ast.Attribute):
         steps.insert(0, node.attr if isinstance(node, ast.Attribute) else _key(node.slice))
         node = node.value
-    if not isinstance(node, ast.Name) or node.id != root:
-        return False
-    pairs = zip(steps, path, strict=False)
-    return len(steps) >= len(path) and all(step is None or step == key for step, key in pairs)
+    return (node.id if isinstance(node, ast.Name) else None), tuple(steps)
 
 
 def _key(node: ast.expr) -> Any:

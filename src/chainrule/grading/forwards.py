@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import functools
 import inspect
+import itertools
 import os
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial, wraps
 from types import FrameType, FunctionType, MethodType
 from typing import Any
 
@@ -24,13 +25,15 @@ import numpy as np
 
 from chainrule.deriving import Derivation
 from chainrule.grading.names import is_loss_name
-from chainrule.ir import Declaration, Node, Program, SymbolicDim, bind_dim
+from chainrule.ir import Declaration, Node, Program, ShapeError, SymbolicDim, bind_dim
 from chainrule.trace import flatten, trace_formula, trace_with_structure, unwrap
 
 _ASIDE = re.compile(r"_*(\w*cache\w*|grads?|gradients?|memory|ctx|context|saved|state|d[A-Z]\w*|dx|dw|db)", re.ASCII)
 """Names of returned values beside the loss or the output."""
 _PLAIN = (Node, SymbolicDim, bool, int, float, str, np.generic, np.ndarray)
 _FEW = 200
+_SIZE = re.compile(r"(?<![:\w])[^\W\d]\w*")
+"""The name of a size in a shape as text, and not that of a dtype."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,42 @@ def forward_of(
     if isinstance(against, str):
         return Forward(trace_formula(against, shapes, None, declarations))
     watched = _Watched(against)
-    found = trace_with_structure(watched.function, **shapes)
+    try:
+        found = trace_with_structure(watched.function, **shapes)
+    except ShapeError:
+        fitted = (_traced(watched, fitting) for fitting in _fitting(against, shapes))
+        first = next((each for each in fitted if each is not None), None)
+        if first is None:
+            raise
+        found = first
     return Forward(found.program, found.arguments, watched.held, _options(watched.tree))
+
+
+def _traced(watched: _Watched, shapes: Mapping[str, Any]) -> Any:
+    """Trace a function; return None if sizes do not fit."""
+    try:
+        return trace_with_structure(watched.function, **shapes)
+    except ShapeError:
+        return None
+
+
+def _fitting(function: Callable[..., Any], shapes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield shapes with the sizes of arrays, which the instance of a method holds, in the place of one or two names."""
+    if not isinstance(function, MethodType):
+        return
+    arrays = [value for value in vars(function.__self__).values() if isinstance(value, np.ndarray)]
+    sizes = sorted({size for array in arrays for size in array.shape})
+    texts = {name: text for name, text in {**function.__annotations__, **shapes}.items() if isinstance(text, str)}
+    names = sorted({name for text in texts.values() for name in _SIZE.findall(text)})
+    for count in (1, 2):
+        for chosen in itertools.combinations(names, count):
+            for numbers in itertools.product(sizes, repeat=count):
+                put = partial(_number, dict(zip(chosen, map(str, numbers), strict=True)))
+                yield {**shapes, **{name: _SIZE.sub(put, text) for name, text in texts.items()}}
+
+
+def _number(numbers: Mapping[str, str], found: re.Match[str]) -> str:
+    return numbers.get(found[0], found[0])
 
 
 class _Watched:
@@ -80,7 +117,7 @@ class _Watched:
         self._code = inspect.unwrap(plain).__code__
         self.tree = _definition(plain)
 
-        @functools.wraps(plain)
+        @wraps(plain)
         def main(*arguments: Any, **options: Any) -> Any:
             with self._watching():
                 returned = plain(*arguments, **options)

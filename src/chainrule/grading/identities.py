@@ -57,14 +57,15 @@ class Identity:
         """
         if self.each:
             strange = any(match.quantity.kind != "gradient" for match in self.each)
-            return 0 if self.claim is not None and strange else 2
+            scaled = any(match.quantity.kind == "forward" and not match.is_exact for match in self.each)
+            return 0 if self.claim is not None and strange else 1 if scaled else 2
         quantity = None if self.match is None else self.match.quantity
         if self.forward and (quantity is None or not self._is_itself):
             return -1
         if self.match is None or quantity is None:
             return 0
         if self.claim is not None and self.is_partial and self.claim in quantity.summand_of:
-            return 2
+            return 1 if self.match.factor.startswith("−") else 2
         if self.claim is not None and (quantity.symbol != self.claim or quantity.kind != "gradient"):
             return 0
         if quantity.kind == "size" and is_numbered_gradient(self.name):

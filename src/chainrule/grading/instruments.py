@@ -7,13 +7,14 @@ import copy
 import marshal
 import warnings
 from types import CodeType
-from typing import Any
+from typing import TypeVar
 
 from chainrule.cage import HOLE, NOTED, PICK, RETURN, SEEN, TICK, VALUE, WHOLE
 from chainrule.grading.marks import located, mark_of
 from chainrule.words import ChainruleError
 
 _LOOPS = (ast.For, ast.While)
+_Node = TypeVar("_Node", bound=ast.AST)
 
 
 def visible(text: str) -> str:
@@ -35,8 +36,7 @@ def compiled(statement: ast.stmt, filename: str) -> CodeType:
         statements: list[ast.stmt] = [statement]
         statements += [] if number is None else [_report(statement, number)]
     else:
-        watched = _Watch(helper=False).visit(copy.deepcopy(statement))
-        statements = watched if isinstance(watched, list) else [watched]
+        statements = _watched(statement, helper=False)
     return _code(statements, filename)
 
 
@@ -44,10 +44,7 @@ def helper_code(name: str, helper: ast.FunctionDef, filename: str) -> CodeType:
     """Compile a function, or a method as that of a class with nothing else."""
     owner, _, _ = name.rpartition(".")
     watched = copy.copy(helper)
-    watched.body = []
-    for statement in helper.body:
-        changed = _Watch(helper=True).visit(copy.deepcopy(statement))
-        watched.body += changed if isinstance(changed, list) else [changed]
+    watched.body = [each for statement in helper.body for each in _watched(statement, helper=True)]
     if not owner:
         return _code([watched], filename)
     whole = ast.ClassDef(owner, [], [], [watched], [])
@@ -83,37 +80,43 @@ def filling_code(statement: ast.stmt, filename: str) -> CodeType:
     return _code([statement], filename)
 
 
-class _Watch(ast.NodeTransformer):
-    """Counts loop iterations and reports assignments; `return` becomes an exception, and in a helper is reported."""
+def _watched(statement: ast.stmt, helper: bool, inner: bool = False) -> list[ast.stmt]:
+    """Return a statement with what counts the rounds of its loops and reports its assignments.
 
-    def __init__(self, helper: bool) -> None:
-        self._helper = helper
-        self._depth = 0
+    `return` becomes an exception, and in a helper is reported. What does not change is shared with the original, since
+    a search compiles a loop once for each of its lines. `inner` statements are in a function that the answer defines.
+    """
+    number = mark_of(statement).unit
+    if isinstance(statement, ast.Return) and not inner:
+        value = statement.value or ast.Constant(None)
+        if not helper:
+            call = ast.Call(ast.Name(RETURN, ast.Load()), [value], [])
+            return [ast.copy_location(ast.Raise(call, None), statement)]
+        if number is None:
+            return [statement]
+        noted = ast.Call(ast.Name(NOTED, ast.Load()), [ast.Constant(number), value], [])
+        return [ast.copy_location(ast.Return(noted), statement)]
+    defines = isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+    changed = _with_blocks(statement, helper, inner or defines)
+    if isinstance(changed, _LOOPS):
+        tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
+        changed.body.insert(0, ast.copy_location(tick, changed))
+    head = isinstance(statement, ast.For | ast.If) and mark_of(statement).hidden
+    return [changed] if number is None or inner or head or defines else [changed, _report(statement, number)]
 
-    def visit(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef | ast.AsyncFunctionDef):
-            self._depth += 1
-            changed = self.generic_visit(node)
-            self._depth -= 1
-            return changed
-        number = mark_of(node).unit
-        if isinstance(node, ast.Return) and not self._depth:
-            value = node.value or ast.Constant(None)
-            if not self._helper:
-                call = ast.Call(ast.Name(RETURN, ast.Load()), [value], [])
-                return ast.copy_location(ast.Raise(call, None), node)
-            if number is None:
-                return node
-            noted = ast.Call(ast.Name(NOTED, ast.Load()), [ast.Constant(number), value], [])
-            return ast.copy_location(ast.Return(noted), node)
-        node = self.generic_visit(node)
-        if isinstance(node, _LOOPS):
-            tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
-            node.body.insert(0, ast.copy_location(tick, node))
-        head = isinstance(node, ast.For | ast.If) and mark_of(node).hidden
-        if number is None or self._depth or head or not isinstance(node, ast.stmt):
-            return node
-        return [node, _report(node, number)]
+
+def _with_blocks(node: _Node, helper: bool, inner: bool) -> _Node:
+    """Return a node with the statements in its blocks watched: a copy if there are any."""
+    changed = node
+    for name, block in ast.iter_fields(node):
+        first = block[0] if isinstance(block, list) and block else None
+        if isinstance(first, ast.stmt | ast.ExceptHandler | ast.match_case):
+            changed = copy.copy(changed) if changed is node else changed
+            if isinstance(first, ast.stmt):
+                setattr(changed, name, [each for part in block for each in _watched(part, helper, inner)])
+            else:
+                setattr(changed, name, [_with_blocks(part, helper, inner) for part in block])
+    return changed
 
 
 def _report(statement: ast.stmt, number: int) -> ast.stmt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-_ATTRIBUTE = "_mark"
+_ATTRIBUTE, _LOCATED = "_mark", "_located"
 _LEAVES = frozenset({"ctx", "op", "ops"})
 """Fields whose nodes are shared by all trees and have no location in the source."""
 
@@ -36,9 +36,13 @@ def mark_of(node: ast.AST) -> Mark:
 def located(node: ast.AST, line: int = 1) -> None:
     """Give nodes without a location that of their parent.
 
-    It is `ast.fix_missing_locations` for lines only, in a third of its time: a search compiles thousands of statements.
+    It is `ast.fix_missing_locations` for lines only, in a third of its time: a search compiles thousands of statements,
+    which share most of their nodes. A node is visited once; a copy, which has another identity, is visited again.
     """
     attributes = vars(node)
+    if attributes.get(_LOCATED) == id(node):
+        return
+    attributes[_LOCATED] = id(node)
     line = attributes.setdefault("lineno", line)
     attributes.setdefault("end_lineno", line)
     attributes.setdefault("end_col_offset", attributes.setdefault("col_offset", 0))

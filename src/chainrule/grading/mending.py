@@ -24,12 +24,15 @@ from chainrule.grading.execution import LostError, Session, columns
 from chainrule.grading.heads import head_edits, head_of
 from chainrule.grading.identities import Identities
 from chainrule.grading.instruments import GradeError, filling_code, names_stored, with_name
+from chainrule.grading.lacking import entries_of
 from chainrule.grading.numbers import CONSTANTS
 from chainrule.grading.outcomes import Outcomes
 from chainrule.grading.points import margins
 from chainrule.grading.quantities import Quantity
 from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Truth
+from chainrule.ir import Apply
+from chainrule.primitives import Abs
 
 WORK = 400_000
 """The number of statements to run in the search for an explanation, which ends with its results so far.
@@ -45,6 +48,8 @@ _MOST_PAIRS = 4000
 _BATCH = 48
 """The number of changes per request."""
 
+_HALVES = (("2", 2.0), ("½", 0.5))
+"""Factors that are forgotten together with a sign."""
 _INEXACT = 98
 """The rank of changes that correct gradients up to the reference's ε."""
 
@@ -90,28 +95,31 @@ class Mender:
         self._derivatives = truth.derivatives()
         self._factors = {label: numbers for label, numbers in truth.numbers.named() if label != "1"}
         self._factors.update({"η": outcomes.rates, "1/η": [1 / rate for rate in outcomes.rates]})
+        self._factors.update({f"−{label}": [-number] * len(truth.points) for label, number in _HALVES})
         self._factors["−"] = [-1.0] * len(truth.points)
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
         constants = {label: number for label, number in CONSTANTS if label != "1"}
+        constants.update({f"−{label}": -number for label, number in _HALVES})
         self.numbers = {name: constants[label] for label, name in self._names.items() if label in constants}
         self._candidates = list(self._truths())
         self._constants = margins(truth.record.program)
+        self._signs = any(isinstance(n, Apply) and isinstance(n.primitive, Abs) for n in truth.record.program.nodes)
         self._deadline = session.clock + TIME_BUDGET
-        self._work = 0
+        self._work, self._most = 0, WORK
 
-    def begin(self) -> None:
-        """Send the data for a search. Until then the session has received no correct values."""
+    def begin(self, work: int) -> None:
+        """Send the data for a search of limited work. Until then the session has received no correct values."""
         more = []
         for number in range(len(self._truth.points)):
             names: dict[str, Any] = {f"{DERIVATIVE}{k}": q.values[number] for k, q in enumerate(self._derivatives)}
             names.update({name: self._factors[label][number] for label, name in self._names.items()})
             more.append(names)
         self._session.give_candidates(self._key, [quantity.values for quantity in self._candidates], more)
-        self._work = 0
+        self._work, self._most = 0, work
         self._deadline = self._session.clock + TIME_BUDGET
 
     def _is_late(self) -> bool:
-        return self._work > WORK or self._session.clock > self._deadline
+        return self._work > self._most or self._session.clock > self._deadline
 
     def cost(self, attempt: Attempt, unit: Unit) -> int:
         """Return the number of statements that a trial of a unit runs."""
@@ -175,7 +183,7 @@ class Mender:
         mends: list[Mend] = []
         if unit.is_head:
             return list(self._of_head(attempt, unit))
-        if not self._matters(attempt, unit):
+        if (self._is_late() and like is None) or not self._matters(attempt, unit):
             return mends
         scope, cost = self._scope(attempt, unit), self.cost(attempt, unit)
         multiple = unit.top is not None and self.identities.of(attempt, unit).trust == 1
@@ -379,18 +387,19 @@ class Mender:
     def _scope(self, attempt: Attempt, unit: Unit) -> Scope:
         derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
         final = self.outcomes.updated_by(unit)
+        flags = _flags(attempt.answer)
         if unit.helper is not None:
             helper = attempt.answer.helpers[unit.helper]
             names = [argument.arg for argument in helper.args.args]
             names += sorted(name for statement in helper.body for name in names_stored(statement))
             own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
             once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
-            return Scope(own, derivatives if once else (), self._names, None, False)
+            return Scope(own, derivatives if once else (), self._names, None, False, flags=flags)
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
         variables = [*variables, *(name for name in _of_comprehensions(unit.statement) if name not in variables)]
         rate = self._binding.rate or ("η" if final else None)
-        indices = _indices(attempt.answer.body[unit.top]) if unit.nested and unit.top is not None else ()
+        loop = attempt.answer.body[unit.top] if unit.nested and unit.top is not None else None
         updated, last = self._updated(attempt, unit), _is_last(attempt.answer, unit)
         return Scope(
             variables,
@@ -401,8 +410,11 @@ class Mender:
             updated,
             holders,
             last,
-            indices,
+            () if loop is None else _indices(loop),
             self._constants,
+            () if loop is None else entries_of(loop),
+            self._signs,
+            flags,
         )
 
     def updated_in(self, attempt: Attempt, unit: Unit, edit: Edit) -> int:
@@ -421,6 +433,18 @@ class Mender:
         before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
         finals = [self.outcomes.updated_by(u) for u in before]
         return frozenset(self.outcomes.in_variable(final).place.root for final in finals if final is not None)
+
+
+def _flags(answer: Answer) -> dict[str, str]:
+    """Return the functions of the file that give their derivative if a parameter says so, each with the parameter."""
+    flags = {}
+    for name, helper in answer.helpers.items():
+        defaults = helper.args.defaults
+        for argument, default in zip(helper.args.args[-len(defaults) :] if defaults else (), defaults, strict=True):
+            off = isinstance(default, ast.Constant) and default.value is False
+            if off and argument.arg.casefold().startswith(("d", "prime", "grad", "back")):
+                flags[name] = argument.arg
+    return flags
 
 
 def _of_comprehensions(statement: ast.stmt) -> list[str]:

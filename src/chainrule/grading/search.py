@@ -28,6 +28,7 @@ _OF_RESULTS = frozenset({"derivative", "missing derivative", "extra derivative",
 """Kinds of changes that correct the result of a call."""
 _MULTIPLES = frozenset({"factor", "missing operand"})
 """Kinds of changes that multiply a value."""
+_LACKING = frozenset({"missing term", "missing derivative"})
 _PAIRED = 3
 """The number of lines in which two mistakes are sought if nothing else is found."""
 MISTAKES = 6
@@ -92,11 +93,12 @@ class Search:
             whole = [m for m in tried[unit.number] if m.edit is not None and len(m.gain) == wrong]
             heavy = self._mender.cost(attempt, unit) > _HEAVY
             kinds = {mend.edit.kind for mend in whole if mend.edit is not None}
-            if whole and (heavy or not kinds & _SCALES):
+            if whole and (heavy or not kinds & _SCALES or self._is_settled(attempt, unit, whole)):
                 inside = self._inside(attempt, unit, wrong, tried)
                 return self._chosen(attempt, inside or tried[unit.number])
         mends: list[Mend] = []
-        for unit in self._doubted_first(attempt):
+        units = self._likely_first(attempt)
+        for unit in units:
             if unit.top is not None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
                 mends += self._mends(attempt, unit, tried)
         main = self._chosen(attempt, mends)
@@ -105,7 +107,7 @@ class Search:
         if main is not None and len(main.gain) == wrong and main.edit is not None and not hands_on:
             return self._turned_inside(attempt, main, tried) or main
         helpers: list[Mend] = []
-        for unit in self._doubted_first(attempt):
+        for unit in units:
             if unit.top is None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
                 helpers += self._mends(attempt, unit, tried)
         helper = self._chosen(attempt, helpers)
@@ -117,10 +119,26 @@ class Search:
             return helper
         return main
 
-    def _doubted_first(self, attempt: Attempt) -> list[Unit]:
-        """Return the units in the order in which changes of them are tried, since the work is limited."""
-        identity = self._mender.identities.of
-        return sorted(attempt.answer.units, key=lambda unit: (identity(attempt, unit).trust > 0, unit.hidden))
+    def _is_settled(self, attempt: Attempt, unit: Unit, whole: Sequence[Mend]) -> bool:
+        """Whether a term or derivative that a line lacks makes it what its name says, and no line above is in doubt."""
+        mend, identities = min(whole, key=lambda each: each.rank), self._mender.identities
+        if mend.edit is None or mend.edit.kind not in _LACKING or isinstance(mend.edit.subject, ast.Name):
+            return False
+        above = (u for u in attempt.answer.units if u.order < unit.order and not self._is_plain(u))
+        return identities.of(mend.after, unit).trust == 3 and all(identities.of(attempt, u).trust >= 2 for u in above)
+
+    def _likely_first(self, attempt: Attempt) -> list[Unit]:
+        """Return the units in the order in which changes of them are tried, since the work is limited.
+
+        What the first wrong lines read comes before the rest, and initial zeros and the like come last.
+        """
+        identity, read = self._mender.identities.of, {name for unit in self._suspects(attempt) for name in _read(unit)}
+
+        def place(unit: Unit) -> tuple[bool, bool, bool, bool]:
+            far = not any(name.partition("[")[0] in read for name in unit.names)
+            return self._is_plain(unit), far, identity(attempt, unit).trust > 0, unit.hidden
+
+        return sorted(attempt.answer.units, key=place)
 
     def _is_slip_of_each(self, attempt: Attempt, main: Mend, helper: Mend) -> bool:
         """Whether several lines have the mistake of `main`, so that a helper that returns a gradient is right."""
@@ -180,15 +198,16 @@ class Search:
     def _suspects(self, attempt: Attempt) -> list[Unit]:
         """Return the units with unknown values that are computed from known ones: the first wrong one is among them."""
         answer, identities = attempt.answer, self._mender.identities
-        suspects = self._unread(attempt)
+        failing = {problem.line for problem in attempt.runs[0].problems.values() if not problem.caused}
+        first = [unit for unit in answer.units if unit.line in failing and unit.nested and not unit.hidden]
+        suspects = [unit for unit in self._unread(attempt) if unit not in first]
         unsound: set[tuple[str | None, str]] = set()
         rounds: dict[int, int] = {}
         for number in attempt.runs[0].order:
             unit = answer.units[number]
             k = rounds.get(number, 0)
             rounds[number] = k + 1
-            names = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-            founded = not any((unit.helper, name) in unsound for name in names)
+            founded = not any((unit.helper, name) in unsound for name in _read(unit))
             known = spared(identities.is_known, None, attempt, unit, k if unit.nested else 0)
             identity = identities.of(attempt, unit)
             settled = identity.is_entry if unit.nested else identity.trust > 0
@@ -204,10 +223,11 @@ class Search:
         constant = [
             unit
             for unit in answer.units
-            if unit.nested and isinstance(unit.statement, ast.AugAssign) and unit not in suspects
+            if unit.nested and isinstance(unit.statement, ast.AugAssign) and unit not in (*first, *suspects)
             if identities.is_known(attempt, unit, 0) is None
         ]
-        return [*constant, *suspects]  # a sum in a loop to which nothing is added is looked at first
+        suspects = [unit for unit in suspects if unit not in first]
+        return [*first, *constant, *suspects]  # a sum in a loop to which nothing is added is looked at first
 
     def _unread(self, attempt: Attempt) -> list[Unit]:
         """Return the units that assign to a variable that nothing reads, although loops go on."""
@@ -267,6 +287,7 @@ class Search:
         first = min(firsts, key=lambda mend: (mend.unit.order, -len(mend.gain), mend.rank))
         first = self._signed(attempt, first, maximal)
         first = self._beside_its_kin(attempt, first, maximal)
+        first = self._where_claimed(attempt, first, mends)
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self._outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)
@@ -358,6 +379,19 @@ class Search:
                 lacking.append((unlike, other.rank, other))
         return min(lacking, key=lambda each: each[:2])[2] if lacking else mend
 
+    def _where_claimed(self, attempt: Attempt, mend: Mend, mends: Sequence[Mend]) -> Mend:
+        """Return the first line that is named as a gradient, if a mend divides a value by a size that is not."""
+        claims = {id(m): self._mender.identities.of(attempt, m.unit).claim is not None for m in [mend, *mends]}
+        if mend.edit is None or mend.edit.kind not in _MULTIPLES or claims[id(mend)]:
+            return mend
+        later = [
+            other
+            for other in mends
+            if claims[id(other)] and other.edit is not None and other.edit.kind in _MULTIPLES
+            if other.gain >= mend.gain and other.unit.order > mend.unit.order and mend.edit.after.startswith("1/")
+        ]
+        return min(later, key=lambda other: (other.unit.order, other.rank), default=mend)
+
     def _first_sign(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
         """Return the first line at which the sign is inverted."""
         turned = [
@@ -406,6 +440,12 @@ class Search:
         widest = [mend for mend in widest if not mend.unit.hidden] or widest
         unit = max((mend.unit for mend in widest), key=lambda u: u.order)
         return min((mend for mend in widest if mend.unit is unit), key=lambda mend: mend.rank)
+
+
+def _read(unit: Unit) -> set[str]:
+    """Return the variables that a unit reads."""
+    nodes = ast.walk(unit.statement)
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _is_slip(slip: tuple[str, str, int] | None, edit: Edit) -> bool:

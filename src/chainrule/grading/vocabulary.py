@@ -10,8 +10,8 @@ from chainrule.calculus import Stage, backward, operation_count
 from chainrule.derivation import Notator, is_upstream, output_name, text_of
 from chainrule.deriving import Derivation
 from chainrule.grading.forwards import Forward
-from chainrule.ir import Apply, DType, Input, Node, Program, substitute, topological_order
-from chainrule.primitives import Add, Multiply, Partial, Symbol, mean, sum_
+from chainrule.ir import Apply, Const, DType, Input, Node, Program, substitute, topological_order
+from chainrule.primitives import Add, Multiply, Partial, Symbol, Where, mean, sum_
 
 Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
 
@@ -52,6 +52,9 @@ class Vocabulary:
             found[stage.symbol] = (stage.name, "forward", stage.name)
         for stage, symbol in record.derivative_symbols.items():
             found[symbol] = (text_of(self.notator.symbol(symbol)), "derivative", stage.operands[0].name)
+        for stage, slope in self._slopes():
+            label = text_of(Partial(Symbol(stage.name), Symbol(stage.operands[0].name)))
+            found.setdefault(slope, (label, "derivative", stage.operands[0].name))
         for entry in record.backward.accumulations:
             found[entry.cotangent] = (self.gradient_label(entry.symbol.name), "gradient", entry.symbol.name)
         roots: list[Node] = [stage.expression for stage in record.backward.stages]
@@ -68,6 +71,19 @@ class Vocabulary:
         for reduction in self._reductions():
             if reduction not in found:
                 found[reduction] = (self.label(reduction), "part", None)
+
+    def _slopes(self) -> Iterator[tuple[Stage, Node]]:
+        """Yield the derivatives of activations that are written out in pieces, as a leaky one is."""
+        for entry in self.record.backward.accumulations:
+            for contribution in entry.contributions:
+                stage, cotangent = contribution.stage, contribution.cotangent
+                shape = stage.symbol.type.shape
+                single = len(stage.operands) == 1 and shape and isinstance(cotangent, Input)
+                pieces = isinstance(stage.expression, Apply) and isinstance(stage.expression.primitive, Where)
+                parts = topological_order([contribution.adjoint]) if single and pieces else ()
+                if parts and all(part.type.shape in (shape, ()) for part in parts):  # element by element
+                    ones = Const(1, cotangent.type)
+                    yield stage, substitute([contribution.adjoint], {cotangent: ones})[0]
 
     def _add_summands(self, symbol: str, nodes: Sequence[Node]) -> None:
         for node in nodes if len(nodes) > 1 else ():

@@ -171,6 +171,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The derivative of the activation is wrong; {right} belongs there.",
         "激活函数的导数有误；此处应为 {right}。",
     ),
+    "derivative of": (
+        "The activation itself, {before}, stands where its derivative belongs: {after}.",
+        "{before} 是激活函数本身，而此处应为它的导数：{after}。",
+    ),
     "softmax": (
         "Softmax has no derivative element by element: every entry of {softmax} depends on every score, and s (1 − s) "
         "is the diagonal of its Jacobian alone.",
@@ -199,8 +203,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "missing statement": ("A line is missing beside this one: {after}", "这一行旁边缺少一行：{after}"),
     "missing term subtracted": (
-        "The parameter is overwritten where the step should be subtracted from it (-=).",
-        "此处应从参数中减去更新量（-=），而写成了覆盖。",
+        "The value is overwritten where it should be subtracted from (-=).",
+        "此处应从原值中减去（-=），而写成了覆盖。",
     ),
     "extra term": ("The term {before} does not belong here.", "多了一项 {before}。"),
     "power": ("The power is wrong: {before} should be {after}.", "幂次有误：{before} 应为 {after}。"),
@@ -376,6 +380,8 @@ def _key(kind: str, values: Mapping[str, str]) -> str:
         return "softmax"
     if kind == "derivative" and "at" in values:
         return "derivative at"
+    if kind == "derivative" and "right" not in values and after:
+        return "derivative of"
     if kind == "missing derivative" and values.get("factor"):
         return "missing derivative, factor"
     if kind == "missing term" and "paths" in values:

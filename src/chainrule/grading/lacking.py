@@ -1,0 +1,50 @@
+"""Single changes that put in what an expression lacks: a sum to divide by, a sign, an entry that its loop looks up."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
+
+LackingChange: TypeAlias = tuple[Literal["operand", "missing operand", "missing term"], ast.expr, int, str, str]
+
+_BY_SUM = ("np.sum({0})", "np.sum({0}, axis=1, keepdims=True)", "np.sum({0}, axis=0, keepdims=True)")
+
+
+def of_exponentials(node: ast.Call) -> Iterator[LackingChange]:
+    """Yield the exponentials divided by their sum: over all, over rows, over columns."""
+    for cost, text in enumerate(_BY_SUM):
+        total = ast.parse(text.format(ast.unparse(node)), mode="eval").body
+        yield "missing operand", ast.BinOp(node, ast.Div(), total), cost, "", f"1/{ast.unparse(total)}"
+
+
+def by_sign(node: ast.expr, variable: ast.expr) -> ast.BinOp:
+    """Return an expression times the sign of a variable."""
+    sign = ast.Attribute(ast.Name("np", ast.Load()), "sign", ast.Load())
+    return ast.BinOp(node, ast.Mult(), ast.Call(sign, [variable], []))
+
+
+def of_entries(node: ast.expr, whole: bool, entries: Sequence[ast.expr]) -> Iterator[LackingChange]:
+    """Yield an entry, such as `y[t]`, in the place of another, or beside the whole value of a line."""
+    for entry in entries if whole or isinstance(node, ast.Subscript) else ():
+        text = ast.unparse(entry)
+        if isinstance(node, ast.Subscript) and text != ast.unparse(node):
+            yield "operand", entry, 1, ast.unparse(node), text
+        if whole:
+            yield "missing term", ast.BinOp(node, ast.Sub(), entry), 1, "", f"-{text}"
+            yield "missing term", ast.BinOp(node, ast.Add(), entry), 1, "", text
+            yield "missing operand", ast.BinOp(node, ast.Mult(), entry), 1, "", text
+
+
+def entries_of(loop: ast.stmt) -> list[ast.expr]:
+    """Return the different entries of variables that a loop looks up by a varying index, such as `y[t]`."""
+    found: dict[str, ast.expr] = {}
+    for node in ast.walk(loop):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            varies = any(isinstance(n, ast.Name) for n in ast.walk(node.slice))
+            if varies and not any(isinstance(n, ast.Slice | ast.Call) for n in ast.walk(node.slice)):
+                entry = copy.copy(node)
+                entry.ctx = ast.Load()
+                found.setdefault(ast.unparse(entry), entry)
+    return list(found.values())

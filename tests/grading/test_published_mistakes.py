@@ -1,0 +1,126 @@
+"""Mistakes of published backward passes: their lines and their causes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import chainrule as cr
+from tests.support.published import LOSS, made
+
+
+def test_a_parameter_that_is_updated_before_it_is_used_is_named(tmp_path: Path) -> None:
+    source = """
+    def step(x, t, w1, w2, h, o, lr):
+        d2 = (o - t) * o * (1 - o)
+        w2 -= lr * d2 @ h.T
+        d1 = w2.T @ d2 * h * (1 - h)
+        w1 -= lr * d1 @ x.T
+    """
+    first = cr.grade(made(source, "step", tmp_path), made(LOSS, "loss", tmp_path)).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert first.source.startswith("d1 =")
+    assert first.diagnosis.kind == "updated"
+    assert first.diagnosis.values["update"] == str(first.number - 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("1 / (1 + np.exp(-z))", "1 / 1 + np.exp(-z)", "brackets"),
+        ("d1 = w2.T @ d2 * slope(w1 @ x)", "d1 = np.maximum(0, w2.T @ d2)", "applied"),
+        ("(1 + np.exp(-z)) ** 2", "(1 + np.exp(-z)) ** 3", "power"),
+    ],
+)
+def test_causes_are_named(before: str, after: str, kind: str, tmp_path: Path) -> None:
+    answer = """
+    def prime(z):
+        s = 1 / (1 + np.exp(-z))
+        return s - s * s
+
+
+    def slope(z):
+        return np.exp(-z) / (1 + np.exp(-z)) ** 2
+
+
+    def backward(x, t, w1, w2, h, o):
+        d2 = (o - t) * prime(w2 @ h)
+        d1 = w2.T @ d2 * slope(w1 @ x)
+        return d1 @ x.T, d2 @ h.T
+    """
+    reference = LOSS if kind != "applied" else LOSS.replace("h = sigmoid(w1 @ x)", "h = np.maximum(0, w1 @ x)")
+    if kind == "applied":
+        answer = answer.replace(before, "d1 = w2.T @ d2 * (h > 0)")
+        before = "d1 = w2.T @ d2 * (h > 0)"
+    loss = made(reference, "loss", tmp_path)
+    assert cr.grade(made(answer, "backward", tmp_path), loss).right
+    first = cr.grade(made(answer.replace(before, after), "backward", tmp_path), loss).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert (after in first.source, first.diagnosis.kind) == (True, kind)
+
+
+def test_repeated_indices_are_a_cause(tmp_path: Path) -> None:
+    table = made('def table(x: "2 6:int", W: "5 4"):\n    return W[x]\n', "table", tmp_path)
+    source = "def back(dout, x, W):\n    dW = np.zeros_like(W)\n    {}\n    return dW\n"
+    right = cr.grade(made(source.format("np.add.at(dW, x, dout)"), "back", tmp_path), table)
+    assert right.right, str(right)
+    first = cr.grade(made(source.format("dW[x] += dout"), "back", tmp_path), table).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert first.diagnosis.kind == "repeated"
+    assert first.diagnosis.code == "np.add.at(dW, x, dout)"
+
+
+def test_what_is_left_out_after_a_changed_part_is_a_factor_there(tmp_path: Path) -> None:
+    source = """
+    def loss(X: "6 3", y: "6:int", W: "3 4", b: "4"):
+        scores = X @ W + b
+        p = np.exp(scores) / np.sum(np.exp(scores), axis=1, keepdims=True)
+        count = X.shape[0]
+        return -np.sum(np.log(p[np.arange(count), y])) / count + 0.5 * np.sum(W * W)
+
+
+    def back(X, y, W, b, p):
+        num = X.shape[0]
+        dscores = p.copy()
+        dscores[np.arange(num), y] -= 1
+        dW = X.T @ dscores + W
+        db = dscores.sum(axis=0)
+        return dW, db
+    """
+    first = cr.grade(made(source, "back", tmp_path), made(source, "loss", tmp_path)).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert (first.diagnosis.kind, first.source) == ("factor", "dscores[np.arange(num), y] -= 1")
+    assert first.diagnosis.values["factor"] == "count"
+
+
+def test_a_sum_to_which_nothing_is_added_is_the_mistake(tmp_path: Path) -> None:
+    source = """
+    def loss(X: "3 2", w: "2", b: ""):
+        total = 0
+        h = 0 * b
+        for t in range(3):
+            h = np.tanh(X[t] @ w + b + h)
+            total = total + h
+        return total
+
+
+    def back(X, w, b):
+        hs = [0.0]
+        for t in range(3):
+            hs.append(np.tanh(X[t] @ w + b + hs[t]))
+        dw, db, dh = np.zeros_like(w), 0.0, 0.0
+        for t in reversed(range(3)):
+            dz = (1 + dh) * (1 - hs[t + 1] ** 2)
+            dw += X[t] * dz
+            db += db
+            dh = dz
+        return dw, db
+    """
+    first = cr.grade(made(source, "back", tmp_path), made(source, "loss", tmp_path), wrt=["w", "b"]).first_wrong
+    assert first is not None
+    assert first.source == "db += db"
