@@ -353,3 +353,57 @@ def test_an_activation_in_the_place_of_its_derivative_is_written_as_the_derivati
         "d2 @ W2.T * (1 - a1 ** 2)",
     ]
     assert "The activation itself, np.tanh(a1)," in str(grade)
+
+
+def _along_rows(dout: Any, x: Any, xhat: Any, var: Any) -> Any:
+    n = x.shape[1]
+    return (n * dout - np.sum(dout, axis=0) - xhat * np.sum(dout * xhat, axis=0)) / (n * np.sqrt(var + 1e-5))
+
+
+def test_the_axis_of_every_sum_in_a_line_may_be_wrong() -> None:
+    def normalized(x: Any) -> Any:
+        mu = np.mean(x, axis=1, keepdims=True)
+        var = np.mean((x - mu) ** 2, axis=1, keepdims=True)
+        xhat = (x - mu) / np.sqrt(var + 1e-5)
+        return xhat  # noqa: RET504  # its name is that of a value
+
+    first = cr.grade(_along_rows, normalized, x="n d").first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert (first.diagnosis.kind, first.diagnosis.code.count("axis=1, keepdims=True")) == ("axis", 2)
+
+
+class _Dense:
+    def __init__(self) -> None:
+        self.W = np.arange(6.0).reshape(3, 2)
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: Any) -> Any:
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+def test_the_sizes_of_a_bound_method_follow_from_the_arrays_of_its_instance() -> None:
+    layer = _Dense()
+    layer.forward(np.ones((4, 3)))
+    assert cr.grade(layer.backward, layer.forward, x="n d").right
+    with pytest.raises(cr.ShapeError, match="do not fit"):
+        cr.grade(layer.backward, layer.forward, x="5 7")
+
+
+def test_shapes_that_are_equal_at_one_point_only_are_no_obstacle_to_a_cause() -> None:
+    def loss(X: Any, y: Any, W: Any, lam: Any) -> Any:
+        p = sigmoid(X @ W)
+        return np.sum((y - p) ** 2) / 2 + lam * np.sum(W**2)
+
+    def backward(X: Any, y: Any, W: Any, p: Any) -> Any:
+        d = (p - y) * p * (1 - p)
+        return X.T @ d
+
+    first = cr.grade(backward, loss, wrt="W", X="n 3", y="n 1", W="3 1", lam="").first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert (first.diagnosis.kind, first.diagnosis.values["after"]) == ("missing term", "2 λ · W")

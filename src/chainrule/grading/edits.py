@@ -125,6 +125,7 @@ def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
         for kind, new, cost, before, after in of_index(node, scope.variables):
             yield Edit(kind, replaced(statement, path, new), before, after, cost, node)
     yield from _everywhere(statement, scope)
+    yield from _of_every_axis(statement)
 
 
 def _positions(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr, ast.AST]]:
@@ -286,6 +287,43 @@ def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
         for new in scope.variables:
             if new != old:
                 yield Edit("operand", renamed, old, new, 1, ast.Name(old, ast.Load()), new)
+
+
+def _of_every_axis(statement: ast.stmt) -> Iterator[Edit]:
+    """Exchange the axis of several reductions along the same one."""
+    calls = [node for _, node, _ in _positions(statement) if isinstance(node, ast.Call)]
+    axes = [axis for axis in map(_axis_of, calls) if axis is not None]
+    for old in {axis for axis in axes if axes.count(axis) > 1}:
+        first = next(call for call in calls if _axis_of(call) == old)
+        for new in (0, 1, 2):
+            for keep in (False, True) if new != old else ():
+                turned = _Turn(old, new, keep).visit(copy.deepcopy(statement))
+                yield Edit("axis", turned, str(old), str(new), int(keep), first)
+
+
+def _axis_of(call: ast.Call) -> int | None:
+    """Return the axis that a sum or mean names by a number; None for other calls."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    values = [keyword.value for keyword in call.keywords if keyword.arg == "axis"]
+    match values:
+        case [ast.Constant(value=int() as axis)] if name in ("sum", "mean"):
+            return axis
+    return None
+
+
+class _Turn(ast.NodeTransformer):
+    """Puts another axis into all reductions along one."""
+
+    def __init__(self, old: int, new: int, keep: bool) -> None:
+        self._old, self._new, self._keep = old, new, keep
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if _axis_of(node) == self._old:
+            rest = [keyword for keyword in node.keywords if keyword.arg not in ("axis", "keepdims")]
+            kept = [ast.keyword("keepdims", ast.Constant(True))] if self._keep else []
+            node.keywords = [*rest, ast.keyword("axis", ast.Constant(self._new)), *kept]
+        return node
 
 
 class _Rename(ast.NodeTransformer):

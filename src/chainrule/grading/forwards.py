@@ -91,7 +91,7 @@ def _fitting(function: Callable[..., Any], shapes: Mapping[str, Any]) -> Iterato
         return
     arrays = [value for value in vars(function.__self__).values() if isinstance(value, np.ndarray)]
     sizes = sorted({size for array in arrays for size in array.shape})
-    texts = {name: text for name, text in {**function.__annotations__, **shapes}.items() if isinstance(text, str)}
+    texts = {name: text for name, text in shapes.items() if isinstance(text, str)}
     names = sorted({name for text in texts.values() for name in _SIZE.findall(text)})
     for count in (1, 2):
         for chosen in itertools.combinations(names, count):
