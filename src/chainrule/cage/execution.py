@@ -207,7 +207,7 @@ class Executor:
         self._runner.fill(trial.hole)
         if trial.helper:
             helpers = tuple((name, trial.code if name == trial.helper else code) for name, code in variant.helpers)
-            allowed = before.problems.keys()
+            allowed = set(before.problems)
             run = self._runner.run(Variant(variant.codes, helpers, variant.given), key, 0, given, allowed=allowed)
         elif trial.top is not None and trial.top < len(before.snapshots):
             codes = (*variant.codes[: trial.top], trial.code, *variant.codes[trial.top + 1 :])

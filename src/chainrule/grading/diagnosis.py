@@ -310,7 +310,7 @@ class Diagnostician:
             return Diagnosis("other", self.misfit(attempt, unit))
         kind, values = self._compared(*self._summand(attempt, unit, found[0] if found else None, true.values))
         if kind == "other" and found:
-            kind, values = self._term(found[0], symbol, values)
+            kind, values = self._term(found[0], symbol, (kind, values))
         if kind == "shape":
             kind, values = self._inner(attempt, unit, true.values[0].ndim, (kind, values))
         label, formula = self._needed(Match(true))
