@@ -165,7 +165,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         [
             "∂L/∂u · ∂u/∂x = ∂₁f(u, v) · 2 = 2 ∂₁f(u, v)",
             "∂L/∂v · ∂v/∂x = ∂₂f(u, v) · (2 x) = 2 x · ∂₂f(u, v)",
-            "∂L/∂x = 2 (∂₁f(u, v) + ∂₂f(u, v) · x)",
+            "∂L/∂x = 2 (∂₁f(u, v) + x · ∂₂f(u, v))",
         ],
     ),
     "sum(log(1 + exp(x)^2))": (
@@ -464,7 +464,7 @@ def test_contributions_are_in_the_order_of_the_arguments(formula: str, gradient:
 
 def test_numbers_that_scale_a_vector_are_not_multiplied_element_by_element() -> None:
     text = cr.derive("log(1 + exp(-y (w'x + b)))", wrt=["w", "b"]).text("path", detail="brief")
-    assert "∂L/∂w = ∂L/∂z · ∂z/∂w = −σ(z) · y · x" in text
+    assert "∂L/∂w = ∂L/∂z · ∂z/∂w = −y · σ(z) · x" in text
 
 
 def test_shapes_in_chinese() -> None:

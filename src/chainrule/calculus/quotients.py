@@ -17,7 +17,7 @@ from chainrule.calculus.terms import (
     terms_of,
 )
 from chainrule.ir import Apply, Const, Node, applies, parse_shape
-from chainrule.primitives import Add, Broadcast, Divide, DivideNoNan, Exp, Multiply, Norm, Subtract
+from chainrule.primitives import Add, Broadcast, Contract, Divide, DivideNoNan, Exp, Multiply, Norm, Subtract
 
 _TERM_LIMIT = 12
 
@@ -128,8 +128,51 @@ def _by_powers(terms: Sequence[Term]) -> dict[frozenset[tuple[Node, int]], float
     return {frozenset(term.powers): term.number for term in terms}
 
 
+def _gram(name: str) -> Node:
+    return some(name, "n m") @ some("w", "m n")
+
+
+def _norm() -> Node:
+    return Norm((0, 1))(some("z", "k m"))
+
+
+def _repeated(number: Node, shape: str = "n m") -> Node:
+    return Broadcast(parse_shape(shape), ())(number)
+
+
 def _distance(shape: str = "n m") -> Node:
-    return Broadcast(parse_shape(shape), ())(Norm((0, 1))(some("z", "k m")))
+    return _repeated(_norm(), shape)
+
+
+@rule("x/‖z‖ + y/‖z‖ → (x + y)/‖z‖", Add, Subtract, examples=lambda: [
+    DivideNoNan()(_gram("x"), _distance("n n")) + DivideNoNan()(_gram("y"), _distance("n n")),
+    DivideNoNan()(_gram("x"), _distance("n n")) - DivideNoNan()(_gram("y"), _distance("n n")),
+])  # fmt: skip
+def _one_norm_below(node: Apply) -> Node | None:
+    """Divide a sum of products by a norm once, so that its common factors can be collected."""
+    match node:
+        case Apply(plus, (Apply(DivideNoNan() as quotient, (x, below)), Apply(DivideNoNan(), (y, divisor)))):
+            if below is divisor and applies(below, Broadcast) and applies(x, Contract) and applies(y, Contract):
+                return quotient(plus(x, y), below)
+    return None
+
+
+@rule("x/‖z‖ − (a/‖z‖)·y → (x − a·y)/‖z‖", Add, Subtract, examples=lambda: [
+    DivideNoNan()(some_x(), _distance()) - _repeated(some("a", "") / _norm()) * some_y(),
+    DivideNoNan()(some_x(), _distance()) + _repeated(DivideNoNan()(some("a", ""), _norm())) * some_y(),
+])  # fmt: skip
+def _number_over_norm(node: Apply) -> Node | None:
+    """Divide by a norm once, by which a number in front of the other term is divided."""
+    match node:
+        case Apply(
+            plus,
+            (
+                Apply(DivideNoNan() as quotient, (x, Apply(Broadcast(axes=()) as repeat, (norm,)) as below)),
+                Apply(Multiply(), (Apply(Broadcast(axes=()), (Apply(Divide() | DivideNoNan(), (a, divisor)),)), y)),
+            ),
+        ) if norm is divisor:
+            return quotient(plus(x, repeat(a) * y), below)
+    return None
 
 
 @rule("(1/‖x‖)·y → y/‖x‖", Multiply, examples=lambda: [

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import both_orders, is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
-from chainrule.calculus.stages import COTANGENT
+from chainrule.calculus.stages import COTANGENT, TANGENT
 from chainrule.calculus.terms import Term, divides_anew, factors, operation_count, power_of, with_lessened
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, parse_shape
 from chainrule.primitives import (
+    Add,
     Broadcast,
     Contract,
     Divide,
     DivideNoNan,
+    Elementwise,
     Exp,
+    LessOne,
     Mean,
     Multiply,
     Negate,
     Permute,
+    Power,
     Reshape,
+    Square,
+    Subtract,
     Sum,
 )
 
 _SCALAR = ArrayType(())
+_ARITHMETIC = (Add, Subtract, Multiply, Divide, DivideNoNan, Negate, Square, Power, LessOne)
 
 
 def _some_s(shape: str = "n m") -> Node:
@@ -108,6 +115,43 @@ def _scalar_first(node: Apply) -> Node | None:
         case (s, rest) if _as_scalar(y) is None:
             return repeated(s, node.type) * (rest * y)
     return None
+
+
+@rule("cos(u)·x → x·cos(u) for numbers", Multiply, examples=lambda: [
+    Exp()(some_x("")) * some("z", ""),
+    (2 * Exp()(some_x(""))) * some("z", "") ** 2,
+    (some("z", "") * Exp()(some_x(""))) * some("w", ""),
+])  # fmt: skip
+def _name_before_function(node: Apply) -> Node | None:
+    """Write a name before the functions beside it."""
+    if node.type.ndim:
+        return None
+    match node:
+        case Apply(Multiply(), (Apply(Multiply(), (rest, function)), x)) if _is_name(x) and _is_function(function):
+            return (rest * x) * function
+        case Apply(Multiply(), (function, x)) if _is_name(x) and _is_function(function):
+            return x * function
+    return None
+
+
+def _is_name(node: Node) -> bool:
+    """Whether a number is a name, or a power of one, and no differential or gradient."""
+    match node:
+        case Apply(Square(), (x,)) | Apply(Power(), (x, Const())):
+            return _is_name(x)
+        case Input():
+            return not node.name.startswith((COTANGENT, TANGENT))
+    return False
+
+
+def _is_function(node: Node) -> bool:
+    """Whether a number is a function of another value, or a power of one."""
+    match node:
+        case Apply(Square(), (x,)) | Apply(Power(), (x, Const())):
+            return _is_function(x)
+        case Apply(Elementwise() as primitive):
+            return not isinstance(primitive, _ARITHMETIC)
+    return False
 
 
 @rule("a·(a·x) → a²·x for a number a", Multiply, examples=lambda: [_some_number() * (_some_number() * some_x())])

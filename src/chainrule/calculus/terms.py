@@ -340,7 +340,8 @@ def divides_anew(before: Node, after: Node) -> bool:
 
 
 def _divisors(node: Node) -> set[Node]:
-    """Return the divisors in `node`."""
+    """Return the divisors in `node`, with the bases of those that are powers, which are as little zero."""
     quotients = [part for part in topological_order([node]) if isinstance(part, Apply)]
     divisors = [factors(part.operands[1]) for part in quotients if isinstance(part.primitive, Divide)]
-    return {factor for divisor in divisors for factor, _ in divisor.powers}
+    found = {factor for divisor in divisors for factor, _ in divisor.powers}
+    return found | {factor.operands[0] for factor in found if applies(factor, Power)}

@@ -96,6 +96,22 @@ formula(
     X="2 (2 X Xᵀ − A − Aᵀ) X",
 )
 formula(
+    "norm of a Gram matrix",
+    "forum: derivative of the Frobenius norm of XX' − A",
+    "norm(X @ X' - A)",
+    "X: m n; A: m m",
+    VALUE,
+    X="(2 X Xᵀ − A − Aᵀ) X / L",
+)
+formula(
+    "likelihood of a proportion",
+    "a textbook's maximum likelihood of the binomial distribution",
+    "-log(p^k * (1-p)^(n-k))",
+    "p: ; k: ; n: ",
+    "",
+    p="(n − k)/(1 − p) − k/p",
+)
+formula(
     "two factors",
     "forum: gradient of matrix factorization",
     "norm(A - U @ V')^2",

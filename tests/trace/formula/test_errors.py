@@ -40,6 +40,8 @@ REFUSED: list[tuple[str, dict[str, str], str, str]] = [
     ("a × b", {"a": "3", "b": "3"}, "× of two vectors may be their cross product", "a × b"),
     (r"a \times b", {"a": "3", "b": "3"}, "write x .* y for element by element", r"a \times b"),
     ("cross(a, b)", {"a": "3", "b": "3"}, "derive a Python function with np.cross", "cross"),
+    ("σ(x) = 1/(1+exp(-x))", {}, "σ has a meaning here; give what you define another name", "σ"),
+    ("‖X‖_{*}", {"X": "m n"}, "the nuclear norm is not in the language", "_"),
     (r"\|X\|_*", {"X": "m n"}, "the nuclear norm is not in the language", r"\|X\|"),
     (r"\int x", {}, "an integral is not in the language", r"\int"),
     (r"\lim x", {}, "a limit is not in the language", r"\lim"),

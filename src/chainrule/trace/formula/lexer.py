@@ -42,6 +42,7 @@ _DERIVATIVE = (
     "a derivative is asked for in front of the whole formula, as in ∂/∂x (x' A x); within one write its value, or "
     "derive with order=2"
 )
+NUCLEAR = "the nuclear norm is not in the language; derive a Python function with np.linalg.norm(X, 'nuc')"
 PRODUCT = "a product over elements is not in the language; write exp(sum(log(x))) where they are positive"
 _INTEGRAL = "an integral is not in the language; write what it is equal to, or name it as a function, as in F(x)"
 _MEANT = {
@@ -300,6 +301,8 @@ class Lexer:
         name = latex.plain_subscript(name)
         if name.endswith("_") and (found := latex.subscript(text, end - 1)) is not None:
             name, end = name + found[0], found[1]
+        elif name == "_" and re.match(r"\{\s*(?:\*|\\ast|\\star|⋆)\s*\}", text[end:]):
+            raise self._error(NUCLEAR, self._place, end)
         elif name.endswith("_") and text[end : end + 1] == "{":
             raise self._error("a subscript is one word or number, as in W_{1}", end - 1, end + 1)
         name = unicodedata.normalize("NFKC", name)

@@ -11,7 +11,7 @@ from chainrule.trace.formula.contexts import not_called
 from chainrule.trace.formula.cursor import ENDS, OPENING
 from chainrule.trace.formula.errors import Span, meant, shown
 from chainrule.trace.formula.indices import MOST_INDICES, Indices
-from chainrule.trace.formula.lexer import PRODUCT, Token
+from chainrule.trace.formula.lexer import NUCLEAR, PRODUCT, Token
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Option, Syntax, Unary, parts
 from chainrule.trace.formula.words import FUNCTION_NAMES, GREEK, canonical_function
 
@@ -41,7 +41,6 @@ _INSTEAD = {
     "cov": "cov divides by n or by n − 1; write (x - mean(x))' (y - mean(y)) / n, or with n − 1",
 }
 """What to write instead of a function that is not one thing."""
-_NUCLEAR = "the nuclear norm is not in the language; derive a Python function with np.linalg.norm(X, 'nuc')"
 _INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
 _NUMBERED_NORMS = {"norm1": 1, "norm2": 2}
 _OF_TWO = {"max": "maximum", "min": "minimum"}
@@ -272,7 +271,7 @@ class Operands(Indices, ABC):
         closing = self._take()
         span = opening.span.to(closing.span)
         if re.match(r"_\{?\s*(?:\*|\\ast|\\star|⋆)", self._text[span.end :]):
-            raise self._error(_NUCLEAR, span)
+            raise self._error(NUCLEAR, span)
         options, span = self._order_below(span)
         if opening.kind == "|" and not options:
             return self._call("abs", (inner,), {}, opening.span, span)

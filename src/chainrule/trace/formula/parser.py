@@ -99,12 +99,19 @@ class _Parser(Operands):
 
     def _defines_function(self) -> bool:
         """Whether `f(x) =` stands here, which gives the value a name: the arguments are variables anyway."""
-        if not self._ahead("name", "(") or canonical_function(self._token.text) is not None:
+        if not self._ahead("name", "("):
             return False
         end = self._end_of_arguments()
         inside = self._tokens[self._place + 2 : end - 1]
         kinds = {token.kind for token in inside}
-        return bool(inside) and kinds <= {"name", ","} and self._tokens[end].kind == "="
+        is_definition = bool(inside) and kinds <= {"name", ","} and self._tokens[end].kind == "="
+        if is_definition and canonical_function(self._token.text) is not None:
+            raise self._error(
+                f"{shown(self._token.text)} has a meaning here; give what you define another name, or write only what "
+                "follows the sign of equality",
+                self._token.span,
+            )
+        return is_definition
 
     def _end_of_arguments(self) -> int:
         """Return the place after the first parenthesis that closes."""
