@@ -12,12 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from chainrule.tables import TableError, open_table
 
 TEXT = "größe,art\n" + "".join(f"{k}.5,{'äü'[k % 2]}\n" for k in range(30))
 FRAME = pl.DataFrame({"größe": [k + 0.5 for k in range(30)], "art": ["äü"[k % 2] for k in range(30)]})
+
+OF_TEXT = 'office:value-type="string"'
+NAMES = "urn:oasis:names:tc:opendocument:xmlns"
+DOCUMENT = f"""<?xml version="1.0" encoding="UTF-8"?>
+<office:document-content xmlns:office="{NAMES}:office:1.0" xmlns:table="{NAMES}:table:1.0"
+xmlns:text="{NAMES}:text:1.0">
+<office:body><office:spreadsheet><table:table table:name="A">ROWS</table:table></office:spreadsheet></office:body>
+</office:document-content>"""
 
 
 def read(path: Path, **choices: Any) -> tuple[list[str], list[list[str]], list[str]]:
@@ -91,6 +100,29 @@ def test_folders_and_patterns(tmp_path: Path) -> None:
     places = [batch.place(3, "art") for batch in source.batches()]
     assert places[1].startswith(str(tmp_path / "2024.csv"))
     assert [batch.first_row for batch in source.batches()] == [0, 30]
+
+
+def test_zstandard(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.zst"
+    with pa.CompressedOutputStream(str(path), "zstd") as stream:
+        stream.write(TEXT.encode())
+    assert read(path)[:2] == (["größe", "art"], WANTED)
+
+
+def test_open_document_spreadsheets(tmp_path: Path) -> None:
+    def cell(value: str) -> str:
+        kind = f'office:value-type="float" office:value="{value}"' if value[0].isdigit() else OF_TEXT
+        return f"<table:table-cell {kind}><text:p>{value}</text:p></table:table-cell>"
+
+    rows = "".join(
+        f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in (["größe", "art"], *WANTED)
+    )
+    path = tmp_path / "a.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("META-INF/manifest.xml", f'<manifest:manifest xmlns:manifest="{NAMES}:manifest:1.0"/>')
+        archive.writestr("content.xml", DOCUMENT.replace("ROWS", rows))
+    assert read(path)[:2] == (["größe", "art"], WANTED)
 
 
 def test_sqlite(tmp_path: Path) -> None:
