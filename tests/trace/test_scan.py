@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import namedtuple
+from collections import deque, namedtuple
 from typing import Any
 
 import numpy as np
@@ -181,6 +181,37 @@ def counted(X: Any, W: Any, h: Any) -> Any:
     return np.sum(cr.scan(step, h, X)[1]) * rounds
 
 
+def counted_for_later(X: Any, W: Any, h: Any) -> Any:
+    rounds = 0
+
+    def step(h: Any, x: Any) -> Any:
+        nonlocal rounds
+        rounds += 1
+        return bent(h, x, W), h
+
+    return np.sum(cr.scan(step, h, X)[1]) * rounds
+
+
+def numbered(X: Any, W: Any, h: Any) -> Any:
+    numbers = itertools.count(1)
+
+    def step(h: Any, x: Any) -> Any:
+        return bent(h, x, W) / next(numbers), h
+
+    return np.sum(cr.scan(step, h, X)[1])
+
+
+def queued(X: Any, W: Any, h: Any) -> Any:
+    queue: deque[Any] = deque(maxlen=2)
+
+    def step(h: Any, x: Any) -> Any:
+        queue.append(bent(h, x, W))
+        return queue[-1], None
+
+    cr.scan(step, h, X)
+    return np.sum(queue[0] * queue[1])
+
+
 def asked(X: Any, W: Any, h: Any) -> Any:
     def step(state: Any, x: Any) -> Any:
         h, k = state
@@ -245,7 +276,28 @@ def test_a_step_is_recorded_once_where_its_rounds_are_alike(loss: Any) -> None:
     check_against_the_rounds(loss, arguments)
 
 
-@pytest.mark.parametrize("loss", [kept_outside, leaked, counted, asked, at_places, written])
+class Slot:
+    """What it holds is not seen from outside."""
+
+    __slots__ = ("held",)
+    held: Any
+
+
+def slotted(X: Any, W: Any, h: Any) -> Any:
+    slot = Slot()
+
+    def step(h: Any, x: Any) -> Any:
+        slot.held = bent(h, x, W)
+        return slot.held, None
+
+    cr.scan(step, h, X)
+    return np.sum(slot.held**2)
+
+
+EFFECTS = [kept_outside, leaked, queued, slotted, counted, counted_for_later, numbered, asked, at_places, written]
+
+
+@pytest.mark.parametrize("loss", EFFECTS)
 def test_a_step_with_effects_or_questions_is_recorded_in_each_round(loss: Any) -> None:
     arguments = sequence(5, 3), 0.5 * sequence(3, 3), sequence(3)
     shapes = dict(zip("XWh", arguments, strict=True))

@@ -8,6 +8,7 @@ which each round is recorded for itself.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -272,7 +273,7 @@ def _describe(value: Any, depth: int, found: list[object]) -> None:
         for key, entry_ in value.items():
             found.append(key)
             _describe(entry_, depth - 1, found)
-    elif depth and isinstance(value, list | tuple | set | frozenset):
+    elif depth and isinstance(value, list | tuple | set | frozenset | deque):
         found.append(bytes(str(len(value)), "ascii"))
         for each in value:
             _describe(each, depth - 1, found)
