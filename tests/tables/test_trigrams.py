@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.feature_extraction.text import HashingVectorizer
 from support.exported import load
 
 from chainrule.estimators import TabularRegressor
 from chainrule.exports import ExportError
-from chainrule.tables import LeftOut, Preprocessing, Text
+from chainrule.tables import FrameSource, LeftOut, Preprocessing, Text, prepare
 from chainrule.tables.trigrams import hashed
 
 TEXTS = ["Hello  World", "a", "", "Ünïcode\t名前 x\u00a0y", "ab cd " * 5, "\u2003q İstanbul \U0001f600"]
@@ -33,7 +34,13 @@ def test_a_model_of_texts_is_exported_to_python_and_refused_elsewhere(tmp_path: 
     score = table["review"].fillna("").str.count("Great") - table["review"].fillna("").str.count("poor")
     few = {"hidden_layer_sizes": (8,), "ensemble": 1, "max_epochs": 60, "learning_rate": 0.02, "random_state": 0}
     assert [type(each) for each in Preprocessing.fit(table).left_out] == [LeftOut]
-    assert isinstance(Preprocessing.fit(table, kinds={"review": "text"}).features[0], Text)
+    letters = [" ".join("".join(random.choice(list("abcdefghij"), 5)) for _ in range(5)) for _ in range(160)]
+    noise = pl.DataFrame({"review": letters, "z": random.standard_normal(160)})
+    ready = prepare(FrameSource(noise), "z", kinds={"review": "text"}, held_out=0.0)
+    assert isinstance(ready.preprocessing.features[0], Text)
+    # Rows that took part in their own prediction would be told their targets.
+    assert np.corrcoef(ready.X[:, 0], ready.y)[0, 1] < 0.3
+    assert np.corrcoef(ready.preprocessing.encode(noise)[:, 0], ready.y)[0, 1] > 0.5
     chance = TabularRegressor(**few | {"max_epochs": 1}, refit=False).fit(table, random.permutation(score))
     assert chance.columns_["review"].endswith("do not predict the target")
 

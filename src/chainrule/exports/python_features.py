@@ -152,17 +152,17 @@ _MURMUR = '''def murmur(word):
     value ^= value >> 16
     return value - (1 << 32) if value >> 31 else value'''
 
-_FREE_TEXT = '''def free_text(columns, name, encoded, size, words=(), **settings):
-    """Encode texts by hashed counts of their trigrams."""
+_FREE_TEXT = '''def free_text(columns, name, encoded, weights, bias, scalings, words=()):
+    """Encode texts by what a linear model of hashed counts of their trigrams predicts."""
     cells = [text(cell) for cell in cells_of(columns, name)]
-    x = np.zeros((len(cells), size))
+    x = np.zeros((len(cells), len(weights)))
     for row, cell in enumerate(cells):
         for trigram in trigrams("" if cell in words else cell):
             number = murmur(trigram)
-            x[row, abs(number) % size] += 1 if number >= 0 else -1
+            x[row, abs(number) % len(weights)] += 1 if number >= 0 else -1
     norms = np.sqrt((x * x).sum(axis=1, keepdims=True))
-    x = x / np.where(norms, norms, 1)
-    return [encoded(x[:, k], **settings)[0] for k in range(size)]'''
+    found = x / np.where(norms, norms, 1) @ np.array(weights) + np.array(bias)
+    return [encoded(found[:, k], mean, scale)[0] for k, (mean, scale) in enumerate(scalings)]'''
 
 _CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False, words=(), spellings=()):
     """Encode levels as one-hot columns, with a column for other texts and for missing ones if asked."""
@@ -310,14 +310,16 @@ def _call(feature: Feature, function: str) -> list[str]:
         return called("*category", given, {"levels": feature.levels}, flags)
     if isinstance(feature, LevelNumbers):
         flags = {"words": feature.words, "spellings": tuple((each.text, each.place) for each in feature.spellings)}
-        options = {
+        numbers: dict[str, Any] = {
             "levels": feature.levels,
             "numbers": (*feature.numbers, feature.other, feature.absent),
             "scalings": tuple((each.mean, each.scale) for each in feature.scalings),
         }
-        return called("*level_numbers", given, options, flags)
+        return called("*level_numbers", given, numbers, flags)
     if isinstance(feature, Text):
-        return called("*free_text", given, {"size": feature.size, **feature.settings}, {"words": feature.words})
+        scalings = tuple((each.mean, each.scale) for each in feature.scalings)
+        options: dict[str, Any] = {"weights": feature.weights, "bias": feature.bias, "scalings": scalings}
+        return called("*free_text", given, options, {"words": feature.words})
     flags = {}
     if isinstance(feature, Number):
         notation = () if feature.notation.plain else spelled(feature.notation)

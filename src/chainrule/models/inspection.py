@@ -200,7 +200,8 @@ def _encoding(feature: Feature) -> str:
             levels.append(f"{len(feature.levels) - LISTED:,} more")
         return f"0 or 1 for each of {', '.join([*levels, *others])}"
     if isinstance(feature, Text):
-        return f"{feature.size} hashed counts of trigrams, over {feature.scale:g}"
+        named = " and ".join(each.name for each in feature.scalings[:3])
+        return f"{named} from {len(feature.weights)} hashed counts of trigrams, scaled"
     if isinstance(feature, LevelNumbers):
         named = " and ".join(each.name for each in feature.scalings[:3])
         return f"{named} of each of {len(feature.levels):,} levels, scaled"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chainrule.tables.arithmetic import Floats
 from chainrule.tables.cells import counted, read_levels, texts
-from chainrule.tables.features import LevelNumbers, Scaling
+from chainrule.tables.features import LevelNumbers, Scaling, scaled
 from chainrule.tables.fitting import MOST_LEVELS, mean_and_scale, natural
 from chainrule.tables.sampling import Mask, mixed
 
@@ -51,7 +51,7 @@ class Folded:
 
     def encoded(self, values: NDArray[np.int64], folds: NDArray[np.int64]) -> Floats:
         """Encode training rows, given as indices in levels and numbers of folds, as (rows, outcomes)."""
-        return self.feature.scaled(self.tables[folds, self.feature.rows_of(values)])
+        return scaled(self.tables[folds, self.feature.rows_of(values)], self.feature.scalings)
 
 
 def fold_of(rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

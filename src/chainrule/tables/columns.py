@@ -18,7 +18,7 @@ from chainrule.tables.errors import TableError
 from chainrule.tables.features import KINDS, Boolean, Category, Feature, Kind, LeftOut, Number, Spelling
 from chainrule.tables.fitting import fit_feature
 from chainrule.tables.frames import cells_of
-from chainrule.tables.freetext import fit_text
+from chainrule.tables.freetext import FoldedText, fit_text
 from chainrule.tables.identifiers import keeping
 from chainrule.tables.kinds import Finding, as_asked, find_kind
 from chainrule.tables.notation import usual_decimal
@@ -44,7 +44,7 @@ class Fitted:
     features: tuple[Feature, ...]
     left_out: tuple[LeftOut, ...]
     findings: tuple[Finding, ...]
-    folded: tuple[Folded, ...] = ()
+    folded: tuple[Folded | FoldedText, ...] = ()
     """The averages for the training rows themselves."""
 
     def notes(self) -> list[str]:
@@ -80,7 +80,7 @@ def fit_columns(
     features: list[Feature] = []
     left_out: list[LeftOut] = []
     findings: list[Finding] = []
-    folded: list[Folded] = []
+    folded: list[Any] = []
     twins = _Twins()
     usual = usual_decimal_of(frame) if conventions.decimal is None else None
     if target is not None:
@@ -105,10 +105,11 @@ def fit_columns(
             fitted = fit_feature(series if everywhere else series.filter(wanted), finding)
         except CellError as error:
             raise TableError(f"{place(error.row, name)} {error.words}") from None
-        if isinstance(fitted, LeftOut) and finding.kind == "text" and outcomes is not None:
-            text = fit_text(name, series.filter(wanted), outcomes.of(training))
+        text: FoldedText | None = None
+        if finding.kind == "text" and outcomes is not None:
+            text = fit_text(name, series.filter(wanted), outcomes.of(training), finding.asked)
             silent = "; its trigrams do not predict the target"
-            fitted = replace(fitted, reason=f"{finding.reason}{silent}") if text is None else text
+            fitted = LeftOut(name, "text", f"{finding.reason}{silent}") if text is None else text.feature
         twin = None if name in kinds or isinstance(fitted, LeftOut) else twins.find(name, series)
         if twin is not None:
             what = "the target" if twin == target else f"column {twin!r}"
@@ -123,6 +124,8 @@ def fit_columns(
                 finding = finding.noted(*said)
                 fitted = replace(fitted, spellings=_spellings(spellings, fitted.levels))
             features.append(_with_words(fitted, conventions))
+            if text is not None:
+                folded.append(replace(text, feature=_with_words(text.feature, conventions)))
             more = ""
             if isinstance(fitted, Category):
                 known = series.filter(wanted)
@@ -133,7 +136,7 @@ def fit_columns(
                     features.append(_with_words(numbers, conventions))
                     more = "; and their order" if averages is None else "; and the average target of each"
                 if averages is not None and numbers is not None:
-                    folded.append(replace(averages, feature=features[-1]))
+                    folded.append(replace(averages, feature=_with_words(numbers, conventions)))
             findings.append(_explained(finding, fitted, more))
     result = Fitted(tuple(features), tuple(left_out), tuple(findings), tuple(folded))
     return result if features else _with_numbers(result, frame, training, kinds)
@@ -150,11 +153,11 @@ def _with_words(feature: F, conventions: Conventions) -> F:
     words = conventions.missing
     if not words or isinstance(feature, Boolean):  # other words than those for yes and no are missing anyway
         return feature
-    found: Any = replace(feature, words=tuple(dict.fromkeys((*feature.words, *words))))
-    if isinstance(found, Number):
-        numbers = dict.fromkeys((*found.sentinels, *conventions.missing_numbers))
-        return replace(found, sentinels=tuple(numbers)[: len(SENTINELS)])
-    return found
+    found: dict[str, Any] = {"words": tuple(dict.fromkeys((*feature.words, *words)))}
+    if isinstance(feature, Number):
+        numbers = dict.fromkeys((*feature.sentinels, *conventions.missing_numbers))
+        found["sentinels"] = tuple(numbers)[: len(SENTINELS)]
+    return replace(feature, **found)
 
 
 def usual_decimal_of(frame: pl.DataFrame) -> str | None:

@@ -100,6 +100,10 @@ def _column(hint: Any, data: Any, place: str) -> Any:
     column = _COLUMNS.read(hint, data, place)
     if isinstance(column, Date) and not column.parts and not column.flag_missing:
         raise TableError(f"{place} has no parts")
+    if isinstance(column, Text):
+        weights = (*column.weights, column.bias)
+        if not column.weights or any(len(row) != len(column.scalings) for row in weights):
+            raise TableError(f"{place} has not as many weights for each count as scalings")
     if isinstance(column, LevelNumbers):
         rows = (*column.numbers, column.other, column.absent)
         if len(column.numbers) != len(column.levels) or any(len(row) != len(column.scalings) for row in rows):

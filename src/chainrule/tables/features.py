@@ -11,14 +11,14 @@ A feature has two steps. Parsing, in `cells`, converts cells to plain values. Th
 | `Boolean` | float64 0 or 1 | nan | x, and the flag if `flag_missing` |
 | `Category` | int64, index in `levels`; −2 if unknown | −1 | a column of 0 and 1 for each level |
 | `LevelNumbers` | the same | −1 | `(number − mean) / scale` for each number of the level |
-| `Text` | float64 (rows, size), hashed counts of trigrams | 0 | `count / scale` for each of `size` columns |
+| `Text` | float64 (rows, counts), hashed counts of trigrams | 0 | the same for what they predict of the target |
 | `Date` | int64, seconds since 1970 | `dates.MISSING` | `parts` of the date, and the flag if `flag_missing` |
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
@@ -50,8 +50,6 @@ Kind: TypeAlias = Literal["number", "category", "boolean", "date", "constant", "
 KINDS: tuple[str, ...] = get_args(Kind)
 LEFT_OUT: tuple[str, ...] = ("constant", "identifier")
 """Kinds of columns that are not used as features."""
-
-MOST_COUNTS = 4096
 
 NO_LEVEL = -1
 UNKNOWN_LEVEL = -2
@@ -228,6 +226,19 @@ class Scaling:
     scale: Annotated[float, POSITIVE] = 1.0
 
 
+def _scales(scalings: Sequence[Scaling]) -> dict[str, Floats]:
+    return {"mean": np.array([each.mean for each in scalings]), "scale": np.array([each.scale for each in scalings])}
+
+
+def scaled(numbers: Floats, scalings: Sequence[Scaling]) -> Floats:
+    """Encode numbers (rows, scalings)."""
+    result = np.empty_like(numbers)
+    for k, each in enumerate(scalings):
+        settings = {"mean": each.mean, "scale": each.scale}
+        result[:, k : k + 1] = encoded(scaling_program(), numbers[:, k], settings, 1)
+    return result
+
+
 @dataclass(frozen=True)
 class LevelNumbers:
     """A category whose levels are encoded by numbers: averages of the target over their training rows, or their order.
@@ -280,7 +291,7 @@ class LevelNumbers:
     @property
     def settings(self) -> Mapping[str, Any]:
         """The inputs of `program` besides the number `x`, for each of `scalings`."""
-        return {which: np.array([getattr(each, which) for each in self.scalings]) for which in ("mean", "scale")}
+        return _scales(self.scalings)
 
     @property
     def program(self) -> Program:
@@ -289,45 +300,40 @@ class LevelNumbers:
 
     def arithmetic(self, values: NDArray[np.int64]) -> Floats:
         """Encode indices in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, scalings)."""
-        return self.scaled(self.table[self.rows_of(values)])
+        return scaled(self.table[self.rows_of(values)], self.scalings)
 
     def rows_of(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of `table` of indices in `levels`, `NO_LEVEL` or `UNKNOWN_LEVEL`."""
         known = np.where(values == UNKNOWN_LEVEL, self.other_column, values)
         return np.where(known == NO_LEVEL, self.missing_column, known)
 
-    def scaled(self, numbers: Floats) -> Floats:
-        """Encode numbers (rows, scalings)."""
-        result = np.empty_like(numbers)
-        for k, each in enumerate(self.scalings):
-            settings = {"mean": each.mean, "scale": each.scale}
-            result[:, k : k + 1] = encoded(self.program, numbers[:, k], settings, 1)
-        return result
-
 
 @dataclass(frozen=True)
 class Text:
-    """A column of texts, encoded by `size` hashed counts of their trigrams, divided by `scale`; see `trigrams`.
+    """A column of texts, encoded by what a linear model of hashed trigrams predicts of the target from them.
 
-    `words` are texts that stand for missing values in this column; a missing text is 0 in all columns.
+    A text has as many counts as `weights` has rows (see `trigrams`); their products with a column of `weights`, and
+    `bias`, are the numbers that `scalings` scale. `words` are texts that stand for missing values in this column; a
+    missing text has no trigrams.
     """
 
     kind: ClassVar[Kind] = "text"
 
     name: Annotated[str, FILLED]
-    size: Annotated[int, whole(at_least=1, at_most=MOST_COUNTS)]
-    scale: Annotated[float, POSITIVE] = 1.0
+    weights: tuple[tuple[Annotated[float, FINITE], ...], ...]
+    bias: tuple[Annotated[float, FINITE], ...]
+    scalings: Annotated[tuple[Scaling, ...], different("scalings", at_least=1)]
     words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the encoded columns."""
-        return tuple(f"{self.name}: trigrams {k}" for k in range(1, self.size + 1))
+        return tuple(f"{self.name}: {each.name}" for each in self.scalings)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The inputs of `program` besides the count `x`."""
-        return {"mean": 0.0, "scale": self.scale}
+        """The inputs of `program` besides the number `x`, for each of `scalings`."""
+        return _scales(self.scalings)
 
     @property
     def program(self) -> Program:
@@ -335,8 +341,8 @@ class Text:
         return scaling_program()
 
     def arithmetic(self, values: Floats) -> Floats:
-        """Encode hashed counts (rows, size)."""
-        return encoded(self.program, values.ravel(), self.settings, 1).reshape(values.shape)
+        """Encode hashed counts (rows, counts), as (rows, scalings)."""
+        return scaled(values @ np.array(self.weights) + self.bias, self.scalings)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from chainrule.tables.features import (
     LeftOut,
     Number,
     Part,
-    Text,
 )
 from chainrule.tables.kinds import Finding
 
@@ -42,17 +41,11 @@ HEAVY = 5.0
 
 _ENOUGH = 50
 
-COUNTS = 256
-COUNT_SCALE = 0.3
-"""The number of hashed counts of a text, and their scale. With 0.1, their usual size, predictions are worse."""
-
 
 def fit_feature(series: pl.Series, finding: Finding) -> Feature | LeftOut:
     """Fit the encoding of a column to its training rows `series`; return LeftOut if they do not vary."""
     name = finding.name
-    if finding.kind == "text":
-        return text_of(name) if finding.asked else LeftOut(name, "text", finding.reason)
-    if finding.kind in LEFT_OUT:
+    if finding.kind in (*LEFT_OUT, "text"):  # texts are fitted to the target
         return LeftOut(name, finding.kind, finding.reason)
     if finding.kind == "number":
         values = read_numbers(without_words(series, finding.words), finding.notation)
@@ -131,11 +124,6 @@ def _boolean(name: str, series: pl.Series) -> Feature | LeftOut:
             words[value] = str(written[int(places[0])])
     fill = float(2 * present.sum() > len(present))
     return Boolean(name, (words[0], words[1]), fill, bool(missing.any()))
-
-
-def text_of(name: str) -> Text:
-    """Return the encoding of a column of texts."""
-    return Text(name, COUNTS, COUNT_SCALE)
 
 
 def _category(name: str, series: pl.Series) -> Feature | LeftOut:

@@ -19,6 +19,7 @@ from chainrule.tables.errors import TableError, short
 from chainrule.tables.features import Kind
 from chainrule.tables.fitting import mean_and_scale
 from chainrule.tables.frames import cells_of
+from chainrule.tables.freetext import FoldedText
 from chainrule.tables.kinds import Finding
 from chainrule.tables.notation import Notation
 from chainrule.tables.pooling import common_digest, common_names, pooled_sample
@@ -242,7 +243,7 @@ class _Encoding:
     dtype: np.dtype[Any]
     folder: str | None
     report: Callable[[str, int], None] | None
-    folded: tuple[Folded, ...]
+    folded: tuple[Folded | FoldedText, ...]
     seed: int
     first: int
     """The number of the first row."""

@@ -235,7 +235,7 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
         cells = without_words(series, feature.words)
         return read_levels(cells, feature.levels, feature.main_spellings)[0]
     if isinstance(feature, Text):
-        return hashed(texts(without_words(series, feature.words)).to_list(), feature.size)
+        return hashed(texts(without_words(series, feature.words)).to_list(), len(feature.weights))
     if isinstance(feature, Category):
         places, unknown = read_levels(without_words(series, feature.words), feature.levels, feature.main_spellings)
         if unknown:
