@@ -470,4 +470,6 @@ def test_the_source_of_a_hessian(run: Run) -> None:
     assert result.exit_code == 0, result.output
     assert "def hessian(A, x, b):" in result.output
     assert "def jacobian(A, x):" in run("emit", "A x", "--to", "numpy", "--shape", "A: m n, x: n", "--jacobian").output
-    assert run("emit", "norm(x)^2", "--to", "c", "--hessian", "--shape", "x: n", "--size", "n=3").exit_code == 2
+    result = run("emit", "norm(x)^2", "--to", "c", "--hessian", "--shape", "x: n", "--size", "n=3")
+    assert "static inline void f_hessian(" in result.output
+    assert run("emit", "norm(x)^2", "--to", "wasm", "--hessian", "--shape", "x: n", "--size", "n=3").exit_code == 2

@@ -144,7 +144,7 @@ def test_the_hessian_and_its_product_in_c(tmp_path: Path) -> None:
         """
     )
     library = tmp_path / "caller.so"
-    command = [COMPILER, *C_FLAGS, "-shared", "-fPIC", "-o", library, tmp_path / "caller.c", "-lm"]
+    command = [COMPILER, *C_FLAGS, "-shared", "-fPIC", "-o", str(library), str(tmp_path / "caller.c"), "-lm"]
     subprocess.run(command, check=True, capture_output=True)
     params, direction = np.append(VALUES["w"], VALUES["b"]), RANDOM.standard_normal(4)
     blocks, changes = np.full(16, np.nan), np.full(4, np.nan)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import Verifier
+from chainrule.derivation import Record, Verifier
 from chainrule.deriving import Derivation
 from chainrule.emit import TARGETS, EmitError, UnverifiedError, checking
 from chainrule.emit.code import Code, call
@@ -35,7 +35,12 @@ def test_a_derivation_with_a_wrong_rule_is_not_written(target: str, monkeypatch:
 
 def test_few_points_do_not_stand_for_the_check_of_source(monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[int] = []
-    monkeypatch.setattr(checking, "Verifier", lambda *given, **named: checked.append(1) or Verifier(*given, **named))
+
+    def counted(record: Record, **options: Any) -> Verifier:
+        checked.append(1)
+        return Verifier(record, **options)
+
+    monkeypatch.setattr(checking, "Verifier", counted)
     few, enough = made(), made()
     few.verify(points=1)
     few.source("c", sizes={"n": 3, "d": 4})
