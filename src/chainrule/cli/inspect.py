@@ -51,7 +51,7 @@ def command(path: str, as_json: bool, lang: Language) -> None:
 def _headline(found: ModelDescription, lang: Language) -> str:
     if not found.target:
         return say(lang, "model of arrays", path=found.path, inputs=found.inputs, outputs=found.outputs)
-    columns = len(found.columns) or found.inputs
+    columns = len({column.name for column in found.columns}) or found.inputs
     if found.classes:
         listed = ", ".join(cut(name, 30) for name in found.classes[:8])
         if len(found.classes) > 8:
