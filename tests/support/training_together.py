@@ -147,7 +147,8 @@ def main() -> None:
     whole_batch = cr.fit(plain, PARAMS, cr.OwnRows(mine), cr.SGD(0.1), 2, engine="xla")
     near(whole_batch.params, cr.fit(plain, PARAMS, DATA, cr.SGD(0.1), 2).params)
     near(cr.fit(plain, PARAMS, cr.OwnRows(mine), cr.SGD(0.1), 2, engine="xla").params, whole_batch.params)
-    said("reductions", reductions({name: array[:200] for name, array in DATA.items()}))
+    divided = {name: array[:200] for name, array in DATA.items()}
+    said("reductions", reductions(divided))
 
     def broken(done: int, _: object) -> None:
         if last and done > 2:
@@ -163,7 +164,7 @@ def main() -> None:
     fewer = {name: value[processes.number :] for name, value in DATA.items()}
     refused("other rows", lambda: cr.fit(loss, PARAMS, fewer, engine="xla"), ProcessError)
     refused("LBFGS", lambda: cr.fit(loss, PARAMS, DATA, cr.LBFGS(), engine="xla"), cr.TrainingError)
-    diverging = cr.fit(plain, PARAMS, DATA, cr.SGD(1e200), 9, BATCH, 3, engine="xla")
+    diverging = cr.fit(plain, PARAMS, divided, cr.SGD(1e200), 9, 20, 3, engine="xla")
     said("diverged", diverging.status, *diverging.position, bits(diverging.params))
     if last:
         sys.exit()
