@@ -121,7 +121,7 @@ LOWERINGS: dict[type[Primitive], Lowering] = {
     p.Multiply: lambda q, x, y: x * y,
     p.Permute: lambda q, x: lax.transpose(x, q.order),
     p.Reshape: lambda q, x: lax.reshape(x, q.shape),
-    p.Cast: lambda q, x: lax.convert_element_type(x, q.dtype.numpy),
+    p.Cast: lambda q, x: _converted(x, q.dtype.numpy),
     p.Broadcast: lambda q, x: lax.broadcast_in_dim(x, q.shape, q.axes),
     p.Concatenate: lambda q, *x: lax.concatenate(x, q.axis),
     p.Pad: lambda q, x: lax.pad(x, jnp.zeros((), x.dtype), list(zip(q.low, q.high, q.interior, strict=True))),
@@ -164,6 +164,12 @@ def lowered(node: Apply, operands: Sequence[Any]) -> Any:
     if value.shape != shape or value.dtype != node.type.dtype.numpy:
         raise ProgramError(f"{primitive} of type {node.type} is lowered to {value.dtype} of the shape {value.shape}")
     return value
+
+
+def _converted(x: Any, dtype: Any) -> Any:
+    """Convert; a single number apart from what uses it, since XLA would convert it anew for every element."""
+    found = lax.convert_element_type(x, dtype)
+    return lax.optimization_barrier(found) if found.shape == () else found
 
 
 def evaluated(outputs: Sequence[Node], inputs: Mapping[Node, Any]) -> list[Any]:
