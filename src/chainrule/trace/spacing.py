@@ -54,9 +54,8 @@ def _between(first: Node, last: Node, num: Any, endpoint: bool) -> tuple[Node, N
     if isinstance(num, Node):
         raise refusal("the number of points of np.linspace is recorded as a number; write start + np.arange(n) * step")
     first, last = broadcast_together(first, last)
-    width = last - first
-    if isinstance(first, Const) and isinstance(last, Const) and first.is_filled and last.is_filled:
-        width = Const(last.value - first.value, first.type)
+    starts_at_zero = isinstance(first, Const) and first.filled_with(0)
+    width = last if starts_at_zero else last - first
     if isinstance(num, SymbolicDim):
         parts = Const(num - 1 if endpoint else num, ArrayType((), first.type.dtype))
         share, step = _shares(num, parts), width / parts
@@ -66,7 +65,6 @@ def _between(first: Node, last: Node, num: Any, endpoint: bool) -> tuple[Node, N
         step = width / count if count else width * np.nan
     weights = expand_dims(share, range(1, first.type.ndim + 1))
     points = weights * expand_dims(width, 0)
-    starts_at_zero = isinstance(first, Const) and first.filled_with(0)
     return points if starts_at_zero else expand_dims(first, 0) + points, step
 
 
