@@ -6,9 +6,9 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+from support.published import HEAD, made
 
 import chainrule as cr
-from tests.support.published import HEAD, made
 
 LISTS = """
 def cost(x: "4 1", y: "2 1", weights: "[3 4; 2 3]", biases: "[3 1; 2 1]"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.published import LOSS, made
 
 import chainrule as cr
-from tests.support.published import LOSS, made
 
 
 def test_hints_and_steps_say_less(tmp_path: Path) -> None:

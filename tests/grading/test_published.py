@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.published import LOSS, made
 
 import chainrule as cr
-from tests.support.published import LOSS, made
 
 FORWARD = """
 def forward(X, parameters):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.published import LOSS, made
 
 import chainrule as cr
-from tests.support.published import LOSS, made
 
 
 def test_a_parameter_that_is_updated_before_it_is_used_is_named(tmp_path: Path) -> None:
