@@ -85,7 +85,8 @@ def test_curves_are_those_of_scikit_learn(rounded: bool) -> None:
         everyone = set(zip(first.tolist(), second.tolist(), strict=True))
         assert all(point in everyone for point in points)
     assert found.roc[-1] == (1.0, 1.0)
-    assert found.precision[-1] == (1.0, pytest.approx(y.mean()))
+    assert found.precision[-1][0] == 1.0
+    assert found.precision[-1][1] == pytest.approx(y.mean())
     assert Thresholds.of_rows(TWO, np.zeros(5, int), p[:5]) is None
 
 

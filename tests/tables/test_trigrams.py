@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def test_a_model_of_texts_is_exported_to_python_and_refused_elsewhere(tmp_path: 
     table.loc[7, "review"] = None
     table["x"] = random.standard_normal(160)
     score = table["review"].fillna("").str.count("Great") - table["review"].fillna("").str.count("poor")
-    few = {"hidden_layer_sizes": (8,), "ensemble": 1, "max_epochs": 60, "learning_rate": 0.02, "random_state": 0}
+    few = partial(TabularRegressor, (8,), ensemble=1, learning_rate=0.02, random_state=0)
     assert [type(each) for each in Preprocessing.fit(table).left_out] == [LeftOut]
     letters = [" ".join("".join(random.choice(list("abcdefghij"), 5)) for _ in range(5)) for _ in range(160)]
     noise = pl.DataFrame({"review": letters, "z": random.standard_normal(160)})
@@ -41,12 +42,13 @@ def test_a_model_of_texts_is_exported_to_python_and_refused_elsewhere(tmp_path: 
     # Rows that took part in their own prediction would be told their targets.
     assert np.corrcoef(ready.X[:, 0], ready.y)[0, 1] < 0.3
     assert np.corrcoef(ready.preprocessing.encode(noise)[:, 0], ready.y)[0, 1] > 0.5
-    chance = TabularRegressor(**few | {"max_epochs": 1}, refit=False).fit(table, random.permutation(score))
+    chance = few(max_epochs=1, refit=False).fit(table, random.permutation(score))
     assert chance.columns_["review"].endswith("do not predict the target")
 
-    model = TabularRegressor(**few).fit(table, score)
+    model = few(max_epochs=60).fit(table, score)
     assert model.columns_["review"] == "text"
     preprocessing = model.to_model().preprocessing
+    assert preprocessing is not None
     assert isinstance(preprocessing.features[0], Text)
     assert Preprocessing.from_json(preprocessing.to_json()) == preprocessing
     assert model.score(table, score) > 0.8
