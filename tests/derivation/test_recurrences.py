@@ -17,6 +17,7 @@ from chainrule.derivation.recurrent import lines, proofreading, write_recurrence
 from chainrule.derivation.recurrent.loops import Loop
 from chainrule.derivation.spelling import changed
 from chainrule.deriving.recurrent import RecurrentDerivation
+from chainrule.emit import UnverifiedError
 from chainrule.primitives import Indexed, Mark, Notation, Partial, Symbol
 
 
@@ -487,8 +488,24 @@ def test_a_wrong_step_in_a_printed_gradient_is_found(step: str, other: str, monk
 
 def test_a_wrong_gradient_between_the_steps_is_found_at_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Loop, "forwards", property(lambda loop: 2))
-    outcome = derived(at_the_end).verify(points=1)
+    derivation = derived(at_the_end)
+    outcome = derivation.verify(points=1)
     assert {failure.claim.kind for failure in outcome.failures} == {"recurrence"}
+    with pytest.raises(UnverifiedError):
+        derivation.source("numpy")
+
+
+def test_source_with_a_wrong_gradient_is_refused() -> None:
+    derivation = derived(at_the_end)
+    backward = derivation.record.backward
+    entries = [
+        replace(entry, chain=2 * entry.result, merged=None) if entry.symbol.name == "U" else entry
+        for entry in backward.accumulations
+    ]
+    derivation.record.backward = replace(backward, accumulations=entries)
+    with pytest.raises(UnverifiedError):
+        derivation.source("numpy")
+    assert "dh0 = U @ dz1" in derived(at_the_end).source("numpy")
 
 
 def test_a_worked_example_has_every_step() -> None:

@@ -257,7 +257,10 @@ class Derivation:
         same expressions; they are not run. JavaScript and WebAssembly are run where node is installed. Raises
         UnverifiedError if any check fails, and EmitError for operations that a target does not support.
         """
-        return source(self.record, target, name, sizes, dtype, title=self.name)
+        return source(self._record_of_source(), target, name, sizes, dtype, title=self.name)
+
+    def _record_of_source(self) -> Record:
+        return self.record
 
     @refuses_deep_nesting
     def formulas(self, notation: str) -> str:

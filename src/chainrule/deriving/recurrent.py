@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.derivation import (
-    POINTS,
     Document,
     Record,
     Recurrent,
@@ -17,8 +16,8 @@ from chainrule.derivation import (
 )
 from chainrule.deriving.derivations import Derivation
 from chainrule.deriving.options import PageOptions
-from chainrule.ir import Input, Program, cached_property, refuses_deep_nesting
-from chainrule.words import at_callers_line
+from chainrule.emit import check_gradients
+from chainrule.ir import Input, Program, cached_property
 
 
 class RecurrentDerivation(Derivation):
@@ -55,15 +54,17 @@ class RecurrentDerivation(Derivation):
             return super()._json(options, verification)
         return render_recurrence(self.recurrent, self._document(options), options.form, verification)
 
-    @at_callers_line
-    @refuses_deep_nesting
-    def verify(self, points: int = POINTS, seed: int = 0) -> Verification:
-        """Evaluate both sides of every line at random points, those of a step once for all steps.
+    def _verified(self, points: int, seed: int) -> Verification:
+        """Evaluate both sides of the lines of a step once for all steps.
 
         The gradients by the states and by what the recurrence reads are compared with finite differences of the whole
         function; the printed lines are then parsed back, as in `Derivation.verify`.
         """
         return verified_recurrence(self.recurrent, points, seed)
+
+    def _record_of_source(self) -> Record:
+        check_gradients(self.record, self.verify())
+        return self.record
 
     def __repr__(self) -> str:
         wrt = ", ".join(symbol.name for symbol in self._wrt)

@@ -4,7 +4,7 @@ from chainrule.emit import expressions
 from chainrule.emit.c_file import function, header_text, signature_lines, structure
 from chainrule.emit.c_unit import CUnit, declarations
 from chainrule.emit.c_values import C_TYPES
-from chainrule.emit.checking import note_verified
+from chainrule.emit.checking import check_gradients, note_verified
 from chainrule.emit.code import Code
 from chainrule.emit.dialects import DIALECTS, NOTATIONS
 from chainrule.emit.errors import EmitError, UnverifiedError
@@ -39,6 +39,7 @@ __all__ = [
     "block",
     "bracketed",
     "broken",
+    "check_gradients",
     "declarations",
     "expressions",
     "find_forward",

@@ -11,7 +11,17 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Derivatives, Record, Verifier, derivatives_verifier, is_upstream, output_name
+from chainrule.derivation import (
+    Claim,
+    Derivatives,
+    LossDerivative,
+    Record,
+    Verification,
+    Verifier,
+    derivatives_verifier,
+    is_upstream,
+    output_name,
+)
 from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.js_source import JsSource
 from chainrule.emit.node import find_node, run_in_node
@@ -28,9 +38,25 @@ def check_lines(record: Record) -> None:
     """Raise UnverifiedError unless every line of the derivation holds; a verified one is not checked again."""
     if record in _verified:
         return
-    verification = Verifier(record, printed=()).run()  # source does not depend on the printed text
-    if not verification.holds:
-        raise UnverifiedError(f"nothing is written, since the derivation is not verified: {verification}")
+    _refuse_unless_holding(Verifier(record, printed=()).run())  # source does not depend on the printed text
+    _verified.add(record)
+
+
+def check_gradients(record: Record, lines: Verification) -> None:
+    """Raise UnverifiedError unless `lines` hold and the gradients agree with finite differences of the forward pass.
+
+    It is for a record with every step of a recurrence, whose lines are those of one step.
+    """
+    if record in _verified:
+        return
+    _refuse_unless_holding(lines)
+    wrt = set(record.backward.wrt)
+    claims = [
+        Claim("gradient", LossDerivative(entry.symbol, entry.cotangent), entry.cotangent)
+        for entry in record.backward.accumulations
+        if entry.symbol in wrt
+    ]
+    _refuse_unless_holding(Verifier(record, claims=claims, printed=()).run())
     _verified.add(record)
 
 
@@ -41,7 +67,11 @@ def note_verified(record: Record) -> None:
 
 def check_derivatives(derivatives: Derivatives) -> None:
     """Raise UnverifiedError unless every line of a Hessian or of Jacobians holds."""
-    verification = derivatives_verifier(derivatives).run()
+    _refuse_unless_holding(derivatives_verifier(derivatives).run())
+
+
+def _refuse_unless_holding(verification: Verification) -> None:
+    """Raise UnverifiedError if a line does not hold."""
     if not verification.holds:
         raise UnverifiedError(f"nothing is written, since the derivation is not verified: {verification}")
 
@@ -70,7 +100,7 @@ def _trial(record: Record, wrt: Sequence[Input]) -> _Trial:
     given = [node for node in record.program.inputs if is_upstream(node)]
     outputs: list[Node] = [stages[output_name(node)] for node in given] or [record.loss]
     cotangents = {entry.symbol: entry.cotangent for entry in record.backward.accumulations}
-    verifier = Verifier(record)
+    verifier = Verifier(record, claims=())
     values, expected, spreads = verifier.values_with_spread([*outputs, *(cotangents[node] for node in wrt)])
     names = [output_name(node) for node in given] or [record.loss.name]
     names += [f"the gradient by {node.name}" for node in wrt]
