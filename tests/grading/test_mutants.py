@@ -5,6 +5,8 @@ These are samples; `python -m benchmarks mutants variants` grades all of them.
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from benchmarks.grading.corpus import BOOKS, NAMES, graded
@@ -52,3 +54,13 @@ def test_a_wrong_answer_is_not_found_right() -> None:
     found.judge(type(variant)(variant.name, variant.style, variant.called, wrong))
     assert len(found.not_right) == 1
     assert graded("two_layer_rows__textbook", variant.source).right
+
+
+def test_an_answer_is_graded_without_warnings() -> None:
+    right = BOOKS["published"].text
+    wrong = right.replace("np.sum(xhat * dout, axis=0)", "np.sum(xhat * dout, axis=1)")
+    assert wrong != right
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert not graded("normalized__short", wrong).right
+    assert not caught

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from chainrule.cage import OUT
 from chainrule.derivation import is_upstream
 from chainrule.grading.answers import Answer, Unit, attributes_of
@@ -38,7 +40,8 @@ _log = logging.getLogger(__name__)
 def grade_answer(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
     """Grade a parsed answer in its session."""
     try:
-        return _graded(answer, truths, against, session)
+        with np.errstate(all="ignore"):  # as in a batch of one, without the ε below a variance
+            return _graded(answer, truths, against, session)
     except RecursionError:
         raise GradeError(f"{answer.name} is nested too deeply to be graded") from None
     except ChainruleError:
