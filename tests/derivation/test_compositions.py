@@ -165,7 +165,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         [
             "∂L/∂u · ∂u/∂x = ∂₁f(u, v) · 2 = 2 ∂₁f(u, v)",
             "∂L/∂v · ∂v/∂x = ∂₂f(u, v) · (2 x) = 2 x · ∂₂f(u, v)",
-            "∂L/∂x = 2 (∂₁f(u, v) + x · ∂₂f(u, v))",
+            "∂L/∂x = 2 (∂₁f(u, v) + ∂₂f(u, v) · x)",
         ],
     ),
     "sum(log(1 + exp(x)^2))": (

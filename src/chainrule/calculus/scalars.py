@@ -12,6 +12,7 @@ from chainrule.calculus.stages import COTANGENT, TANGENT
 from chainrule.calculus.terms import Term, divides_anew, factors, operation_count, power_of, with_lessened
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, parse_shape
 from chainrule.primitives import (
+    Abstract,
     Add,
     Broadcast,
     Contract,
@@ -145,12 +146,15 @@ def _is_name(node: Node) -> bool:
 
 
 def _is_function(node: Node) -> bool:
-    """Whether a number is a function of another value, or a power of one."""
+    """Whether a number is a function of another value, or a power of one.
+
+    A derivative f′ that is not known stays in front: it is the first factor of the chain rule.
+    """
     match node:
         case Apply(Square(), (x,)) | Apply(Power(), (x, Const())):
             return _is_function(x)
         case Apply(Elementwise() as primitive):
-            return not isinstance(primitive, _ARITHMETIC)
+            return not isinstance(primitive, (*_ARITHMETIC, Abstract))
     return False
 
 
