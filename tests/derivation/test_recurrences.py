@@ -502,7 +502,7 @@ def test_source_with_a_wrong_gradient_is_refused() -> None:
         replace(entry, chain=2 * entry.result, merged=None) if entry.symbol.name == "U" else entry
         for entry in backward.accumulations
     ]
-    derivation.record.backward = replace(backward, accumulations=entries)
+    derivation.record.backward = replace(backward, accumulations=tuple(entries))
     with pytest.raises(UnverifiedError):
         derivation.source("numpy")
     assert "dh0 = U @ dz1" in derived(at_the_end).source("numpy")
