@@ -64,3 +64,13 @@ def test_an_answer_is_graded_without_warnings() -> None:
         warnings.simplefilter("always")
         assert not graded("normalized__short", wrong).right
     assert not caught
+
+
+def test_an_entry_at_a_place_that_is_looked_up_wrongly_is_not_confirmed() -> None:
+    right = BOOKS["published"].text
+    wrong = right.replace("correct_class_score = scores[y[i]]", "correct_class_score = scores[y[i - 1]]")
+    assert wrong != right
+    first = graded("hinge__loops", wrong).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert (first.source, first.diagnosis.kind) == ("correct_class_score = scores[y[i - 1]]", "index")

@@ -162,7 +162,7 @@ class Identities:
             rounds.append(arrays)
         if len({float(x) for arrays in rounds for array in arrays for x in array.flat}) == 1:
             return Identity(None, claim)  # a single number may be equal to anything
-        entry = self._truth.entry(rounds)
+        entry = None if _looks_up_by_data(unit.statement) else self._truth.entry(rounds)
         if entry is not None and (claim is None or (entry.quantity.kind, entry.quantity.symbol) == ("gradient", claim)):
             return Identity(None, claim, (entry,))
         if all(len({array.shape for array in arrays}) == 1 for arrays in rounds):
@@ -186,6 +186,12 @@ class Identities:
         if re.search("delta|δ", inner.casefold()) and symbol in self._activations:
             return None  # the delta of a layer is the gradient before its activation or after it
         return symbol
+
+
+def _looks_up_by_data(statement: ast.stmt) -> bool:
+    """Whether a line is an entry at a place that is looked up itself, as in `scores[y[i]]`; any other is one too."""
+    value = getattr(statement, "value", None)
+    return isinstance(value, ast.Subscript) and any(isinstance(node, ast.Subscript) for node in ast.walk(value.slice))
 
 
 def _root(unit: Unit) -> str:

@@ -105,13 +105,15 @@ class _Parser(Operands):
         inside = self._tokens[self._place + 2 : end - 1]
         kinds = {token.kind for token in inside}
         is_definition = bool(inside) and kinds <= {"name", ","} and self._tokens[end].kind == "="
-        if is_definition and canonical_function(self._token.text) is not None:
-            raise self._error(
-                f"{shown(self._token.text)} has a meaning here; give what you define another name, or write only what "
-                "follows the sign of equality",
-                self._token.span,
-            )
-        return is_definition
+        if not is_definition or canonical_function(self._token.text) is None:
+            return is_definition
+        if self._tokens[end + 1].kind == "number" and self._tokens[end + 2].kind in ENDS:
+            return False  # a comparison, as in sum(x) = 3
+        raise self._error(
+            f"{shown(self._token.text)} has a meaning here; give what you define another name, or write only what "
+            "follows the sign of equality",
+            self._token.span,
+        )
 
     def _end_of_arguments(self) -> int:
         """Return the place after the first parenthesis that closes."""
