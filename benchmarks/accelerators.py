@@ -124,7 +124,7 @@ def nets(quick: bool) -> list[Net]:
     few = 2 if quick else 0
     return [
         _dense((784, 128, 10), 128, few or 200),
-        _dense((512, 512, 512, 512, 10), 256, few or 50),
+        _dense((512, 512, 512, 512, 10), 256, few or 200),
         _convolutional(64, few or 30),
         _transformer(32, 32, 128, few or 30),
     ]
