@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _SCALES = (
     "none/no; very low/lowest; low; medium/moderate/middle/mid/med/average/normal; high; very high/highest",
     "none; mild; moderate; severe; critical/very severe",
-    "xxs/extra extra small; xs/extra small; s/small; m/medium; l/large; xl/extra large; xxl/2xl/extra extra large"
-    "; xxxl/3xl; xxxxl/4xl; 5xl",
+    "xxs/xx small/extra extra small; xs/x small/extra small; s/small; m/medium; l/large; xl/x large/extra large"
+    "; xxl/2xl/xx large/extra extra large; xxxl/3xl; xxxxl/4xl; 5xl",
     "tiny; very small; small; medium/mid/average; large/big; very large; huge",
     "terrible; very poor/very bad; poor/bad; below average; fair/ok/average/typical/acceptable; above average; good"
     "; very good; excellent/great; outstanding",
@@ -33,6 +33,7 @@ _SCALES = (
     "not at all; a little/slightly/not very; somewhat/moderately; very/quite; extremely",
     "very easy; easy; medium/moderate/normal/intermediate; hard/difficult; very hard/very difficult",
     "novice/beginner; intermediate; advanced; expert",
+    "primary; secondary; tertiary",
     "freshman; sophomore; junior; senior; graduate",
     "cold; cool/mild; warm; hot",
     "bronze; silver; gold; platinum; diamond",
@@ -50,7 +51,7 @@ FEWEST = 3
 def order_of(levels: tuple[str, ...]) -> tuple[float, ...] | None:
     """Return the place of each level in a scale that has them all, without gaps; None if there is none.
 
-    >>> order_of(("High", "low", "MEDIUM")), order_of(("L", "XL", "S")), order_of(("red", "low", "high"))
+    >>> order_of(("High", "low", "MEDIUM")), order_of(("L", "x-large", "S")), order_of(("red", "low", "high"))
     ((2.0, 0.0, 1.0), (1.0, 2.0, 0.0), None)
     """
     words = [folded(level.replace("-", " ").replace("_", " ")) for level in levels]
