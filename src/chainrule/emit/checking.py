@@ -142,7 +142,7 @@ def check_js(record: Record, name: str, sizes: Collection[str], derivatives: Der
     trial.check("JavaScript", arrays)
     for by in source.stepped:
         step = results.get(f"step {by}")
-        moved = given[by].ravel() - 0.1 * results[f"gradient {by}"]
+        moved = given[by].ravel() - 0.1 * results[f"gradient {by}"].ravel()
         if step is not None and not np.allclose(step, moved, _TOLERANCE, 0, equal_nan=True):
             raise UnverifiedError(f"nothing is written, since a step in JavaScript moves {by} to another place")
     if derivatives is not None:
