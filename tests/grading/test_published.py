@@ -207,3 +207,27 @@ def test_a_wrong_gradient_beside_a_cost_is_wrong_and_not_missing(tmp_path: Path)
     assert grade.gradients == {"center": "wrong", "outside": "right"}
     assert grade.first_wrong is not None
     assert grade.first_wrong.source == "gradC -= s[k] * outside[k]"
+
+
+def test_classes_are_counted_by_the_largest_label(tmp_path: Path) -> None:
+    forward = made(
+        """
+        def loss(X: "d n", y: "n:int", W: "40 d"):
+            Z = W @ X
+            P = np.exp(Z) / np.sum(np.exp(Z), axis=0)
+            return -np.sum(np.log(P[y, np.arange(y.size)])) / y.size
+        """,
+        "loss",
+        tmp_path,
+    )
+    answer = made(
+        """
+        def backward(P, X, y):
+            onehot = np.zeros((y.size, y.max() + 1))
+            onehot[np.arange(y.size), y] = 1
+            return (P - onehot.T) @ X.T / y.size
+        """,
+        "backward",
+        tmp_path,
+    )
+    assert cr.grade(answer, against=forward).right

@@ -16,7 +16,7 @@ from chainrule.grading.forwards import held_nodes, valued
 from chainrule.grading.names import is_data, is_target
 from chainrule.grading.quantities import Point
 from chainrule.grading.vocabulary import Vocabulary
-from chainrule.ir import Apply, Const, Input, Node, Program, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, concrete, topological_order
 from chainrule.primitives import Add, Broadcast, Subtract, evaluate_nodes, index_bounds
 from chainrule.words import ChainruleError
 
@@ -165,7 +165,11 @@ class Drawing:
         declared = self.record.program.properties(node)
         if target is not None and not declared:
             return target
-        return drawn(bound.type, spread, self._random, bounds.get(bound), declared=declared)
+        limit = bounds.get(bound)
+        values = drawn(bound.type, spread, self._random, limit, declared=declared)
+        if limit is not None and values.size:  # answers count the classes by Y.max() + 1
+            values.flat[self._random.integers(values.size)] = concrete(limit) - 1
+        return values
 
     def _target(self, node: Input, shape: tuple[int, ...]) -> Array | None:
         """Draw a target according to the assumption; None if it does not apply to this input."""

@@ -15,7 +15,7 @@ from chainrule.tables.cells import EXACT, CellError, as_numbers, texts, without_
 from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError
-from chainrule.tables.features import KINDS, Boolean, Category, Feature, Kind, LeftOut, Number, Spelling
+from chainrule.tables.features import KINDS, Boolean, Category, Feature, Kind, LeftOut, LevelNumbers, Number, Spelling
 from chainrule.tables.fitting import fit_feature
 from chainrule.tables.frames import cells_of
 from chainrule.tables.freetext import FoldedText, fit_text
@@ -45,7 +45,7 @@ class Fitted:
     left_out: tuple[LeftOut, ...]
     findings: tuple[Finding, ...]
     folded: tuple[Folded | FoldedText, ...] = ()
-    """The averages for the training rows themselves."""
+    """The encodings of training rows that are fitted without them: averages of levels, and predictions from texts."""
 
     def notes(self) -> list[str]:
         """Return notes for the user, a sentence each."""
@@ -72,8 +72,8 @@ def fit_columns(
     target has no finding.
 
     Kinds are inferred from all rows of the sample, statistics from its `training` rows. `place` names the place of a
-    cell of the sample. With the `outcomes` of the target, categories with many levels have its averages
-    too. Raises TableError for a column that cannot be encoded.
+    cell of the sample. With the `outcomes` of the target, categories with many levels have its averages too, and
+    texts what they predict of it. Raises TableError for a column that cannot be encoded.
     """
     everywhere = bool(training.all())
     wanted = load_polars().Series(training)
@@ -128,18 +128,28 @@ def fit_columns(
                 folded.append(replace(text, feature=_with_words(text.feature, conventions)))
             more = ""
             if isinstance(fitted, Category):
-                known = series.filter(wanted)
-                averages = fit_averages(name, known, outcomes.of(training)) if outcomes is not None else None
-                numbers = fit_order(fitted, known) if averages is None else averages.feature
+                of_known = None if outcomes is None else outcomes.of(training)
+                numbers, averages, more = _of_levels(fitted, series.filter(wanted), of_known)
                 if numbers is not None:
-                    numbers = replace(numbers, spellings=_spellings(spellings, numbers.levels))
-                    features.append(_with_words(numbers, conventions))
-                    more = "; and their order" if averages is None else "; and the average target of each"
-                if averages is not None and numbers is not None:
-                    folded.append(replace(averages, feature=_with_words(numbers, conventions)))
+                    numbers = _with_words(
+                        replace(numbers, spellings=_spellings(spellings, numbers.levels)), conventions
+                    )
+                    features.append(numbers)
+                    folded += [] if averages is None else [replace(averages, feature=numbers)]
             findings.append(_explained(finding, fitted, more))
     result = Fitted(tuple(features), tuple(left_out), tuple(findings), tuple(folded))
     return result if features else _with_numbers(result, frame, training, kinds)
+
+
+def _of_levels(
+    category: Category, known: pl.Series, outcomes: Outcomes | None
+) -> tuple[LevelNumbers | None, Folded | None, str]:
+    """Return the numbers for the levels of a category, if there are any, their averages by folds, and words on them."""
+    averages = None if outcomes is None else fit_averages(category.name, known, outcomes)
+    if averages is not None:
+        return averages.feature, averages, "; and the average target of each"
+    order = fit_order(category, known)
+    return order, None, "" if order is None else "; and their order"
 
 
 def _spellings(spellings: Mapping[str, str], levels: Sequence[str]) -> tuple[Spelling, ...]:
