@@ -364,3 +364,10 @@ def test_no_letter_runs_over_two_sizes() -> None:
     letters = [letter for part in line.split(": ")[1].split(";") for letter in part.split(" over ")[0].split(",")]
     stripped = [letter.strip() for letter in letters]
     assert len(set(stripped)) == len(stripped)
+
+
+def test_every_line_is_decided_at_each_point_anew() -> None:
+    verifier = Verifier(cr.derive("norm(sigmoid(A @ x) - b)^2", wrt="x").record)
+    for _ in range(2):
+        values = verifier.point()
+        assert all(verifier._judged(claim, values).holds for claim in verifier.claims)

@@ -53,6 +53,8 @@ def order_of(levels: tuple[str, ...]) -> tuple[float, ...] | None:
 
     >>> order_of(("High", "low", "MEDIUM")), order_of(("L", "x-large", "S")), order_of(("red", "low", "high"))
     ((2.0, 0.0, 1.0), (1.0, 2.0, 0.0), None)
+    >>> order_of(("low", "high")) is None  # a number more would say what one of the two does
+    True
     """
     words = [folded(level.replace("-", " ").replace("_", " ")) for level in levels]
     for places in _PLACES:
