@@ -226,10 +226,6 @@ class Scaling:
     scale: Annotated[float, POSITIVE] = 1.0
 
 
-def _scales(scalings: Sequence[Scaling]) -> dict[str, Floats]:
-    return {"mean": np.array([each.mean for each in scalings]), "scale": np.array([each.scale for each in scalings])}
-
-
 def scaled(numbers: Floats, scalings: Sequence[Scaling]) -> Floats:
     """Encode numbers (rows, scalings)."""
     result = np.empty_like(numbers)
@@ -239,8 +235,34 @@ def scaled(numbers: Floats, scalings: Sequence[Scaling]) -> Floats:
     return result
 
 
+class _OfScaledNumbers:
+    """What features that are encoded by scaled numbers share."""
+
+    name: str
+    scalings: tuple[Scaling, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        return tuple(f"{self.name}: {each.name}" for each in self.scalings)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The inputs of `program` besides the number `x`, for each of `scalings`."""
+        scalings = self.scalings
+        return {
+            "mean": np.array([each.mean for each in scalings]),
+            "scale": np.array([each.scale for each in scalings]),
+        }
+
+    @property
+    def program(self) -> Program:
+        """The program that scales a number."""
+        return scaling_program()
+
+
 @dataclass(frozen=True)
-class LevelNumbers:
+class LevelNumbers(_OfScaledNumbers):
     """A category whose levels are encoded by numbers: averages of the target over their training rows, or their order.
 
     `numbers[k]` are the numbers of `levels[k]`, one for each of `scalings`. `other` are those of an unknown level,
@@ -264,11 +286,6 @@ class LevelNumbers:
     spellings: Annotated[tuple[Spelling, ...], different("spellings"), OMITTED] = ()
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the encoded columns."""
-        return tuple(f"{self.name}: {each.name}" for each in self.scalings)
-
-    @property
     def main_spellings(self) -> dict[str, str]:
         """The level of each of `spellings`."""
         return {each.text: self.levels[each.place] for each in self.spellings}
@@ -288,16 +305,6 @@ class LevelNumbers:
         """The row of `table` for a missing value."""
         return len(self.levels) + 1
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The inputs of `program` besides the number `x`, for each of `scalings`."""
-        return _scales(self.scalings)
-
-    @property
-    def program(self) -> Program:
-        """The program that scales a number."""
-        return scaling_program()
-
     def arithmetic(self, values: NDArray[np.int64]) -> Floats:
         """Encode indices in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, scalings)."""
         return scaled(self.table[self.rows_of(values)], self.scalings)
@@ -309,7 +316,7 @@ class LevelNumbers:
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(_OfScaledNumbers):
     """A column of texts, encoded by what a linear model of hashed trigrams predicts of the target from them.
 
     A text has as many counts as `weights` has rows (see `trigrams`); their products with a column of `weights`, and
@@ -324,21 +331,6 @@ class Text:
     bias: tuple[Annotated[float, FINITE], ...]
     scalings: Annotated[tuple[Scaling, ...], different("scalings", at_least=1)]
     words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the encoded columns."""
-        return tuple(f"{self.name}: {each.name}" for each in self.scalings)
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The inputs of `program` besides the number `x`, for each of `scalings`."""
-        return _scales(self.scalings)
-
-    @property
-    def program(self) -> Program:
-        """The program that scales a number."""
-        return scaling_program()
 
     def arithmetic(self, values: Floats) -> Floats:
         """Encode hashed counts (rows, counts), as (rows, scalings)."""
