@@ -257,12 +257,28 @@ def _never_handed_on(x: Any, a: Any, b: Any) -> Any:
     return da, db
 
 
+def _entropy(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    z1 = X @ W1
+    a1 = np.tanh(z1)
+    z2 = a1 @ W2
+    a2 = sigmoid(z2)
+    return -np.mean(y * np.log(a2) + (1 - y) * np.log(1 - a2))
+
+
+def _once_too_often(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    a1 = np.tanh(X @ W1)
+    a2 = sigmoid(a1 @ W2)
+    dz2 = (a2 - y) * a2 * (1 - a2) / len(X)  # ✗
+    return X.T @ (dz2 @ W2.T * (1 - a1**2)), a1.T @ dz2
+
+
 @pytest.mark.parametrize(
     ("answer", "forward", "shapes", "kind", "mend"),
     [
         (_masked_at_one, _rectified, MATRICES, "mask", "dZ[Z <= 0] = 0"),
         (_masked_below, _hinge, {"x": "5 3", "y": "5:int"}, "mask", "dx[margins > 0] = 1"),
         (_overwritten, _network, MATRICES, "missing term", "W1 -= lr * X.T @ d1"),
+        (_once_too_often, _entropy, {"X": "n d", "y": "n 1", "W1": "d h", "W2": "h 1"}, "extra derivative", ""),
         (_twice, _network, MATRICES, "derivative", ""),
         (
             _without_last_slope,

@@ -123,6 +123,9 @@ class Diagnostician:
         if edit.kind == "missing term":
             return "missing term", values
         if edit.kind == "missing derivative":
+            compared = self._compared(found, needed)
+            if compared[0] == "extra derivative":  # put below a fraction bar, it takes one away
+                return compared
             return "missing derivative", {**values, "right": values["after"]}
         return edit.kind, values
 
