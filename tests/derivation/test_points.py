@@ -97,6 +97,21 @@ def test_what_cannot_be_checked_is_said_to_be_so() -> None:
     assert "未能验证" in verification.text("zh")
 
 
+def test_lines_that_fewer_points_decide_are_told_with_their_number() -> None:
+    """Where an entry is positive, every digit of the loss is lost."""
+    derivation = cr.derive(lambda x: np.sum(np.sin(x)) + 1e20 * (np.max(x) > 0), x="3")
+    verification = derivation.verify(seed=3)
+    assert verification.ok
+    assert (verification.lines, verification.lines_checked, verification.points) == (12, 12, 3)
+    assert set(verification.at_fewer_points) == {2, 7, 8, 9}
+    assert set(verification.at_fewer_points.values()) <= {1, 2}
+    assert "Decided at fewer points: line 2 (at " in str(verification)
+    assert "只在较少的点上得到判定的行：第 2 行（" in verification.text("zh")
+    whole = cr.derive(lambda x: np.sin(x), x="").verify()
+    assert not whole.at_fewer_points
+    assert "fewer" not in str(whole)
+
+
 def test_lines_whose_every_digit_is_lost_are_said_not_to_be_checked() -> None:
     verification = cr.derive(lambda x: np.sum(np.sin(x)) + 1e20, x="n").verify(points=1)
     assert not verification.failures

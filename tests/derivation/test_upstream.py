@@ -51,6 +51,13 @@ def test_the_gradient_of_the_result_is_given() -> None:
     assert derivation.verify().ok
 
 
+def test_the_pairing_that_stands_for_the_loss_is_not_taken_for_it() -> None:
+    """The later loss is not ⟨∂L/∂Y, Y⟩, though its differential is that of the pairing."""
+    derivation = cr.derive(lambda X, q: X / q, X="n d", q="")
+    assert "∂L/∂q = −(Σ (∂L/∂Y ⊙ Y)) / q" in derivation.text()
+    assert derivation.verify().ok
+
+
 @pytest.mark.parametrize("form", ["matrix", "path", "index"])
 def test_a_result_that_another_is_made_of_receives_from_both(form: Any) -> None:
     derivation = cr.derive(cell, c="n h", W="h h")

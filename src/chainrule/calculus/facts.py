@@ -56,6 +56,7 @@ def facts_of(stages: Sequence[Stage], program: Program) -> Facts:
     The name of a result, such as the loss, stands for it only in its own gradients.
     """
     definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
+    inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in program.outputs}
     properties = {node: found for node in program.inputs if (found := program.properties(node))}
     symmetric = known_symmetric(definitions, declared_symmetric(properties))
     declared = declared_rules(properties)
@@ -68,9 +69,8 @@ def facts_of(stages: Sequence[Stage], program: Program) -> Facts:
         sums_with_identity(definitions),
         *symmetric_rules(symmetric),
         like_terms_of_symmetric(symmetric),
-        *picking_rules(definitions),
+        *picking_rules(inner),
     )
-    inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in program.outputs}
     constants: dict[Node, Node] = {}
     if properties:
         simplifier = Simplifier([*declared, *RULES])

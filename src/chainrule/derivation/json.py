@@ -127,6 +127,7 @@ def _outcome(verification: Verification, language: Language) -> dict[str, Json]:
         "lines": verification.lines,
         "lines_checked": verification.lines_checked,
         "points": verification.points,
+        "at_fewer_points": [{"claim": line, "points": n} for line, n in verification.at_fewer_points.items()],
         "worst_relative_error": number_as_json(verification.worst_relative_error),
         "finite_difference_error": number_as_json(verification.finite_difference_error),
         "failures": [

@@ -9,7 +9,7 @@ from chainrule.derivation.claims import (
     Claim,
 )
 from chainrule.derivation.proofreading import Misreading
-from chainrule.derivation.words import say
+from chainrule.derivation.words import join, say
 from chainrule.words import Language, used_language
 
 
@@ -37,14 +37,12 @@ class Verification:
 
     """
 
-    lines: int
-    lines_checked: int
+    told: tuple[int, ...]
+    """The number of points at which each line was decided."""
     points: int
     worst_relative_error: float
     finite_difference_error: float
     failures: tuple[Failure, ...]
-    unchecked: tuple[int, ...] = ()
-    """The lines that could not be decided at any point."""
     lines_read: int = 0
     """The number of printed lines that were read back, in text and in LaTeX."""
     misreadings: tuple[Misreading, ...] = ()
@@ -55,25 +53,46 @@ class Verification:
     """Whether the lines are those of a Hessian or of Jacobians, with the backward pass behind them."""
 
     @property
+    def lines(self) -> int:
+        """The number of lines."""
+        return len(self.told)
+
+    @property
+    def lines_checked(self) -> int:
+        """The number of lines that were decided at a point at least."""
+        return self.lines - len(self.unchecked)
+
+    @property
+    def unchecked(self) -> tuple[int, ...]:
+        """The lines that could not be decided at any point."""
+        return tuple(line for line, count in enumerate(self.told, start=1) if not count)
+
+    @property
+    def at_fewer_points(self) -> dict[int, int]:
+        """The lines that were decided, at fewer than `points` points, each with their number.
+
+        At the other points that were tried they are next to a kink or a pole, not finite, or known to few digits.
+        """
+        return {line: count for line, count in enumerate(self.told, start=1) if 0 < count < self.points}
+
+    @property
     def holds(self) -> bool:
-        """Whether every line holds at every point, regardless of how it is printed."""
+        """Whether every line holds at every point that decides it, regardless of how it is printed."""
         return not self.failures and self.lines_checked == self.lines
 
     @property
     def ok(self) -> bool:
-        """Whether every line holds at every point, and reads as its claim."""
+        """Whether every line holds at every point that decides it, and reads as its claim."""
         return self.holds and not self.misreadings
 
     def joined(self, other: Verification) -> Verification:
         """Combine the result with that of further lines."""
         return Verification(
-            self.lines + other.lines,
-            self.lines_checked + other.lines_checked,
+            self.told + other.told,
             self.points,
             max(self.worst_relative_error, other.worst_relative_error),
             max(self.finite_difference_error, other.finite_difference_error),
             self.failures + tuple(replace(each, line=self.lines + each.line) for each in other.failures),
-            self.unchecked + tuple(self.lines + line for line in other.unchecked),
             self.lines_read + other.lines_read,
             self.misreadings + other.misreadings,
             self.unread + other.unread,
@@ -98,6 +117,9 @@ class Verification:
             words = say(
                 lang, "verified further" if self.further else "verified", str(self.lines), str(self.points), *errors
             )
+            if fewer := self.at_fewer_points:
+                each = [say(lang, "line at points", str(line), str(count)) for line, count in fewer.items()]
+                words += say(lang, "at fewer points", join(lang, each))
         return "".join(map(str, words))
 
     def __str__(self) -> str:

@@ -145,13 +145,11 @@ class Verifier:
             failures.setdefault(number, Failure(number, self.claims[number - 1], error))
         readings = self._readings(last) if self._whole and last is not None and not failures else []
         return Verification(
-            len(self.claims),
-            sum(count > 0 for count in told.values()),
+            tuple(told.values()),
             points,
             worst[EXACT_TOLERANCE],
             worst[DIFFERENCE_TOLERANCE],
             tuple(failures[number] for number in sorted(failures)),
-            tuple(number for number, count in told.items() if count == 0),
             sum(reading.read for reading in readings),
             tuple(misread for reading in readings for misread in reading.misreadings),
             tuple(line for reading in readings for line in reading.unread),

@@ -155,13 +155,11 @@ class _Joining:
             proofreader = RecurrentProofreader(self.recurrent, scene, self.random)
             readings = [proofreader.read(form, script) for form, script in READ]
         return Verification(
-            len(numbers),
-            sum(count > 0 for count in told.values()),
+            tuple(told.values()),
             points,
             0.0,
             worst,
             tuple(failures[number] for number in sorted(failures)),
-            tuple(number for number, count in told.items() if count == 0),
             sum(reading.read for reading in readings),
             tuple(misread for reading in readings for misread in reading.misreadings),
             tuple(each for reading in readings for each in reading.unread),

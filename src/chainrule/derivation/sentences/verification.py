@@ -51,6 +51,11 @@ VERIFICATION: dict[str, tuple[str, str]] = {
         "验证：全部 {0} 行在 {1} 个随机点上成立（包括矩阵形式和逐元素形式的每一行，以及背后的反向传播）；"
         "最大相对误差 {2}；导数与有限差分相差不超过 {3}。",
     ),
+    "at fewer points": (
+        " Decided at fewer points: {0}.",
+        "只在较少的点上得到判定的行：{0}。",
+    ),
+    "line at points": ("line {0} (at {1})", "第 {0} 行（{1} 个点）"),
     "no point": (
         "This could not be checked: the function is not finite, or known to fewer than three digits, at every point "
         "that was tried.",
