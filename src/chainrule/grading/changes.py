@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from chainrule.cage import BEFORE, TRANSPOSE
+from chainrule.grading.activations import (
+    activated,
+    binary,
+    derivatives,
+    function_name,
+    is_activation,
+    is_tanh,
+    slopes,
+    times,
+)
 from chainrule.grading.indices import compared, of_brackets
 from chainrule.grading.lacking import by_sign, of_entries, of_exponentials
 
@@ -51,10 +61,10 @@ OTHER = "__other__"
 """The placeholder in the pattern of many changes for the variable that each of them introduces."""
 UNLIKELY = 20
 """The cost from which on a change is considered after those of every other kind."""
+ACTIVATED = 6
+"""The cost of putting an activation around what a helper is given."""
 WHOLE = 2
 """The cost of replacing the whole value by a derivative; that of a part is higher."""
-_SIGMOIDS, _RELUS = frozenset({"sigmoid", "sigma"}), frozenset({"relu", "ReLU"})
-_ACTIVATIONS = frozenset({"maximum", "tanh", "clip"}) | _SIGMOIDS | _RELUS
 DERIVATIVE = "_derivative__"
 FACTOR = "_factor__"
 """Not `__name`, which a method would read as a private name of its class."""
@@ -68,7 +78,8 @@ class Scope:
     `updated` are parameters that statements above have updated, whose values before may be meant; `holders` are lists
     and dicts. `last` if no later statement assigns the same variable. `indices` are those of the loop it is in,
     `entries` what is looked up there, `constants` the numbers to which the reference compares; `signs` if the reference
-    has absolute values, `flags` are the parameters of functions that ask for their derivatives.
+    has absolute values, `flags` are the parameters of functions that ask for their derivatives. `inner` is that of a
+    helper function.
     """
 
     variables: Sequence[str]
@@ -84,6 +95,7 @@ class Scope:
     entries: Sequence[ast.expr] = ()
     signs: bool = False
     flags: Mapping[str, str] = field(default_factory=dict)
+    inner: bool = False
 
 
 class With(NamedTuple):
@@ -116,6 +128,7 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         yield from _of_call(node, scope, parent)
     elif isinstance(node, ast.Name):
         yield from _of_name(node, scope)
+        yield from _of_argument(node) if scope.inner and path[-1][0] != "args" else ()
     elif isinstance(node, ast.Constant) and _number(node) is not None and path[-1][0] != "comparators":
         yield from _of_constant(node, path, parent)  # that of a comparison is changed with it
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -133,7 +146,7 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
     yield from of_entries(node, whole, scope.entries)
     variable, constant = placeholder(), isinstance(node, ast.Constant)
     if (path[-1][0] in ("left", "right", "value", "operand") or whole) and not constant:
-        text, scaled = _text(node), _times(node, variable)
+        text, scaled = _text(node), times(node, variable)
         for name in scope.derivatives:
             yield "derivative", With(variable, name), WHOLE + depth, text, name
             yield "missing derivative", With(scaled, name), depth, "", name
@@ -142,8 +155,9 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         for name in scope.variables:
             yield "missing term", With(more, name), 2 + depth, "", name
             yield "missing term", With(less, name), 2 + depth, "", f"-{name}"
-    if not whole and isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and path[-1][0] in ("left", "right"):
-        squared = _binary(node, ast.Pow, ast.Constant(2))
+    squarable = isinstance(node, ast.Name | ast.Attribute | ast.Subscript) or is_tanh(node)
+    if not whole and squarable and path[-1][0] in ("left", "right"):
+        squared = binary(node, ast.Pow, ast.Constant(2))
         yield "power", squared, 6, _text(node), _text(squared)
     if scope.signs and path[-1][0] in ("args", "left", "right") and isinstance(node, ast.Name):
         for name in scope.variables:
@@ -152,7 +166,7 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         for name in scope.variables:
             yield "operand", With(variable, name), UNLIKELY, _text(node), name
     if not whole and not constant:
-        product, quotient = _times(node, variable), ast.BinOp(node, ast.Div(), variable)
+        product, quotient = times(node, variable), ast.BinOp(node, ast.Div(), variable)
         for name in scope.variables:
             yield "missing operand", With(product, name), 3 + depth, "", name
             yield "missing operand", With(quotient, name), 4 + depth, "", f"1/{name}"
@@ -190,7 +204,7 @@ def _of_comparison(node: ast.Compare, scope: Scope) -> Iterator[Change]:
 
 def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
     variable = placeholder()
-    product, quotient = _times(node, variable), ast.BinOp(node, ast.Div(), variable)
+    product, quotient = times(node, variable), ast.BinOp(node, ast.Div(), variable)
     for label, name in scope.factors.items():
         factor = With(product, name)
         if label == "η" or label == "1/η":
@@ -202,7 +216,10 @@ def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
         for keep in (False, True):
             yield "missing sum", _sum(node, axis, keep), 0 if not keep else 1, _text(node), str(axis)
     more, less = ast.BinOp(node, ast.Add(), variable), ast.BinOp(node, ast.Sub(), variable)
-    complement = _times(node, ast.BinOp(ast.Constant(1), ast.Sub(), variable))
+    complement = times(node, ast.BinOp(ast.Constant(1), ast.Sub(), variable))
+    for name in scope.variables if scope.inner else ():
+        for slope in slopes(ast.Name(name, ast.Load())):
+            yield "missing derivative", times(node, slope), 4, "", _text(slope)
     for name in scope.variables:
         yield "missing operand", With(product, name), 0, "", name
         yield "missing operand", With(quotient, name), 1, "", f"1/{name}"
@@ -215,7 +232,7 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
     left, right = node.left, node.right
     text = _text(node)
     if isinstance(node.op, ast.MatMult):
-        yield "matrix product", _binary(left, ast.Mult, right), 0, text, ""
+        yield "matrix product", binary(left, ast.Mult, right), 0, text, ""
         yield from _products(left, right, text, "transposed", "order")
     elif isinstance(node.op, ast.Mult):
         for cost, new in enumerate(_matrix_products(left, right)):
@@ -225,25 +242,25 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
         for kept, dropped in ((left, right), (right, left)):
             if _number(dropped) is not None:
                 yield "factor", kept, 0, _text(dropped), "1"
-        yield "other", _binary(left, ast.Div, right), 1, text, ""
+        yield "other", binary(left, ast.Div, right), 1, text, ""
     elif isinstance(node.op, ast.Div):
         if _number(right) is not None:
             yield "factor", left, 0, f"1/{_text(right)}", "1"
         yield "extra operand", left, 0, f"1/{_text(right)}", ""
-        yield "other", _binary(left, ast.Mult, right), 1, text, ""
-        divisor, quotient = _text(right), _binary(left, ast.Div, placeholder())
+        yield "other", binary(left, ast.Mult, right), 1, text, ""
+        divisor, quotient = _text(right), binary(left, ast.Div, placeholder())
         for name in scope.variables:
             yield "operand", With(quotient, name), 2, divisor, name
     elif isinstance(node.op, ast.Add | ast.Sub):
         flipped = ast.Sub if isinstance(node.op, ast.Add) else ast.Add
-        yield "sign", _binary(left, flipped, right), 1, text, ""
+        yield "sign", binary(left, flipped, right), 1, text, ""
         if isinstance(node.op, ast.Sub):
-            exchanged = _binary(right, ast.Sub, left)
+            exchanged = binary(right, ast.Sub, left)
             yield "sign", exchanged, 0, text, _text(exchanged)
         yield "extra term", left, 0, _text(right), ""
         yield "extra term", right, 0, _text(left), ""
         variable, texts = placeholder(), (_text(left), _text(right))
-        scaled = ast.BinOp(_times(left, variable), node.op, right), ast.BinOp(left, node.op, _times(right, variable))
+        scaled = ast.BinOp(times(left, variable), node.op, right), ast.BinOp(left, node.op, times(right, variable))
         for label, name in scope.factors.items():
             kind: Kind = "sign" if label == "−" else "factor"
             for new, before in zip(scaled, texts, strict=True):
@@ -257,7 +274,7 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
         if exponent is not None:
             for cost, power in enumerate((exponent - 1, exponent + 1, -exponent, 2 * exponent, exponent / 2)):
                 number = int(power) if float(power).is_integer() else power
-                new = _binary(left, ast.Pow, ast.Constant(number))
+                new = binary(left, ast.Pow, ast.Constant(number))
                 yield "power", new, 1 + cost, _text(right), f"{number:g}"
 
 
@@ -273,9 +290,9 @@ def _number(node: ast.expr) -> float | None:
 def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped: Kind) -> Iterator[Change]:
     """Yield `left @ right` with both transposed, exchanged, or with one of them transposed, and the outer product."""
     a, b = _toggled(left), _toggled(right)
-    yield single, _binary(a, ast.MatMult, b), 4, text, _text(_binary(a, ast.MatMult, b))
+    yield single, binary(a, ast.MatMult, b), 4, text, _text(binary(a, ast.MatMult, b))
     for cost, (x, y) in enumerate(((right, left), (b, left), (right, a), (b, a))):
-        new = _binary(x, ast.MatMult, y)
+        new = binary(x, ast.MatMult, y)
         yield swapped, new, cost, text, _text(new)
     outer = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "outer", ast.Load()), [left, right], [])
     yield "outer", outer, 0, text, _text(outer)
@@ -287,11 +304,11 @@ def _matrix_products(left: ast.expr, right: ast.expr) -> Iterator[ast.expr]:
     for x, y in ((left, right), (right, left)):
         for a in (x, _toggled(x)):
             for b in (y, _toggled(y)):
-                yield _binary(a, ast.MatMult, b)
+                yield binary(a, ast.MatMult, b)
 
 
 def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
-    name = _function_name(node)
+    name = function_name(node)
     if name in ("dot", "matmul", "outer", "multiply") and len(node.args) == 2 and not is_method(node):
         left, right = node.args
         text = _text(node)
@@ -299,7 +316,7 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
             yield "transposed" if name == "outer" else "order", _with_arguments(node, [right, left]), 0, text, ""
         if name in ("dot", "matmul"):
             yield from _products(left, right, text, "transposed", "order")
-            yield "matrix product", _binary(left, ast.Mult, right), 0, text, ""
+            yield "matrix product", binary(left, ast.Mult, right), 0, text, ""
         if name == "multiply":
             for cost, new in enumerate(_matrix_products(left, right)):
                 yield "elementwise", new, cost, text, _text(new)
@@ -309,7 +326,7 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
         assert isinstance(node.func, ast.Attribute)
         left, right = node.func.value, node.args[0]
         yield from _products(left, right, _text(node), "transposed", "order")
-        yield "matrix product", _binary(left, ast.Mult, right), 0, _text(node), ""
+        yield "matrix product", binary(left, ast.Mult, right), 0, _text(node), ""
     if name in ("sum", "mean"):
         yield from _of_reduction(node, name)
     elif name in ("max", "min", "std", "var", "softmax", "cumsum") or any(k.arg == "axis" for k in node.keywords):
@@ -325,26 +342,14 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
         new.keywords = [ast.keyword(scope.flags[name], ast.Constant(True))]
         yield "derivative", new, 0, _text(node), _text(new)
     if is_activation(node):
-        for new in _derivatives(node, name):
+        for new in derivatives(node, name):
             yield "derivative", new, 1, _text(node), _text(new)
         rest = ast.BinOp(ast.Constant(1), ast.Sub(), node)
-        yield "missing operand", _times(node, rest), 2, "", f"(1 - {_text(node)})"
+        yield "missing operand", times(node, rest), 2, "", f"(1 - {_text(node)})"
         variable = placeholder()
         for k in range(len(node.args)):
             for derivative in scope.derivatives:
-                yield "applied", With(_times(node.args[k], variable), derivative), 0, _text(node), derivative
-
-
-def _derivatives(node: ast.Call, name: str) -> Iterator[ast.expr]:
-    """Yield the derivative of an activation, from its value as from its argument if this is the value already."""
-    value, one = node.args[0], ast.Constant(1)
-    if name in _SIGMOIDS:
-        yield _times(value, ast.BinOp(one, ast.Sub(), value))
-    if name == "tanh":
-        for inner in (value, node):
-            yield ast.BinOp(one, ast.Sub(), _binary(inner, ast.Pow, ast.Constant(2)))
-    if name in _RELUS:
-        yield ast.Compare(value, [ast.Gt()], [ast.Constant(0)])
+                yield "applied", With(times(node.args[k], variable), derivative), 0, _text(node), derivative
 
 
 def _of_reduction(node: ast.Call, name: str) -> Iterator[Change]:
@@ -385,6 +390,15 @@ def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:
             yield "operand", With(transposed, name), 9, node.id, f"{name}.T"
 
 
+def _of_argument(node: ast.Name) -> Iterator[Change]:
+    """Yield the derivative of an activation for what a helper is given, and the activation for it."""
+    text = _text(node)
+    for slope in slopes(node):
+        yield "derivative", slope, 3, text, _text(slope)
+    for value in activated(node):
+        yield "operand", value, ACTIVATED, text, _text(value)
+
+
 def _of_constant(node: ast.Constant, path: Path, parent: ast.AST) -> Iterator[Change]:
     name = path[-1][0]
     value = node.value
@@ -396,12 +410,6 @@ def _of_constant(node: ast.Constant, path: Path, parent: ast.AST) -> Iterator[Ch
             constant = ast.Constant(choice)
             kind: Kind = "power" if exponent else "operand" if name == "args" else "factor"
             yield kind, constant, 1 if kind == "factor" else 5, str(value), f"{choice:g}"
-
-
-def is_activation(call: ast.Call) -> bool:
-    """Whether a call is that of an activation function, by its name."""
-    name = _function_name(call)
-    return bool(call.args) and (name in _ACTIVATIONS or (name.partition("_")[0] in _ACTIVATIONS and "_" in name))
 
 
 def is_method(call: ast.Call) -> bool:
@@ -418,7 +426,7 @@ def is_method(call: ast.Call) -> bool:
 def _text(node: ast.expr) -> str:
     """Return the expression as a learner would write it, with `.T` for a transposition that an edit added."""
     calls = (each for each in ast.walk(node) if isinstance(each, ast.Call))
-    if any(_function_name(each) == TRANSPOSE for each in calls):
+    if any(function_name(each) == TRANSPOSE for each in calls):
         node = _AsAttributes().visit(copy.deepcopy(node))
     return ast.unparse(node)
 
@@ -428,7 +436,7 @@ class _AsAttributes(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        return ast.Attribute(node.args[0], "T", ast.Load()) if _function_name(node) == TRANSPOSE else node
+        return ast.Attribute(node.args[0], "T", ast.Load()) if function_name(node) == TRANSPOSE else node
 
 
 def _bracketed(node: ast.expr) -> str:
@@ -443,14 +451,6 @@ def placeholder() -> ast.Name:
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:
     return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
-
-
-def _times(left: ast.expr, right: ast.expr) -> ast.expr:
-    return ast.BinOp(left, ast.Mult(), right)
-
-
-def _binary(left: ast.expr, operator: Callable[[], ast.operator], right: ast.expr) -> ast.BinOp:
-    return ast.BinOp(left, operator(), right)
 
 
 def _sum(node: ast.expr, axis: int | None, keep: bool) -> ast.expr:
@@ -469,13 +469,7 @@ def _toggled(node: ast.expr) -> ast.expr:
 
 
 def _is_transposition(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and _function_name(node) in ("transpose", "swapaxes")
-
-
-def _function_name(node: ast.Call) -> str:
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
+    return isinstance(node, ast.Call) and function_name(node) in ("transpose", "swapaxes")
 
 
 def _argument(node: ast.expr) -> ast.expr:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.grading.activations import is_activation
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
-from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind, is_activation
+from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios, in_shapes, same_shapes
 from chainrule.grading.execution import columns
 from chainrule.grading.mended import code_of
@@ -68,7 +69,8 @@ class Diagnostician:
         needed = None
         if after:
             needed = self._truth.identify(after[0], self._mender.identities.claim(name), name)
-        label, formula = self._needed(needed)
+        often = mend.unit.helper is not None and attempt.runs[0].counts.get(mend.unit.number, 1) > 1
+        label, formula = self._needed(None if often else needed)  # a helper called twice has two values
         symbol = needed.quantity.symbol if needed is not None and needed.is_exact else None
         kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
         forward = needed is not None and needed.quantity.kind == "forward"
@@ -84,10 +86,18 @@ class Diagnostician:
             kind, values = "derivative", {"at": values["before"], "instead": values["after"], **values}
         code = code_of(mend, self._mender.numbers)
         code = code if code and self._mender.holds(attempt, mend, code) else ""
+        values = {**values, **self._other(attempt, mend)}
         if mend.first is None:
             return Diagnosis(kind, values, label, formula, code)
         first, own = self._kind(attempt, replace(mend, edit=mend.first), None, None)
         return Diagnosis(first, own, label, formula, code, further=((kind, values),))
+
+    def _other(self, attempt: Attempt, mend: Mend) -> dict[str, str]:
+        """Return the line, and its code, that could be changed instead."""
+        code = "" if mend.other is None else code_of(mend.other, self._mender.numbers)
+        if mend.other is None or not code or not self._mender.holds(attempt, mend.other, code):
+            return {}
+        return {"other line": str(mend.other.unit.line), "other": code}
 
     def _needed(self, match: Match | None) -> tuple[str, str]:
         if match is None or match.quantity.kind == "part" or not match.quantity.label:
@@ -152,7 +162,7 @@ class Diagnostician:
         before = None if edit.subject is None else self._value_of(attempt, mend, edit.subject)
         after_node = ast.parse(edit.after.removesuffix(".T"), mode="eval").body if edit.after.isidentifier() else None
         if edit.kind == "derivative" and not edit.after.startswith(DERIVATIVE):
-            return "derivative", values
+            return "derivative", {**values, "plain": "yes"} if isinstance(edit.subject, ast.Name) else values
         if edit.kind == "derivative":
             index = int(edit.after.removeprefix(DERIVATIVE))
             right = self._truth.derivatives()[index]

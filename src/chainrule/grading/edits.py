@@ -10,7 +10,9 @@ import copy
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from chainrule.grading.activations import activated
 from chainrule.grading.changes import (
+    ACTIVATED,
     MODULES,
     OTHER,
     UNLIKELY,
@@ -284,9 +286,13 @@ def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     names = [node.id for _, node, _ in _positions(statement) if isinstance(node, ast.Name)]
     for old in {name for name in names if names.count(name) > 1}:
         renamed = _Rename(old, OTHER).visit(copy.deepcopy(statement))
+        name = ast.Name(old, ast.Load())
         for new in scope.variables:
             if new != old:
-                yield Edit("operand", renamed, old, new, 1, ast.Name(old, ast.Load()), new)
+                yield Edit("operand", renamed, old, new, 1, name, new)
+        for value in activated(name) if scope.inner else ():
+            put = _Rename(old, value).visit(copy.deepcopy(statement))
+            yield Edit("operand", put, old, ast.unparse(value), ACTIVATED, name)
 
 
 def _of_every_axis(statement: ast.stmt) -> Iterator[Edit]:
@@ -327,10 +333,12 @@ class _Turn(ast.NodeTransformer):
 
 
 class _Rename(ast.NodeTransformer):
-    def __init__(self, old: str, new: str) -> None:
+    def __init__(self, old: str, new: str | ast.expr) -> None:
         self._old, self._new = old, new
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id == self._old and (isinstance(node.ctx, ast.Load) or node.id == OTHER):
+            if isinstance(self._new, ast.expr):
+                return copy.deepcopy(self._new)
             return ast.copy_location(ast.Name(self._new, node.ctx), node)
         return node

@@ -70,6 +70,8 @@ class Mend:
     quantity: Quantity | None = None
     first: Edit | None = None
     """The change that precedes `edit` in the same unit, if a line has two mistakes."""
+    other: Mend | None = None
+    """Another that does as much, where a helper and its argument do not fit each other."""
     is_exact: bool = True
     """Whether the gradients are correct beyond the effect of the reference's ε."""
 
@@ -192,7 +194,7 @@ class Mender:
         if like is not None:
             changes = (e for e in changes if like(e))
         if unit.helper is not None:  # what a helper returns may be a derivative: which one is no finding
-            changes = (e for e in changes if e.kind != "derivative" or e.cost > WHOLE)
+            changes = (e for e in changes if e.kind != "derivative" or e.cost > WHOLE or not e.name)
         for batch in _batches(self._changed(attempt, unit, changes)):
             if self._is_late() and like is None:
                 return mends
@@ -394,7 +396,7 @@ class Mender:
             names += sorted(name for statement in helper.body for name in names_stored(statement))
             own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
             once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
-            return Scope(own, derivatives if once else (), self._names, None, False, flags=flags)
+            return Scope(own, derivatives if once else (), self._names, None, False, flags=flags, inner=True)
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
         variables = [*variables, *(name for name in _of_comprehensions(unit.statement) if name not in variables)]

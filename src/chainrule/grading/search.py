@@ -7,12 +7,13 @@ Independent mistakes are found in order: after the correction of the first the s
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from chainrule.cage import OUT
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
+from chainrule.grading.blame import SCALES, Blame, is_negative
 from chainrule.grading.edits import Edit
 from chainrule.grading.faults import spared
 from chainrule.grading.identities import Identity
@@ -22,10 +23,6 @@ from chainrule.grading.names import is_numbered_gradient
 _MAKERS = frozenset({"zeros", "zeros_like", "ones", "ones_like", "empty_like", "copy", "array", "len", "eye", "range"})
 _HEAVY = 60
 """The number of statements per trial above which not every other line is tried as well."""
-_SCALES = frozenset({"sign", "factor", "missing operand", "missing term", "missing derivative", "shape", "other"})
-"""Kinds of changes that correct the mistake of an earlier line too."""
-_OF_RESULTS = frozenset({"derivative", "missing derivative", "extra derivative", "extra operand"}) | _SCALES
-"""Kinds of changes that correct the result of a call."""
 _MULTIPLES = frozenset({"factor", "missing operand"})
 """Kinds of changes that multiply a value."""
 _LACKING = frozenset({"missing term", "missing derivative"})
@@ -40,6 +37,7 @@ class Search:
 
     def __init__(self, mender: Mender) -> None:
         self._mender, self._outcomes = mender, mender.outcomes
+        self._blame = Blame(mender)
 
     def mistakes(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
         """Return the mistakes of an answer in order, and the answer with all of them corrected."""
@@ -68,6 +66,7 @@ class Search:
     def _first(self, attempt: Attempt) -> Mend | None:
         """Return the first mistake; two in one line if no single change of it is found."""
         found = self._single(attempt)
+        found = None if found is None else self._blame.with_other(attempt, self._blame.at_its_call(attempt, found))
         if found is not None and found.edit is not None:
             return found
         units = self._suspects(attempt)[:_PAIRED] if found is None else [found.unit]
@@ -93,23 +92,25 @@ class Search:
             whole = [m for m in tried[unit.number] if m.edit is not None and len(m.gain) == wrong]
             heavy = self._mender.cost(attempt, unit) > _HEAVY
             kinds = {mend.edit.kind for mend in whole if mend.edit is not None}
-            if whole and (heavy or not kinds & _SCALES or self._is_settled(attempt, unit, whole)):
-                inside = self._inside(attempt, unit, wrong, tried)
+            if whole and (heavy or not kinds & SCALES or self._is_settled(attempt, unit, whole)):
+                inside = self._blame.inside(attempt, unit, wrong, tried)
                 return self._chosen(attempt, inside or tried[unit.number])
         mends: list[Mend] = []
         units = self._likely_first(attempt)
         for unit in units:
             if unit.top is not None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
-                mends += self._mends(attempt, unit, tried)
+                mends += self._blame.mends(attempt, unit, tried)
         main = self._chosen(attempt, mends)
         hidden = main is not None and main.unit.hidden and not main.unit.is_head
         hands_on = main is not None and (hidden or self._hands_on(main.unit))
         if main is not None and len(main.gain) == wrong and main.edit is not None and not hands_on:
-            return self._turned_inside(attempt, main, tried) or main
+            return (
+                self._blame.turned_inside(attempt, main, tried) or self._blame.odd_inside(attempt, main, tried) or main
+            )
         helpers: list[Mend] = []
         for unit in units:
             if unit.top is None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
-                helpers += self._mends(attempt, unit, tried)
+                helpers += self._blame.mends(attempt, unit, tried)
         helper = self._chosen(attempt, helpers)
         if helper is not None and main is not None and self._is_slip_of_each(attempt, main, helper):
             return main
@@ -158,42 +159,6 @@ class Search:
                 return False
             after = min(again, key=lambda mend: mend.unit.order).after
         return False
-
-    def _turned_inside(self, attempt: Attempt, main: Mend, tried: Mapping[int, list[Mend]]) -> Mend | None:
-        """Return the line of a helper, called by the line of `main`, at which the sign is inverted."""
-        if main.edit is None or main.edit.kind != "sign" or any(final.is_update for final in self._outcomes.finals):
-            return None
-        called = self._called(attempt, main.unit)
-        turned = [unit for unit in called if _is_negative(self._mender.identities.of(attempt, unit))]
-        mends = [mend for unit in turned for mend in self._mends(attempt, unit, tried)]
-        signs = [m for m in mends if m.edit is not None and m.edit.kind == "sign" and m.gain == main.gain]
-        return min(signs, key=lambda mend: (mend.unit.order, mend.rank), default=None)
-
-    def _called(self, attempt: Attempt, unit: Unit) -> list[Unit]:
-        """Return the lines of the helpers that a line calls."""
-        names = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name)}
-        names |= {n.attr for n in ast.walk(unit.statement) if isinstance(n, ast.Attribute)}
-        units = attempt.answer.units
-        return [inner for inner in units if inner.helper is not None and inner.helper.rpartition(".")[2] in names]
-
-    def _inside(self, attempt: Attempt, unit: Unit, wrong: int, tried: Mapping[int, list[Mend]]) -> list[Mend]:
-        """Return the mends of the helpers that a unit calls, if one of them corrects everything as well.
-
-        A wrong value that a helper returns can be corrected where it is called, but the mistake is in the helper.
-        """
-        kinds = {mend.edit.kind for mend in tried[unit.number] if mend.edit is not None}
-        if unit.helper is not None or not kinds & _OF_RESULTS:
-            return []
-        for inner in self._called(attempt, unit):
-            found = self._mends(attempt, inner, tried)
-            if any(mend.edit is not None and len(mend.gain) == wrong for mend in found):
-                return found
-        return []
-
-    def _mends(self, attempt: Attempt, unit: Unit, tried: Mapping[int, list[Mend]]) -> list[Mend]:
-        if unit.number in tried:
-            return tried[unit.number]
-        return spared(self._mender.mends, [], attempt, unit)
 
     def _suspects(self, attempt: Attempt) -> list[Unit]:
         """Return the units with unknown values that are computed from known ones: the first wrong one is among them."""
@@ -398,7 +363,7 @@ class Search:
             other
             for other in trusted
             if other.edit is not None and other.edit.kind == "sign" and other.gain == mend.gain
-            if not other.unit.hidden and _is_negative(self._mender.identities.of(attempt, other.unit))
+            if not other.unit.hidden and is_negative(self._mender.identities.of(attempt, other.unit))
         ]
         return min([*turned, mend], key=lambda other: (other.unit.order, other.rank))
 
@@ -473,10 +438,6 @@ def _scale(node: ast.BinOp) -> str:
 def _is_turned(identity: Identity) -> bool:
     """Whether a value is a known quantity with the opposite sign, perhaps scaled."""
     return identity.match is not None and identity.match.factor.startswith("−")
-
-
-def _is_negative(identity: Identity) -> bool:
-    return identity.match is not None and identity.match.factor == "−"
 
 
 def _doubt(trust: float) -> float:

@@ -55,6 +55,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{name} 中缺少经由 {paths} 传来的部分。",
     ),
     "lacks term": ("In {name} a term is missing: {after}.", "{name} 中缺少一项：{after}。"),
+    "instead": (
+        "Instead, line {line} could be changed: {code}",
+        "也可以改第 {line} 行：{code}",
+    ),
     "unexplained": (
         "No single change of a line explains this.",
         "没有哪一行的单独改动能解释这个错误。",
@@ -179,6 +183,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Softmax has no derivative element by element: every entry of {softmax} depends on every score, and s (1 − s) "
         "is the diagonal of its Jacobian alone.",
         "softmax 的导数不是逐元素的：{softmax} 的每个元素都依赖所有得分，s (1 − s) 只是雅可比矩阵的对角线。",
+    ),
+    "derivative for": (
+        "{before} itself stands where the derivative of the activation belongs: {after}.",
+        "{before} 处应为激活函数的导数：{after}。",
     ),
     "missing derivative, factor": (
         "The derivative of the activation, {right}, is missing; with it, the value is {factor} times what it should "
@@ -338,6 +346,8 @@ def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[
         said.append(say(language, key, name=name, needed=diagnosis.needed, formula=diagnosis.formula))
     if diagnosis.code:
         said.append(say(language, "code", code=diagnosis.code))
+    if "other" in values:
+        said.append(say(language, "instead", line=values["other line"], code=values["other"]))
     if diagnosis.single:
         said.append(say(language, "single"))
     return said
@@ -380,6 +390,8 @@ def _key(kind: str, values: Mapping[str, str]) -> str:
         return "softmax"
     if kind == "derivative" and "at" in values:
         return "derivative at"
+    if kind == "derivative" and "plain" in values:
+        return "derivative for"
     if kind == "derivative" and "right" not in values and after:
         return "derivative of"
     if kind == "missing derivative" and values.get("factor"):

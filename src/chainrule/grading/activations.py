@@ -1,0 +1,70 @@
+"""Activations in an answer's code: their names, and their derivatives as expressions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+_SIGMOIDS, _RELUS = frozenset({"sigmoid", "sigma"}), frozenset({"relu", "ReLU"})
+_ACTIVATIONS = frozenset({"maximum", "tanh", "clip"}) | _SIGMOIDS | _RELUS
+_OF_DERIVATIVES = ("back", "bwd", "d", "grad", "prime", "slope")
+"""How a name goes on that is that of an activation's derivative."""
+
+
+def is_activation(call: ast.Call) -> bool:
+    """Whether a call is that of an activation function, by its name."""
+    name = function_name(call)
+    first, _, rest = name.partition("_")
+    is_variant = first in _ACTIVATIONS and bool(rest) and not rest.casefold().startswith(_OF_DERIVATIVES)
+    return bool(call.args) and (name in _ACTIVATIONS or is_variant)
+
+
+def derivatives(node: ast.Call, name: str) -> Iterator[ast.expr]:
+    """Yield the derivative of an activation, from its value as from its argument if this is the value already."""
+    value, one = node.args[0], ast.Constant(1)
+    if name in _SIGMOIDS:
+        yield times(value, ast.BinOp(one, ast.Sub(), value))
+    if name == "tanh":
+        for inner in (value, node):
+            yield ast.BinOp(one, ast.Sub(), binary(inner, ast.Pow, ast.Constant(2)))
+    if name in _RELUS:
+        yield ast.Compare(value, [ast.Gt()], [ast.Constant(0)])
+
+
+def slopes(value: ast.expr) -> Iterator[ast.expr]:
+    """Yield the derivatives of activations that are computed from a value alone."""
+    one = ast.Constant(1)
+    yield ast.Compare(value, [ast.Gt()], [ast.Constant(0)])
+    yield ast.BinOp(one, ast.Sub(), binary(value, ast.Pow, ast.Constant(2)))
+    yield times(value, ast.BinOp(one, ast.Sub(), value))
+
+
+def activated(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield the activations of a value whose derivatives are computed from their results."""
+    negative = ast.UnaryOp(ast.USub(), node)
+    tanh, exponential = (ast.Attribute(ast.Name("np", ast.Load()), name, ast.Load()) for name in ("tanh", "exp"))
+    yield ast.Call(tanh, [node], [])
+    whole = ast.BinOp(ast.Constant(1), ast.Add(), ast.Call(exponential, [negative], []))
+    yield ast.BinOp(ast.Constant(1), ast.Div(), whole)
+
+
+def is_tanh(node: ast.expr) -> bool:
+    """Whether an expression is a hyperbolic tangent."""
+    return isinstance(node, ast.Call) and function_name(node) == "tanh"
+
+
+def function_name(node: ast.Call) -> str:
+    """Return the name of the function or method that is called; "" for another expression."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def times(left: ast.expr, right: ast.expr) -> ast.expr:
+    """Return the elementwise product of two expressions."""
+    return ast.BinOp(left, ast.Mult(), right)
+
+
+def binary(left: ast.expr, operator: Callable[[], ast.operator], right: ast.expr) -> ast.BinOp:
+    """Return the operation of two expressions."""
+    return ast.BinOp(left, operator(), right)
