@@ -136,6 +136,22 @@ def test_constants_are_written_as_people_write_them() -> None:
     assert "1.83" not in text
 
 
+@pytest.mark.parametrize(
+    ("formula", "line"),
+    [
+        ("4/3*pi*r^3", "L = (4 π / 3) r³"),
+        ("sin(pi*x/180)", "∂L/∂x = (π / 180) cos((π / 180) x)"),
+        ("x/(4*pi)", "∂L/∂x = 1 / (4 π)"),
+        ("3*x/pi", "∂L/∂x = 3/π"),
+        ("0.7853981 x", "∂L/∂x = 0.7853981"),
+    ],
+)
+def test_multiples_of_pi_are_written_by_pi(formula: str, line: str) -> None:
+    derivation = cr.derive(formula)
+    assert line in derivation.text(detail="brief")
+    assert derivation.verify().ok
+
+
 def test_a_wrong_abbreviation_is_refuted() -> None:
     derivation = cr.derive(layer_norm, wrt="X", X="n d", y="n d")
     record = derivation.record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction as Fractional
 
 import numpy as np
@@ -12,6 +13,7 @@ from chainrule.ir import Const, SymbolicDim
 from chainrule.primitives import Call, Fraction, Infix, Notation, Number, PowerNotation, Symbol
 
 PI = Symbol("π")
+_LARGEST_SHARE = 360
 _LARGEST_DENOMINATOR = 1000
 """Fractions of whole numbers up to this one are told apart in the digits that a float has."""
 
@@ -75,6 +77,25 @@ def _constant(number: float) -> Notation | None:
         (math.log(2 * math.pi) / 2, Infix("·", (Number(0.5), Call("ln", (twice,))))),
         (math.log(math.pi), Call("ln", (pi,))),
         (math.log(math.pi) / 2, Infix("·", (Number(0.5), Call("ln", (pi,))))),
-        (math.pi / 2, Fraction(pi, two)),
     ]
-    return next((written for value, written in known if abs(number - value) <= 4e-16 * value), None)
+    found = next((written for value, written in known if abs(number - value) <= 4e-16 * value), None)
+    return found or _multiple_of_pi(number)
+
+
+def _multiple_of_pi(number: float) -> Notation | None:
+    """Return 4 π / 3, π / 180 or 1 / (4 π), if it equals `number` to the last digits."""
+    for power in (1, -1):
+        share = Fractional(number / math.pi**power).limit_denominator(_LARGEST_SHARE)
+        above, below = share.numerator, share.denominator
+        if not (above and (power == 1 or below == 1 or above == 1)) or above * below > _LARGEST_SHARE:
+            continue
+        if abs(number - share * math.pi**power) <= 4e-16 * number:
+            numerals = [Number(above)] if above > 1 else [], [Number(below)] if below > 1 else []
+            parts = [*numerals[0], PI] if power == 1 else numerals[0] or [Number(1)]
+            others = numerals[1] if power == 1 else [*numerals[1], PI]
+            return Fraction(_product(parts), _product(others)) if others else _product(parts)
+    return None
+
+
+def _product(factors: Sequence[Notation]) -> Notation:
+    return factors[0] if len(factors) == 1 else Infix("·", tuple(factors))

@@ -225,6 +225,12 @@ def test_a_spelling_computes_what_it_says(text: str, shapes: dict[str, str], mea
         ("tanh(w2*tanh(w1*x + b1) + b2)", "w2: 0, w1: 0, x: 0, b1: 0, b2: 0"),
         ("a*x + b*y + c*z + d", "a: 0, x: 0, b: 0, y: 0, c: 0, z: 0, d: 0"),
         ("a.*x + b.*y + c", "a: 1, x: 1, b: 1, y: 1, c: 1"),
+        ("G*m1*m2/r^2", "G: 0, m1: 0, m2: 0, r: 0"),
+        ("n*R*T/V", "n: 0, R: 0, T: 0, V: 0"),
+        ("A*exp(-E/(R*T))", "A: 0, E: 0, R: 0, T: 0"),
+        ("A*x/n^2", "A: 2, x: 1, n: 0"),
+        ("X*w/N", "X: 2, w: 1, N: 0"),
+        ("A^-1*x/r^2", "A: 2, x: 1, r: 1"),
         ("sum_i (y_i - w x_i)^2", "y: 1, w: 0, x: 1"),
     ],
 )

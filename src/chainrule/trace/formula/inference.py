@@ -16,12 +16,14 @@ from chainrule.ir import ArrayType, Dim, DType, Property, SymbolicDim, cached_pr
 from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.letters import Letters
 from chainrule.trace.formula.products import BOTH_FIT, MisfitError
+from chainrule.trace.formula.rules import pointwise_kind
 from chainrule.trace.formula.sizes import Kind, Sizes, Unknown, equal
-from chainrule.trace.formula.syntax import Binary, Call, Name, Number
+from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary
 from chainrule.trace.formula.typing import Subject, Typing
 from chainrule.trace.formula.words import GREEK, canonical_name
 
 _POINTED = (".*", "./", ".^")
+_ARITHMETIC = ("+", "-", "*", "·", " ", "/", "^", "**")
 _MOST_VISITS = 60_000
 _NOT_A_NUMBER = 2.0
 _UNUSUAL = 3.0
@@ -86,7 +88,7 @@ class _Search:
         self._exhausted = False
 
     def settled(self) -> Settled:
-        interpretations = list(self._interpretations())
+        interpretations = (self._is_of_physics() and self._all_numbers()) or list(self._interpretations())
         if not interpretations:
             raise self._misfit()
         if any(interpretation.is_number for interpretation in interpretations) and self._given:
@@ -114,13 +116,43 @@ class _Search:
 
         It is meant where nothing speaks of arrays, neither a matrix nor an operator with a point: tanh(w x + b).
         """
-        ranks = (0,) * len(self._unknown)
         with_points = any(isinstance(node, Binary) and node.operator in _POINTED for node in self._subject.order)
         if with_points or any(max(each.ranks, default=0) > 1 for each in interpretations):
             return []
+        return self._all_numbers()
+
+    def _all_numbers(self) -> list[Interpretation]:
+        """Return the reading in which every variable is a number, if each may be one."""
         if any(0 not in self._ranks(name) for name in self._unknown):
             return []
-        return list(self._choices(ranks))
+        return list(self._choices((0,) * len(self._unknown)))
+
+    def _is_of_physics(self) -> bool:
+        """Whether all is arithmetic that divides by what no matrix calculus divides by, as in G m₁ m₂ / r² or V² / R.
+
+        That is a power, or a letter that else means a matrix; then all letters are numbers, whatever their case.
+        """
+        if self._given or self._declared:
+            return False
+        divides = False
+        for node in self._subject.order:
+            if isinstance(node, Call) and self._subject.applications[node].function.rule is not pointwise_kind:
+                return False
+            if isinstance(node, Unary) and node.operator != "-":
+                return False
+            if isinstance(node, Binary):
+                if node.operator not in _ARITHMETIC:
+                    return False
+                divides |= node.operator == "/" and any(map(self._is_no_divisor, _factors(node.right)))
+        return divides
+
+    def _is_no_divisor(self, factor: Syntax) -> bool:
+        """Whether a factor below a fraction bar is a power of a letter that may be an array, or a capital's letter."""
+        base = factor.left if isinstance(factor, Binary) and factor.operator in ("^", "**") else factor
+        if not isinstance(base, Name) or canonical_name(base.name) not in self._unknown:
+            return False
+        number = _cost(base.name, 0)
+        return number > 1 if base is factor else number > min(_cost(base.name, 1), _cost(base.name, 2))
 
     def _reads_vectors_as_matrices(self, interpretation: Interpretation) -> bool:
         """Whether small letters are matrices only because they stand side by side, as in `x log(x)`."""
@@ -353,6 +385,15 @@ def _labels(subject: Subject) -> Iterator[tuple[str, str]]:
             for argument, term in zip(node.arguments, subscripts.partition("->")[0].split(","), strict=False):
                 if isinstance(argument, Name) and term.isalpha():
                     yield canonical_name(argument.name), term
+
+
+def _factors(node: Syntax) -> Iterator[Syntax]:
+    """Yield the factors of a product, or the node itself."""
+    if isinstance(node, Binary) and node.operator in ("*", " ", "·"):
+        yield from _factors(node.left)
+        yield from _factors(node.right)
+    else:
+        yield node
 
 
 def _cost(name: str, rank: int) -> float:
