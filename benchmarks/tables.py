@@ -25,6 +25,10 @@ MOST_ROWS = 1_500
 
 QUICK_ROWS = 120
 HELD = 0.25
+_DAY = r"\d{4}-\d\d-\d\d"
+_MOST_LEVELS = 255
+"""What boosting takes in a category; the other levels are missing values to it."""
+
 OURS = "chainrule"
 LINEAR = "linear"
 
@@ -63,9 +67,13 @@ def _rows(table: RealTable, most: int) -> Any:
     frame = frame.drop(columns=[name for name in frame.columns if name in (*table.without, "rownames")])
     frame = frame[frame[table.target].notna()]
     frame = frame.sample(min(most, len(frame)), random_state=0).reset_index(drop=True)
-    dates = [name for name in frame.columns if frame[name].dtype.kind == "M"]
-    for name in dates:  # scikit-learn takes no dates
-        frame[name] = frame[name].astype("int64") / 8.64e13
+    pandas = import_module("pandas")
+    for name in frame.columns:  # scikit-learn takes no dates: they are days for every model
+        cells = frame[name]
+        if not _is_number(cells) and cells.dtype.kind != "b" and cells.astype(str).str.match(_DAY).all():
+            frame[name] = (
+                pandas.to_datetime(cells.astype(str), utc=True) - pandas.Timestamp(0, tz="UTC")
+            ) / pandas.Timedelta(days=1)
     return frame
 
 
@@ -102,6 +110,14 @@ def _pipeline(model: Any, X: Any) -> Any:
     return import_module("sklearn.pipeline").make_pipeline(_prepared(X), model)
 
 
+def _with_scaled_target(model: Any, classifies: bool) -> Any:
+    """Return a network with scaled numbers to predict; without, prices are hardly learnt in its 200 epochs."""
+    if classifies:
+        return model
+    compose, preprocessing = (import_module(f"sklearn.{name}") for name in ("compose", "preprocessing"))
+    return compose.TransformedTargetRegressor(model, transformer=preprocessing.StandardScaler())
+
+
 def _models(classifies: bool, seed: int, X: Any) -> Mapping[str, Callable[[], tuple[Any, Callable[[Any], Any]]]]:
     """Return for each model a function that makes it, and what of the frame it takes."""
     estimators, linear, ensemble, perceptron = (
@@ -117,11 +133,16 @@ def _models(classifies: bool, seed: int, X: Any) -> Mapping[str, Callable[[], tu
 
     def categories(frame: Any) -> Any:
         texts = _texts(frame)
-        levels = {name: X_texts[name].unique() for name in texts.columns if not _is_number(texts[name])}
+        levels = {
+            name: X_texts[name].value_counts().index[:_MOST_LEVELS]
+            for name in texts.columns
+            if not _is_number(texts[name])
+        }
         pandas = import_module("pandas")
         return texts.assign(**{name: pandas.Categorical(texts[name], known) for name, known in levels.items()})
 
     X_texts = _texts(X)
+    network = getattr(perceptron, f"MLP{kind}")(random_state=seed)
     return {
         OURS: lambda: (getattr(estimators, f"Tabular{kind}")(random_state=seed), lambda frame: frame),
         "boosting": lambda: (
@@ -132,7 +153,7 @@ def _models(classifies: bool, seed: int, X: Any) -> Mapping[str, Callable[[], tu
             _pipeline(linear.LogisticRegression(max_iter=2000) if classifies else linear.RidgeCV(), X_texts),
             _texts,
         ),
-        "MLP": lambda: (_pipeline(getattr(perceptron, f"MLP{kind}")(random_state=seed), X_texts), _texts),
+        "MLP": lambda: (_with_scaled_target(_pipeline(network, X_texts), classifies), _texts),
     }
 
 

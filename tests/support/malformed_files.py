@@ -263,18 +263,6 @@ DAMAGED = [
         "data.parquet",
     ),
     Case(
-        "Parquet with an empty target",
-        parquet(size=TYPED["size"], kind=[None if k == 3 else "ab"[k % 2] for k in range(ROWS)]),
-        ("{path}, row 4, column 'kind' is empty",),
-        "data.parquet",
-    ),
-    Case(
-        "Arrow with a nan as target",
-        arrow(size=TYPED["size"], kind=[float("nan") if k == 9 else k / 8 for k in range(ROWS)]),
-        ("{path}, row 10, column 'kind' is empty",),
-        "data.arrow",
-    ),
-    Case(
         "Arrow with texts among numbers",
         arrow(size=["x" if k == 6 else str(k / 8) for k in range(ROWS)], kind=TYPED["kind"]),
         ("{path}, row 7, column 'size' holds 'x', which is not a number", "unlike 29 of 30 cells"),
@@ -335,7 +323,6 @@ JSON = [
         ("row 6 (line 6), column 'size' holds 'true'",),
         "d.jsonl",
     ),
-    Case("no target on a line", json_line(6, '{"size": 1}'), ("row 6 (line 6), column 'kind' is empty",), "data.jsonl"),
     Case(
         "an infinity",
         json_line(6, '{"size": Infinity, "kind": "a"}'),

@@ -203,11 +203,15 @@ CELLS = [
 ]
 
 TARGETS = [
-    Case("an empty target", cell(5, 3, ""), ("{path}, row 4 (line 5), column 'kind' is empty", "fill in")),
-    Case("a blank target", cell(5, 3, "   "), ("{path}, row 4 (line 5), column 'kind' is empty",)),
-    Case("NA as a target", cell(5, 3, "NA"), ("{path}, row 4 (line 5), column 'kind' holds",)),
-    Case("a target with null", cell(5, 3, "null"), ("{path}, row 4 (line 5), column 'kind' holds",)),
-    Case("a target without any value", column(3, lambda k: ""), ("{path}, row 1 (line 2), column 'kind' is empty",)),
+    Case(
+        "a target without any value", column(3, lambda k: ""), ("{path}, column 'kind' has no value in any of 30 rows",)
+    ),
+    Case("a target of NA", column(3, lambda k: "NA"), ("column 'kind' has no value in any of 30 rows",)),
+    Case(
+        "a target in too few rows",
+        column(3, lambda k: "ab"[k % 2] if k < 4 else ""),
+        ("{path} has 4 rows with a value of 'kind'", "at least 5"),
+    ),
     Case("a single class", column(3, lambda k: "a"), ("{path}, column 'kind' has the single class 'a'",)),
     Case("a single number", column(3, lambda k: "2.5"), ("{path}, column 'kind' has the one value 2.5",)),
     Case(

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from chainrule.exports import export_model
 from chainrule.models import Model
 from chainrule.networks import Architecture
-from chainrule.tables import ClassTarget, Number, Preprocessing, TableError, open_table, prepare
+from chainrule.tables import ClassTarget, Number, Preprocessing, TableError, open_table, prepare, preparing
+from chainrule.tables.averages import fold_of
+from chainrule.tables.conventions import read_conventions
 
 DRAWN = np.random.default_rng(1).normal(size=400).round(3)
 
@@ -37,30 +40,78 @@ def test_a_word_among_classes_is_a_class_and_said_to_be(tmp_path: Path, word: st
     assert prepared.target.decode(places) == cells
 
 
-def test_a_rare_word_is_refused_unless_classes_are_asked_for(tmp_path: Path) -> None:
+def test_rows_with_a_rare_word_are_left_out_unless_classes_are_asked_for(tmp_path: Path) -> None:
     path = table(tmp_path, ["yes", "no"] * 150 + ["NA"])
-    with pytest.raises(TableError, match=r"row 301 \(line 302\), column 'y' holds 'NA'.*--task classification"):
-        prepare(open_table(path), "y")
+    prepared = prepare(open_table(path), "y")
+    assert (prepared.class_counts, prepared.row_count) == ({"yes": 150, "no": 150}, 300)
+    assert prepared.notes[:2] == (
+        "1 of 301 rows have no value of 'y' and are left out",
+        "'NA' in 1 rows is taken for no value of 'y'; --task classification makes it a class",
+    )
     prepared = prepare(open_table(path), "y", task="classification")
     assert prepared.class_counts["NA"] == 1
-    with pytest.raises(TableError, match="holds 'NA', which means no value; fill in a number"):
+    with pytest.raises(TableError, match=r"row 1 \(line 2\), column 'y' holds 'yes', which is not a number"):
         prepare(open_table(path), "y", task="regression")
 
 
 def test_empty_cells_are_never_a_class(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"row 3 \(line 4\), column 'y' is empty"):
-        prepare(open_table(table(tmp_path, ["None", "yes", " "] * 20)), "y")
+    prepared = prepare(open_table(table(tmp_path, ["None", "yes", " "] * 20)), "y")
+    assert prepared.class_counts == {"None": 20, "yes": 20}
+    assert prepared.notes[0] == "20 of 60 rows have no value of 'y' and are left out"
 
 
 @pytest.mark.parametrize("task", [None, "regression"])
 @pytest.mark.parametrize("numbers", [["1.5", "2.25"], ["0", "1"]])
-def test_a_word_among_numbers_is_no_value(tmp_path: Path, task: Any, numbers: list[str]) -> None:
-    path = table(tmp_path, [*numbers, "NA"] * 30)
-    with pytest.raises(TableError, match="column 'y' holds 'NA', which means no value") as caught:
-        prepare(open_table(path), "y", task=task)
+@pytest.mark.parametrize("word", ["NA", "", "none of it"])
+def test_rows_without_a_number_are_left_out(tmp_path: Path, task: Any, numbers: list[str], word: str) -> None:
+    path = table(tmp_path, [*numbers, word] * 30)
+    conventions = read_conventions(["none of it"])
+    prepared = prepare(open_table(path), "y", task=task, held_out=0.0, conventions=conventions)
+    features = np.array([each for k, each in enumerate(DRAWN[:90]) if k % 3 < 2])
+    np.testing.assert_allclose(prepared.X[:, 0], (features - features.mean()) / features.std(), atol=1e-6)
     could_be_a_class = task is None and numbers == ["0", "1"]
-    assert ("--task classification" in str(caught.value)) == could_be_a_class
-    assert ("fill in a class" if could_be_a_class else "fill in a number") in str(caught.value)
+    decoded: Any = prepared.target.decode(prepared.y)
+    assert list(map(float, decoded)) == pytest.approx(list(map(float, numbers * 30)))
+    assert isinstance(prepared.target, ClassTarget) == could_be_a_class
+    assert prepared.notes[0] == "30 of 90 rows have no value of 'y' and are left out"
+    assert any("--task classification" in note for note in prepared.notes) == (could_be_a_class and word == "NA")
+
+
+def test_rows_without_a_target_change_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row numbers are those of the table, which a count of rows and the folds of averages go by, in memory or not."""
+    random = np.random.default_rng(2)
+    towns = [f"t{k}" for k in random.integers(0, 60, 2_000)]
+    target = [None if k % 7 == 3 else f"{len(town)}.5" if k % 2 else "1.25" for k, town in enumerate(towns)]
+    frame = pl.DataFrame({"row": range(2_000), "town": towns, "x": random.normal(size=2_000), "y": target})
+    frame.write_csv(tmp_path / "data.csv")
+    folded: list[Any] = []
+    monkeypatch.setattr(preparing, "fold_of", lambda rows, seed: folded.append(rows) or fold_of(rows, seed))
+    whole = prepare(open_table(str(tmp_path / "data.csv")), "y", held_out=0.0)
+    there = np.array([k for k in range(2_000) if k % 7 != 3])
+    np.testing.assert_array_equal(folded, [there, there])  # in fitting and in encoding
+    assert [left.name for left in whole.preprocessing.left_out] == ["row"]
+    monkeypatch.setattr(preparing, "row_limit", lambda columns: 1_900)
+    streamed = prepare(open_table(str(tmp_path / "data.csv")), "y", held_out=0.0)
+    np.testing.assert_array_equal(folded[-1], there)
+    for ready in (whole, streamed):
+        assert len(ready.y) == ready.row_count == len(there)
+        assert ready.notes[0].startswith("286 of 2,000 rows have no value")
+    cells = [*frame["x"].to_list()[:-1], "big"]
+    frame.with_columns(x=pl.Series(map(str, cells))).write_csv(tmp_path / "bad.csv")
+    for limit in (1_900, 20_000):
+        monkeypatch.setattr(preparing, "row_limit", lambda columns, limit=limit: limit)
+        with pytest.raises(TableError, match=r"row 2,000 \(line 2,001\), column 'x' holds 'big'"):
+            prepare(open_table(str(tmp_path / "bad.csv")), "y", kinds={"x": "number"})
+
+
+def test_rows_of_a_validation_table_without_a_target_are_left_out(tmp_path: Path) -> None:
+    source = table(tmp_path, ["yes", "no"] * 30)
+    (tmp_path / "other").mkdir()
+    other = table(tmp_path / "other", ["yes", "NA", ""] * 10)
+    prepared = prepare(open_table(source), "y", validation=open_table(other))
+    assert prepared.y_validation is not None
+    assert prepared.y_validation.tolist() == [1] * 10
+    assert prepared.notes[-1] == f"{other}: 20 of 30 rows have no value of 'y' and are left out"
 
 
 @pytest.mark.parametrize("cells", [["None", "1", "2"], ["NA", "0"], ["null", "1.0", "2.5"], ["-", "01", "1"]])

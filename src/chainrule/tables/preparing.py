@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from chainrule.tables.preprocessing import Notes, Preprocessing, feature_values
 from chainrule.tables.sampling import Mask, RowSample, StreamSplit, row_limit, split_rows
 from chainrule.tables.sources import BATCH_ROWS, Batch, Source, row_places
 from chainrule.tables.spooling import IN_MEMORY, GrownArray, SpooledArray
-from chainrule.tables.targets import ClassTarget, NumberTarget, Target, TargetCount, Task
+from chainrule.tables.targets import ClassTarget, NumberTarget, Target, TargetCount, Task, without_target
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,7 +57,7 @@ class Prepared:
     X_held: NDArray[Any]
     y_held: NDArray[Any]
     row_count: int
-    """The number of rows of the table, of all processes."""
+    """The number of rows of the table that have a target, of all processes."""
     fingerprint: str
     """SHA-256 of the column names and the contents of the table."""
     class_counts: dict[str, int]
@@ -91,8 +91,8 @@ def prepare(
     inferred, and a larger table a second time to encode it. Arrays of more than 256 MiB are stored in temporary files,
     in `folder` or the default folder of such files. The share `held_out` of the rows of each class, drawn with `seed`,
     is held out: by default 0.2, or none if there is a `validation` table. `conventions` say how cells are written
-    where it is not to be inferred. `report` is called with the stage ("reading"
-    or "encoding") and the number of rows so far.
+    where it is not to be inferred. Rows without a target are left out, with a note. `report` is called with the stage
+    ("reading" or "encoding") and the number of rows so far.
 
     Of several `processes`, each gives its own part of the table as `source`, and gets the arrays of these rows; all
     else is of the rows of all, and the same in all of them.
@@ -110,6 +110,7 @@ def prepare(
     counted = TargetCount(source, target, conventions, processes)
     survey = _survey(source, counted, leave_out, held_out, seed, report).shared(names, processes)
     classes, reason = survey.counted.choose(task)
+    survey = survey.with_targets()
     frame, held = survey.sample.frame(), survey.sample.held()
     rows = survey.sample.rows()
     if survey.sample.whole:
@@ -117,18 +118,20 @@ def prepare(
         held = split_rows(codes, frame.height, held_out, seed)
     if held_out and validation is None and survey.counted.rows < FEWEST_ROWS:
         raise TableError(
-            f"{source.path} has {survey.counted.rows} rows; a part is held out, so give at least {FEWEST_ROWS}"
+            f"{source.path} has {survey.counted.rows} rows with a value of {target!r}; a part is held out, so give at "
+            f"least {FEWEST_ROWS}"
         )
     place = survey.place
     wanted = classes or _number_target(target, cells_of(frame, target), ~held, survey.counted.notation)
     outcomes = _outcomes(wanted, wanted.encode(cells_of(frame, target)), fold_of(rows, seed))
     fitted = fit_columns(names, frame, ~held, place, rows, kinds, leave_out, target, conventions, outcomes)
     preprocessing = _with_features(fitted, source, frame, ~held, place, target)
-    steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report, fitted.folded, seed, survey.own.start)
+    steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report, fitted.folded, seed, counted)
     if survey.sample.whole:
-        batches = _sampled(frame[survey.own], held[survey.own], _shifted(place, survey.own.start))
+        own = slice(*np.searchsorted(rows, (survey.own.start, survey.own.stop)).tolist())
+        batches = _sampled(frame[own], held[own], rows[own], _shifted(place, own.start))
     else:
-        batches = _streamed(source, target, held_out, seed)
+        batches = _streamed(survey, held_out, seed)
     return steps.run(batches, survey, fitted, reason, validation)
 
 
@@ -147,11 +150,19 @@ class _Survey:
         """Return the survey of the rows of all processes."""
         if processes.count == 1:
             return self
-        parts = tuple(int(rows) for rows in processes.each("the rows of a part", self.counted.rows))
+        parts = tuple(int(rows) for rows in processes.each("the rows of a part", self.sample.seen))
         first = sum(parts[: processes.number])
+        own = parts[processes.number]
         self.counted.add_up()
         sample, digest = pooled_sample(self.sample, names, processes), common_digest(self.digest, processes)
-        return _Survey(self.source, sample, self.counted, slice(first, first + parts[processes.number]), digest, parts)
+        return _Survey(self.source, sample, self.counted, slice(first, first + own), digest, parts)
+
+    def with_targets(self) -> _Survey:
+        """Return the survey without the rows of the sample that have no target."""
+        if not self.counted.without:
+            return self
+        filled = self.counted.filled(cells_of(self.sample.frame(), self.counted.name))
+        return replace(self, sample=self.sample.keeping(filled))
 
     def place(self, row: int, name: str) -> str:
         """Describe the place of a cell of the sample."""
@@ -179,8 +190,8 @@ def _survey(
         counted.add(batch)
         sample.add(batch.frame, split.add(cells_of(batch.frame, target), batch.frame.height))
         if report is not None:
-            report("reading", counted.rows)
-    return _Survey(source, sample, counted, slice(0, counted.rows), source.digest or "")
+            report("reading", sample.seen)
+    return _Survey(source, sample, counted, slice(0, sample.seen), source.digest or "")
 
 
 def _number_target(name: str, series: pl.Series, training: Mask, notation: Notation) -> NumberTarget:
@@ -209,7 +220,8 @@ def _with_features(
     return Preprocessing(fitted.features, fitted.left_out)
 
 
-Part = tuple[Batch, Mask]
+Part = tuple[Batch, Mask, NDArray[np.int64]]
+"""Rows with a target, the mask of those that are held out, and their numbers in the table."""
 
 
 def _parts_note(parts: Sequence[int]) -> list[str]:
@@ -218,22 +230,35 @@ def _parts_note(parts: Sequence[int]) -> list[str]:
     return [f"{len(parts)} processes have their own rows of the table, {min(parts):,} to {max(parts):,} each"]
 
 
-def _sampled(frame: pl.DataFrame, held: Mask, place: Callable[[int, str], str]) -> Iterator[Part]:
+def _sampled(
+    frame: pl.DataFrame, held: Mask, rows: NDArray[np.int64], place: Callable[[int, str], str]
+) -> Iterator[Part]:
     """Yield the batches of a table in memory."""
     for start in range(0, frame.height, BATCH_ROWS):
         part = frame.slice(start, BATCH_ROWS)
-        yield Batch(part, start, _shifted(place, start)), held[start : start + BATCH_ROWS]
+        end = start + BATCH_ROWS
+        yield Batch(part, start, _shifted(place, start)), held[start:end], rows[start:end]
 
 
 def _shifted(place: Callable[[int, str], str], start: int) -> Callable[[int, str], str]:
     return lambda row, name: place(start + row, name)
 
 
-def _streamed(source: Source, target: str, held_out: float, seed: int) -> Iterator[Part]:
-    """Yield the batches of a table, read again."""
+def _streamed(survey: _Survey, held_out: float, seed: int) -> Iterator[Part]:
+    """Yield the batches of a table, read again; raise TableError if it has another number of rows."""
+    source, counted = survey.source, survey.counted
     split = StreamSplit(held_out, seed)
+    done = survey.own.start
     for batch in source.batches():
-        yield batch, split.add(cells_of(batch.frame, target), batch.frame.height)
+        cells = cells_of(batch.frame, counted.name)
+        held, rows = split.add(cells, len(cells)), np.arange(done, done + len(cells))
+        done += len(cells)
+        if counted.without:
+            filled = counted.filled(cells)
+            batch, held, rows = batch.keeping(filled), held[filled], rows[filled]
+        yield batch, held, rows
+    if done != survey.own.stop:
+        raise TableError(f"{source.path} changed while it was read; train on a file that stays as it is")
 
 
 @dataclass
@@ -245,8 +270,7 @@ class _Encoding:
     report: Callable[[str, int], None] | None
     folded: tuple[Folded | FoldedText, ...]
     seed: int
-    first: int
-    """The number of the first row."""
+    counted: TargetCount
 
     def run(
         self, parts: Iterator[Part], survey: _Survey, fitted: Fitted, reason: str, validation: Source | None
@@ -255,9 +279,13 @@ class _Encoding:
         size = counted.rows * max(1, self.preprocessing.width) * self.dtype.itemsize
         spooled = size > IN_MEMORY
         X, y, X_held, y_held = self._encoded(parts, spooled, folded=True)
-        if len(y) + len(y_held) != survey.own.stop - survey.own.start:
-            raise TableError(f"{source.path} changed while it was read; train on a file that stays as it is")
-        notes = [*source.notes, *_parts_note(survey.parts), *fitted.notes(), *self._notes(survey)]
+        notes = [
+            *source.notes,
+            *_parts_note(survey.parts),
+            *counted.note_on_missing(),
+            *fitted.notes(),
+            *self._notes(survey),
+        ]
         X_validation = y_validation = None
         if validation is not None:
             X_validation, y_validation, more = self._validation(validation, spooled)
@@ -303,24 +331,24 @@ class _Encoding:
         self, parts: Iterator[Part], written: Sequence[SpooledArray | GrownArray], notes: Notes | None, folded: bool
     ) -> None:
         done = 0
-        for batch, held in parts:
+        for batch, held, rows in parts:
             X = self.preprocessing.encode(batch, notes, self.dtype)
             if folded:
-                self._fold(X, batch, ~held, self.first + done)
+                self._fold(X, batch, ~held, rows)
             y = batch.read(self.target.name, self.target.encode)
             some = bool(held.any())
-            for k, rows in enumerate((X, y, X, y)):
+            for k, encoded in enumerate((X, y, X, y)):
                 if some:
-                    written[k].append(rows[held if k >= 2 else ~held])
+                    written[k].append(encoded[held if k >= 2 else ~held])
                 elif k < 2:
-                    written[k].append(rows)
+                    written[k].append(encoded)
             done += len(y)
             if self.report is not None:
                 self.report("encoding", done)
 
-    def _fold(self, X: NDArray[Any], batch: Batch, training: Mask, first: int) -> None:
-        """Write the averages without its own fold into each training row; `first` is the number of the first row."""
-        folds = fold_of(first + np.flatnonzero(training), self.seed)
+    def _fold(self, X: NDArray[Any], batch: Batch, training: Mask, rows: NDArray[np.int64]) -> None:
+        """Write the averages without its own fold into each training row; `rows` are the numbers of all."""
+        folds = fold_of(rows[training], self.seed)
         for each in self.folded:
             columns = self.preprocessing.slices[self.preprocessing.features.index(each.feature)]
             values = batch.read(each.feature.name, partial(feature_values, each.feature))
@@ -329,9 +357,27 @@ class _Encoding:
     def _validation(self, source: Source, spooled: bool) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
         source.check_column(self.target.name, "the target")
         notes = Notes(new=self.preprocessing.check_columns(source.names, source.path, self.target.name))
-        parts = ((batch, np.zeros(batch.frame.height, dtype=bool)) for batch in source.batches())
-        X, y, _, _ = self._encoded(parts, spooled, notes)
-        return X, y, [*source.notes, *(f"{source.path}: {sentence}" for sentence in notes.sentences())]
+        without: list[int] = []
+        X, y, _, _ = self._encoded(self._with_targets(source, without), spooled, notes)
+        said = [*source.notes, *(f"{source.path}: {sentence}" for sentence in notes.sentences())]
+        if not sum(without):
+            return X, y, said
+        rows = len(y) + sum(without)
+        if not len(y):
+            raise TableError(
+                f"{source.path}, column {self.target.name!r} has no value in any of {rows:,} rows; "
+                "choose another target"
+            )
+        return X, y, [*said, f"{source.path}: {without_target(sum(without), rows, self.target.name)}"]
+
+    def _with_targets(self, source: Source, without: list[int]) -> Iterator[Part]:
+        """Yield the rows of a validation table that have a target; append the numbers of others to `without`."""
+        for batch in source.batches():
+            filled = self.counted.filled(cells_of(batch.frame, self.target.name))
+            without.append(int((~filled).sum()))
+            if without[-1]:
+                batch = batch.keeping(filled)
+            yield batch, np.zeros(batch.frame.height, dtype=bool), np.arange(batch.frame.height)
 
     def _notes(self, survey: _Survey) -> list[str]:
         """Return notes on the classes."""

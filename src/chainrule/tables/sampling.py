@@ -104,6 +104,13 @@ class RowSample:
             self._held.append(held)
             self.kept += frame.height
 
+    def keeping(self, mask: Mask) -> RowSample:
+        """Return the sample without the rows outside of the mask, which then were never seen."""
+        found = RowSample(self.limit, self.seed)
+        found.append(self.frame().filter(mask), self.rows()[mask], self.held()[mask])
+        found.seen, found.halvings = self.seen - int((~mask).sum()), self.halvings
+        return found
+
     def frame(self) -> pl.DataFrame:
         """The rows; columns whose batches differ in type are converted to texts."""
         if len(self._frames) == 1:

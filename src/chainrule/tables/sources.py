@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chainrule.tables.cells import CellError
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, listed
@@ -40,6 +43,11 @@ class Batch:
     def without(self, names: Sequence[str]) -> Batch:
         """Return the batch without some of its columns."""
         return replace(self, frame=without(self.frame, names)) if names else self
+
+    def keeping(self, mask: NDArray[np.bool_]) -> Batch:
+        """Return the rows of the mask; their places are those in the table."""
+        rows = np.flatnonzero(mask).tolist()
+        return replace(self, frame=self.frame.filter(mask), place=lambda row, name: self.place(rows[row], name))
 
     def check_plain(self, target: str | None = None) -> None:
         """Raise TableError, with the place, for a cell that is not a plain value."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -24,6 +23,7 @@ from chainrule.tables.cells import (
     number_in,
     read_numbers,
     what_is_seen,
+    without_missing,
 )
 from chainrule.tables.columns import usual_decimal_of
 from chainrule.tables.conventions import USUAL, Conventions
@@ -195,6 +195,12 @@ class TargetCount:
     notation: Notation = PLAIN
     """How numbers are written, inferred from the first batch."""
     rows: int = 0
+    """The rows with a value."""
+    without: int = 0
+    """The rows without one, which are left out."""
+    begun: bool = False
+    nothing: tuple[str, ...] = MISSING_WORDS
+    """Texts that stand for no value; none if it is chosen that words such as NA are classes."""
     counts: Counter[str] = field(default_factory=Counter)
     spelled: Counter[str] = field(default_factory=Counter)
     """The counts before spellings of one class were merged, if they were."""
@@ -204,6 +210,8 @@ class TargetCount:
     """The number of cells that are not numbers."""
     words: Counter[str] = field(default_factory=Counter)
     """Those of them that may mean a missing value, such as NA and None."""
+    left_out_words: Counter[str] = field(default_factory=Counter)
+    """Those that are left out, where other texts are classes."""
     looked_at: int = 0
     decorated: int = 0
     """How many of these cells were examined, and how many of them are numbers in another notation, such as 1,5."""
@@ -212,10 +220,14 @@ class TargetCount:
     high: float = -np.inf
 
     def add(self, batch: Batch) -> None:
-        """Count the rows of a batch; raise TableError, with the place, for an empty cell."""
-        series = cells_of(batch.frame, self.name)
-        written = batch.read(self.name, _filled)
-        if not self.rows:
+        """Count the rows of a batch."""
+        series = batch.read(self.name, self._cells)
+        there = labels(series).is_not_null()
+        self.without += len(series) - int(there.sum())
+        series = series.filter(there)
+        written = labels(series)
+        if not self.begun or (not self.rows and self.processes.count == 1):
+            self.begun = True
             self.notation = common_notation(self._notation(batch, written), self.processes)
         numbers = as_numbers(written if series.dtype == load_polars().Boolean else series, self.notation)
         absent = written.is_in(MISSING_WORDS)
@@ -236,11 +248,24 @@ class TargetCount:
             self.counts.update(counted(written))
             self.many = len(self.counts) > MOST_CLASSES
 
+    def _cells(self, series: pl.Series) -> pl.Series:
+        """Return the cells, null for those that the user calls missing."""
+        return without_missing(series, self.conventions.missing, self.conventions.missing_numbers)
+
+    def filled(self, series: pl.Series) -> NDArray[np.bool_]:
+        """Return the mask of the cells with a value, among cells of the target, once the task is chosen."""
+        written = labels(self._cells(series))
+        return (written.is_not_null() & ~written.is_in(self.nothing).fill_null(False)).to_numpy()
+
     def add_up(self) -> None:
         """Make these the counts of all processes."""
         if self.processes.count == 1:
             return
-        sums, counts, extrema = ("rows", "odd", "looked_at", "decorated"), ("counts", "words"), ("low", "high")
+        sums, counts, extrema = (
+            ("rows", "without", "odd", "looked_at", "decorated"),
+            ("counts", "words"),
+            ("low", "high"),
+        )
         own = {name: getattr(self, name) for name in (*sums, *counts, *extrema, "many", "whole")}
         found = self.processes.gathered("the values of the target", json.dumps(own).encode())
         each = [json.loads(one) for one in found]
@@ -267,18 +292,21 @@ class TargetCount:
 
     def choose(self, task: Task | None) -> tuple[ClassTarget | None, str]:
         """Return the classes, None for a target of numbers, and the reason; raise TableError for an invalid target."""
+        self._check_any()
         # Texts are classes if most cells are texts; a few among numbers are mistakes, as are 1,5 and 20%.
         labelled = self.rows - self.words.total()
         texts_rule = 2 * self.odd >= labelled and self.decorated < 0.9 * self.looked_at
         if self.odd and not texts_rule and task != "classification":
-            raise self.source.refuse(self.name, self._numbers, "holds texts among numbers")
+            raise self.source.refuse(self.name, self._readable, "holds texts among numbers")
         few = self.odd == 0 and self._few()
         classes = task == "classification" or (task is None and (self.odd > 0 or few))
-        if self.words and not (classes and self._are_classes(task)):
-            raise self.source.refuse(self.name, _worded(classes), "holds words that mean no value")
+        if self.words and classes and self._are_classes(task):
+            self.nothing = ()
+        elif self.words:
+            self._leave_out_words(classes)
         if task == "regression":
             if self.odd:
-                raise self.source.refuse(self.name, self._numbers, "holds texts")
+                raise self.source.refuse(self.name, self._readable, "holds texts")
             self._check_varied()
             return None, "as asked"
         if self.odd or self.words:
@@ -291,8 +319,28 @@ class TargetCount:
         self._check_varied()
         return None, f"{self.name} holds {'whole ' if self.whole else ''}numbers{self.notation.words()}"
 
-    def _numbers(self, series: pl.Series) -> NDArray[np.float64]:
-        return _numbers(series, self.notation)
+    def _check_any(self) -> None:
+        """Raise TableError if no row, or hardly any, has a value."""
+        if self.rows - self.words.total():
+            return
+        raise TableError(
+            f"{self.source.path}, column {self.name!r} has no value in any of {self.rows + self.without:,} rows; "
+            "choose another target"
+        )
+
+    def _leave_out_words(self, classes: bool) -> None:
+        """Take words such as NA for no value."""
+        if classes:
+            self.left_out_words = self.words
+        self.rows -= self.words.total()
+        self.without += self.words.total()
+        for word in self.words:
+            self.counts.pop(word, None)
+        self.words = Counter()
+
+    def _readable(self, series: pl.Series) -> None:
+        """Raise CellError for the first cell that is neither empty nor a finite number."""
+        _read(self._cells(series), self.notation)
 
     def _few(self) -> bool:
         """Whether the numbers are few and whole, as class numbers are."""
@@ -311,6 +359,19 @@ class TargetCount:
         least = max(2.0, FEWEST_OF_A_WORD * self.rows)
         common = all(count >= least for count in self.words.values())
         return task == "classification" or (self.odd > 0 and common)
+
+    def note_on_missing(self) -> list[str]:
+        """Return a note on rows without a value, if there are any."""
+        if not self.without:
+            return []
+        return [without_target(self.without, self.rows + self.without, self.name), *self._note_on_words()]
+
+    def _note_on_words(self) -> list[str]:
+        return [
+            f"{short(word)} in {count:,} rows is taken for no value of {self.name!r}; --task classification makes it a "
+            "class"
+            for word, count in self.left_out_words.most_common()
+        ]
 
     def notes(self) -> list[str]:
         """Return notes on the texts, a sentence each."""
@@ -333,7 +394,7 @@ class TargetCount:
 
     def _check_finite(self) -> None:
         if not np.isfinite((self.low, self.high)).all():
-            raise self.source.refuse(self.name, self._numbers, "holds numbers that are not finite")
+            raise self.source.refuse(self.name, self._readable, "holds numbers that are not finite")
 
     def _check_varied(self) -> None:
         self._check_finite()
@@ -375,30 +436,25 @@ def _numbers(series: pl.Series, notation: Notation) -> NDArray[np.float64]:
     """Parse numbers; none may be missing."""
     if series.dtype == load_polars().String:
         _check_words(series, "a number")
-    try:
-        values = read_numbers(series, notation)
-    except CellError as error:
-        raise CellError(error.row, error.words.replace("leave it empty", "remove the row")) from None
+    values = _read(series, notation)
     missing = np.isnan(values)
     if missing.any():
         raise _empty(int(missing.argmax()), "a number")
     return values
 
 
-def _filled(series: pl.Series) -> pl.Series:
-    written = labels(series)
-    _check_filled(written, "a value")
-    return written
+def _read(series: pl.Series, notation: Notation) -> NDArray[np.float64]:
+    """Parse numbers, nan for missing ones."""
+    try:
+        return read_numbers(series, notation)
+    except CellError as error:
+        raise CellError(error.row, error.words.replace("leave it empty", "remove the row")) from None
 
 
-def _worded(classes: bool) -> Callable[[pl.Series], None]:
-    """Return a reader that rejects the first cell with a word for a missing value."""
+def without_target(count: int, rows: int, name: str) -> str:
+    """Return the note on rows without a target.
 
-    def read(series: pl.Series) -> None:
-        try:
-            _check_words(series, "a class" if classes else "a number")
-        except CellError as error:
-            error.words += ", or take it for a class with --task classification" if classes else ""
-            raise
-
-    return read
+    >>> without_target(59, 1_322, "Salary")
+    "59 of 1,322 rows have no value of 'Salary' and are left out"
+    """
+    return f"{count:,} of {rows:,} rows have no value of {name!r} and are left out"
