@@ -1,7 +1,8 @@
 """`engine="xla"` beside hand-written JAX and PyTorch, on the device that they find: a step, its compilation, its bits.
 
 The networks are a perceptron, a wider one, a convolutional network and a transformer block, in float32, with Adam.
-Their losses are written once, for any of the three libraries. Each contender makes the same steps on the same batch.
+Their losses are written once, for any of the three libraries. Each contender makes the same steps on the same batch,
+and keeps the loss of each step.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def nets(quick: bool) -> list[Net]:
     """Return the networks, with fewer steps for a check that they run."""
     few = 2 if quick else 0
     return [
-        _dense((784, 128, 10), 128, few or 200),
+        _dense((784, 128, 10), 128, few or 1000),
         _dense((512, 512, 512, 512, 10), 256, few or 200),
         _convolutional(64, few or 30),
         _transformer(32, 32, 128, few or 30),
@@ -169,15 +170,16 @@ def _jax(net: Net) -> Callable[[], dict[str, Array]]:
         return p - RATE / (1 - 0.9**count) * m / (jnp.sqrt(v / (1 - 0.999**count)) + 1e-8), m, v
 
     def step(number: Any, state: Any, X: Any, y: Any) -> Any:
-        params, means, squares = state
-        gradients = jax.grad(lambda p: loss(X, y, **p))(params)
+        params, means, squares, losses = state
+        found, gradients = jax.value_and_grad(lambda p: loss(X, y, **p))(params)
         count = (number + 1).astype(jnp.float32)
         made = {name: update(params[name], gradients[name], means[name], squares[name], count) for name in params}
-        return tuple({name: each[k] for name, each in made.items()} for k in range(3))
+        return (*({name: each[k] for name, each in made.items()} for k in range(3)), losses.at[number].set(found))
 
     def whole(state: Any, X: Any, y: Any) -> Any:
         with jax.default_matmul_precision("highest"):
-            return lax.fori_loop(0, net.steps, lambda number, each: step(number, each, X, y), state)[0]
+            params, _, _, losses = lax.fori_loop(0, net.steps, lambda number, each: step(number, each, X, y), state)
+        return params, losses
 
     compiled = jax.jit(whole)
     X, y = jnp.asarray(net.data["X"]), jnp.asarray(net.data["y"].astype(np.int32))
@@ -185,7 +187,9 @@ def _jax(net: Net) -> Callable[[], dict[str, Array]]:
     def run() -> dict[str, Array]:
         params = {name: jnp.asarray(value) for name, value in net.params.items()}
         zeros = {name: jnp.zeros_like(value) for name, value in params.items()}
-        return {name: np.asarray(value) for name, value in compiled((params, zeros, zeros), X, y).items()}
+        found, losses = compiled((params, zeros, zeros, jnp.zeros(net.steps)), X, y)
+        losses.block_until_ready()
+        return {name: np.asarray(value) for name, value in found.items()}
 
     return run
 
@@ -204,9 +208,12 @@ def _torch(net: Net) -> Callable[[], dict[str, Array]]:
     def run() -> dict[str, Array]:
         params = {name: torch.tensor(value, device=device, requires_grad=True) for name, value in net.params.items()}
         optimizer = torch.optim.Adam(params.values(), RATE)
-        for _ in range(net.steps):
+        losses = torch.zeros(net.steps, device=device)
+        for number in range(net.steps):
             optimizer.zero_grad()
-            loss(X, y, **params).backward()
+            found = loss(X, y, **params)
+            losses[number] = found.detach()
+            found.backward()
             optimizer.step()
         return {name: value.detach().cpu().numpy() for name, value in params.items()}
 

@@ -146,11 +146,20 @@ def test_parts_of_a_table_are_trained_on_as_the_whole(tmp_path: Path) -> None:
     assert [row for part in parts for row in part["X"]] == one["X"]
     assert sorted(row for part in parts for row in part["everything"]) == sorted(one["everything"])
     assert [part["sampled rows"] for part in parts] == list(tables_together.PARTS)
+    # Of a part, a row at least is trained on, though it has but one and nine tenths of all are held out.
+    assert parts[2]["held out"] == [1, 0]
+    assert all(part["held out"][1] > part["held out"][0] > 0 for part in parts[:2])
     assert parts[0]["refusals"] == [
         "the part of process 2 lacks the column 'b', which that of process 0 has; give parts with the same columns",
         "FOLDER/0.parquet is one table, which cannot be divided among 3 processes; give a folder or a pattern of as "
         "many files or more",
+        "y of process 1 holds numbers, and that of process 0 text; give classes of one kind",
     ]
+    for what in ("classes", "losses", "predicted"):
+        assert [part["classified"][what] for part in parts] == [parts[0]["classified"][what]] * 3
+    assert parts[0]["classified"]["classes"] == one["classified"]["classes"] == ["blue", "red", "violet"]
+    for what in ("losses", "predicted"):
+        np.testing.assert_allclose(parts[0]["classified"][what], one["classified"][what], rtol=1e-5)
     equal_within_three_roundings(parts[0]["brief"], training_together.brief())
 
     report = json.loads(reports[0])

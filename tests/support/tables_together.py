@@ -17,7 +17,8 @@ import pytest
 import chainrule as cr
 from chainrule.cli import main as command
 from chainrule.engines import Processes, get_engine
-from chainrule.learners import Data, Plan, learners, read_data
+from chainrule.estimators import TabularClassifier, tabular
+from chainrule.learners import Data, Learner, Plan, learners, read_data, whole_learner
 from chainrule.networks import Validation, train
 from chainrule.tables import FrameSource, TableError, open_table, prepare, preparing
 from support import training_together
@@ -73,6 +74,25 @@ def known(data: Data) -> dict[str, Any]:
     }
 
 
+def classified(table: pl.DataFrame, **changed: Any) -> dict[str, Any]:
+    """Return what an estimator finds, whose batches are of all rows, so that their order does not matter."""
+    X, y = table.drop("colour", "town"), table["colour"].to_numpy()
+    given = {"ensemble": 1, "batch_size": sum(PARTS), "learning_rate": 0.05, "max_epochs": 3, "random_state": 0}
+    model = TabularClassifier((3,), **{**given, **changed}).fit(X, y)
+    everyone = pl.DataFrame({"a": [1.0, None, 4.0], "b": [10, 50, 90], "y": [0.0, 9.0, 18.0]})
+    return {
+        "classes": model.classes_.tolist(),
+        "losses": [*model.loss_curve_, *model.validation_loss_curve_],
+        "predicted": model.predict_proba(everyone).ravel().tolist(),
+    }
+
+
+def of_all_rows(learner: Learner, rows: int, epochs: int) -> Learner:
+    """Return the learner for the last training, in batches of all rows too."""
+    found = whole_learner(learner, rows, epochs)
+    return replace(found, settings=replace(found.settings, batch_size=rows))
+
+
 def whole(folder: str) -> dict[str, Any]:
     """Return what one process that has all rows finds, which takes them in the order of three."""
     used = plan()
@@ -82,11 +102,18 @@ def whole(folder: str) -> dict[str, Any]:
     validation = Validation(data.X_choosing, data.y_choosing)
     state = train(learner.architecture, learner.initial(), data.X, data.y, None, settings, validation)
     weighted = read_data(folder, plan(target="colour", class_weight="balanced"))
+    table = pl.concat(
+        [pl.read_parquet(f"{folder}/{number}.parquet") for number in range(len(PARTS))], how="vertical_relaxed"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tabular, "whole_learner", of_all_rows)
+        found = classified(table)
     return {
         "known": known(data),
         "classes": known(weighted),
         "X": data.X.tolist(),
         "everything": data.everything()[0].tolist(),
+        "classified": found,
         "losses": state.loss_curve.tolist(),
         "params": {name: array.tolist() for name, array in state.params.items()},
     }
@@ -100,12 +127,18 @@ def parted(folder: str, processes: Processes) -> dict[str, Any]:
         patch.setattr(preparing, "row_limit", lambda columns: 60)
         sampled = prepare(open_table(f"{folder}/{processes.number}.parquet"), "y", processes=processes)
     frame = pl.read_parquet(f"{folder}/{processes.number}.parquet")
+    held = prepare(
+        FrameSource(frame.head(1) if processes.number == 2 else frame), "y", held_out=0.9, processes=processes
+    )
     refusals = []
     for refused in (
         lambda: prepare(FrameSource(frame.drop("b") if processes.number == 2 else frame), "y", processes=processes),
         lambda: open_table(f"{folder}/0.parquet", part=(processes.number, processes.count)),
+        lambda: TabularClassifier(engine="xla", rows="own").fit(
+            frame, np.resize([1, 2] if processes.number else ["a", "b"], frame.height)
+        ),
     ):
-        with pytest.raises(TableError) as caught:
+        with pytest.raises((TableError, ValueError)) as caught:
             refused()
         refusals.append(str(caught.value).replace(folder, "FOLDER"))
     return {
@@ -115,6 +148,8 @@ def parted(folder: str, processes: Processes) -> dict[str, Any]:
         "everything": data.everything()[0].tolist(),
         "sampled": [sampled.preprocessing.description(), repr(sampled.target), sampled.fingerprint],
         "sampled rows": len(sampled.y) + len(sampled.y_held),
+        "classified": classified(frame, engine="xla", rows="own", random_state=None if processes.number else 0),
+        "held out": [len(held.y), len(held.y_held)],
         "refusals": refusals,
         "brief": training_together.brief(),
     }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from abc import abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engines import ALONE, Processes, get_engine
 from chainrule.estimators.as_model import class_target
 from chainrule.estimators.errors import DivergenceError, ParameterError
 from chainrule.estimators.inputs import with_names
@@ -74,6 +76,8 @@ class TabularNetwork(Named, Estimator):
     refit: bool
     random_state: Any
     n_jobs: int | None
+    engine: Literal["native", "xla"]
+    rows: Literal["all", "own"]
 
     model_: Model
     n_epochs_: int
@@ -85,16 +89,24 @@ class TabularNetwork(Named, Estimator):
         """Train on a table `X` (rows, columns) and `y` (rows,).
 
         `X` is a table of pandas, polars or Arrow, with columns of numbers, texts, categories, truth values and dates,
-        and with missing values; or an array of numbers. Raises ValueError for parameters and data that do not fit,
-        `DivergenceError` if training produces numbers that are not finite.
+        and with missing values; or an array of numbers. With `rows="own"`, both are those of this process. Raises
+        ValueError for parameters and data that do not fit, `DivergenceError` if training produces numbers that are not
+        finite.
         """
         self._check_parameters()
+        processes = get_engine(self.engine).processes
+        with processes.together():
+            return self._fitted(X, y, processes)
+
+    def _fitted(self, X: Any, y: Any, processes: Processes) -> Self:
+        sharing = processes if self.rows == "own" else ALONE
         frame = self._read(X, fitting=True)
-        codes, target = self._targets(y, frame.height)
-        plan = self._plan(_free_name(self.target_name, frame.columns))
+        codes, target = self._targets(y, frame.height, sharing)
+        seed = int(processes.agreed("the seed", self._seed())[0])
+        plan = self._plan(_free_name(self.target_name, frame.columns), seed)
         table = frame.with_columns(type(frame)({plan.target: codes}).to_series())
         try:
-            data = table_data(FrameSource(table), plan, STOPPING, scored=False)
+            data = table_data(FrameSource(table), plan, STOPPING, scored=False, processes=sharing)
         except TableError as error:
             raise ValueError(str(error)) from None
         (learner,) = learners(plan, data)
@@ -140,7 +152,7 @@ class TabularNetwork(Named, Estimator):
                     ConvergenceWarning,
                     stacklevel=4,
                 )
-            if not self.refit or not len(data.rest) or state.status == "interrupted":
+            if not self.refit or data.whole_count == data.row_count or state.status == "interrupted":
                 return state, learner
             X, y, weights = data.everything()
             kept = whole_learner(learner, data.whole_count, self.n_epochs_)
@@ -173,10 +185,10 @@ class TabularNetwork(Named, Estimator):
         return as_frame({f"x{k}": rows[:, k] for k in range(rows.shape[1])})
 
     @abstractmethod
-    def _targets(self, y: Any, rows: int) -> tuple[Any, ClassTarget | None]:
-        """Return the cells of the target, and the classes in their dtype."""
+    def _targets(self, y: Any, rows: int, processes: Processes) -> tuple[Any, ClassTarget | None]:
+        """Return the cells of the target, and the classes of all processes in their dtype."""
 
-    def _plan(self, target: str) -> Plan:
+    def _plan(self, target: str, seed: int) -> Plan:
         hidden = self.hidden_layer_sizes
         widths = (hidden,) if isinstance(hidden, int | np.integer) else tuple(hidden)
         return Plan(
@@ -199,10 +211,12 @@ class TabularNetwork(Named, Estimator):
             class_weight=None,
             validation=None,
             delimiter=None,
-            seed=self._seed(),
+            seed=seed,
+            engine=None if self.engine == "native" else self.engine,
             ensemble=self.ensemble,
             refit=self.refit,
             merge_spellings=bool(self.merge_spellings) or None,
+            rows=None if self.rows == "all" else self.rows,
         )
 
     def _seed(self) -> int:
@@ -228,6 +242,12 @@ class TabularNetwork(Named, Estimator):
         ):
             if getattr(self, name) is not None:
                 checked(name, getattr(self, name), rule, ParameterError)
+        checked("engine", self.engine, one_of("native", "xla"), ParameterError)
+        checked("rows", self.rows, one_of("all", "own"), ParameterError)
+        if self.rows == "own" and self.engine != "xla":
+            raise ParameterError('rows="own" is for engine="xla", whose processes train together; give both or none')
+        if self.n_jobs is not None and self.engine == "xla":
+            raise ParameterError('n_jobs is not for engine="xla", which uses all processors; leave it out')
         if self.normalization not in (None, "layer", "batch"):
             checked("normalization", self.normalization, one_of("layer", "batch"), ParameterError)
 
@@ -285,6 +305,11 @@ class TabularClassifier(Classifier, TabularNetwork):
         The seed; None for a different result each time.
     n_jobs
         The maximum number of threads; the result does not depend on it.
+    engine
+        "native" for this processor, or "xla" for GPUs and several processes, through JAX.
+    rows
+        What each of several processes that train together gives to `fit`: "all" rows, or its "own", of which the
+        columns, classes and scales are found together.
 
     Attributes
     ----------
@@ -335,6 +360,8 @@ class TabularClassifier(Classifier, TabularNetwork):
         refit: bool = True,
         random_state: Any = None,
         n_jobs: int | None = None,
+        engine: Literal["native", "xla"] = "native",
+        rows: Literal["all", "own"] = "all",
     ) -> None:
         vars(self).update({name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
@@ -352,12 +379,13 @@ class TabularClassifier(Classifier, TabularNetwork):
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
 
-    def _targets(self, y: Any, rows: int) -> tuple[Any, ClassTarget | None]:
+    def _targets(self, y: Any, rows: int, processes: Processes) -> tuple[Any, ClassTarget | None]:
         labels = _column(y, rows)
         kind = type_of_target(labels, input_name="y", raise_unknown=True)
         if kind not in ("binary", "multiclass"):
             raise ValueError(f"Unknown label type: {kind}; give classes, or use TabularRegressor for numbers")
-        self.classes_, places = np.unique(labels, return_inverse=True)
+        self.classes_ = _classes(labels, processes)
+        places = np.searchsorted(self.classes_, labels)
         if len(self.classes_) < 2:
             raise ValueError(f"y has one class, {self.classes_[0]!r}; a classifier needs at least two classes")
         return [f"{place:06}" for place in places], class_target(self.target_name, self.classes_)
@@ -404,6 +432,8 @@ class TabularRegressor(Regressor, TabularNetwork):
         refit: bool = True,
         random_state: Any = None,
         n_jobs: int | None = None,
+        engine: Literal["native", "xla"] = "native",
+        rows: Literal["all", "own"] = "all",
     ) -> None:
         vars(self).update({name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
@@ -411,7 +441,7 @@ class TabularRegressor(Regressor, TabularNetwork):
         """Return the number (rows,) predicted for each row of a table."""
         return np.asarray(self._outputs(X).predictions, float)
 
-    def _targets(self, y: Any, rows: int) -> tuple[Any, ClassTarget | None]:
+    def _targets(self, y: Any, rows: int, processes: Processes) -> tuple[Any, ClassTarget | None]:
         try:
             numbers = _column(y, rows).astype(float)
         except (TypeError, ValueError) as error:
@@ -419,6 +449,23 @@ class TabularRegressor(Regressor, TabularNetwork):
                 raise
             raise ValueError("y holds texts; give numbers, or use TabularClassifier for classes") from None
         return numbers, None
+
+
+def _classes(labels: Array, processes: Processes) -> Array:
+    """Return the labels of all processes, each once, sorted; raise ValueError if those of one are of another kind."""
+    own: Array = np.unique(labels)
+    if processes.count == 1:
+        return own
+    kind = {"b": "truth values", "M": "times"}.get(own.dtype.kind, "text" if own.dtype.kind in "OUS" else "numbers")
+    values = own.astype(str) if own.dtype.kind in "MS" else own  # as JSON has them
+    told = json.dumps([kind, own.dtype.str, values.tolist()]).encode()
+    found = [json.loads(each) for each in processes.gathered("the classes", told)]
+    for number, (other, _, _) in enumerate(found):
+        if other != found[0][0]:
+            raise ValueError(
+                f"y of process {number} holds {other}, and that of process 0 {found[0][0]}; give classes of one kind"
+            )
+    return np.unique(np.concatenate([np.array(each, dtype) for _, dtype, each in found]))
 
 
 def _column(y: Any, rows: int) -> Array:

@@ -366,7 +366,8 @@ def training_settings(plan: Plan, data: Data, combination: Combination) -> Train
     return TrainingSettings(
         LBFGS() if whole else SOLVERS[plan.solver](learning_rate),
         epochs=epochs,
-        batch_size=None if whole else min(batch, rows),
+        # A batch of all own rows is one of all of them also when those that were held out are added.
+        batch_size=None if whole else batch if own_rows else min(batch, rows),
         seed=plan.seed,
         order=order_for(rows, plan.seed) if blocks else None,
         monitor="validation_loss" if stopping else "loss",

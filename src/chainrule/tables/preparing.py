@@ -290,6 +290,9 @@ class _Encoding:
         if validation is not None:
             X_validation, y_validation, more = self._validation(validation, spooled)
             notes += more
+        if survey.parts and not len(y):
+            # Every process trains; a part of a few rows may be held out as a whole.
+            X, y, X_held, y_held = X_held, y_held, X, y
         if not len(y):
             raise TableError(f"{source.path} has no row to train on: all are held out")
         return Prepared(

@@ -60,6 +60,8 @@ class XlaSession(Session):
         self._constants = self._placed_constants()
         self._length = 1
         """The number of steps in the next call."""
+        self._checked = False
+        """Whether the state is known to be finite: one that was given may not be, one that a call leaves is."""
 
     def _placed_rows(self) -> tuple[Any, ...]:
         return tuple(self._placement.copied(self._data[name]) for name in self.loop.rows)
@@ -72,7 +74,8 @@ class XlaSession(Session):
         self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, losses: NDArray[np.float64]
     ) -> Outcome:
         start, presses = self._position, self._interrupt.presses
-        if not all_finite(self._read().values()):
+        self._checked = self._checked or all_finite(self._read().values())
+        if not self._checked:
             return self._diverged(start, losses, order)
         end = start.epoch + epochs
         while self._position.epoch < end:
@@ -179,7 +182,7 @@ class XlaSession(Session):
     def _write(self, state: dict[str, Array], position: Position) -> None:
         with wide():
             self._state = tuple(self._placement.copied(state[name]) for name in self.loop.state)
-        self._position = position
+        self._position, self._checked = position, False
 
     def _change(self, name: str, value: Array) -> None:
         self._exchange({**self._data, name: value})
