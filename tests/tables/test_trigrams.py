@@ -58,3 +58,41 @@ def test_a_model_of_texts_is_exported_to_python_and_refused_elsewhere(tmp_path: 
     for to, name in (("onnx", "net.onnx"), ("c", "net.h")):
         with pytest.raises(ExportError, match="column 'review' holds free text"):
             model.export(to, tmp_path / name)
+
+
+def repeated(words: int, told: bool) -> FrameSource:
+    """Rows with one of 60 texts of so many words, of which one decides the target, if `told`."""
+    random = np.random.default_rng(3)
+    fillers = ["box", "house", "paper", "window", "garden", "street", "morning", "kitchen"]
+    texts = [
+        " ".join(random.permutation([*random.choice(fillers, words - 2), f"a{k}", ("awful", "splendid")[k % 2]]))
+        for k in range(60)
+    ]
+    chosen = random.integers(0, 60, 400)
+    noise = random.normal(size=400)
+    y = noise + (6 * (chosen % 2) if told else 0)
+    return FrameSource(pl.DataFrame({"said": [texts[k] for k in chosen], "x": random.normal(size=400), "y": y}))
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "kind", "reason"),
+    [
+        (6, True, "text", "sentences, 60 different ones"),
+        (4, True, "text", "sentences, 60 different ones"),
+        (6, False, "category", "sentences, 60 different ones; the rare ones share a column"),
+        (3, True, "category", "60 different values"),
+        (2, True, "category", "60 different values"),
+    ],
+)
+def test_sentences_that_repeat_are_texts_if_their_words_say_something(
+    words: int, told: bool, kind: str, reason: str
+) -> None:
+    ready = prepare(repeated(words, told), "y")
+    found = {finding.name: finding for finding in ready.findings}["said"]
+    assert (ready.preprocessing.by_column["said"].kind, found.reason[: len(reason)]) == (kind, reason)
+    doubtful = "'said' has levels of several words; --kind said=text encodes it by its words" in ready.notes
+    assert doubtful == (words == 3)
+
+
+def test_sentences_are_levels_where_there_is_no_target() -> None:
+    assert Preprocessing.fit(repeated(6, True), leave_out=["y"]).by_column["said"].kind == "category"

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from chainrule.tables.arithmetic import Floats
 from chainrule.tables.cells import counted, read_levels, texts
-from chainrule.tables.features import LevelNumbers, Scaling, scaled
-from chainrule.tables.fitting import MOST_LEVELS, mean_and_scale, natural
+from chainrule.tables.features import MOST_LEVELS, LevelNumbers, Scaling, scaled
+from chainrule.tables.fitting import mean_and_scale, natural
 from chainrule.tables.sampling import Mask, mixed
 
 if TYPE_CHECKING:

@@ -102,14 +102,11 @@ def fit_columns(
                 finding = as_asked(name, series, kinds[name], conventions, usual)
             else:
                 finding = find_kind(name, series, rows, conventions, usual)
-            fitted = fit_feature(series if everywhere else series.filter(wanted), finding)
+            known = series if everywhere else series.filter(wanted)
+            text, finding = _as_text(known, finding, None if outcomes is None else outcomes.of(training))
+            fitted = fit_feature(known, finding) if text is None else text.feature
         except CellError as error:
             raise TableError(f"{place(error.row, name)} {error.words}") from None
-        text: FoldedText | None = None
-        if finding.kind == "text" and outcomes is not None:
-            text = fit_text(name, series.filter(wanted), outcomes.of(training), finding.asked)
-            silent = "; its trigrams do not predict the target"
-            fitted = LeftOut(name, "text", f"{finding.reason}{silent}") if text is None else text.feature
         twin = None if name in kinds or isinstance(fitted, LeftOut) else twins.find(name, series)
         if twin is not None:
             what = "the target" if twin == target else f"column {twin!r}"
@@ -129,7 +126,7 @@ def fit_columns(
             more = ""
             if isinstance(fitted, Category):
                 of_known = None if outcomes is None else outcomes.of(training)
-                numbers, averages, more = _of_levels(fitted, series.filter(wanted), of_known)
+                numbers, averages, more = _of_levels(fitted, known, of_known)
                 if numbers is not None:
                     numbers = _with_words(
                         replace(numbers, spellings=_spellings(spellings, numbers.levels)), conventions
@@ -139,6 +136,19 @@ def fit_columns(
             findings.append(_explained(finding, fitted, more))
     result = Fitted(tuple(features), tuple(left_out), tuple(findings), tuple(folded))
     return result if features else _with_numbers(result, frame, training, kinds)
+
+
+def _as_text(known: pl.Series, finding: Finding, outcomes: Outcomes | None) -> tuple[FoldedText | None, Finding]:
+    """Return the encoding of texts by their words, if it predicts the target; else they are levels if they repeat."""
+    if finding.kind != "text":
+        return None, finding
+    text = None if outcomes is None else fit_text(finding.name, known, outcomes, finding.asked)
+    if text is not None:
+        return text, finding
+    if finding.repeated:
+        return None, replace(finding, kind="category")
+    silent = "; its trigrams do not predict the target" if outcomes is not None else ""
+    return None, replace(finding, reason=f"{finding.reason}{silent}")
 
 
 def _of_levels(

@@ -57,6 +57,9 @@ UNKNOWN_LEVEL = -2
 NO_COLUMN = -1
 """The column of a level that is encoded as 0 in all columns of its category."""
 
+MOST_LEVELS = 50
+"""The number of levels with a column each; rarer levels share one."""
+
 SENTINEL_COUNT = Rule((f"at most {len(SENTINELS)} numbers",), lambda found: len(found) <= len(SENTINELS))
 TRUTH = Rule(("0 or 1",), lambda value: value in (0, 1))
 PARTS_ONCE = Rule(("different parts of a date",), lambda parts: len({part.name for part in parts}) == len(parts))

@@ -20,6 +20,7 @@ from chainrule.tables.cells import (
 from chainrule.tables.dates import MISSING, Seconds
 from chainrule.tables.features import (
     LEFT_OUT,
+    MOST_LEVELS,
     Boolean,
     Category,
     Date,
@@ -32,9 +33,6 @@ from chainrule.tables.kinds import Finding
 
 if TYPE_CHECKING:
     import polars as pl
-
-MOST_LEVELS = 50
-"""The number of levels with a column each; rarer levels share one."""
 
 HEAVY = 5.0
 """Tails are heavy if the 1st or 99th percentile is more than this many interquartile ranges from the median."""

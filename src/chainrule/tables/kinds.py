@@ -39,7 +39,7 @@ from chainrule.tables.conventions import USUAL, Conventions
 from chainrule.tables.dates import EPOCHS, MISSING, Seconds, guess_formats
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import short
-from chainrule.tables.features import Kind
+from chainrule.tables.features import MOST_LEVELS, Kind
 from chainrule.tables.identifiers import counting, names_rows
 from chainrule.tables.notation import PLAIN, Notation, guess_notation
 from chainrule.tables.readings import notes_on_notation
@@ -49,6 +49,10 @@ if TYPE_CHECKING:
 
 _CHECKED = 5_000
 _LONG = 50
+_SENTENCE = 4
+_PHRASE = 2.5
+"""The mean number of words from which levels are sentences, and from which they may be meant as texts."""
+
 _MOST_UNREADABLE = 0.01
 """The share of the cells among dates that may be none."""
 
@@ -83,6 +87,8 @@ class Finding:
     """The kind that an identifier would have if it were kept."""
     asked: bool = False
     """Whether the user chose the kind."""
+    repeated: bool = False
+    """Whether texts repeat, so that they are levels if their words say nothing."""
 
     def noted(self, *notes: str) -> Finding:
         """Return the finding with further sentences for the user; empty ones are none."""
@@ -355,8 +361,16 @@ def _of_texts(name: str, written: pl.Series, codes: str = "") -> Finding:
         return Finding(name, "text", f"{count:,} different texts in {len(present):,} rows")
     length = different.str.len_chars().mean()
     if count > FEW and isinstance(length, float) and length > _LONG:
-        return Finding(name, "text", f"long texts, {count:,} different ones")
-    return Finding(name, "category", f"{codes}{', ' if codes else ''}{count:,} different values{gaps}")
+        return Finding(name, "text", f"long texts, {count:,} different ones", repeated=True)
+    words = different.str.count_matches(r"\S+").mean()
+    several = words if count > MOST_LEVELS and isinstance(words, float) and not codes else 0
+    if several >= _SENTENCE:
+        return Finding(name, "text", f"sentences, {count:,} different ones", repeated=True)
+    found = Finding(name, "category", f"{codes}{', ' if codes else ''}{count:,} different values{gaps}")
+    if several < _PHRASE:
+        return found
+    wanted = quote(f"{name}=text")
+    return found.noted(f"{name!r} has levels of several words; --kind {wanted} encodes it by its words")
 
 
 def _dates_in_texts(name: str, written: pl.Series, different: pl.Series, gaps: str) -> Finding | None:
