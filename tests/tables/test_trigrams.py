@@ -14,7 +14,7 @@ from support.exported import load
 
 from chainrule.estimators import TabularRegressor
 from chainrule.exports import ExportError
-from chainrule.tables import FrameSource, LeftOut, Preprocessing, Text, prepare
+from chainrule.tables import FrameSource, LeftOut, Preprocessing, Text, prepare, trigrams
 from chainrule.tables.trigrams import hashed
 
 TEXTS = ["Hello  World", "a", "", "Ünïcode\t名前 x\u00a0y", "ab cd " * 5, "\u2003q İstanbul \U0001f600"]
@@ -96,3 +96,12 @@ def test_sentences_that_repeat_are_texts_if_their_words_say_something(
 
 def test_sentences_are_levels_where_there_is_no_target() -> None:
     assert Preprocessing.fit(repeated(6, True), leave_out=["y"]).by_column["said"].kind == "category"
+
+
+def test_counts_do_not_depend_on_how_many_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = ["red  Apple", None, "x" * 100, "", "an apple, é", "red"]
+    at_once = hashed(cells, 8)
+    monkeypatch.setattr(trigrams, "_AT_ONCE", 3)
+    monkeypatch.setattr(trigrams, "_REMEMBERED", 3)
+    np.testing.assert_array_equal(hashed(cells, 8), at_once)
+    np.testing.assert_array_equal([hashed([cell], 8)[0] for cell in cells], at_once)

@@ -16,6 +16,11 @@ from chainrule.tables.arithmetic import Floats
 
 LENGTH = 3
 _BITS = 0xFFFFFFFF
+_REMEMBERED = 40
+"""The length of a word up to which its hashes are remembered."""
+
+_AT_ONCE = 1 << 20
+"""Hashes that are counted at once, so that long texts take little memory."""
 
 
 def hashed(cells: Sequence[str | None], size: int) -> Floats:
@@ -25,24 +30,47 @@ def hashed(cells: Sequence[str | None], size: int) -> Floats:
     [[0.0, 0.447, 0.0, -0.894], [0.0, 0.0, 0.0, 0.0], [0.0, 0.447, 0.0, -0.894]]
     """
     result = np.zeros((len(cells), size))
-    for row, cell in enumerate(cells):
-        for trigram in trigrams(cell or ""):
-            number = murmur(trigram)
-            result[row, abs(number) % size] += 1 if number >= 0 else -1
+    numbers: list[int] = []
+    lengths: list[int] = []
+    for row, cell in enumerate(cells, 1):
+        before = len(numbers)
+        for word in (cell or "").lower().split():
+            numbers += hashes(word) if len(word) <= _REMEMBERED else map(murmur, trigrams(word))
+        lengths.append(len(numbers) - before)
+        if len(numbers) >= _AT_ONCE or row == len(cells):
+            result[row - len(lengths) : row] = _counts(numbers, lengths, size)
+            numbers, lengths = [], []
     norms = np.sqrt((result * result).sum(axis=1, keepdims=True))
     return result / np.where(norms, norms, 1)
 
 
-def trigrams(text: str) -> Iterable[str]:
-    """Return the trigrams of each word of a text.
+def _counts(numbers: Sequence[int], lengths: Sequence[int], size: int) -> Floats:
+    """Return the counts (rows, size) of the hashes of rows, of which each has so many."""
+    found = np.array(numbers, np.int64)
+    places = np.repeat(np.arange(len(lengths)) * size, lengths) + np.abs(found) % size
+    signs = np.where(found < 0, -1.0, 1.0)
+    return np.bincount(places, signs, len(lengths) * size).reshape(len(lengths), size)
 
-    >>> list(trigrams("An apple"))
-    [' an', 'an ', ' ap', 'app', 'ppl', 'ple', 'le ']
+
+def trigrams(word: str) -> Iterable[str]:
+    """Return the trigrams of a word.
+
+    >>> list(trigrams("apple"))
+    [' ap', 'app', 'ppl', 'ple', 'le ']
     """
-    for word in text.lower().split():
-        padded = f" {word} "
-        for start in range(len(padded) - LENGTH + 1):
-            yield padded[start : start + LENGTH]
+    padded = f" {word} "
+    for start in range(len(padded) - LENGTH + 1):
+        yield padded[start : start + LENGTH]
+
+
+@lru_cache(maxsize=1 << 16)
+def hashes(word: str) -> tuple[int, ...]:
+    """Return the hashes of the trigrams of a word, which are remembered, as most words of a text occur often.
+
+    >>> hashes("fo") == (murmur(" fo"), murmur("fo "))
+    True
+    """
+    return tuple(map(murmur, trigrams(word)))
 
 
 @lru_cache(maxsize=1 << 16)
