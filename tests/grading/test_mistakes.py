@@ -84,7 +84,7 @@ def test_a_value_of_the_forward_pass_should_be_its_own_formula() -> None:
     answer = "r = y - X * w - b\ndw = 2 * X' * r / n"
     text = cr.grade(answer, "r = X @ w + b - y; mean(r^2)", wrt="w", X="n d", w="d", b="", y="n").text()
     assert "r should be r = X w + b − y." in text
-    assert "should be b - (y - X @ w)." in text
+    assert "should be b − (y − X w)." in text
 
 
 @pytest.mark.parametrize("answer", ["dw = 2 X (X w - y)", "dw = 2 X(X w - y)"])

@@ -21,6 +21,7 @@ from chainrule.grading.activations import (
 )
 from chainrule.grading.indices import compared, of_brackets
 from chainrule.grading.lacking import by_sign, of_entries, of_exponentials
+from chainrule.grading.written import written
 
 Kind: TypeAlias = Literal[
     "updated",
@@ -112,13 +113,13 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
     """Yield every change of the expression at a path of a statement; `parent` is what it is a part of."""
     depth = len(path) - 1
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and (root := _root(node)) in scope.updated:
-        yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, _text(node), ""
+        yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, written(node), ""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         for name in scope.holders:
             if name != node.value.id:
                 new = copy.copy(node)
                 new.value = ast.Name(name, ast.Load())
-                yield "operand", new, 1, _text(node), _text(new)
+                yield "operand", new, 1, written(node), written(new)
     if isinstance(node, ast.Compare):
         yield from _of_comparison(node, scope)
     if isinstance(node, ast.BinOp):
@@ -132,21 +133,21 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
     elif isinstance(node, ast.Constant) and _number(node) is not None and path[-1][0] != "comparators":
         yield from _of_constant(node, path, parent)  # that of a comparison is changed with it
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        yield "sign", node.operand, 0, _text(node), _text(node.operand)
+        yield "sign", node.operand, 0, written(node), written(node.operand)
     if isinstance(node, ast.Attribute) and node.attr == "T":
-        yield "transposed", node.value, 0, _text(node), _text(node.value)
+        yield "transposed", node.value, 0, written(node), written(node.value)
     elif _is_transposition(node):
         argument = _argument(node)
-        yield "transposed", argument, 0, _text(node), _text(argument)
+        yield "transposed", argument, 0, written(node), written(argument)
     elif not isinstance(node, ast.Constant) and (path[-1][0] != "args" or depth <= 2):
-        yield "transposed", _call(TRANSPOSE, node), 1 + depth, _text(node), f"{_bracketed(node)}.T"
+        yield "transposed", _call(TRANSPOSE, node), 1 + depth, written(node), f"{_bracketed(node)}.T"
     whole = path == (("value", None),)
     if whole:
         yield from _of_whole(node, scope)
     yield from of_entries(node, whole, scope.entries)
     variable, constant = placeholder(), isinstance(node, ast.Constant)
     if (path[-1][0] in ("left", "right", "value", "operand") or whole) and not constant:
-        text, scaled = _text(node), times(node, variable)
+        text, scaled = written(node), times(node, variable)
         for name in scope.derivatives:
             yield "derivative", With(variable, name), WHOLE + depth, text, name
             yield "missing derivative", With(scaled, name), depth, "", name
@@ -158,22 +159,22 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
     squarable = isinstance(node, ast.Name | ast.Attribute | ast.Subscript) or is_tanh(node)
     if not whole and squarable and path[-1][0] in ("left", "right"):
         squared = binary(node, ast.Pow, ast.Constant(2))
-        yield "power", squared, 6, _text(node), _text(squared)
+        yield "power", squared, 6, written(node), written(squared)
     if scope.signs and path[-1][0] in ("args", "left", "right") and isinstance(node, ast.Name):
         for name in scope.variables:
             yield "missing operand", With(by_sign(node, variable), name), 5, "", f"np.sign({name})"
     if not whole and isinstance(node, ast.BinOp | ast.Call):
         for name in scope.variables:
-            yield "operand", With(variable, name), UNLIKELY, _text(node), name
+            yield "operand", With(variable, name), UNLIKELY, written(node), name
     if not whole and not constant:
         product, quotient = times(node, variable), ast.BinOp(node, ast.Div(), variable)
         for name in scope.variables:
             yield "missing operand", With(product, name), 3 + depth, "", name
             yield "missing operand", With(quotient, name), 4 + depth, "", f"1/{name}"
         for axis in (0, 1, None):
-            yield "missing sum", _sum(node, axis, True), 3 + depth, _text(node), str(axis)
+            yield "missing sum", _sum(node, axis, True), 3 + depth, written(node), str(axis)
             if axis is not None:
-                yield "missing sum", _sum(node, axis, False), 3 + depth, _text(node), str(axis)
+                yield "missing sum", _sum(node, axis, False), 3 + depth, written(node), str(axis)
 
 
 def _root(node: ast.expr) -> str:
@@ -194,12 +195,12 @@ def _renamed_root(node: ast.expr, name: str) -> ast.expr:
 
 def _of_comparison(node: ast.Compare, scope: Scope) -> Iterator[Change]:
     for new in compared(node):
-        yield "mask", new, 0, _text(node), _text(new)
+        yield "mask", new, 0, written(node), written(new)
     for number in scope.constants:
         operator = ast.Add() if number > 0 else ast.Sub()
         new = copy.copy(node)
         new.left = ast.BinOp(node.left, operator, ast.Constant(abs(number)))
-        yield "mask", new, 1, _text(node), _text(new)
+        yield "mask", new, 1, written(node), written(new)
 
 
 def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
@@ -209,17 +210,17 @@ def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
         factor = With(product, name)
         if label == "η" or label == "1/η":
             if scope.rate is not None:
-                yield "rate", factor, 0, _text(node), label
+                yield "rate", factor, 0, written(node), label
         else:
             yield ("sign", factor, 1, "", label) if label == "−" else ("factor", factor, 2, "", label)
     for axis in (0, 1, 2, None):
         for keep in (False, True):
-            yield "missing sum", _sum(node, axis, keep), 0 if not keep else 1, _text(node), str(axis)
+            yield "missing sum", _sum(node, axis, keep), 0 if not keep else 1, written(node), str(axis)
     more, less = ast.BinOp(node, ast.Add(), variable), ast.BinOp(node, ast.Sub(), variable)
     complement = times(node, ast.BinOp(ast.Constant(1), ast.Sub(), variable))
     for name in scope.variables if scope.inner else ():
         for slope in slopes(ast.Name(name, ast.Load())):
-            yield "missing derivative", times(node, slope), 4, "", _text(slope)
+            yield "missing derivative", times(node, slope), 4, "", written(slope)
     for name in scope.variables:
         yield "missing operand", With(product, name), 0, "", name
         yield "missing operand", With(quotient, name), 1, "", f"1/{name}"
@@ -230,25 +231,25 @@ def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
 
 def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]:
     left, right = node.left, node.right
-    text = _text(node)
+    text = written(node)
     if isinstance(node.op, ast.MatMult):
         yield "matrix product", binary(left, ast.Mult, right), 0, text, ""
         yield from _products(left, right, text, "transposed", "order")
     elif isinstance(node.op, ast.Mult):
         for cost, new in enumerate(_matrix_products(left, right)):
-            yield "elementwise", new, cost, text, _text(new)
-        yield "extra operand", left, 0, _text(right), ""
-        yield "extra operand", right, 0, _text(left), ""
+            yield "elementwise", new, cost, text, written(new)
+        yield "extra operand", left, 0, written(right), ""
+        yield "extra operand", right, 0, written(left), ""
         for kept, dropped in ((left, right), (right, left)):
             if _number(dropped) is not None:
-                yield "factor", kept, 0, _text(dropped), "1"
+                yield "factor", kept, 0, written(dropped), "1"
         yield "other", binary(left, ast.Div, right), 1, text, ""
     elif isinstance(node.op, ast.Div):
         if _number(right) is not None:
-            yield "factor", left, 0, f"1/{_text(right)}", "1"
-        yield "extra operand", left, 0, f"1/{_text(right)}", ""
+            yield "factor", left, 0, f"1/{written(right)}", "1"
+        yield "extra operand", left, 0, f"1/{written(right)}", ""
         yield "other", binary(left, ast.Mult, right), 1, text, ""
-        divisor, quotient = _text(right), binary(left, ast.Div, placeholder())
+        divisor, quotient = written(right), binary(left, ast.Div, placeholder())
         for name in scope.variables:
             yield "operand", With(quotient, name), 2, divisor, name
     elif isinstance(node.op, ast.Add | ast.Sub):
@@ -256,10 +257,10 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
         yield "sign", binary(left, flipped, right), 1, text, ""
         if isinstance(node.op, ast.Sub):
             exchanged = binary(right, ast.Sub, left)
-            yield "sign", exchanged, 0, text, _text(exchanged)
-        yield "extra term", left, 0, _text(right), ""
-        yield "extra term", right, 0, _text(left), ""
-        variable, texts = placeholder(), (_text(left), _text(right))
+            yield "sign", exchanged, 0, text, written(exchanged)
+        yield "extra term", left, 0, written(right), ""
+        yield "extra term", right, 0, written(left), ""
+        variable, texts = placeholder(), (written(left), written(right))
         scaled = ast.BinOp(times(left, variable), node.op, right), ast.BinOp(left, node.op, times(right, variable))
         for label, name in scope.factors.items():
             kind: Kind = "sign" if label == "−" else "factor"
@@ -269,13 +270,13 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
             for new, before in zip(scaled, texts, strict=True):
                 yield "missing operand", With(new, name), 3, before, name
     elif isinstance(node.op, ast.Pow):
-        yield "power", left, 0, text, _text(left)
+        yield "power", left, 0, text, written(left)
         exponent = _number(right)
         if exponent is not None:
             for cost, power in enumerate((exponent - 1, exponent + 1, -exponent, 2 * exponent, exponent / 2)):
                 number = int(power) if float(power).is_integer() else power
                 new = binary(left, ast.Pow, ast.Constant(number))
-                yield "power", new, 1 + cost, _text(right), f"{number:g}"
+                yield "power", new, 1 + cost, written(right), f"{number:g}"
 
 
 def _number(node: ast.expr) -> float | None:
@@ -290,14 +291,14 @@ def _number(node: ast.expr) -> float | None:
 def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped: Kind) -> Iterator[Change]:
     """Yield `left @ right` with both transposed, exchanged, or with one of them transposed, and the outer product."""
     a, b = _toggled(left), _toggled(right)
-    yield single, binary(a, ast.MatMult, b), 4, text, _text(binary(a, ast.MatMult, b))
+    yield single, binary(a, ast.MatMult, b), 4, text, written(binary(a, ast.MatMult, b))
     for cost, (x, y) in enumerate(((right, left), (b, left), (right, a), (b, a))):
         new = binary(x, ast.MatMult, y)
-        yield swapped, new, cost, text, _text(new)
+        yield swapped, new, cost, text, written(new)
     outer = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "outer", ast.Load()), [left, right], [])
-    yield "outer", outer, 0, text, _text(outer)
-    yield "extra operand", left, 0, _text(right), ""
-    yield "extra operand", right, 0, _text(left), ""
+    yield "outer", outer, 0, text, written(outer)
+    yield "extra operand", left, 0, written(right), ""
+    yield "extra operand", right, 0, written(left), ""
 
 
 def _matrix_products(left: ast.expr, right: ast.expr) -> Iterator[ast.expr]:
@@ -311,7 +312,7 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
     name = function_name(node)
     if name in ("dot", "matmul", "outer", "multiply") and len(node.args) == 2 and not is_method(node):
         left, right = node.args
-        text = _text(node)
+        text = written(node)
         if name in ("outer", "dot", "matmul"):
             yield "transposed" if name == "outer" else "order", _with_arguments(node, [right, left]), 0, text, ""
         if name in ("dot", "matmul"):
@@ -319,14 +320,14 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
             yield "matrix product", binary(left, ast.Mult, right), 0, text, ""
         if name == "multiply":
             for cost, new in enumerate(_matrix_products(left, right)):
-                yield "elementwise", new, cost, text, _text(new)
-            yield "extra operand", left, 0, _text(right), ""
-            yield "extra operand", right, 0, _text(left), ""
+                yield "elementwise", new, cost, text, written(new)
+            yield "extra operand", left, 0, written(right), ""
+            yield "extra operand", right, 0, written(left), ""
     if name == "dot" and is_method(node) and len(node.args) == 1:
         assert isinstance(node.func, ast.Attribute)
         left, right = node.func.value, node.args[0]
-        yield from _products(left, right, _text(node), "transposed", "order")
-        yield "matrix product", binary(left, ast.Mult, right), 0, _text(node), ""
+        yield from _products(left, right, written(node), "transposed", "order")
+        yield "matrix product", binary(left, ast.Mult, right), 0, written(node), ""
     if name in ("sum", "mean"):
         yield from _of_reduction(node, name)
     elif name in ("max", "min", "std", "var", "softmax", "cumsum") or any(k.arg == "axis" for k in node.keywords):
@@ -336,26 +337,26 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
     if name == "exp" and not isinstance(parent, ast.BinOp):
         yield from of_exponentials(node)
     if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
-        yield "extra operand", node.args[0], 3, _text(node), ""
+        yield "extra operand", node.args[0], 3, written(node), ""
     if name in scope.flags and len(node.args) == 1 and not node.keywords:
         new = copy.copy(node)
         new.keywords = [ast.keyword(scope.flags[name], ast.Constant(True))]
-        yield "derivative", new, 0, _text(node), _text(new)
+        yield "derivative", new, 0, written(node), written(new)
     if is_activation(node):
         for new in derivatives(node, name):
-            yield "derivative", new, 1, _text(node), _text(new)
+            yield "derivative", new, 1, written(node), written(new)
         rest = ast.BinOp(ast.Constant(1), ast.Sub(), node)
-        yield "missing operand", times(node, rest), 2, "", f"(1 - {_text(node)})"
+        yield "missing operand", times(node, rest), 2, "", f"(1 - {written(node)})"
         variable = placeholder()
         for k in range(len(node.args)):
             for derivative in scope.derivatives:
-                yield "applied", With(times(node.args[k], variable), derivative), 0, _text(node), derivative
+                yield "applied", With(times(node.args[k], variable), derivative), 0, written(node), derivative
 
 
 def _of_reduction(node: ast.Call, name: str) -> Iterator[Change]:
     inner = _argument(node)
-    text = _text(node)
-    yield "extra sum", inner, 0, text, _text(inner)
+    text = written(node)
+    yield "extra sum", inner, 0, text, written(inner)
     swapped = {"sum": "mean", "mean": "sum"}[name]
     new = copy.copy(node)
     if isinstance(node.func, ast.Attribute):
@@ -376,7 +377,7 @@ def _other_axes(node: ast.Call) -> Iterator[Change]:
             new = copy.copy(node)
             new.args = node.args[:position]
             new.keywords = [*rest, ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))]
-            before = _text(now) if now is not None else "None"
+            before = written(now) if now is not None else "None"
             same = before == str(axis)
             yield ("shape" if same else "axis"), new, 0 if keep == keeps else 1, before, str(axis)
 
@@ -392,11 +393,11 @@ def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:
 
 def _of_argument(node: ast.Name) -> Iterator[Change]:
     """Yield the derivative of an activation for what a helper is given, and the activation for it."""
-    text = _text(node)
+    text = written(node)
     for slope in slopes(node):
-        yield "derivative", slope, 3, text, _text(slope)
+        yield "derivative", slope, 3, text, written(slope)
     for value in activated(node):
-        yield "operand", value, ACTIVATED, text, _text(value)
+        yield "operand", value, ACTIVATED, text, written(value)
 
 
 def _of_constant(node: ast.Constant, path: Path, parent: ast.AST) -> Iterator[Change]:
@@ -423,24 +424,8 @@ def is_method(call: ast.Call) -> bool:
 # Construction of expressions
 
 
-def _text(node: ast.expr) -> str:
-    """Return the expression as a learner would write it, with `.T` for a transposition that an edit added."""
-    calls = (each for each in ast.walk(node) if isinstance(each, ast.Call))
-    if any(function_name(each) == TRANSPOSE for each in calls):
-        node = _AsAttributes().visit(copy.deepcopy(node))
-    return ast.unparse(node)
-
-
-class _AsAttributes(ast.NodeTransformer):
-    """Replaces transpositions that an edit added by `.T`."""
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        return ast.Attribute(node.args[0], "T", ast.Load()) if function_name(node) == TRANSPOSE else node
-
-
 def _bracketed(node: ast.expr) -> str:
-    text = ast.unparse(node)
+    text = written(node)
     return text if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
 
 

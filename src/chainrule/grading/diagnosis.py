@@ -20,6 +20,7 @@ from chainrule.grading.mended import code_of
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.quantities import Match, Quantity
 from chainrule.grading.truth import Truth
+from chainrule.grading.written import as_equation, written
 
 _LONGEST_FORMULA = 100
 
@@ -85,11 +86,14 @@ class Diagnostician:
         if kind == "operand" and needed is not None and needed.is_exact and needed.quantity.kind == "derivative":
             kind, values = "derivative", {"at": values["before"], "instead": values["after"], **values}
         code = code_of(mend, self._mender.numbers)
+        if attempt.answer.is_text:
+            code, values = as_equation(code), _as_equations(values)
         code = code if code and self._mender.holds(attempt, mend, code) else ""
         values = {**values, **self._other(attempt, mend)}
         if mend.first is None:
             return Diagnosis(kind, values, label, formula, code)
         first, own = self._kind(attempt, replace(mend, edit=mend.first), None, None)
+        own = _as_equations(own) if attempt.answer.is_text else own
         return Diagnosis(first, own, label, formula, code, further=((kind, values),))
 
     def _other(self, attempt: Attempt, mend: Mend) -> dict[str, str]:
@@ -128,7 +132,7 @@ class Diagnostician:
         if edit.kind == "factor":
             values = self._of_factor(values, found, needed)
             if edit.subject is not None and edit.name.startswith(FACTOR) and not values["factor"]:
-                values.update({"before": ast.unparse(edit.subject), "on": "yes"})
+                values.update({"before": written(edit.subject), "on": "yes"})
             return "factor", values
         if edit.kind == "missing term":
             return "missing term", values
@@ -347,7 +351,7 @@ class Diagnostician:
             return other
         found = [self._mender.value_of(attempt, unit.top, node) for node in operands]
         if all(values is not None and np.ndim(values[0]) == 1 for values in found):
-            return "outer", {"before": ast.unparse(value), "after": ""}
+            return "outer", {"before": written(value), "after": ""}
         return other
 
     def _compared(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> tuple[Kind, dict[str, str]]:
@@ -416,7 +420,7 @@ class Diagnostician:
                 found = self._mender.value_of(attempt, unit.top or 0, call.args[0])
                 match = None if found is None else self._truth.identify(found)
                 if match is not None and match.is_exact and match.quantity.kind == "gradient":
-                    return "applied", {"before": ast.unparse(call), "after": derivative.label if derivative else ""}
+                    return "applied", {"before": written(call), "after": derivative.label if derivative else ""}
         return "other", values
 
     def _of_forward(
@@ -480,7 +484,8 @@ class Diagnostician:
         for node in reversed(parts):
             left, right = self._shapes(attempt, unit, node.left), self._shapes(attempt, unit, node.right)
             if left and right and self._shapes(attempt, unit, node) is None:
-                return {"misfit": ast.unparse(node), "left": left, "right": right}
+                shown = as_equation(written(node)) if attempt.answer.is_text else written(node)
+                return {"misfit": shown, "left": left, "right": right}
         return {}
 
     def _shapes(self, attempt: Attempt, unit: Unit, node: ast.expr) -> str | None:
@@ -492,6 +497,11 @@ class Diagnostician:
         """Return a shape in named sizes: `(n, h)`."""
         inner = ", ".join(self.size_name(size) for size in value.shape)
         return f"({inner}{',' if value.ndim == 1 else ''})"
+
+
+def _as_equations(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of a sentence on an equation, of which those that are code are written as equations."""
+    return {key: as_equation(text) if key in ("before", "after", "at") else text for key, text in values.items()}
 
 
 def _method_of_value(call: ast.Call) -> bool:

@@ -7,27 +7,34 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from chainrule import functions
-from chainrule.cage import RATES, called
+from chainrule.cage import RATES, called, folded
 from chainrule.grading.answers import Answer, Output, Parameter
+from chainrule.grading.components import ComponentError, Components, Element, element
 from chainrule.grading.instruments import GradeError
 from chainrule.grading.marks import Mark, put_mark
-from chainrule.grading.names import COUNTS, gradient_of
-from chainrule.grading.notation import equations_in
+from chainrule.grading.names import COUNTS, gradient_of, is_target
+from chainrule.grading.notation import as_printed, equations_in, left_of, of_ones, sides_of
+from chainrule.grading.slopes import PRIMES, SPELLINGS, equation_names
 from chainrule.grading.truth import Truth
 from chainrule.trace import FormulaError, canonical_name, parse_formula, syntax
 
 _EQUATION = re.compile(r"^(?P<left>[^=<>!]+?)\s*(?P<sign>[+\-−]?)=(?!=)\s*(?P<right>.+)$")
 _PARTIAL = re.compile(r"[∂d](\w+)\s*/\s*[∂d](\w+)")
 _PRIME = re.compile(r"\b([^\W\d_]\w*)['′’]\s*\(\s*(\w+)\s*\)")
-_ONES = re.compile(r"(?<![\w.])1(?:ᵀ|\.T|['′])\s*[*@·]?\s*(\w+)")
 _OF = "_prime_of_"
+_SUM = re.compile(r"over_([a-z]+)_to_(\w+)")
+_HYPOTHESIS = re.compile(r"(?<!\w)[hf]_?(?:θ|w|W|β)\(\s*[xX](_of_[a-z]|_[a-z])?\s*\)")
+_LAMBDAS = frozenset({"lam", "lamda", "lambd", "lmbda", "lmbd", "lambda1", "l2", "reg", "wd", "weightdecay", "c"})
+_PREDICTIONS = frozenset({"yhat", "ŷ", "y_hat", "ypred", "y_pred"})
 _NAME = re.compile(r"[^\W\d]\w*")
+_WRITTEN_PARTIAL = re.compile(r"(?<!\w)d(\w+?)_d(\w+)")
 _OPERATORS: Mapping[str, type[ast.operator]] = {
     "+": ast.Add,
     "-": ast.Sub,
@@ -48,20 +55,6 @@ _COMPARISONS: Mapping[str, type[ast.cmpop]] = {
     "==": ast.Eq,
     "!=": ast.NotEq,
 }
-_PRIMES: Mapping[str, Callable[[Any], Any]] = {
-    "sigmoid": lambda z: functions.sigmoid(z) * (1 - functions.sigmoid(z)),
-    "tanh": lambda z: 1 - np.tanh(z) ** 2,
-    "relu": lambda z: (np.asarray(z) > 0) * 1.0,
-    "exp": np.exp,
-    "softplus": functions.sigmoid,
-    "silu": lambda z: functions.sigmoid(z) * (1 + z * (1 - functions.sigmoid(z))),
-}
-_SPELLINGS = {"σ": "sigmoid", "sigma": "sigmoid", "ReLU": "relu", "swish": "silu"}
-
-
-def equation_names() -> dict[str, Any]:
-    """Return the global names that the statements of equations use."""
-    return {"np": np, "cr": functions, **{f"{name}_prime": prime for name, prime in _PRIMES.items()}}
 
 
 def read_equations(text: str, truth: Truth) -> Answer:
@@ -78,14 +71,29 @@ class _Reader:
         self._assigned: dict[str, str] = {}
         self._values: dict[str, Any] = equation_names()
         self._line = 0
+        self._last = ""
+        self._letters: dict[str, str] = {}
+        self._components_of: dict[tuple[str, str], str] = {}
+        self._due: tuple[int, ...] | None = None
+        batch = None if truth.batch is None else self._point.sizes.get(truth.batch)
+        self._components = Components(self._values, batch)
+        self._symbols = [q.symbol for q in truth.quantities if q.kind == "gradient" and q.symbol]
         self._dotted = any(mark in text for mark in (".*", "⊙", "∘"))
 
     def answer(self) -> Answer:
         body: list[ast.stmt] = []
+        found: list[tuple[int, str]] = []
         for number, line in enumerate(self._lines, start=1):
             self._line = number
             plain = line.partition("#")[0].strip().rstrip(";")
-            body += [self._statement(each) for each in equations_in(plain)]
+            try:
+                equations = list(equations_in(plain))
+            except GradeError as error:
+                raise self._error(str(error)) from None
+            found += [(number, each) for each in equations]
+        for (number, each), (_, following) in zip(found, [*found, (0, "")][1:], strict=True):
+            self._line = number
+            body += self._statements(each, following.startswith("="))
         if not body:
             raise GradeError("the answer has no equation; write one a line, as in dW2 = a1' * d2")
         parameters = [Parameter(name) for name in self._parameters]
@@ -99,36 +107,143 @@ class _Reader:
         return answer
 
     def _error(self, message: str) -> GradeError:
-        return GradeError(f"line {self._line}: {message}")
+        return GradeError(f"line {self._line}: {as_printed(message)}")
 
-    def _statement(self, text: str) -> ast.stmt:
+    def _statements(self, text: str, goes_on: bool) -> Iterator[ast.stmt]:
+        """Yield the statements of an equation, one for each formula of `name = formula = formula`.
+
+        Of several, formulas that cannot be read, such as the factors of the chain rule, are left out but for the last.
+        """
+        if text.startswith("="):
+            text = f"{self._last} {text}"
         found = _EQUATION.match(_PARTIAL.sub(r"d\1_d\2", text))
         if found is None:
             raise self._error(f"{text!r} is not an equation; write a name, = and a formula, as in dW2 = a1' * d2")
-        left = found["left"].strip().rstrip(":").strip().translate(_SUBSCRIPTS)
+        self._last = left_of(text)
+        sides = list(sides_of(found["right"]))
+        for place, side in enumerate(sides):
+            try:
+                yield self._statement(text, found["left"], found["sign"], side)
+            except GradeError:
+                if place == len(sides) - 1 and not goes_on:
+                    raise
+
+    def _statement(self, text: str, left: str, sign: str, right: str) -> ast.stmt:
+        left = self._of_left(left.strip().rstrip(":").strip().translate(_SUBSCRIPTS))
         if not left.isidentifier():
+            if re.fullmatch(r"\w+\^\w+", left):
+                raise self._error(f"{left!r} is not a name; write its layer below, as in δ_2")
             raise self._error(f"{left!r} is not a name; write one before =, as in dW2 = a1' * d2")
-        right = _ONES.sub(r"sum(\1, axis=0)", found["right"])
-        right = _PRIME.sub(lambda m: f"{_SPELLINGS.get(m[1], m[1])}{_OF}{m[2]}", right)
+        jacobian = next((m for m in _WRITTEN_PARTIAL.finditer(right) if self._is_between_arrays(m[1])), None)
+        if jacobian is not None:
+            partial = f"∂{jacobian[1]}/∂{jacobian[2]}"
+            raise self._error(f"{partial} is a factor of the chain rule; write the product that it makes, as a1' * d2")
+        right = of_ones(_HYPOTHESIS.sub(r"yhat\1", right))
+        right = _PRIME.sub(self._primed, right)
+        sums = tuple(dict.fromkeys((found[0], None) for found in _SUM.finditer(right)))
         try:
-            formula = parse_formula(right, juxtaposed=True, variables=self._variables_in(right))
+            formula = parse_formula(right, True, sums, self._variables_in(right))
         except FormulaError as error:
             raise self._error(str(error).splitlines()[0].removesuffix(":")) from None
-        value = self._expression(formula.statements[-1].value)
+        target, value = self._value(left, right, formula.statements[-1].value)
         statement: ast.stmt
-        if found["sign"]:
-            target = self._target(left)
+        if sign:
             self._use(target)
-            operator = ast.Add() if found["sign"] == "+" else ast.Sub()
+            operator = ast.Add() if sign == "+" else ast.Sub()
             statement = ast.AugAssign(ast.Name(target, ast.Store()), operator, value)
         else:
-            target = self._target(left)
             statement = ast.Assign([ast.Name(target, ast.Store())], value)
-        put_mark(statement, Mark(shown=_left(text)))
+        put_mark(statement, Mark(shown=as_printed(left_of(text))))
         statement.lineno = statement.end_lineno = self._line
         statement.col_offset = statement.end_col_offset = 0
         self._run(ast.fix_missing_locations(statement))
         return statement
+
+    def _value(self, left: str, right: str, formula: syntax.Syntax) -> tuple[str, ast.expr]:
+        """Return the variable of an equation and its formula, of which the left side may be a component."""
+        own = self._component_of(left, right)
+        target = left if own is None else self._variable_of(own)
+        symbol = gradient_of(target, self._symbols)
+        due = None if symbol is None else self._truth.gradient(symbol)
+        self._due = None if due is None else due.values[0].shape
+        self._components.rows = self._components.sampled = False
+        value = self._read(own, formula)
+        if self._due is not None and self._components.sampled and self._shape(value) != self._due:
+            self._components.rows = True
+            rows = self._read(own, formula)
+            if self._shape(rows) == self._due:
+                value = rows
+        return self._target(target), value
+
+    def _variable_of(self, own: Element) -> str:
+        """Return the variable of which a left side is a component: δ_k and δ_j are two of them."""
+        stem = self._of_left(own.stem)
+        before = self._letters.setdefault(stem, own.letters)
+        name = stem if before == own.letters else f"{stem}_{own.letters}"
+        self._components_of[stem, own.letters] = name
+        return name
+
+    def _of_left(self, left: str) -> str:
+        """Return a left side with the reference's spelling of Greek letters: dJ_dtheta for dJ_dθ."""
+        if gradient_of(left, self._symbols) is None:
+            for symbol in self._symbols:
+                letter = canonical_name(symbol)
+                if letter != symbol and left.endswith(letter):
+                    return left.removesuffix(letter) + symbol
+        return left
+
+    def _read(self, own: Element | None, formula: syntax.Syntax) -> ast.expr:
+        try:
+            if own is None:
+                return self._expression(formula)
+            with self._components.within(own.indices), self._counting(own.indices):
+                value = self._expression(formula)
+                shape, due = self._shape(value), self._due
+                of_sample = self._components.sampled and (due is None or len(own.letters) < len(due))
+                if own.letters and not of_sample and (shape is None or np.prod(shape) != 1):
+                    raise ComponentError(
+                        f"{own.shown} is a number, and what stands right of = is an array; where a sample's index is "
+                        "left out, write it, and the sum over it"
+                    )
+                return self._components.gathered(own, value)
+        except ComponentError as error:
+            raise self._error(str(error)) from None
+
+    def _component_of(self, left: str, right: str) -> Element | None:
+        """Return the component or sample that a left side names, if all its indices stand right of it."""
+        found = element(left)
+        if found is None or canonical_name(left) in self._assigned or self._known(left) is not None:
+            return None
+        if gradient_of(left, self._symbols) is not None:
+            return None
+        own = self._components_of.values()
+        names = (each for each in _NAME.findall(right) if self._plainly(each) is None or each in own)
+        indices = {letter for each in names if (part := element(each)) is not None for letter in part.indices}
+        return found if set(found.indices) <= indices else None
+
+    def _is_between_arrays(self, name: str) -> bool:
+        known = self._known(name)
+        outputs = (*self._truth.upstream, self._truth.record.loss.name)
+        return known is not None and known not in outputs
+
+    def _primed(self, found: re.Match[str]) -> str:
+        """Return the derivative of a function at a name; the transpose of a matrix stays."""
+        name = SPELLINGS.get(found[1], found[1])
+        if name not in PRIMES and self._plainly(found[1]) is not None:
+            return found[0]
+        return f"{name}{_OF}{found[2]}"
+
+    @contextmanager
+    def _counting(self, letters: Sequence[str]) -> Iterator[None]:
+        """Give indices a value, by which the shapes of products are inferred."""
+        before = {letter: self._values[letter] for letter in letters if letter in self._values}
+        self._values.update(dict.fromkeys(letters, 0))
+        try:
+            yield
+        finally:
+            for letter in letters:
+                del self._values[letter]
+            self._values.update(before)
 
     def _target(self, left: str) -> str:
         known = self._known(left)
@@ -149,7 +264,7 @@ class _Reader:
     def _correct(self) -> None:
         """Give a variable named as a gradient its shape, so that later lines are parsed as intended."""
         for name in set(self._assigned.values()):
-            symbol = gradient_of(name, [q.symbol for q in self._truth.quantities if q.kind == "gradient" and q.symbol])
+            symbol = gradient_of(name, self._symbols)
             true = None if symbol is None else self._truth.gradient(symbol)
             if true is not None and np.shape(self._values.get(name, 0.0)) != true.values[0].shape:
                 self._values[name] = true.values[0]
@@ -163,23 +278,64 @@ class _Reader:
         if found is None:
             canonical = {canonical_name(key): key for key in names}
             found = canonical.get(canonical_name(name))
+        if found is None and canonical_name(name) in _PREDICTIONS:
+            found = self._prediction()
+        if found is None and canonical_name(name) == "λ":
+            factors = [each for each in names if folded(each) in _LAMBDAS]
+            found = factors[0] if len(factors) == 1 else None
         return found
+
+    def _prediction(self) -> str | None:
+        """Return the last value of the shape of the labels that does not depend on them."""
+        targets = {name for name in self._truth.inputs if is_target(name)}
+        shapes = {self._point.values[name].shape for name in targets}
+        found = None
+        for stage in self._truth.record.backward.stages:
+            if targets.isdisjoint(operand.name for operand in stage.operands):
+                found = stage.name if self._point.values[stage.name].shape in shapes else found
+            else:
+                targets.add(stage.name)
+        return found
+
+    def _plainly(self, name: str) -> str | None:
+        """Return the variable that a name without an index stands for; None if there is none."""
+        return self._assigned.get(canonical_name(name)) or self._known(name)
 
     def _variables_in(self, text: str) -> frozenset[str]:
         """Return the names in `text` that have values, so that a parenthesis after one is a factor."""
         names = {canonical_name(name) for name in _NAME.findall(text)}
-        return frozenset(name for name in names if name in self._assigned or self._known(name) is not None)
+        stems = {name: element(name) for name in names}
+        return frozenset(
+            name
+            for name, part in stems.items()
+            if self._plainly(name) is not None or (part is not None and self._plainly(part.stem) is not None)
+        )
 
     def _name(self, node: syntax.Name) -> ast.expr:
         name = node.name
         if _OF in name:
-            function, _, of = name.partition(_OF)
-            if function not in _PRIMES:
-                raise self._error(f"the derivative of {function} has no name here; write it out")
+            written, _, of = name.partition(_OF)
+            function = written if written in PRIMES else self._activation(of)
+            if function is None:
+                raise self._error(f"the derivative {written}' has no name here; write it out")
             return _called(ast.Name(f"{function}_prime", ast.Load()), [self._variable(of)])
         return self._variable(name)
 
+    def _activation(self, of: str) -> str | None:
+        """Return the function with whose derivative the forward pass goes on from a value: tanh for g'(z1)."""
+        part = element(of)
+        known = self._known(of) or (None if part is None else self._known(part.stem))
+        slope = next((q.values[0] for q in self._truth.derivatives() if q.symbol == known), None)
+        if known is None or slope is None:
+            return None
+        value = self._point.values[known]
+        return next((name for name, prime in PRIMES.items() if np.allclose(prime(value), slope)), None)
+
     def _variable(self, name: str) -> ast.expr:
+        part = element(name)
+        array = None if part is None else self._components_of.get((part.stem, part.letters))
+        if part is not None and array is not None and self._components.counts(part.letters):
+            return self._components.taken(array, part)
         assigned = self._assigned.get(canonical_name(name))
         if assigned is not None:
             return ast.Name(assigned, ast.Load())
@@ -198,6 +354,10 @@ class _Reader:
             self._use(name, self._point.sizes[self._truth.batch])
         elif name in ("pi", "π", "e"):
             return ast.Constant(np.pi if name != "e" else np.e)
+        elif part is not None and self._plainly(part.stem) is not None:
+            whole = self._variable(part.stem)
+            assert isinstance(whole, ast.Name)
+            return self._components.taken(whole.id, part)
         else:
             known = ", ".join(key for key in self._point.values if not key.startswith("∂"))
             written = re.fullmatch(r"d(\w+)_d(\w+)", name)
@@ -222,6 +382,8 @@ class _Reader:
             return self._name(node)
         if isinstance(node, syntax.Unary):
             operand = self._expression(node.operand)
+            if isinstance(operand, ast.Constant) and node.operator != "-":
+                raise self._error("a row of ones, 1ᵀ, stands before the array whose rows it adds, as in 1ᵀ δ2")
             if node.operator == "-":
                 return ast.UnaryOp(ast.USub(), operand)
             if node.operator in ("'", ".T"):
@@ -252,6 +414,7 @@ class _Reader:
             return elementwise
         if len(a) == len(b) == 1:
             rows = [isinstance(side, syntax.Unary) and side.operator in ("'", ".T") for side in (node.left, node.right)]
+            rows = rows[::-1] if self._components.rows else rows
             if rows == [False, True]:
                 return _called(_numpy("outer"), [left, right])
             return matrix if rows == [True, False] else elementwise
@@ -271,7 +434,25 @@ class _Reader:
         except (ValueError, TypeError, NameError, IndexError, ArithmeticError, MemoryError):
             return None
 
+    def _sum(self, letters: str, bound: str, summed: syntax.Syntax) -> ast.expr:
+        """Return a sum over indices, or over the samples of whole arrays."""
+        letters = "" if letters == "all" else letters
+        size = int(bound) if bound.isdigit() else self._point.sizes.get(bound)
+        with self._components.within(letters), self._counting(letters):
+            body = self._expression(summed)
+            found = self._components.summed(letters, size, body) if letters else None
+        if found is not None:
+            return found
+        shape = self._shape(body)
+        total = self._components.total(body, shape)
+        if letters and total is None:
+            raise self._error(f"what is summed over {letters[0]} has no index {letters[0]}; write the sum with indices")
+        return total if total is not None and (letters or self._due) else _called(_numpy("sum"), [body])
+
     def _call(self, node: syntax.Call) -> ast.expr:
+        found = _SUM.fullmatch(node.function)
+        if found is not None:
+            return self._sum(found[1], found[2], node.arguments[0])
         arguments = [self._expression(argument) for argument in node.arguments]
         if node.function == "indicator":
             return ast.Compare(arguments[0], [ast.Gt()], [ast.Constant(0)])
@@ -283,9 +464,11 @@ class _Reader:
         return ast.Call(function, arguments, keywords)
 
 
-def _left(text: str) -> str:
-    """Return the left side of the equation, as written."""
-    return text.partition("=")[0].rstrip("+-− :")
+def with_equation(lines: Sequence[str], line: int, place: int, equation: str) -> str:
+    """Return the text of an answer with another equation at a place of a line."""
+    beside = list(equations_in(lines[line - 1]))
+    beside[place] = equation
+    return "\n".join([*lines[: line - 1], "; ".join(beside), *lines[line:]])
 
 
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")

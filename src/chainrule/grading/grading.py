@@ -16,12 +16,13 @@ from chainrule.cage import FORKS, Inside, Limits, caged, warm_up
 from chainrule.deriving import Derivation
 from chainrule.files import file_errors
 from chainrule.grading.answers import Answer, parsed, read_answer
-from chainrule.grading.equations import equation_names, read_equations
+from chainrule.grading.equations import read_equations
 from chainrule.grading.execution import Session
 from chainrule.grading.graders import grade_answer
 from chainrule.grading.grades import Grade
 from chainrule.grading.instruments import GradeError
 from chainrule.grading.references import Truths, title_of
+from chainrule.grading.slopes import equation_names
 from chainrule.ir import Program
 from chainrule.words import ChainruleError, at_callers_line
 

@@ -7,6 +7,8 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
+from chainrule.grading.written import written
+
 IndexChange: TypeAlias = tuple[Literal["mask", "index", "brackets"], ast.expr, int, str, str]
 
 _FLIPPED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -24,30 +26,30 @@ def of_index(node: ast.expr, variables: Sequence[str]) -> Iterator[IndexChange]:
     for path, part in _parts(node, ()):
         if isinstance(part, ast.Compare):
             for new in compared(part):
-                yield "mask", _with(node, path, new), 0, ast.unparse(part), ast.unparse(new)
+                yield "mask", _with(node, path, new), 0, written(part), written(new)
             if isinstance(part.left, ast.Name):
                 for name in variables:
                     if name != part.left.id:
                         other = copy.copy(part)
                         other.left = ast.Name(name, ast.Load())
-                        yield "mask", _with(node, path, other), 1, ast.unparse(part), ast.unparse(other)
+                        yield "mask", _with(node, path, other), 1, written(part), written(other)
             continue
         for cost, other_index in enumerate(_next_to(part)):
             yield (
                 "index",
                 _with(node, path, other_index),
                 cost,
-                ast.unparse(node),
-                ast.unparse(_with(node, path, other_index)),
+                written(node),
+                written(_with(node, path, other_index)),
             )
         if isinstance(part, ast.Name):
             for name in variables:
                 if name != part.id:
                     changed = _with(node, path, ast.Name(name, ast.Load()))
-                    yield "index", changed, 9, ast.unparse(node), ast.unparse(changed)
+                    yield "index", changed, 9, written(node), written(changed)
     if isinstance(node, ast.Tuple) and len(node.elts) == 2:
         swapped = ast.Tuple(node.elts[::-1], ast.Load())
-        yield "index", swapped, 3, ast.unparse(node), ast.unparse(swapped)
+        yield "index", swapped, 3, written(node), written(swapped)
 
 
 def compared(node: ast.Compare) -> Iterator[ast.Compare]:
@@ -124,15 +126,15 @@ def _with(node: ast.expr, path: _Path, new: ast.expr) -> ast.expr:
 
 def of_brackets(node: ast.BinOp) -> Iterator[IndexChange]:
     """Yield a sum or product with brackets that may have been forgotten: `1 / (1 + x)` for `1 / 1 + x`."""
-    text = ast.unparse(node)
+    text = written(node)
     left, right = node.left, node.right
     if isinstance(node.op, ast.Add | ast.Sub):
         if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult | ast.Div | ast.Pow):
             new = ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right))
-            yield "brackets", new, 0, text, ast.unparse(new)
+            yield "brackets", new, 0, text, written(new)
         if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult | ast.Div):
             new = ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right)
-            yield "brackets", new, 1, text, ast.unparse(new)
+            yield "brackets", new, 1, text, written(new)
     if isinstance(node.op, ast.Mult) and isinstance(left, ast.BinOp) and isinstance(left.op, ast.Div):
         new = ast.BinOp(left.left, ast.Div(), ast.BinOp(left.right, ast.Mult(), right))
-        yield "brackets", new, 2, text, ast.unparse(new)
+        yield "brackets", new, 2, text, written(new)

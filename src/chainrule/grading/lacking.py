@@ -7,6 +7,8 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
+from chainrule.grading.written import written
+
 LackingChange: TypeAlias = tuple[Literal["operand", "missing operand", "missing term"], ast.expr, int, str, str]
 
 _BY_SUM = ("np.sum({0})", "np.sum({0}, axis=1, keepdims=True)", "np.sum({0}, axis=0, keepdims=True)")
@@ -15,8 +17,8 @@ _BY_SUM = ("np.sum({0})", "np.sum({0}, axis=1, keepdims=True)", "np.sum({0}, axi
 def of_exponentials(node: ast.Call) -> Iterator[LackingChange]:
     """Yield the exponentials divided by their sum: over all, over rows, over columns."""
     for cost, text in enumerate(_BY_SUM):
-        total = ast.parse(text.format(ast.unparse(node)), mode="eval").body
-        yield "missing operand", ast.BinOp(node, ast.Div(), total), cost, "", f"1/{ast.unparse(total)}"
+        total = ast.parse(text.format(written(node)), mode="eval").body
+        yield "missing operand", ast.BinOp(node, ast.Div(), total), cost, "", f"1/{written(total)}"
 
 
 def by_sign(node: ast.expr, variable: ast.expr) -> ast.BinOp:
@@ -28,9 +30,9 @@ def by_sign(node: ast.expr, variable: ast.expr) -> ast.BinOp:
 def of_entries(node: ast.expr, whole: bool, entries: Sequence[ast.expr]) -> Iterator[LackingChange]:
     """Yield an entry, such as `y[t]`, in the place of another, or beside the whole value of a line."""
     for entry in entries if whole or isinstance(node, ast.Subscript) else ():
-        text = ast.unparse(entry)
-        if isinstance(node, ast.Subscript) and text != ast.unparse(node):
-            yield "operand", entry, 1, ast.unparse(node), text
+        text = written(entry)
+        if isinstance(node, ast.Subscript) and text != written(node):
+            yield "operand", entry, 1, written(node), text
         if whole:
             yield "missing term", ast.BinOp(node, ast.Sub(), entry), 1, "", f"-{text}"
             yield "missing term", ast.BinOp(node, ast.Add(), entry), 1, "", text
@@ -46,5 +48,5 @@ def entries_of(loop: ast.stmt) -> list[ast.expr]:
             if varies and not any(isinstance(n, ast.Slice | ast.Call) for n in ast.walk(node.slice)):
                 entry = copy.copy(node)
                 entry.ctx = ast.Load()
-                found.setdefault(ast.unparse(entry), entry)
+                found.setdefault(written(entry), entry)
     return list(found.values())

@@ -19,7 +19,7 @@ from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.changes import DERIVATIVE, FACTOR, OTHER, WHOLE, Scope
 from chainrule.grading.comparison import as_arrays
 from chainrule.grading.edits import Edit, edits, pairs
-from chainrule.grading.equations import read_equations
+from chainrule.grading.equations import read_equations, with_equation
 from chainrule.grading.execution import LostError, Session, columns
 from chainrule.grading.heads import head_edits, head_of
 from chainrule.grading.identities import Identities
@@ -162,13 +162,13 @@ class Mender:
     def _statement_of(self, answer: Answer, mend: Mend, code: str) -> ast.stmt | None:
         """Parse the source of a corrected line in its context."""
         if mend.unit.top is not None and answer.is_text:
-            lines = list(answer.lines)
-            lines[mend.unit.line - 1] = code
+            beside = [unit.number for unit in answer.units if unit.line == mend.unit.line]
             try:
-                again = prepare(read_equations("\n".join(lines), self._truth), ())
+                text = with_equation(answer.lines, mend.unit.line, beside.index(mend.unit.number), code)
+                again = prepare(read_equations(text, self._truth), ())
             except GradeError:
                 return None
-            return again.units[mend.unit.number].statement
+            return again.units[mend.unit.number].statement if len(again.units) == len(answer.units) else None
         if mend.unit.is_head:
             return mend.edit.statement if mend.edit is not None and code == head_of(mend.edit.statement) else None
         try:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Iterable
 
 from chainrule.cage import called, folded
+from chainrule.trace import canonical_name
 
 _PREFIXES = re.compile(
-    r"(?:∂L/∂|∂L_∂|dL/d|dL_d|dLd|dloss_d|dJ_d|dE_d|dC_d|grads?_?|gradient_(?:of_)?|g_|nabla_?|∇|∂|delta_?|δ_?|del_?|d_|d)(?=.)"
+    r"(?:∂\w+?/∂|d\w+?/d|∂L_∂|dL/d|dL_d|dLd|dloss_d|dJ_d|dE_d|dC_d|grads?_?|gradient_(?:of_)?|g_|nabla_?|∇|∂|delta_?|δ_?|del_?|d_|d)(?=.)"
 )
 _SUFFIXES = re.compile(r"(?<=.)(?:_?grads?|_?gradient|_?bar|_?delta|_?δ|_d)$")
 TARGETS = frozenset({"y", "ys", "t", "target", "targets", "labels", "label", "y_true", "ytrue"})
@@ -61,7 +62,18 @@ _LOSSES = frozenset({"loss", "cost", "l", "j", "e", "error", "totalloss", "total
 
 
 def gradient_of(name: str, known: Collection[str]) -> str | None:
-    """Return the variable of a gradient's name: W2 for `dW2`, z2 for `delta2` and `d2`; None if there is none."""
+    """Return the variable of a gradient's name: W2 for `dW2`, z2 for `delta2` and `d2`; None if there is none.
+
+    A derivative, as equations have it, may be one by a component: W2 for `∂E/∂W2_jk`, theta for `∂J/∂θ_j`.
+
+    >>> gradient_of("dJ_dW1", ["W1"]), gradient_of("∂C/∂W₂_jk", ["W1", "W2"]), gradient_of("∂J/∂θ_j", ["theta"])
+    ('W1', 'W2', 'theta')
+    """
+    if "/" in name:
+        plain = re.sub(r"_[a-z]{1,3}$", "", canonical_name(name).rpartition("/")[2].removeprefix("∂").removeprefix("d"))
+        found = called(plain, known) or next((each for each in known if canonical_name(each) == plain), None)
+        if found is not None:
+            return found
     for rest in _rests(name):
         found = called(rest, known)
         if found is not None:
