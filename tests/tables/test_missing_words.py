@@ -85,7 +85,12 @@ def test_rows_without_a_target_change_nothing_else(tmp_path: Path, monkeypatch: 
     frame = pl.DataFrame({"row": range(2_000), "town": towns, "x": random.normal(size=2_000), "y": target})
     frame.write_csv(tmp_path / "data.csv")
     folded: list[Any] = []
-    monkeypatch.setattr(preparing, "fold_of", lambda rows, seed: folded.append(rows) or fold_of(rows, seed))
+
+    def noted(rows: Any, seed: int) -> Any:
+        folded.append(rows)
+        return fold_of(rows, seed)
+
+    monkeypatch.setattr(preparing, "fold_of", noted)
     whole = prepare(open_table(str(tmp_path / "data.csv")), "y", held_out=0.0)
     there = np.array([k for k in range(2_000) if k % 7 != 3])
     np.testing.assert_array_equal(folded, [there, there])  # in fitting and in encoding
