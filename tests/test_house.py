@@ -120,7 +120,7 @@ def _imports(node: ast.AST, function: str) -> Iterator[tuple[str, str]]:
 
 def neighbours(path: Path) -> set[str]:
     """The modules of the package that a file imports, or may load by name."""
-    found = loaded_by_name(path)
+    found = set(loaded_by_name(path))
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -142,23 +142,34 @@ def _taken(module: str) -> set[str]:
     return {alias.name for node in imports if node.module != module for alias in node.names}
 
 
-def loaded_by_name(path: Path) -> set[str]:
+@cache
+def loaded_by_name(path: Path) -> frozenset[str]:
     """The modules that a file may load with `import_module` or `__import__`.
 
     These are all that its strings name, wherever they stand; a string with a value in it names all that begin and end
     as it does.
     """
     nodes = list(ast.walk(tree_of(path)))
-    called = {ast.unparse(node.func).rpartition(".")[2].strip("_") for node in nodes if isinstance(node, ast.Call)}
+    called = {_last_name(node.func).strip("_") for node in nodes if isinstance(node, ast.Call)}
     if not called & {"import_module", "import"}:
-        return set()
+        return frozenset()
     written = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     patterns = [
         "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"\w+" for part in node.values)
         for node in nodes
         if isinstance(node, ast.JoinedStr)
     ]
-    return {name for name in MODULES if name in written or any(re.fullmatch(each, name) for each in patterns)}
+    found = (name for name in MODULES if name in written or any(re.fullmatch(each, name) for each in patterns))
+    return frozenset(found)
+
+
+def _last_name(function: ast.expr) -> str:
+    """What stands after the last dot of a function that is called; most are names, which need no writing out."""
+    match function:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ast.unparse(function).rpartition(".")[2]
 
 
 def circles(graph: Mapping[str, Set[str]]) -> list[tuple[str, ...]]:
