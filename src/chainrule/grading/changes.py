@@ -80,7 +80,7 @@ class Scope:
     and dicts. `last` if no later statement assigns the same variable. `indices` are those of the loop it is in,
     `entries` what is looked up there, `constants` the numbers to which the reference compares; `signs` if the reference
     has absolute values, `flags` are the parameters of functions that ask for their derivatives. `inner` is that of a
-    helper function.
+    helper function, `undone` what it has updated above, with the expressions of the values before.
     """
 
     variables: Sequence[str]
@@ -97,6 +97,7 @@ class Scope:
     signs: bool = False
     flags: Mapping[str, str] = field(default_factory=dict)
     inner: bool = False
+    undone: Mapping[str, ast.expr] = field(default_factory=dict)
 
 
 class With(NamedTuple):
@@ -114,6 +115,8 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
     depth = len(path) - 1
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and (root := _root(node)) in scope.updated:
         yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, written(node), ""
+    if scope.undone and (text := ast.unparse(node)) in scope.undone:
+        yield "updated", scope.undone[text], 0, text, ""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         for name in scope.holders:
             if name != node.value.id:

@@ -130,6 +130,9 @@ class Diagnostician:
             kind, values = self._of_sum(attempt, mend, values)
             return kind, {**values, **(self._of_shapes(found, needed) if kind == "shape" else {})}
         if edit.kind == "factor":
+            first = [[run.rounds.get(mend.unit.number) for run in each.runs] for each in (attempt, mend.after)]
+            if mend.unit.helper is not None and all(all(rounds) for rounds in first):
+                found, needed = ([rounds[0] for rounds in each if rounds] for each in first)  # the second depends on it
             values = self._of_factor(values, found, needed)
             if edit.subject is not None and edit.name.startswith(FACTOR) and not values["factor"]:
                 values.update({"before": written(edit.subject), "on": "yes"})

@@ -17,7 +17,7 @@ def code_of(mend: Mend, numbers: Mapping[str, float]) -> str:
     """Return the corrected statement in the learner's names; "" if it needs others. `numbers` are those of factors."""
     if mend.edit is not None and mend.unit.is_head:
         return head_of(mend.edit.statement)
-    if mend.edit is None or isinstance(mend.edit.pattern, ast.If):
+    if mend.edit is None or isinstance(mend.edit.pattern, ast.If) or mend.edit.kind == "updated":
         return ""
     statement = _Readable(numbers).visit(ast.parse(ast.unparse(mend.edit.statement)))
     text = ast.unparse(statement)

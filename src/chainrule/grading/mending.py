@@ -31,6 +31,7 @@ from chainrule.grading.points import margins
 from chainrule.grading.quantities import Quantity
 from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Truth
+from chainrule.grading.updates import updates_undone
 from chainrule.ir import Apply
 from chainrule.primitives import Abs
 
@@ -396,7 +397,9 @@ class Mender:
             names += sorted(name for statement in helper.body for name in names_stored(statement))
             own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
             once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
-            return Scope(own, derivatives if once else (), self._names, None, False, flags=flags, inner=True)
+            undone = updates_undone(attempt.answer, unit, self.outcomes.finals)
+            given = derivatives if once else ()
+            return Scope(own, given, self._names, None, False, flags=flags, inner=True, undone=undone)
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
         variables = [*variables, *(name for name in _of_comprehensions(unit.statement) if name not in variables)]
@@ -421,11 +424,11 @@ class Mender:
 
     def updated_in(self, attempt: Attempt, unit: Unit, edit: Edit) -> int:
         """Return the line of the last update, before a unit, of the parameter that an edit reads as it was."""
-        before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
+        before = [u for u in attempt.answer.units if u.helper == unit.helper and u.order < unit.order]
         lines = [
             each.line
             for each in before
-            if self.outcomes.updated_by(each) is not None
+            if self.outcomes.updated_by(each) is not None or unit.helper is not None
             if any(name.startswith(edit.before) or edit.before.startswith(name) for name in each.names)
         ]
         return max(lines, default=unit.line)

@@ -383,7 +383,10 @@ class Search:
             ]
             return min((m for m in named if m.gain == mend.gain), key=lambda other: other.rank, default=mend)
         if not mend.edit.before:
-            return mend
+            plain = [m for m in trusted if m.edit is not None and m.edit.kind == mend.edit.kind and not m.edit.name]
+            plain = [m for m in plain if m.gain == mend.gain and set(m.unit.names) & _read(mend.unit)]
+            scales = mend.edit.kind == "factor" and mend.unit.helper is not None
+            return min(plain, key=lambda other: other.rank, default=mend) if scales else mend
         try:
             names = {n.id for n in ast.walk(ast.parse(mend.edit.before)) if isinstance(n, ast.Name)}
         except SyntaxError:
