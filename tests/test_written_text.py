@@ -69,7 +69,7 @@ READERS = {
     "emit/names.py: identifier": _NAMES,
     "emit/node.py: run_in_node": "what node says about an error",
     "emit/python_file.py: shapes_of": _BREAKS,
-    "emit/source.py: source": _NAMES,
+    "emit/source.py: _function_name": _NAMES,
     "emit/torch_source.py: _class_name": _NAMES,
     "exports/c_features.py: _named": "the templates of the file, to put names into them",
     "exports/c_statistics.py: normalized_layers": "names of parameters",

@@ -17,10 +17,11 @@ from chainrule.derivation.listing import equations, program_html, program_latex,
 from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.marked import MarkedWriter, keys_of
 from chainrule.derivation.mathml import math_of, parted
+from chainrule.derivation.names import at_step
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Record
-from chainrule.derivation.recurrent import Recurrent, recurrent, verified_recurrence, write_recurrence
+from chainrule.derivation.recurrent import Loop, Recurrent, recurrent, verified_recurrence, write_recurrence
 from chainrule.derivation.second.chains import SecondChains
 from chainrule.derivation.second.further import (
     Derivatives,
@@ -61,6 +62,7 @@ __all__ = [
     "Jacobians",
     "Json",
     "Layout",
+    "Loop",
     "LossDerivative",
     "MarkedWriter",
     "Notator",
@@ -79,6 +81,7 @@ __all__ = [
     "Verifier",
     "Words",
     "add_derivatives",
+    "at_step",
     "derivatives_verifier",
     "drawn",
     "equations",

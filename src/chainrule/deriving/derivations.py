@@ -257,10 +257,10 @@ class Derivation:
         same expressions; they are not run. JavaScript and WebAssembly are run where node is installed. Raises
         UnverifiedError if any check fails, and EmitError for operations that a target does not support.
         """
-        return source(self._record_of_source(), target, name, sizes, dtype, title=self.name)
+        return self._source(target, name, sizes, dtype)
 
-    def _record_of_source(self) -> Record:
-        return self.record
+    def _source(self, target: str, name: str | None, sizes: Mapping[str, int] | None, dtype: str) -> str:
+        return source(self.record, target, name, sizes, dtype, title=self.name)
 
     @refuses_deep_nesting
     def formulas(self, notation: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule.derivation import (
@@ -16,7 +16,7 @@ from chainrule.derivation import (
 )
 from chainrule.deriving.derivations import Derivation
 from chainrule.deriving.options import PageOptions
-from chainrule.emit import check_gradients
+from chainrule.emit import check_gradients, source_with_loops
 from chainrule.ir import Input, Program, cached_property
 
 
@@ -62,9 +62,13 @@ class RecurrentDerivation(Derivation):
         """
         return verified_recurrence(self.recurrent, points, seed)
 
-    def _record_of_source(self) -> Record:
+    def _source(self, target: str, name: str | None, sizes: Mapping[str, int] | None, dtype: str) -> str:
+        """The source has loops where the target has them, else every step."""
+        found = source_with_loops(self.recurrent, target, name, self.verify, self.name)
+        if found is not None:
+            return found
         check_gradients(self.record, self.verify())
-        return self.record
+        return super()._source(target, name, sizes, dtype)
 
     def __repr__(self) -> str:
         wrt = ", ".join(symbol.name for symbol in self._wrt)

@@ -15,7 +15,7 @@ from chainrule.emit.layout import block, bracketed, broken
 from chainrule.emit.live import LiveModule, live_module
 from chainrule.emit.names import ascii_identifier, member_names
 from chainrule.emit.python_file import functions, module_text
-from chainrule.emit.source import TARGETS, source
+from chainrule.emit.source import TARGETS, source, source_with_loops
 from chainrule.emit.spelled import spelled
 from chainrule.emit.unit import Location, Statements
 
@@ -54,6 +54,7 @@ __all__ = [
     "passes_object",
     "signature_lines",
     "source",
+    "source_with_loops",
     "spelled",
     "structure",
 ]

@@ -36,6 +36,7 @@ from chainrule.emit.code import (
 )
 from chainrule.emit.errors import EmitError
 from chainrule.emit.expressions import (
+    Blank,
     Einsum,
     Expr,
     Function,
@@ -50,6 +51,7 @@ from chainrule.emit.expressions import (
     Reshaped,
     Structured,
     Table,
+    Taken,
     TensorDot,
     Transposed,
     Variable,
@@ -211,6 +213,8 @@ class ArrayWriter(ABC):
                 return self._inserted(operands[0], axes, x.ndim)
             case Repeated(shape):
                 return self.repeated(x, operands[0], shape)
+            case Blank(is_zero):
+                return self.blank("zeros" if is_zero else "empty", x, operands)
             case Indexed(entries):
                 return self.indexed(x.operands[0], operands[0], entries)
             case Picked():
@@ -343,6 +347,12 @@ class ArrayWriter(ABC):
         given = [] if name != "full" else [code]
         return self.function(f"{name}_like", like, *given) if like else self.new(name, self.shape(shape), *given)
 
+    def blank(self, name: str, x: Expr, operands: Sequence[Code]) -> Code:
+        """Write a new array of floats."""
+        if operands:
+            return self.function(f"{name}_like", *operands)
+        return self.new(name, self.shape(x.shape))
+
     def picked(self, labels: Expr, x: Code, code: Code) -> Code:
         """Write the elements along the last axis selected by labels."""
         if labels.ndim == 0:
@@ -351,7 +361,7 @@ class ArrayWriter(ABC):
             return subscript(x, self.function("arange", call("len", code)), code)
         return self.picked_from_rows(x, subscript(code, "...", "None"))
 
-    def indexed(self, x: Expr, code: Code, entries: Sequence[Dim | tuple[Dim, Dim, int]]) -> Code:
+    def indexed(self, x: Expr, code: Code, entries: Sequence[Taken]) -> Code:
         """Write an index of positions and slices."""
         parts = [
             self.slice_text(*entry, size) if isinstance(entry, tuple) else str(self.dim(entry))

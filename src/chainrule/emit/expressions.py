@@ -109,10 +109,21 @@ class Repeated:
 
 
 @dataclass(frozen=True)
-class Indexed:
-    """An index: for each axis a position, which removes the axis, or (start, size, stride)."""
+class Blank:
+    """A new array, of zeros or with elements that are assigned later, shaped as the operand if there is one."""
 
-    entries: tuple[Dim | tuple[Dim, Dim, int], ...]
+    is_zero: bool
+
+
+Taken: TypeAlias = Dim | tuple[Dim, Dim, int]
+"""Of an index for one axis: a position, which removes the axis, or (start, size, stride)."""
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """An index, with an entry for each axis."""
+
+    entries: tuple[Taken, ...]
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,7 @@ Operation: TypeAlias = (
     | Reshaped
     | Inserted
     | Repeated
+    | Blank
     | Indexed
     | Picked
     | Structured

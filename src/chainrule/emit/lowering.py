@@ -22,6 +22,7 @@ from chainrule.emit.expressions import (
     Reshaped,
     Structured,
     Table,
+    Taken,
     Transposed,
 )
 from chainrule.emit.products import contraction
@@ -299,7 +300,7 @@ class Lowering:
     def _element(self, x: Expr, removed: tuple[int, ...], shape: Shape) -> Expr:
         """Replace a slice of size 1 by an index, which removes the axis."""
         assert isinstance(x.operation, Indexed)
-        entries: list[Dim | tuple[Dim, Dim, int]] = []
+        entries: list[Taken] = []
         axis = 0
         for entry in x.operation.entries:
             if isinstance(entry, tuple):
@@ -311,7 +312,23 @@ class Lowering:
 
     def _sliced(self, x: Expr, primitive: Slice) -> Expr:
         entries = tuple(zip(primitive.starts, primitive.sizes, primitive.strides, strict=True))
-        return self.arena.make(Indexed(entries), (x,), primitive.sizes, x.dtype)
+        return indexed(self.arena, x, entries)
+
+
+def indexed(arena: Arena, x: Expr, entries: Sequence[Taken]) -> Expr:
+    """Return what an index takes of an array; of a part of one by a single index, if that has no strides."""
+    shape = tuple(entry[1] for entry in entries if isinstance(entry, tuple))
+    if isinstance(x.operation, Indexed):
+        inner = x.operation.entries
+        if all(entry[2] == 1 for entry in inner if isinstance(entry, tuple)):
+            outer = iter(entries)
+            entries = [_composed(entry[0], next(outer)) if isinstance(entry, tuple) else entry for entry in inner]
+            (x,) = x.operands
+    return arena.make(Indexed(tuple(entries)), (x,), shape, x.dtype)
+
+
+def _composed(start: Dim, entry: Taken) -> Taken:
+    return (start + entry[0], *entry[1:]) if isinstance(entry, tuple) else start + entry
 
 
 def _value(x: Expr) -> float | None:

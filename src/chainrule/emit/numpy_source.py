@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chainrule.derivation import Derivatives, Record
+from chainrule.derivation import Derivatives, Record, Recurrent
 from chainrule.emit.expressions import name_of
 from chainrule.emit.further import further_functions
 from chainrule.emit.layout import block, bracketed, docstring
+from chainrule.emit.loops import find_loops
 from chainrule.emit.numpy_writer import NumPyWriter
 from chainrule.emit.passes import find_passes
 from chainrule.emit.python_file import (
@@ -24,10 +25,13 @@ from chainrule.emit.python_file import (
 _RESERVED = ("math", "forward", "backward", "saved", *NumPyWriter.imported, *NumPyWriter.helpers)
 
 
-def numpy_source(record: Record, name: str, derivatives: Derivatives | None = None) -> str:
-    """Return `forward` and `backward` in NumPy, and the functions of `derivatives`."""
-    sizes: dict[str, str] = {}
-    passes = find_passes(record, _RESERVED, with_seed=False, writer=NumPyWriter)
+def numpy_source(record: Record | Recurrent, name: str, derivatives: Derivatives | None = None) -> str:
+    """Return `forward` and `backward` in NumPy, with a loop for a recurrence, and the functions of `derivatives`."""
+    if isinstance(record, Recurrent):
+        passes = find_loops(record, _RESERVED, with_seed=False, writer=NumPyWriter)
+    else:
+        passes = find_passes(record, _RESERVED, with_seed=False, writer=NumPyWriter)
+    sizes = dict(passes.places)
     backward, backward_lines, saved = backward_body(passes, NumPyWriter, sizes)
     arguments = [argument.variable for argument in passes.arguments]
     forward = NumPyWriter(passes.names, arguments, sizes)

@@ -101,6 +101,12 @@ class NumPyWriter(ArrayWriter):
     def new(self, name: str, *arguments: Code) -> Code:
         return self.function(name, *arguments, dtype=self.dtype())
 
+    def blank(self, name: str, x: Expr, operands: Sequence[Code]) -> Code:
+        """Write a new array, of conditions or integers if these are kept."""
+        if x.dtype.is_float or operands:
+            return super().blank(name, x, operands)
+        return self.function(name, self.shape(x.shape), dtype="bool" if x.dtype is DType.BOOL else "int")
+
     def picked_from_rows(self, x: Code, labels: Code) -> Code:
         return subscript(self.function("take_along_axis", x, labels, axis="-1"), "...", "0")
 

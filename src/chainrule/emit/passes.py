@@ -7,8 +7,8 @@ once and saved; values used twice in one pass are named; short cotangents used o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from chainrule.calculus import COTANGENT, Accumulation, Stage
 from chainrule.derivation import Record, is_upstream, output_name
@@ -18,11 +18,11 @@ from chainrule.emit.expressions import Arena, Expr, Number, Variable, ordered
 from chainrule.emit.lowering import Lowering
 from chainrule.emit.names import Names
 from chainrule.emit.seeds import seeded
-from chainrule.emit.sharing import Line, alive, keep_for_later, shared, shortened, written_where_used
+from chainrule.emit.sharing import Line, Repeat, alive, keep_for_later, shared, shortened, written_where_used
 from chainrule.ir import ArrayType, Input, Node, Property, applies, rebuild, topological_order
 from chainrule.primitives import Gelu, Primitive, RandomUniform, Silu, erfc, sigmoid
 
-_PREFIXES = ("d", "d_", "grad_", "grad_of_")
+PREFIXES = ("d", "d_", "grad_", "grad_of_")
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,15 @@ class Passes:
 
     arguments: tuple[Argument, ...]
     outputs: tuple[Expr, ...]
-    forward: tuple[Line, ...]
+    forward: tuple[Line | Repeat, ...]
     saved: tuple[Expr, ...]
     seeds: tuple[Expr, ...]
-    backward: tuple[Line, ...]
+    backward: tuple[Line | Repeat, ...]
     gradients: tuple[Expr, ...]
     is_loss: bool
     names: Names
-    dtype_of: Expr
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The variables of loops, by the sizes that stand for them."""
 
     @property
     def differentiated(self) -> tuple[Argument, ...]:
@@ -72,6 +73,41 @@ def find_passes(record: Record, reserved: Sequence[str], with_seed: bool, writer
     return builder.passes(length, writer.line_limit)
 
 
+class Scope:
+    """Writes the equations of a record as lines, with a variable for each of its symbols."""
+
+    def __init__(self, arena: Arena, has: Callable[[Primitive], bool]) -> None:
+        self.arena, self.lowering = arena, Lowering(arena, has)
+        self.variables: dict[Node, Expr] = {}
+
+    def define(self, node: Input, name: str) -> Expr:
+        """Define a variable for a symbol that is given."""
+        return self.call(node, self.arena.variable(name, node.type.shape, node.type.dtype))
+
+    def call(self, node: Input, value: Expr) -> Expr:
+        """Let `value` be that of a symbol."""
+        self.variables[node] = value
+        self.lowering.define(node, value)
+        return value
+
+    def forward_line(self, stage: Stage, name: str, exact: bool) -> Line:
+        """Return the line of a value; with `exact` it has the shape of its symbol."""
+        (expression,) = rebuild([stage.expression], written_out)
+        value = (self.lowering.strict if exact else self.lowering.loose)(expression)
+        variable = self.call(stage.symbol, self.arena.variable(name, value.shape, value.dtype))
+        self.lowering.define(stage.expression, variable)
+        return Line(variable, value, stage.name)
+
+    def backward_line(self, entry: Accumulation, result: Node, name: str, exact: bool) -> Line | None:
+        """Return the line of a cotangent; None for an inexact one that is only another name or a number."""
+        value = (self.lowering.strict if exact else self.lowering.loose)(result)
+        if isinstance(value.operation, Variable | Number) and not exact:
+            self.lowering.define(entry.cotangent, value)
+            return None
+        variable = self.call(entry.cotangent, self.arena.variable(name, value.shape, value.dtype))
+        return Line(variable, value, entry.symbol.name)
+
+
 class _Builder:
     def __init__(
         self, record: Record, reserved: Sequence[str], with_seed: bool, has: Callable[[Primitive], bool]
@@ -82,7 +118,7 @@ class _Builder:
         self.with_seed = with_seed
         refuse_random(self.program.nodes, self.back.stages)
         self.arena = Arena()
-        self.lowering = Lowering(self.arena, has)
+        self.scope = Scope(self.arena, has)
         self.names = Names(reserved)
         self.given = [node for node in self.program.inputs if is_upstream(node)]
         self.stages = in_order_of_writing(
@@ -95,17 +131,18 @@ class _Builder:
             if self.given
             else [next(s for s in self.stages if s.symbol is self.loss)]
         )
-        self.variables: dict[Input, Expr] = {}
 
     def passes(self, length: Callable[[Expr], int], limit: int) -> Passes:
         arguments = [self._argument(node) for node in self.program.inputs if node not in self.given]
         entries = {entry.symbol: entry for entry in self.back.accumulations if entry.symbol is not self.loss}
         forward_names = {stage: self._name(stage) for stage in self.stages}
         seeds, bars = self._name_cotangents(entries)
-        forward = [self._forward_line(stage, forward_names[stage]) for stage in self.stages]
-        outputs = tuple(self.variables[stage.symbol] for stage in self.output_stages)
+        forward = [
+            self.scope.forward_line(stage, forward_names[stage], stage in self.output_stages) for stage in self.stages
+        ]
+        outputs = tuple(self.scope.variables[stage.symbol] for stage in self.output_stages)
         backward = self._backward_lines(entries, bars)
-        gradients = [self.variables[entries[symbol].cotangent] for symbol in self.back.wrt]
+        gradients = [self.scope.variables[entries[symbol].cotangent] for symbol in self.back.wrt]
         live = {line.variable for line in alive([*forward, *backward], [*outputs, *gradients])}
         forward = [line for line in forward if line.variable in live]
         backward = [line for line in backward if line.variable in live]
@@ -123,7 +160,6 @@ class _Builder:
         ]
         order = {a.name: k for k, a in enumerate(arguments)}
         by_argument = dict(zip((symbol.name for symbol in self.back.wrt), gradients, strict=True))
-        floats = [a.variable for a in arguments if a.variable.dtype.is_float]
         return Passes(
             tuple(arguments),
             outputs,
@@ -134,15 +170,11 @@ class _Builder:
             tuple(by_argument[name] for name in sorted(by_argument, key=order.__getitem__)),
             not self.given,
             self.names,
-            floats[0],
         )
 
     def _argument(self, node: Input) -> Argument:
-        name = self.names.take(node.name)
-        self.variables[node] = self.arena.variable(name, node.type.shape, node.type.dtype)
-        self.lowering.define(node, self.variables[node])
-        declared = self.back.program.properties(node)
-        return Argument(node.name, self.variables[node], node in self.back.wrt, declared)
+        variable = self.scope.define(node, self.names.take(node.name))
+        return Argument(node.name, variable, node in self.back.wrt, self.back.program.properties(node))
 
     def _name(self, stage: Stage) -> str:
         return self.names.take(stage.name)
@@ -152,34 +184,20 @@ class _Builder:
         symbols = [output_name(node) for node in self.given] + [symbol.name for symbol in entries]
         if self.with_seed and not self.given:
             symbols.append(self.loss.name)
-        prefix = self.names.prefix(symbols, _PREFIXES)
+        prefix = self.names.prefix(symbols, PREFIXES)
         seeds = []
         for node in self.given:
             name = self.names.take(prefix + output_name(node))
-            seeds.append(self._define(node, name))
+            seeds.append(self.scope.define(node, name))
         if self.with_seed and not self.given:
             self.seed = Input(COTANGENT + "loss", ArrayType((), self.loss.type.dtype))
-            seeds.append(self._define(self.seed, self.names.take(f"{prefix}{self.loss.name}")))
+            seeds.append(self.scope.define(self.seed, self.names.take(f"{prefix}{self.loss.name}")))
         bars = {}
         for symbol, entry in entries.items():
-            if entry.cotangent not in self.variables:
+            if entry.cotangent not in self.scope.variables:
                 again = any(output_name(node) == symbol.name for node in self.given)
                 bars[symbol] = self.names.take(f"{prefix}{symbol.name}{'_total' if again else ''}")
         return seeds, bars
-
-    def _define(self, node: Input, name: str) -> Expr:
-        self.variables[node] = self.arena.variable(name, node.type.shape, node.type.dtype)
-        self.lowering.define(node, self.variables[node])
-        return self.variables[node]
-
-    def _forward_line(self, stage: Stage, name: str) -> Line:
-        (expression,) = rebuild([stage.expression], written_out)
-        value = (self.lowering.strict if stage in self.output_stages else self.lowering.loose)(expression)
-        variable = self.arena.variable(name, value.shape, value.dtype)
-        self.variables[stage.symbol] = variable
-        self.lowering.define(stage.symbol, variable)
-        self.lowering.define(stage.expression, variable)
-        return Line(variable, value, stage.name)
 
     def _backward_lines(self, entries: dict[Input, Accumulation], bars: dict[Input, str]) -> list[Line]:
         """Return the cotangents in order of computation, each parameter's as early as possible."""
@@ -197,14 +215,9 @@ class _Builder:
             if self.with_seed and not self.given:
                 result = seeded(result, cotangents, self.seed)
             is_gradient = entry.symbol in self.back.wrt
-            value = (self.lowering.strict if is_gradient else self.lowering.loose)(result)
-            if isinstance(value.operation, Variable | Number) and not is_gradient:
-                self.lowering.define(entry.cotangent, value)
-                continue
-            variable = self.arena.variable(bars[entry.symbol], value.shape, value.dtype)
-            self.variables[entry.cotangent] = variable
-            self.lowering.define(entry.cotangent, variable)
-            lines.append(Line(variable, value, entry.symbol.name))
+            line = self.scope.backward_line(entry, result, bars[entry.symbol], is_gradient)
+            if line is not None:
+                lines.append(line)
         return lines
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.emit.arrays import ArrayWriter
+from chainrule.emit.code import call
 from chainrule.emit.errors import EmitError
 from chainrule.emit.expressions import Expr, name_of
 from chainrule.emit.layout import Text, bracketed, shape_comment
 from chainrule.emit.passes import Argument, Passes
-from chainrule.emit.sharing import Line
+from chainrule.emit.sharing import Line, Repeat
 from chainrule.ir import SymbolicDim
 
 Ending = Callable[[Line, str], str]
@@ -63,21 +64,37 @@ def gradients_sentence(passes: Passes) -> str:
 
 
 def body(
-    writer: ArrayWriter, lines: Sequence[Line], arrays: Sequence[Expr], ending: Ending | None = None
+    writer: ArrayWriter, items: Sequence[Line | Repeat], arrays: Sequence[Expr], ending: Ending | None = None
 ) -> list[Text]:
     """Return the lines of a pass, beginning with those that read sizes.
 
     Raises EmitError if a required size occurs in no array.
     """
     written = []
-    for line in lines:
-        value = str(writer.write(line.value, line.about))
-        right = value if ending is None else ending(line, value)
-        written.append(Text(f"{name_of(line.variable)} = {right}", shape_comment(line.variable.shape)))
-    reading, lost = _size_lines(writer.sizes, arrays)
+    counted = set()
+    for item in items:
+        if isinstance(item, Repeat):
+            counted.add(item.place)
+            places = call("range", str(item.count))
+            loop = f"for {writer.size(item.place)} in {call('reversed', places) if item.reverse else places}:"
+            written.append(Text(loop))
+            written += [Text(f"    {each.code}", each.comment) for each in _assignments(writer, item.lines, ending)]
+        else:
+            written += _assignments(writer, [item], ending)
+    reading, lost = _size_lines({name: text for name, text in writer.sizes.items() if name not in counted}, arrays)
     if lost:
         raise EmitError(f"the size {lost[0]} is that of no argument; give an argument with an axis of this size")
     return [*(Text(line) for line in reading), *written]
+
+
+def _assignments(writer: ArrayWriter, lines: Sequence[Line], ending: Ending | None) -> list[Text]:
+    written = []
+    for line in lines:
+        value = str(writer.write(line.value, line.about))
+        right = value if ending is None else ending(line, value)
+        place, sign = writer.write(line.variable, line.about), "+=" if line.adds else "="
+        written.append(Text(f"{place} {sign} {right}", shape_comment(line.variable.shape)))
+    return written
 
 
 def _size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list[str], list[str]]:

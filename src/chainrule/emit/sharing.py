@@ -92,11 +92,30 @@ _SHORT: dict[type, str] = {
 
 @dataclass(frozen=True)
 class Line:
-    """`variable = value`; `about` is the quantity of the record that it computes, wholly or in part."""
+    """`variable = value`; `about` is the quantity of the record that it computes, wholly or in part.
+
+    In loops a value may also be assigned to an element of an array, or, if it `adds`, be added to a variable.
+    """
 
     variable: Expr
     value: Expr
     about: str
+    adds: bool = False
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A loop over `count` places, of which the current one is the size called `place`, from the last with `reverse`."""
+
+    place: str
+    count: int
+    reverse: bool
+    lines: tuple[Line, ...]
+
+
+def plain_lines(items: Sequence[Line | Repeat]) -> list[Line]:
+    """Return the lines of a pass, each of a loop once."""
+    return [line for item in items for line in (item.lines if isinstance(item, Repeat) else (item,))]
 
 
 def alive(lines: Sequence[Line], outputs: Sequence[Expr]) -> list[Line]:

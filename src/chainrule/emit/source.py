@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from chainrule.derivation import Derivatives, Record
+from chainrule.derivation import Derivatives, Record, Recurrent, Verification
 from chainrule.emit.c_source import c_source
-from chainrule.emit.checking import check_derivatives, check_js, check_lines, check_numpy, check_wasm
+from chainrule.emit.checking import check_derivatives, check_gradients, check_js, check_lines, check_numpy, check_wasm
 from chainrule.emit.errors import EmitError
 from chainrule.emit.further import check_further
 from chainrule.emit.jax_source import jax_source
 from chainrule.emit.js_source import JsSource
 from chainrule.emit.names import identifier
 from chainrule.emit.numpy_source import numpy_source
+from chainrule.emit.steps import NoLoopError
 from chainrule.emit.torch_source import torch_source
 from chainrule.emit.wasm_source import WasmSource
 from chainrule.primitives import refuse_abstract
@@ -22,6 +23,8 @@ _ARRAYS: dict[str, Callable[[Record, str, Derivatives | None], str]] = {
     "torch": torch_source,
     "jax": jax_source,
 }
+_LOOPS: dict[str, Callable[[Recurrent, str], str]] = {"numpy": numpy_source}
+"""The targets in which recurrences are loops."""
 TARGETS = (*_ARRAYS, "c", "js", "wasm")
 """The supported targets."""
 
@@ -46,9 +49,7 @@ def source(
     the derivation does not hold, or if the NumPy source, whose lines the other array libraries share, disagrees with
     it.
     """
-    wanted = name or title
-    if name is not None and not name.isidentifier():
-        raise EmitError(f"{name!r} is not a name for a function; use letters, digits and underscores")
+    wanted = _function_name(name, title)
     if target not in TARGETS:
         raise EmitError(f"there is no target {target!r}; it can be {', '.join(TARGETS)}")
     if dtype not in ("float32", "float64"):
@@ -81,6 +82,32 @@ def source(
         if derivatives is not None:
             check_further(derivatives, twin)
     return text
+
+
+def source_with_loops(
+    recurrent: Recurrent, target: str, name: str | None, verify: Callable[[], Verification], title: str = "f"
+) -> str | None:
+    """Return the passes of a function with recurrences as source with a loop for each.
+
+    Returns None for a target or a recurrence whose steps are written one after another. The lines hold if `verify` says
+    so; the gradients of the whole function are then compared with finite differences, and with those of the source.
+    """
+    if target not in _LOOPS:
+        return None
+    wanted = identifier(_function_name(name, title))
+    try:
+        text, twin = _LOOPS[target](recurrent, wanted), numpy_source(recurrent, wanted)
+    except NoLoopError:
+        return None
+    check_gradients(recurrent.joined, verify())
+    check_numpy(recurrent.joined, twin)
+    return text
+
+
+def _function_name(name: str | None, title: str) -> str:
+    if name is not None and not name.isidentifier():
+        raise EmitError(f"{name!r} is not a name for a function; use letters, digits and underscores")
+    return name or title
 
 
 def _in_numpy(record: Record, name: str, derivatives: Derivatives | None) -> str | None:

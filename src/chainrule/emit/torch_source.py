@@ -25,7 +25,7 @@ from chainrule.emit.python_file import (
     unpacked,
     what_it_gives,
 )
-from chainrule.emit.sharing import Line
+from chainrule.emit.sharing import Line, plain_lines
 from chainrule.emit.torch_writer import TorchWriter
 
 _RESERVED = ("torch", "math", "ctx", "once_differentiable", *TorchWriter.helpers)
@@ -84,7 +84,7 @@ def torch_source(record: Record, name: str, derivatives: Derivatives | None = No
 
 def _only_where_needed(passes: Passes, needs: dict[Expr, str]) -> Ending:
     """Compute a gradient that nothing else uses only if autograd requires it."""
-    used = {part for line in passes.backward for part in ordered([line.value])}
+    used = {part for line in plain_lines(passes.backward) for part in ordered([line.value])}
 
     def ending(line: Line, value: str) -> str:
         if line.variable in needs and line.variable not in used:

@@ -24,6 +24,7 @@ from chainrule.ir import (
     Node,
     Program,
     applies,
+    cached_property,
     concrete,
     rebuild,
     rebuild_all,
@@ -101,6 +102,11 @@ class Recurrent:
         if self.outer is not None and self.outer_in_steps is not None:
             pairs.insert(0, (self.outer_in_steps, self.outer))
         return tuple(dict.fromkeys(record for pair in pairs for record in pair))
+
+    @cached_property
+    def joined(self) -> Record:
+        """The record of `whole`, in which each recurrence is one value."""
+        return Record(self.whole, self.wrt)
 
     def parts_of(self, target: Input) -> list[tuple[Loop, Part]]:
         """Return what the recurrences contribute to the gradient by a value outside."""

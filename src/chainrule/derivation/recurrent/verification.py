@@ -16,7 +16,6 @@ from chainrule.calculus import Scan
 from chainrule.derivation.claims import Claim, LossDerivative
 from chainrule.derivation.differences import DIFFERENCE_TOLERANCE, SAFETY, derivative_at_zero, drowned
 from chainrule.derivation.points import Array, Evaluator, NoPointError, bind_nodes
-from chainrule.derivation.record import Record
 from chainrule.derivation.recurrent.loops import Loop, Part
 from chainrule.derivation.recurrent.parts import Recurrent
 from chainrule.derivation.recurrent.proofreading import RecurrentProofreader
@@ -67,8 +66,7 @@ class _Joining:
     def __init__(self, recurrent: Recurrent, seed: int) -> None:
         self.recurrent = recurrent
         self.random = np.random.default_rng(seed)
-        whole = Record(recurrent.whole, recurrent.wrt)
-        self.verifier = Verifier(whole, seed, claims=[])
+        self.verifier = Verifier(recurrent.joined, seed, claims=[])
         self.sizes = self.verifier.sizes
         (loss,) = recurrent.whole.outputs
         bound = bind_nodes([loss], self.sizes)

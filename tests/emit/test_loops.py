@@ -1,0 +1,151 @@
+"""Source of recurrences in NumPy: a loop forwards and one backwards, whatever the number of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+
+def rnn(X: Any, W: Any, U: Any, b: Any, h0: Any, Y: Any) -> Any:
+    h, loss = h0, 0.0
+    for t in range(6):
+        h = np.tanh(X[t] @ W + h @ U + b)
+        loss = loss + np.sum((h - Y[t]) ** 2)
+    return loss
+
+
+def gated(X: Any, W: Any, U: Any, h0: Any, c0: Any) -> Any:
+    h, c = h0, c0
+    for x in X:
+        z = x @ W + h @ U
+        c = cr.sigmoid(z) * c + (1 - cr.sigmoid(z)) * np.tanh(z)
+        h = z * np.tanh(c)
+    return np.mean(h**2)
+
+
+def both_ways(X: Any, W: Any, U: Any, V: Any, h0: Any) -> Any:
+    def step(h: Any, x: Any) -> Any:
+        h = np.tanh(x @ W + h @ U)
+        return h, h
+
+    def other(g: Any, x: Any) -> Any:
+        return np.tanh(x @ W + g @ V), g
+
+    _, forwards = cr.scan(step, h0, X)
+    _, backwards = cr.scan(other, h0, X, reverse=True)
+    return np.sum(forwards * backwards)
+
+
+def exchanged(X: Any, U: Any, h0: Any, c0: Any) -> Any:
+    a, b = h0, c0
+    for x in X:
+        a, b = np.tanh(U @ b + x[:2]), np.sin(U @ a)
+    return np.sum(a * b)
+
+
+def before_and_after(X: Any, W: Any, U: Any, h0: Any) -> Any:
+    h, before, every = h0, [], []
+    for t in reversed(range(6)):
+        before.append(h)
+        h = np.tanh(X[t] @ W + h @ U)
+        every.append(h @ U)
+    return np.sum(np.stack(before[::-1]) ** 2) + np.sum(np.stack(every)) + np.sum(h)
+
+
+def layer(X: Any, W: Any, U: Any, h0: Any) -> Any:
+    def step(h: Any, x: Any) -> Any:
+        h = np.tanh(x @ W + h @ U)
+        return h, h
+
+    return cr.scan(step, h0, X)
+
+
+SIZES = {"X": "6 3", "W": "3 2", "U": "2 2", "V": "2 2", "b": "2", "h0": "2", "c0": "2", "Y": "6 2"}
+FUNCTIONS = (rnn, gated, both_ways, exchanged, before_and_after)
+
+
+def derived(function: Callable[..., Any], sizes: Mapping[str, str] = SIZES) -> cr.Derivation:
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return cr.derive(function, **{name: sizes[name] for name in names})
+
+
+def executed(text: str) -> dict[str, Any]:
+    space: dict[str, Any] = {}
+    exec(compile(text, "<source>", "exec"), space)
+    return space
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_the_source_of_a_recurrence_has_a_loop_in_each_direction(function: Callable[..., Any]) -> None:
+    derivation = derived(function)
+    text = derivation.source("numpy")
+    count = 2 if function is both_ways else 1
+    assert text.count("for t in range(") == text.count("for t in reversed(range(") == count
+    random = np.random.default_rng(3)
+    names = [node.name for node in derivation.program.inputs]
+    values = [random.standard_normal([int(k) for k in SIZES[name].split()]) for name in names]
+    space = executed(text)
+    loss, saved = space["forward"](*values)
+    first = [np.array(each) for each in space["backward"](saved)]
+    again = space["backward"](saved)  # nothing that is saved is changed
+    for place, gradient, other in zip(_places(text, names), first, again, strict=True):
+        np.testing.assert_array_equal(gradient, other)
+        change = random.standard_normal(values[place].shape)
+        moved = [[v + s * change if k == place else v for k, v in enumerate(values)] for s in (1e-6, -1e-6)]
+        slope = (function(*moved[0]) - function(*moved[1])) / 2e-6
+        np.testing.assert_allclose(np.sum(gradient * change), slope, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(loss, function(*values), rtol=1e-12)
+
+
+def _places(text: str, names: list[str]) -> list[int]:
+    returned = text.rpartition("return ")[2].strip().split(", ")
+    return [names.index(each.removeprefix("d")) for each in returned]
+
+
+def test_a_layer_is_given_the_gradients_by_its_states_and_by_the_last_one() -> None:
+    space = executed(derived(layer).source("numpy"))
+    random = np.random.default_rng(4)
+    values = [random.standard_normal(shape) for shape in ((6, 3), (3, 2), (2, 2), (2,))]
+    last, states, saved = space["forward"](*values)
+    np.testing.assert_array_equal(last, states[-1])
+    seeds = random.standard_normal(2), random.standard_normal((6, 2))
+    gradients = space["backward"](saved, *seeds)
+    change = [random.standard_normal(value.shape) for value in values]
+
+    def paired(step: float) -> float:
+        last, states, _ = space["forward"](*[v + step * c for v, c in zip(values, change, strict=True)])
+        return float(np.sum(last * seeds[0]) + np.sum(states * seeds[1]))
+
+    stated = sum(np.sum(g * c) for g, c in zip(gradients, change, strict=True))
+    np.testing.assert_allclose(stated, (paired(1e-6) - paired(-1e-6)) / 2e-6, rtol=1e-6)
+
+
+def test_the_source_reads_as_backpropagation_through_time_of_any_length() -> None:
+    def last(X: Any, W: Any, U: Any, V: Any, h0: Any) -> Any:
+        h = h0
+        for x in X:
+            h = np.tanh(x @ W + h @ U)
+        return np.sum((h @ V) ** 2)
+
+    text = derived(last).source("numpy")
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    expected = [
+        "h[0] = h0",
+        "for t in range(6):",
+        "z = X[t] @ W + h[t] @ U",
+        "h[t + 1] = np.tanh(z)",
+        "for t in reversed(range(6)):",
+        "dz = dh * (1 - h[t + 1] ** 2)",
+        "dW += np.outer(X[t], dz)",
+        "dU += np.outer(h[t], dz)",
+        "dh = U @ dz",
+        "dh0 = dh",
+    ]
+    assert [line for line in lines if line in expected] == expected
+    longer = derived(last, {**SIZES, "X": "60 3"}).source("numpy")
+    assert longer.replace("60", "6").replace("61", "7").count("\n") == text.count("\n")
