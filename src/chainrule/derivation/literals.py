@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from fractions import Fraction as Fractional
 
 import numpy as np
@@ -84,18 +83,20 @@ def _constant(number: float) -> Notation | None:
 
 def _multiple_of_pi(number: float) -> Notation | None:
     """Return 4 π / 3, π / 180 or 1 / (4 π), if it equals `number` to the last digits."""
+    if not math.isfinite(number):
+        return None
     for power in (1, -1):
         share = Fractional(number / math.pi**power).limit_denominator(_LARGEST_SHARE)
         above, below = share.numerator, share.denominator
         if not (above and (power == 1 or below == 1 or above == 1)) or above * below > _LARGEST_SHARE:
             continue
         if abs(number - share * math.pi**power) <= 4e-16 * number:
-            numerals = [Number(above)] if above > 1 else [], [Number(below)] if below > 1 else []
-            parts = [*numerals[0], PI] if power == 1 else numerals[0] or [Number(1)]
-            others = numerals[1] if power == 1 else [*numerals[1], PI]
-            return Fraction(_product(parts), _product(others)) if others else _product(parts)
+            numerator, denominator = _times_pi(above, power == 1), _times_pi(below, power == -1)
+            return numerator if denominator == Number(1) else Fraction(numerator, denominator)
     return None
 
 
-def _product(factors: Sequence[Notation]) -> Notation:
-    return factors[0] if len(factors) == 1 else Infix("·", tuple(factors))
+def _times_pi(number: int, with_pi: bool) -> Notation:
+    if not with_pi:
+        return Number(number)
+    return PI if number == 1 else Infix("·", (Number(number), PI))
