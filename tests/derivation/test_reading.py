@@ -144,12 +144,20 @@ def test_constants_are_written_as_people_write_them() -> None:
         ("x/(4*pi)", "∂L/∂x = 1 / (4 π)"),
         ("3*x/pi", "∂L/∂x = 3/π"),
         ("0.7853981 x", "∂L/∂x = 0.7853981"),
+        ("-pi*x", "∂L/∂x = −π"),
+        ("exp(-sqrt(2)*x)", "∂L/∂x = −√2 · L"),
     ],
 )
-def test_multiples_of_pi_are_written_by_pi(formula: str, line: str) -> None:
+def test_constants_in_closed_form_are_written_so(formula: str, line: str) -> None:
     derivation = cr.derive(formula)
     assert line in derivation.text(detail="brief")
     assert derivation.verify().ok
+
+
+@pytest.mark.parametrize(("number", "written"), [(np.inf, "∞"), (-np.inf, "−∞"), (np.nan, "NaN"), (1e300, "10³⁰⁰")])
+def test_numbers_out_of_bounds_have_no_closed_form(number: float, written: str) -> None:
+    derivation = cr.derive(lambda x: np.where(x > 0, x, number), x="")
+    assert f"L = x if x > 0, else {written}" in derivation.text(detail="brief")
 
 
 def test_a_wrong_abbreviation_is_refuted() -> None:

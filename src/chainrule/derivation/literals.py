@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.derivation.index_notation import size_notation
 from chainrule.ir import Const, SymbolicDim
-from chainrule.primitives import Call, Fraction, Infix, Notation, Number, PowerNotation, Symbol
+from chainrule.primitives import Call, Fraction, Infix, Notation, Number, PowerNotation, Prefix, Symbol
 
 PI = Symbol("π")
 _LARGEST_SHARE = 360
@@ -22,10 +22,16 @@ def literal(node: Const) -> Notation:
     if isinstance(node.value, SymbolicDim):
         return size_notation(node.value)
     if isinstance(node.value, float):
-        found = root_of(node.value) or ratio_of(node.value) or _constant(node.value) or _power_of_ten(node.value)
-        return found or Number(node.value)
+        found = _closed(abs(node.value))
+        if found is None:
+            return Number(node.value)
+        return Prefix("−", found) if node.value < 0 else found
     assert not isinstance(node.value, np.ndarray)
     return Number(node.value)
+
+
+def _closed(number: float) -> Notation | None:
+    return root_of(number) or ratio_of(number) or _constant(number) or _power_of_ten(number)
 
 
 def _power_of_ten(number: float) -> Notation | None:
