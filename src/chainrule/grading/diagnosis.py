@@ -35,8 +35,11 @@ class Diagnosis:
         The kind of mistake, such as "transposed", "missing sum", "factor", "sign", "derivative".
     values
         The values for its sentence: parts of the line, an axis, a factor.
-    needed
+    needed, formula
         The name of the correct value in the derivation, and the derivation's formula for it; "" if there is none.
+    quantity
+        What the correct value is a multiple or the transpose of, by the derivation's name; without one, the gradients
+        that are wrong because of it.
     code
         The corrected line, if a single change corrects it; otherwise "".
     single
@@ -50,6 +53,7 @@ class Diagnosis:
     values: Mapping[str, str] = field(default_factory=dict)
     needed: str = ""
     formula: str = ""
+    quantity: str = ""
     code: str = ""
     single: bool = False
     further: tuple[tuple[Kind, Mapping[str, str]], ...] = ()
@@ -72,6 +76,7 @@ class Diagnostician:
             needed = self._truth.identify(after[0], self._mender.identities.claim(name), name)
         often = mend.unit.helper is not None and attempt.runs[0].counts.get(mend.unit.number, 1) > 1
         label, formula = self._needed(None if often else needed)  # a helper called twice has two values
+        quantity = self._quantity(None if often else needed, mend.gain)
         symbol = needed.quantity.symbol if needed is not None and needed.is_exact else None
         kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
         forward = needed is not None and needed.quantity.kind == "forward"
@@ -91,10 +96,10 @@ class Diagnostician:
         code = code if code and self._mender.holds(attempt, mend, code) else ""
         values = {**values, **self._other(attempt, mend)}
         if mend.first is None:
-            return Diagnosis(kind, values, label, formula, code)
+            return Diagnosis(kind, values, label, formula, quantity, code)
         first, own = self._kind(attempt, replace(mend, edit=mend.first), None, None)
         own = _as_equations(own) if attempt.answer.is_text else own
-        return Diagnosis(first, own, label, formula, code, further=((kind, values),))
+        return Diagnosis(first, own, label, formula, quantity, code, further=((kind, values),))
 
     def _other(self, attempt: Attempt, mend: Mend) -> dict[str, str]:
         """Return the line, and its code, that could be changed instead."""
@@ -112,6 +117,12 @@ class Diagnostician:
             gradient = match.quantity.kind == "gradient"
             formula = self._truth.formula(symbol, gradient) if gradient or symbol in self._truth.stages else None
         return match.text, formula if formula is not None and len(formula) <= _LONGEST_FORMULA else ""
+
+    def _quantity(self, match: Match | None, gain: frozenset[str]) -> str:
+        """Return what a value is, whatever the answer calls it; otherwise the gradients `gain` that depend on it."""
+        if match is not None and match.quantity.label:
+            return match.quantity.label
+        return ", ".join(self._truth.vocabulary.gradient_label(symbol) for symbol in sorted(gain))
 
     def _kind(
         self, attempt: Attempt, mend: Mend, found: Sequence[Any] | None, needed: Sequence[Any] | None
@@ -334,7 +345,7 @@ class Diagnostician:
         if kind == "shape":
             kind, values = self._inner(attempt, unit, true.values[0].ndim, (kind, values))
         label, formula = self._needed(Match(true))
-        return Diagnosis(kind, {**values, **self.misfit(attempt, unit)}, label, formula)
+        return Diagnosis(kind, {**values, **self.misfit(attempt, unit)}, label, formula, label)
 
     def _inner(
         self, attempt: Attempt, unit: Unit, ndim: int, other: tuple[Kind, dict[str, str]]

@@ -105,7 +105,7 @@ class Finder:
     def finals(self, unfinished: bool = False) -> list[Final]:
         """Return the gradients that the answer has; raise GradeError if there are none.
 
-        Of an `unfinished` answer, variables named like gradients count.
+        Of an `unfinished` answer, variables named like gradients count, but none that still has its initial zeros.
         """
         self._unfinished = unfinished
         updates = list(self._updates())
@@ -116,13 +116,20 @@ class Finder:
             found = [self._beside_updates(final) for final in found]
         if unfinished:
             given = {final.symbol for final in found}
-            return found + [final for final in self._variables() if final.symbol not in given]
+            found += [final for final in self._variables() if final.symbol not in given]
+            return [final for final in found if not self._is_begun(final)]
         if not found:
             raise GradeError(
                 f"{self._answer.name} returns no gradient and updates no parameter; return them by name, as in "
                 f"return {{{', '.join(f'{name!r}: d{name}' for name in self._wrt[:2])}}}"
             )
         return found
+
+    def _is_begun(self, final: Final) -> bool:
+        """Whether a gradient that is not zero has nothing but zeros."""
+        values, true = as_arrays([row[0] for row in self._look([final.place])]), self._truth.gradient(final.symbol)
+        zero = values is not None and not any(map(np.any, values)) and not final.is_update
+        return zero and true is not None and any(map(np.any, true.values))
 
     def _variables(self) -> Iterator[Final]:
         """Yield the variables of the body that are named like gradients by inputs."""

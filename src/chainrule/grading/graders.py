@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.cage import OUT
-from chainrule.derivation import is_upstream
+from chainrule.derivation import is_upstream, output_name
 from chainrule.grading.answers import Answer, Unit, attributes_of
 from chainrule.grading.arguments import Binder, Binding
 from chainrule.grading.attempts import Attempt, same_values
@@ -171,15 +171,45 @@ class Grader:
         remarks = spared(self._remarks, remarks, mends, diagnoses)
         loss = self._truth.record.loss.name
         steps = tuple(self._steps(gradients, lines))
+        begun = spared(self._begun, dict[str, Line](), lines)
         return Grade(
-            self._answer.name, against, self.is_right, gradients, tuple(lines), updates, loss, tuple(remarks), steps
+            self._answer.name,
+            against,
+            self.is_right,
+            gradients,
+            tuple(lines),
+            updates,
+            loss,
+            tuple(remarks),
+            steps,
+            begun,
         )
+
+    def _begun(self, lines: Sequence[Line]) -> dict[str, Line]:
+        """Return the gradients with the last line that is named as each, if none that is has its value."""
+        by_place = {(line.number, line.name): line for line in lines}
+        begun: dict[str, Line] = {}
+        for unit in sorted(self._answer.units, key=lambda u: u.order):
+            identity = self.mender.identities.of(self.attempt, unit)
+            line = by_place.get((unit.line, self.mender.identities.name(self.attempt, unit)))
+            fails = unit.top in self.attempt.runs[0].problems
+            if unit.helper is None and identity.claim is not None and line is not None:
+                label = self._truth.vocabulary.gradient_label(identity.claim)
+                if identity.trust > 0:
+                    begun.pop(label, None)
+                elif fails or not self._is_constant(unit):
+                    begun[label] = line
+        return begun
 
     def _steps(self, gradients: Mapping[str, str], lines: Sequence[Line]) -> Iterator[tuple[str, str]]:
         """Yield the gradients in the order of the backward pass, and whether each is right."""
+        given = {output_name(node) for node in self._truth.record.program.inputs if is_upstream(node)}
+        given.add(self._truth.record.loss.name)
         confirmed = " , ".join(line.meaning for line in lines if line.status == "confirmed").split()
         for entry in self._truth.record.backward.accumulations:
             name = entry.symbol.name
+            if name in given:
+                continue
             label = self._truth.vocabulary.gradient_label(name)
             if name in self._truth.inputs:
                 if name in gradients:

@@ -62,6 +62,8 @@ class Grade:
         Remarks on the answer as a whole.
     steps : tuple of (gradient, state)
         The gradients in the order of the backward pass, each "right" or "open".
+    begun : mapping
+        For gradients that are not right the line that is named as each but has another value.
 
     Examples
     --------
@@ -83,6 +85,7 @@ class Grade:
     loss: str = "L"
     remarks: tuple[tuple[str, Mapping[str, str]], ...] = field(default=())
     steps: tuple[tuple[str, str], ...] = field(default=())
+    begun: Mapping[str, Line] = field(default_factory=dict)
 
     @property
     def first_wrong(self) -> Line | None:
@@ -128,7 +131,9 @@ class Grade:
             wrong = [f"∂{self.loss}/∂{key}" for key, state in self.gradients.items() if state == "wrong"]
             said.append(say(lang, "mend first", line=str(first.number), name=needed or name or wrong[0]))
         elif name and not self.right:
-            said.append(say(lang, "next", name=name))
+            line = self.begun.get(name)
+            began = {} if line is None else {"line": str(line.number), "own": visible(line.name)}
+            said.append(say(lang, "next begun" if began else "next", name=name, **began))
         elif self.right:
             said.append(self._verdict(lang)[0])
         return "\n".join(said)

@@ -251,6 +251,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "so far": ("Right so far: {names}.", "目前正确：{names}。"),
     "nothing so far": ("No gradient is right so far.", "目前还没有正确的梯度。"),
     "next": ("Next: {name}.", "下一步：{name}。"),
+    "next begun": (
+        "Next: {name}. Line {line}, {own}, is not that yet.",
+        "下一步：{name}。第 {line} 行的 {own} 还不是它。",
+    ),
     "mend first": ("First mend line {line}: {name} is not right yet.", "先改正第 {line} 行：{name} 还不对。"),
     "unasked": (
         "No gradient is asked by {names}, taken as data; wrt asks for it.",
@@ -324,9 +328,9 @@ _TITLES: dict[str, tuple[str, str]] = {
 
 
 def mistake_title(language: Language, name: str, diagnosis: Diagnosis) -> str:
-    """Return the kind of a mistake and the quantity in which it is, to count similar ones."""
+    """Return the kind of a mistake and the quantity in which it is, to count similar ones under whatever names."""
     title = _TITLES[diagnosis.kind][language == "zh"]
-    where = diagnosis.needed or name
+    where = diagnosis.quantity or diagnosis.needed or name
     return f"{title} ({where})" if where else title
 
 
