@@ -54,6 +54,7 @@ Kind: TypeAlias = Literal[
     "extra term",
     "power",
     "shape",
+    "exchanged",
     "other",
 ]
 Path: TypeAlias = tuple[tuple[str, int | None], ...]

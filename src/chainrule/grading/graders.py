@@ -16,6 +16,7 @@ from chainrule.grading.arguments import Binder, Binding
 from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.comparison import agree, as_arrays, constant_ratios
 from chainrule.grading.diagnosis import Diagnosis, Diagnostician
+from chainrule.grading.exchanges import exchanged
 from chainrule.grading.execution import Run, Session, columns
 from chainrule.grading.faults import spared
 from chainrule.grading.finals import Final
@@ -27,6 +28,7 @@ from chainrule.grading.points import Assumption
 from chainrule.grading.quantities import Match
 from chainrule.grading.references import Truths
 from chainrule.grading.requested import unasked
+from chainrule.grading.samples import counts_samples
 from chainrule.grading.search import Search
 from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Truth
@@ -153,9 +155,11 @@ class Grader:
         mends: list[Mend] = []
         after, diagnoses = self.attempt, dict[int, Diagnosis]()
         if wrong:
+            diagnoses = spared(self._exchanges, diagnoses)
+        if wrong and not diagnoses:
             mends, after = spared(self._mistakes, (mends, after), work)
-        self.is_explained = len(after.right) == len(self.outcomes.finals)
-        if wrong:
+        self.is_explained = bool(diagnoses) or len(after.right) == len(self.outcomes.finals)
+        if wrong and not diagnoses:
             diagnoses = self._diagnoses(mends) if mends else spared(self._unexplained, diagnoses)
         first = min((self._answer.unit(number).order for number in diagnoses), default=None)
         lines = []
@@ -216,6 +220,23 @@ class Grader:
                     yield label, "right" if gradients[name] == "right" else "open"
             elif name in self._truth.record.traced.names.values():
                 yield label, "right" if label.replace(",", "") in (word.strip(",") for word in confirmed) else "open"
+
+    def _exchanges(self) -> dict[int, Diagnosis]:
+        """Return the diagnoses of gradients that are exchanged, if all that is wrong is that."""
+        wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
+        last = {final.symbol: None if final.is_update else self._last_setting(final) for final in wrong}
+        setting = {symbol: self._answer.unit(number) for symbol, number in last.items() if number is not None}
+        if len(setting) < len(wrong):
+            return {}
+        teacher, found = Diagnostician(self._truth, self.mender), dict[int, Diagnosis]()
+        for pair in exchanged(wrong, setting, self.attempt, self.outcomes, self._truth):
+            first, second = (setting[final.symbol] for final in pair)
+            needed, other = (self._truth.vocabulary.gradient_label(final.symbol) for final in pair)
+            values = {"found": other, "needed": needed, "line": str(second.line)}
+            whole = teacher.of_gradient(self.attempt, first, pair[0].symbol)
+            found[first.number] = replace(whole, kind="exchanged", values=values)
+            found[second.number] = Diagnosis("exchanged", {"line": str(first.line)})
+        return found
 
     def _mistakes(self, work: int) -> tuple[list[Mend], Attempt]:
         self._session.places(self.outcomes.places)
@@ -288,7 +309,8 @@ class Grader:
         self._session.give_points(key, [self._binding.given(point) for point in truth.points])
         runs = self._session.run(self._answer, key)
         found = self.outcomes.right([run.places for run in runs], truth)
-        return frozenset(name for name in found if any(v.any() for v in getattr(truth.gradient(name), "values", ())))
+        found = frozenset(n for n in found if any(v.any() for v in getattr(truth.gradient(n), "values", ())))
+        return found if found and counts_samples(self._truth, truth.batch or "") else frozenset()
 
     def _line(
         self,
@@ -413,7 +435,7 @@ class Grader:
             remarks.append(("epsilon", {"numbers": ", ".join(f"{number:g}" for number in epsilons)}))
         remarks += self._on_requests()
         wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
-        if wrong and not mends:
+        if wrong and not mends and all(d.kind != "exchanged" for d in diagnoses.values()):
             remarks += [] if diagnoses else self._lacking(wrong)
             remarks.append(("unexplained", {}))
         if (

@@ -183,7 +183,8 @@ class Grade:
             return [say(lang, "consequence" if line.settled else "consequence open", line=str(line.cause))]
         if line.diagnosis is None:
             return []
-        also = [say(lang, "also")] if line.status == "also wrong" else []
+        alone = line.status == "also wrong" and line.diagnosis.kind != "exchanged"
+        also = [say(lang, "also")] if alone else []
         return also + diagnosis_text(lang, line.name, line.diagnosis)
 
     def _verdict(self, lang: Language) -> list[str]:

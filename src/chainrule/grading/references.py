@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.derivation import is_upstream, with_sizes_apart
 from chainrule.deriving import Derivation, derive, inputs_named
 from chainrule.grading.forwards import forward_of
-from chainrule.grading.names import is_data, is_target
+from chainrule.grading.names import is_data, is_label, is_target
 from chainrule.grading.points import Assumption
 from chainrule.grading.requested import parameters_of
 from chainrule.grading.truth import Truth
@@ -88,11 +88,13 @@ def title_of(against: object) -> str:
 def batch_size(program: Program, wrt: Collection[str] = ()) -> str | None:
     """Return the name of the size that counts samples: one of the first array of data that no parameter has.
 
-    Targets are skipped, whose axes may count classes.
+    Targets are skipped, whose axes may count classes. A name such as `Q` may be that of a mask, or of queries: what a
+    gradient is asked by is no mask.
     """
     arrays = [node for node in program.inputs if node.type.ndim]
     parameters = [node for node in arrays if node.name in wrt and not (node is arrays[0] and is_data(node.name))]
-    first = next((node for node in arrays if not is_target(node.name)), None)
+    masks = [node for node in arrays if is_target(node.name) and (node.name not in wrt or is_label(node.name))]
+    first = next((node for node in arrays if node not in masks), None)
     if first is None:
         return None
     taken = {dim for node in parameters if node is not first for dim in node.type.shape}

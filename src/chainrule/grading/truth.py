@@ -20,6 +20,7 @@ from chainrule.grading.names import TARGETS
 from chainrule.grading.numbers import Numbers
 from chainrule.grading.points import Assumption, Drawing
 from chainrule.grading.quantities import Match, Quantity
+from chainrule.grading.shares import is_difference, share_of
 from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
 from chainrule.ir import Apply, Input, Node, substitute, topological_order
 from chainrule.primitives import Add, Subtract, evaluate_nodes
@@ -118,7 +119,7 @@ class Truth:
             roots += [entry.chain, entry.result, self.record.write_out(entry.result)]
         if not roots:
             return []
-        variants: dict[Node, Node] = {}
+        variants: dict[Node, tuple[Node, Node, Node]] = {}
         for root in dict.fromkeys(roots):
             for part in topological_order([root]):
                 match part:
@@ -128,10 +129,16 @@ class Truth:
                         kept = -right
                     case _:
                         continue
-                variants.setdefault(substitute([root], {part: left})[0], right)
-                variants.setdefault(substitute([root], {part: kept})[0], left)
-        values = self._values_of(list(variants))
-        return [(self.vocabulary.label(term), found) for term, found in zip(variants.values(), values, strict=True)]
+                for rest, term in ((left, right), (kept, left)):
+                    found = root, term, share_of(root, part, term)
+                    variants.setdefault(substitute([root], {part: rest})[0], found)
+        wholes, shares = [root for root, _, _ in variants.values()], [share for _, _, share in variants.values()]
+        columns = [self._values_of(nodes) for nodes in (list(variants), wholes, shares)] if variants else [[]] * 3
+        result = []
+        for (_, term, share), rest, whole, by_share in zip(variants.values(), *columns, strict=True):
+            named = share if is_difference(by_share, whole, rest) else term  # a term of what a function is applied to
+            result.append((self.vocabulary.label(named), rest))
+        return result
 
     def without_paths(self, symbol: str) -> list[tuple[str, list[Array]]]:
         """Return the gradient by `symbol` without what reaches it through some of the values computed from it.

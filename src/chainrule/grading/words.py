@@ -63,6 +63,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "No single change of a line explains this.",
         "没有哪一行的单独改动能解释这个错误。",
     ),
+    "exchanged": (
+        "Two gradients are exchanged: {found} stands here, and {needed} in line {line}.",
+        "两个梯度互换了：这里算的是 {found}，而第 {line} 行算的是 {needed}。",
+    ),
+    "exchanged with": ("Exchanged with line {line}.", "与第 {line} 行互换了。"),
     # mistakes
     "updated": (
         "{before} has been updated already, in line {update}: the gradient needs its value before the update. Update "
@@ -323,6 +328,7 @@ _TITLES: dict[str, tuple[str, str]] = {
     "extra term": ("term too many", "多了一项"),
     "power": ("power", "幂次有误"),
     "shape": ("shape", "形状有误"),
+    "exchanged": ("gradients exchanged", "梯度互换"),
     "other": ("another mistake", "其他错误"),
 }
 
@@ -367,6 +373,8 @@ def _key(kind: str, values: Mapping[str, str]) -> str:
         return f"{kind} from"
     if kind == "sign" and before:
         return "sign of"
+    if kind == "exchanged" and "found" not in values:
+        return "exchanged with"
     if kind == "missing sum":
         if after == "None":
             return "missing sum all"
