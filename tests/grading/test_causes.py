@@ -272,9 +272,28 @@ def _once_too_often(X: Any, y: Any, W1: Any, W2: Any) -> Any:
     return X.T @ (dz2 @ W2.T * (1 - a1**2)), a1.T @ dz2
 
 
+def _penalized(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+    z1 = X @ W1
+    a1 = np.tanh(z1)
+    return np.sum((a1 @ W2 - y) ** 2) / 2 + 0.05 * (np.sum(W1**2) + np.sum(W2**2))
+
+
+def _all_uphill(X: Any, y: Any, W1: Any, W2: Any, epsilon: float) -> None:
+    a1 = np.tanh(X @ W1)
+    delta3 = a1 @ W2 - y
+    dW2 = a1.T @ delta3
+    delta2 = delta3 @ W2.T * (1 - a1**2)
+    dW1 = X.T @ delta2
+    dW2 += 0.1 * W2
+    dW1 += 0.1 * W1
+    W1 += epsilon * dW1  # ✗
+    W2 += epsilon * dW2  # ✗
+
+
 @pytest.mark.parametrize(
     ("answer", "forward", "shapes", "kind", "mend"),
     [
+        (_all_uphill, _penalized, MATRICES, "direction", "W1 -= epsilon * dW1"),
         (_masked_at_one, _rectified, MATRICES, "mask", "dZ[Z <= 0] = 0"),
         (_masked_below, _hinge, {"x": "5 3", "y": "5:int"}, "mask", "dx[margins > 0] = 1"),
         (_overwritten, _network, MATRICES, "missing term", "W1 -= lr * X.T @ d1"),

@@ -90,3 +90,12 @@ def test_a_factor_in_a_layer_is_not_counted_once_for_each_layer(tmp_path: Path) 
     assert found is not None
     assert found.diagnosis is not None
     assert found.diagnosis.values["factor"] == "½"
+
+
+def test_a_layer_whose_updates_all_go_uphill_has_them_turned_and_nothing_else(tmp_path: Path) -> None:
+    grade = _grade(tmp_path, ("self.W -= lr", "self.W += lr"), ("self.b -= lr", "self.b += lr"))
+    found = [line.diagnosis for line in grade.lines if line.diagnosis is not None]
+    assert [(each.kind, each.code) for each in found] == [
+        ("direction", "self.W -= lr * self.x.T @ grad"),
+        ("direction", "self.b -= lr * db"),
+    ]

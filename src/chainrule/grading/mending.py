@@ -31,7 +31,7 @@ from chainrule.grading.points import margins
 from chainrule.grading.quantities import Quantity
 from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Truth
-from chainrule.grading.updates import updates_undone
+from chainrule.grading.updates import updates_parameter, updates_undone
 from chainrule.ir import Apply
 from chainrule.primitives import Abs
 
@@ -136,6 +136,10 @@ class Mender:
         runs = self._session.run(answer, self._key, given)
         right = self.outcomes.right([run.places for run in runs], self._truth)
         return Attempt(answer, runs, right, given or {})
+
+    def ascends(self, attempt: Attempt) -> bool:
+        """Whether every gradient is an update, and each one adds what it should subtract."""
+        return self.outcomes.ascend(attempt.places, self._truth)
 
     def value_of(self, attempt: Attempt, top: int, node: ast.expr) -> list[Any] | None:
         """Evaluate an expression at each point, before the statement `top` runs; None for a failure."""
@@ -398,8 +402,8 @@ class Mender:
             own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
             once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
             undone = updates_undone(attempt.answer, unit, self.outcomes.finals)
-            given = derivatives if once else ()
-            return Scope(own, given, self._names, None, False, flags=flags, inner=True, undone=undone)
+            given, updates = derivatives if once else (), updates_parameter(unit, self.outcomes.finals)
+            return Scope(own, given, self._names, None, updates, flags=flags, inner=True, undone=undone)
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
         variables = [*variables, *(name for name in _of_comprehensions(unit.statement) if name not in variables)]

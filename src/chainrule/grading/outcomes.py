@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.cage import OUT, RATES, Place, called
 from chainrule.grading.answers import Answer
 from chainrule.grading.arguments import Binding
-from chainrule.grading.comparison import TOLERANCE, Array, as_arrays, equal, same_shape_and_values
+from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, equal, same_shape_and_values
 from chainrule.grading.epsilon import MOST_BY_EPSILON, difference
 from chainrule.grading.execution import Overview, kind_of
 from chainrule.grading.finals import Final, Finder, Look
@@ -151,6 +151,14 @@ class Outcomes:
             if found is not None and (self._is_equal(final, found, truth) or self._is_close(final, found, truth)):
                 good.add(final.symbol)
         return frozenset(good)
+
+    def ascend(self, places: Sequence[Sequence[Any]], truth: Truth) -> bool:
+        """Whether every gradient is an update that adds what it should subtract."""
+        for final in self.finals:
+            found = self.gradients(final, places, truth) if final.is_update else None
+            if found is None or not agree([-value for value in found], self.true(final, truth).values):
+                return False
+        return True
 
     def _is_equal(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
         same = equal if self.is_text else same_shape_and_values  # equations have no broadcasting

@@ -19,6 +19,7 @@ from chainrule.grading.faults import spared
 from chainrule.grading.identities import Identity
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.names import is_numbered_gradient
+from chainrule.grading.updates import step_of
 
 _MAKERS = frozenset({"zeros", "zeros_like", "ones", "ones_like", "empty_like", "copy", "array", "len", "eye", "range"})
 _HEAVY = 60
@@ -41,7 +42,7 @@ class Search:
 
     def mistakes(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
         """Return the mistakes of an answer in order, and the answer with all of them corrected."""
-        found: list[Mend] = []
+        found, attempt = spared(self._uphill, (list[Mend](), attempt), attempt)
         while len(attempt.right) < len(self._outcomes.finals) and len(found) < MISTAKES:
             best = spared(self._again, None, attempt, found) or spared(self._first, None, attempt)
             if best is None:
@@ -49,6 +50,31 @@ class Search:
             found.append(best)
             attempt = best.after
         return found, attempt
+
+    def _uphill(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
+        """Return the updates, if every one adds its gradient and no other line is wrong, and the answer that subtracts.
+
+        A sign that is wrong earlier would have the same effect, but then gradients have the opposite sign there.
+        """
+        found: list[Mend] = []
+        if not self._mender.ascends(attempt) or not self._is_downhill(attempt):
+            return found, attempt
+        after = attempt
+        for number in [unit.number for unit in attempt.answer.units]:
+            unit = after.answer.units[number]
+            step = step_of(unit.statement)
+            if step is not None and isinstance(step[1].op, ast.Sub):
+                turned = self._mender.mends(after, unit, lambda edit: edit.kind == "direction")
+                found += turned[:1]
+                after = turned[0].after if turned else after
+        return (found, after) if len(after.right) == len(self._outcomes.finals) else ([], attempt)
+
+    def _is_downhill(self, attempt: Attempt) -> bool:
+        """Whether an answer has gradients, none of them with the opposite sign, as those of an error y − a have."""
+        identities = [self._mender.identities.of(attempt, unit) for unit in attempt.answer.units]
+        matches = [match for each in identities for match in (each.each or (each.match,)) if match is not None]
+        gradients = [match for match in matches if match.quantity.kind == "gradient"]
+        return bool(gradients) and not any(match.factor.startswith("−") for match in gradients)
 
     def _again(self, attempt: Attempt, found: Sequence[Mend]) -> Mend | None:
         """Return the next line with the mistake of one that is found already."""

@@ -11,12 +11,12 @@ from chainrule.grading.finals import Final
 
 def updates_undone(answer: Answer, unit: Unit, finals: Iterable[Final]) -> dict[str, ast.expr]:
     """Return what a helper has updated above a unit, with expressions of the values before: `self.W + lr * dW`."""
-    keys = {str(final.place.path[-1]) if final.place.path else final.place.root for final in finals if final.is_update}
+    keys = _keys(finals)
     helper = answer.helpers[unit.helper or ""]
     keys |= {argument.arg for argument in helper.args.args if any(final.is_update for final in finals)}
     undone: dict[str, ast.expr] = {}
     for each in answer.units:
-        step = _step(each.statement) if each.helper == unit.helper and each.order < unit.order else None
+        step = step_of(each.statement) if each.helper == unit.helper and each.order < unit.order else None
         if step is None or _key(step[0]) not in keys:
             continue
         target, back = step
@@ -25,7 +25,18 @@ def updates_undone(answer: Answer, unit: Unit, finals: Iterable[Final]) -> dict[
     return undone
 
 
-def _step(statement: ast.stmt) -> tuple[ast.expr, ast.BinOp] | None:
+def updates_parameter(unit: Unit, finals: Iterable[Final]) -> bool:
+    """Whether a line of a helper is named as the update of a parameter: `self.W -= lr * dW`."""
+    step = step_of(unit.statement)
+    return step is not None and _key(step[0]) in _keys(finals)
+
+
+def _keys(finals: Iterable[Final]) -> set[str]:
+    """Return the names, attributes and keys under which parameters are updated."""
+    return {str(final.place.path[-1]) if final.place.path else final.place.root for final in finals if final.is_update}
+
+
+def step_of(statement: ast.stmt) -> tuple[ast.expr, ast.BinOp] | None:
     """Return what a statement updates by a sum or difference, and the operation that takes it back."""
     match statement:
         case ast.AugAssign(target=target, op=ast.Add() | ast.Sub() as op, value=step):
