@@ -330,6 +330,29 @@ def test_the_cause_is_named(answer: Any, forward: Any, shapes: dict[str, Any], k
     assert marked[0][1].code == mend
 
 
+def _of_a_sample(x: Any, g: Any) -> Any:
+    n = x.shape[0]
+    centred = x - x.mean(0, keepdims=True)
+    var = 1 / (n - 1) * (centred**2).sum(0, keepdims=True)
+    return np.sum(g * np.tanh(centred * (var + 1e-5) ** -0.5))
+
+
+def _of_all(x: Any, g: Any) -> Any:
+    n = x.shape[0]
+    inv = (x.var(0, keepdims=True, ddof=1) + 1e-5) ** -0.5
+    out = (x - x.mean(0, keepdims=True)) * inv
+    dout = g * (1 - np.tanh(out) ** 2)
+    return inv / n * (n * dout - dout.sum(0) - out * (dout * out).sum(0))
+
+
+def test_the_term_that_lacks_the_factor_of_a_sample_variance_is_named() -> None:
+    first = cr.grade(_of_all, _of_a_sample, wrt="x", x="n d", g="1 d").first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    values = first.diagnosis.values
+    assert (values["before"], values["after"]) == ("out * (dout * out).sum(0)", "n/(n − 1)")
+
+
 def _of_helpers(X: Any, y: Any, W1: Any, W2: Any) -> Any:
     z1 = X @ W1
     a1 = sigmoid(z1)

@@ -146,7 +146,7 @@ class Diagnostician:
                 found, needed = ([rounds[0] for rounds in each if rounds] for each in first)  # the second depends on it
             values = self._of_factor(values, found, needed)
             if edit.subject is not None and edit.name.startswith(FACTOR) and not values["factor"]:
-                values.update({"before": written(edit.subject), "on": "yes"})
+                values.update({"before": edit.before or written(edit.subject), "on": "yes"})
             return "factor", values
         if edit.kind == "missing term":
             return "missing term", values

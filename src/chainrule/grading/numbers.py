@@ -7,17 +7,20 @@ import math
 from collections.abc import Iterable, Sequence
 
 from chainrule.grading.quantities import Point
-from chainrule.ir import Input
+from chainrule.ir import Const, Input, Program, SymbolicDim
 
 CONSTANTS = (("1", 1.0), ("2", 2.0), ("½", 0.5), ("4", 4.0), ("¼", 0.25), ("3", 3.0), ("⅓", 1 / 3), ("1.5", 1.5))
 _LARGEST_CONSTANT = 4
 
 
 class Numbers:
-    """The numbers with names at some points, of a program with the inputs `inputs`."""
+    """The numbers with names at some points, of a program with the inputs `inputs`.
 
-    def __init__(self, points: Sequence[Point], inputs: Iterable[Input]) -> None:
-        self._points, self._inputs = points, list(inputs)
+    `corrected` are the sizes less 1 by which it divides, as in a variance of a sample.
+    """
+
+    def __init__(self, points: Sequence[Point], inputs: Iterable[Input], corrected: Iterable[str] = ()) -> None:
+        self._points, self._inputs, self._corrected = points, list(inputs), list(corrected)
 
     def label(self, ratios: Sequence[float]) -> str | None:
         """Return the name of the number that is `ratios` at the points: `2`, `−`, `1/n`, `√d`, `η`; None for others."""
@@ -44,6 +47,11 @@ class Numbers:
             known += [(name, sizes), (f"1/{name}", [1 / s for s in sizes]), (f"2/{name}", [2 / s for s in sizes])]
             known += [(f"½{name}", [s / 2 for s in sizes]), (f"1/(2{name})", [0.5 / s for s in sizes])]
             known += [(f"√{name}", [s**0.5 for s in sizes]), (f"1/√{name}", [s**-0.5 for s in sizes])]
+        for name in self._corrected:
+            sizes = [float(point.sizes[name]) for point in self._points]
+            if min(sizes) > 1:
+                known += [(f"{name}/({name} − 1)", [s / (s - 1) for s in sizes])]
+                known += [(f"({name} − 1)/{name}", [(s - 1) / s for s in sizes])]
         for name, value in self._points[0].held.items():
             if type(value) is int and value > _LARGEST_CONSTANT:
                 counts = [float(point.held[name]) for point in self._points]
@@ -56,3 +64,9 @@ class Numbers:
         for name in self._points[0].sizes:
             known.append((f"η/{name}", [p.rate / p.sizes[name] for p in self._points]))
         return known
+
+
+def corrected_sizes(program: Program) -> list[str]:
+    """Return the sizes from which a program takes 1 away."""
+    sizes = {node.value for node in program.nodes if isinstance(node, Const) and isinstance(node.value, SymbolicDim)}
+    return [name for name in program.dim_names if any(str(size) == f"{name}-1" for size in sizes)]

@@ -17,7 +17,7 @@ from chainrule.derivation import is_upstream, output_name, text_of
 from chainrule.grading.comparison import TOLERANCE, Array, Candidates, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.names import TARGETS
-from chainrule.grading.numbers import Numbers
+from chainrule.grading.numbers import Numbers, corrected_sizes
 from chainrule.grading.points import Assumption, Drawing
 from chainrule.grading.quantities import Match, Quantity
 from chainrule.grading.shares import is_difference, share_of
@@ -43,7 +43,7 @@ class Truth:
         self.stages = vocabulary.stages
         self._slacks: dict[str, list[float]] = {}
         self._evaluate(Drawing(vocabulary, batch, assume, single))
-        self.numbers = Numbers(self.points, self.inputs.values())
+        self.numbers = Numbers(self.points, self.inputs.values(), corrected_sizes(self.record.program))
 
     # Quantities
 
