@@ -84,6 +84,13 @@ def test_a_process_knows_its_place_by_the_variables_of_its_launcher(
         ({"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "2"}, "numbered 0 to 1"),
         ({"JAX_NUM_PROCESSES": "two", "JAX_PROCESS_ID": "2"}, "JAX_NUM_PROCESSES is 'two'; it should be a whole"),
         ({"JAX_COORDINATOR_ADDRESS": "h:1"}, "the number of processes is not; set JAX_NUM_PROCESSES"),
+        (
+            {"JAX_COORDINATOR_ADDRESS": "h:1", "JAX_NUM_PROCESSES": "2"},
+            "the number of this process is not",
+        ),
+        ({"JAX_NUM_PROCESSES": "2"}, "the number of this process is not; set JAX_PROCESS_ID"),
+        ({"JAX_COORDINATOR_ADDRESS": "h"}, "JAX_COORDINATOR_ADDRESS is 'h'; it should be HOST:PORT"),
+        ({"JAX_COORDINATOR_ADDRESS": "h:99999", "JAX_NUM_PROCESSES": "1", "JAX_PROCESS_ID": "0"}, "1 to 65535"),
     ],
 )
 def test_incomplete_variables_are_refused(variables: dict[str, str], message: str) -> None:
@@ -105,7 +112,7 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
     assert "reductions 1\n" in first
     for message in (
         "NaN in one's rows ProcessError process 1 of 2 has ended the run by an error or interrupt, which it shows",
-        "a callback stopped",
+        "a callback ProcessError the callback of process 1 of 2 has ended the run by an error, which it shows itself",
         "a batch EngineError batches of 25 rows do not divide over 2 devices that have their own rows",
         "other seeds ProcessError process 1 has other settings or position than process 0",
         "other parameters ProcessError process 1 has other parameters",

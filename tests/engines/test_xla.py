@@ -21,7 +21,7 @@ from support.examples import EXTREME, SPECIAL, example_program, names_in, values
 from support.handwritten import XOR, initial, network_loop
 from support.subprocesses import HANG
 
-from chainrule.engines import EngineError, Run, get_engine, permutation
+from chainrule.engines import EngineError, Run, engine_name, get_engine, permutation
 from chainrule.engines.native import permutations
 from chainrule.ir import DType, Node, Program
 from chainrule.primitives import (
@@ -269,8 +269,9 @@ def test_estimators_and_the_command_train_on_it(run: Callable[..., Result], tmp_
     y = X[:, 0] - 2 * X[:, 1]
     fitted = {
         engine: MLPRegressor(hidden_layer_sizes=(4,), random_state=0, max_iter=30, engine=engine).fit(X, y).predict(X)
-        for engine in ("native", "xla")
+        for engine in ("native", "xla", "auto")
     }
+    np.testing.assert_array_equal(fitted["auto"], fitted["native"])
     np.testing.assert_allclose(fitted["xla"], fitted["native"], rtol=1e-9, atol=1e-9)
     rows = "\n".join(f"{a:.3f},{b:.3f},{c:.3f}" for (a, b), c in zip(X, y, strict=True))
     (tmp_path / "data.csv").write_text(f"a,b,y\n{rows}\n", encoding="utf-8")
@@ -284,3 +285,16 @@ def test_estimators_and_the_command_train_on_it(run: Callable[..., Result], tmp_
     refused = run(*given, "--engine", "xla", "--threads", "2")
     assert refused.exit_code == 2
     assert "--threads is not for --engine xla" in refused.output
+
+
+def test_auto_is_native_unless_there_are_accelerators_or_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAX_NUM_PROCESSES", raising=False)
+    assert get_engine("auto") is get_engine("native")
+    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    assert engine_name("auto") == "xla"
+    monkeypatch.setattr("jax.default_backend", lambda: "cpu")
+    assert engine_name("auto") == "native"
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
+    assert engine_name("auto") == "xla"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert engine_name("auto") == "native"

@@ -154,10 +154,7 @@ def main() -> None:
         if last and done > 2:
             raise LookupError("of the callback")
 
-    if last:
-        refused("a callback (mine)", lambda: fitted(callback=broken), LookupError)
-    else:
-        said("a callback", fitted(callback=broken).status)
+    refused("a callback", lambda: fitted(callback=broken), LookupError if last else ProcessError)
     refused("other seeds", lambda: fitted(seed=processes.number), ProcessError)
     other = {name: value + processes.number for name, value in PARAMS.items()}
     refused("other parameters", lambda: cr.fit(loss, other, DATA, engine="xla"), ProcessError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
-from chainrule.engines import ALONE, Processes, get_engine
+from chainrule.engines import ALONE, Processes, engine_name, get_engine
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
 from chainrule.learners import LEARNING_RATES, MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
@@ -109,8 +110,9 @@ CHECKPOINT_SECONDS = 30.0
 @click.option("--threads", type=click.IntRange(1), help="Maximum number; the result does not depend on it.")
 @click.option(
     "--engine",
-    type=click.Choice(["native", "xla"]),
-    help="By default native; xla trains through JAX, on GPUs where it finds them.",
+    type=click.Choice(["native", "xla", "auto"]),
+    help="By default native; xla trains through JAX, on GPUs where it finds them; auto is xla if it finds one, or "
+    "several processes.",
 )
 @click.option(
     "--rows",
@@ -173,6 +175,9 @@ def command(
         save = save or resume
     if threads is not None and plan.engine == "xla":
         raise CommandError("--threads is not for --engine xla, which uses all processors; leave it out")
+    if plan.engine == "xla" and hasattr(signal, "SIGPIPE"):
+        # A connection to another process that is gone is reported; only standard output may end a command quietly.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     processes = get_engine(plan.engine or "native").processes
     if processes.leads:
         check_outputs({"--save": save, "--report": page}, [path, options["validation"]])
@@ -252,7 +257,7 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         sheet=options["sheet"],
         query=options["query"],
         seed=options["seed"],
-        engine=options["engine"],
+        engine=None if (engine := options["engine"]) is None else "xla" if engine_name(engine) == "xla" else "native",
         rows=options["rows"],
         ensemble=options["ensemble"],
         refit=options["refit"],

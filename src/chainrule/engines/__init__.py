@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from functools import cache
 
@@ -26,14 +27,30 @@ _ENGINES = {
 def get_engine(name: str) -> Engine:
     """Return the engine called `name`, one object per name, imported on first use because loading LLVM is slow.
 
-    Raises EngineError, a ValueError, for a name other than "reference", "native" or "xla", MissingDependencyError for
-    "xla" without JAX.
+    "auto" is what `engine_name` says.
+
+    Raises EngineError, a ValueError, for a name other than "auto", "reference", "native" or "xla",
+    MissingDependencyError for "xla" without JAX.
     """
+    if name == "auto":
+        return get_engine(engine_name(name))
     if name not in _ENGINES:
-        raise EngineError(f"there is no engine {name!r}; use 'native', 'reference' or 'xla'")
+        raise EngineError(f"there is no engine {name!r}; use 'native', 'xla', 'auto' or 'reference'")
     module, attribute = _ENGINES[name]
     engine: Engine = getattr(importlib.import_module(module), attribute)()
     return engine
+
+
+def engine_name(name: str) -> str:
+    """Return the name of an engine, which of "auto" is that of the engine that suits this machine.
+
+    It is "xla" where JAX is installed and finds a GPU or TPU, or several processes were launched, else "native".
+    """
+    if name != "auto":
+        return name
+    if importlib.util.find_spec("jax") is None:
+        return "native"
+    return "xla" if importlib.import_module("chainrule.engines.xla").has_accelerators() else "native"
 
 
 def join_processes(address: str, count: int, number: int) -> Processes:

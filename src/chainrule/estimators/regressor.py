@@ -104,7 +104,8 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
         The maximum number of threads of one fit. None selects OMP_NUM_THREADS if it is set, as in workers of joblib,
         Dask and Ray, and otherwise lets the engine choose. The result does not depend on it.
     engine
-        "native", or "xla", which trains through JAX on its devices (GPUs, TPUs or CPUs) and takes no `threads`.
+        "native"; "xla", which trains through JAX on its devices (GPUs, TPUs or CPUs) and takes no `threads`; or "auto",
+        which is "xla" where JAX finds a GPU or TPU or several processes were launched, else "native".
     dtype
         "float64" or "float32"; None selects that of X if it is one of these, else float64.
     n_restarts
@@ -212,7 +213,7 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
         validation_data: tuple[Any, ...] | None = None,
         scoring: str | Callable[..., float] | None = None,
         threads: int | None = None,
-        engine: Literal["native", "xla"] = "native",
+        engine: Literal["native", "xla", "auto"] = "native",
         dtype: str | None = None,
         n_restarts: int = 1,
         n_jobs: int | None = None,

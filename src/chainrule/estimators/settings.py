@@ -90,7 +90,7 @@ RULES: Mapping[str, Rule] = {
     "validation_data": NONE | _HELD_OUT,
     "scoring": NONE | _SCORER,
     "threads": NONE | COUNT,
-    "engine": one_of("native", "xla"),
+    "engine": one_of("native", "xla", "auto"),
     "dtype": NONE | one_of("float64", "float32") | _DTYPES,
     "n_restarts": COUNT,
     "n_jobs": NONE | _JOBS,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import ALONE, Processes, get_engine
+from chainrule.engines import ALONE, Processes, engine_name, get_engine
 from chainrule.estimators.as_model import class_target
 from chainrule.estimators.errors import DivergenceError, ParameterError
 from chainrule.estimators.inputs import with_names
@@ -76,7 +76,7 @@ class TabularNetwork(Named, Estimator):
     refit: bool
     random_state: Any
     n_jobs: int | None
-    engine: Literal["native", "xla"]
+    engine: Literal["native", "xla", "auto"]
     rows: Literal["all", "own"]
 
     model_: Model
@@ -212,7 +212,7 @@ class TabularNetwork(Named, Estimator):
             validation=None,
             delimiter=None,
             seed=seed,
-            engine=None if self.engine == "native" else self.engine,
+            engine=None if engine_name(self.engine) == "native" else "xla",
             ensemble=self.ensemble,
             refit=self.refit,
             merge_spellings=bool(self.merge_spellings) or None,
@@ -242,11 +242,11 @@ class TabularNetwork(Named, Estimator):
         ):
             if getattr(self, name) is not None:
                 checked(name, getattr(self, name), rule, ParameterError)
-        checked("engine", self.engine, one_of("native", "xla"), ParameterError)
+        checked("engine", self.engine, one_of("native", "xla", "auto"), ParameterError)
         checked("rows", self.rows, one_of("all", "own"), ParameterError)
-        if self.rows == "own" and self.engine != "xla":
+        if self.rows == "own" and engine_name(self.engine) != "xla":
             raise ParameterError('rows="own" is for engine="xla", whose processes train together; give both or none')
-        if self.n_jobs is not None and self.engine == "xla":
+        if self.n_jobs is not None and engine_name(self.engine) == "xla":
             raise ParameterError('n_jobs is not for engine="xla", which uses all processors; leave it out')
         if self.normalization not in (None, "layer", "batch"):
             checked("normalization", self.normalization, one_of("layer", "batch"), ParameterError)
@@ -306,7 +306,8 @@ class TabularClassifier(Classifier, TabularNetwork):
     n_jobs
         The maximum number of threads; the result does not depend on it.
     engine
-        "native" for this processor, or "xla" for GPUs and several processes, through JAX.
+        "native" for this processor, "xla" for GPUs and several processes, through JAX, or "auto" for "xla" where JAX
+        finds a GPU or TPU or several processes were launched, else "native".
     rows
         What each of several processes that train together gives to `fit`: "all" rows, or its "own", of which the
         columns, classes and scales are found together.
@@ -360,7 +361,7 @@ class TabularClassifier(Classifier, TabularNetwork):
         refit: bool = True,
         random_state: Any = None,
         n_jobs: int | None = None,
-        engine: Literal["native", "xla"] = "native",
+        engine: Literal["native", "xla", "auto"] = "native",
         rows: Literal["all", "own"] = "all",
     ) -> None:
         vars(self).update({name: value for name, value in locals().items() if name not in ("self", "__class__")})
@@ -432,7 +433,7 @@ class TabularRegressor(Regressor, TabularNetwork):
         refit: bool = True,
         random_state: Any = None,
         n_jobs: int | None = None,
-        engine: Literal["native", "xla"] = "native",
+        engine: Literal["native", "xla", "auto"] = "native",
         rows: Literal["all", "own"] = "all",
     ) -> None:
         vars(self).update({name: value for name, value in locals().items() if name not in ("self", "__class__")})

@@ -11,6 +11,7 @@ from joblib import Parallel, cpu_count, delayed
 from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 
+from chainrule.engines import engine_name
 from chainrule.networks import (
     Architecture,
     MomentumSGD,
@@ -103,7 +104,7 @@ def settings_for(
         tolerance=min(parameters["tol"], _MOST),
         patience=None if monitor == "loss" and isinstance(solver, LBFGS) else parameters["n_iter_no_change"],
         restore_best=monitor != "loss",
-        engine=parameters["engine"],
+        engine=engine_name(parameters["engine"]),
     )
     if isinstance(solver, LBFGS):
         return settings

@@ -297,7 +297,7 @@ class TargetCount:
         labelled = self.rows - self.words.total()
         texts_rule = 2 * self.odd >= labelled and self.decorated < 0.9 * self.looked_at
         if self.odd and not texts_rule and task != "classification":
-            raise self.source.refuse(self.name, self._readable, "holds texts among numbers")
+            raise self._refused("holds texts among numbers")
         few = self.odd == 0 and self._few()
         classes = task == "classification" or (task is None and (self.odd > 0 or few))
         if self.words and classes and self._are_classes(task):
@@ -306,7 +306,7 @@ class TargetCount:
             self._leave_out_words(classes)
         if task == "regression":
             if self.odd:
-                raise self.source.refuse(self.name, self._readable, "holds texts")
+                raise self._refused("holds texts")
             self._check_varied()
             return None, "as asked"
         if self.odd or self.words:
@@ -337,6 +337,11 @@ class TargetCount:
         for word in self.words:
             self.counts.pop(word, None)
         self.words = Counter()
+
+    def _refused(self, words: str) -> TableError:
+        """Return the error for the first cell that is no number, which the part of another process may have."""
+        elsewhere = " in the part of another process" if self.processes.count > 1 else ""
+        return self.source.refuse(self.name, self._readable, words + elsewhere)
 
     def _readable(self, series: pl.Series) -> None:
         """Raise CellError for the first cell that is neither empty nor a finite number."""
@@ -394,7 +399,7 @@ class TargetCount:
 
     def _check_finite(self) -> None:
         if not np.isfinite((self.low, self.high)).all():
-            raise self.source.refuse(self.name, self._readable, "holds numbers that are not finite")
+            raise self._refused("holds numbers that are not finite")
 
     def _check_varied(self) -> None:
         self._check_finite()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import GROWTH, START, Outcome, get_engine
+from chainrule.engines import GROWTH, START, Outcome, ProcessError, get_engine
 from chainrule.ir import Program
 from chainrule.schema import COUNT, NOT_BELOW_0, checked
 from chainrule.training.choosing import optimizer_of
@@ -79,7 +79,8 @@ def fit(
         the environment variable CHAINRULE_NUM_THREADS; a small network uses fewer. The result does not depend on it.
     engine
         `"native"`; `"xla"`, which runs through JAX on its devices (GPUs, TPUs or CPUs), agrees up to rounding and takes
-        no `threads`; or `"reference"`, which is NumPy and slow.
+        no `threads`; `"auto"`, which is `"xla"` where JAX finds a GPU or TPU or several processes were launched, and
+        else `"native"`; or `"reference"`, which is NumPy and slow.
     callback
         Called as `callback(epochs_done, losses)` after 1, 2, 4, … epochs, later at most ten times a second, and at the
         end. If it returns False or raises StopIteration, training stops after the current step. Any other exception
@@ -189,6 +190,7 @@ def fit(
             outcome, exhausted = monitored(session, epochs, monitor, report)
         if isinstance(session, TrainingSession):
             outcome = session.judged(outcome)
+        failed = processes.each("whether the callback has failed", listener.error is not None)
     if outcome.status == "diverged" and processes.leads:
         warn_caller(_divergence(outcome, start, optimizer), DivergenceWarning)
     state = outcome.state if monitor is None or outcome.status == "diverged" else monitor.kept(outcome.state)
@@ -212,6 +214,14 @@ def fit(
     )
     if listener.error is not None:
         raise listener.with_result(result)
+    if any(failed):
+        raise carrying(
+            ProcessError(
+                f"the callback of process {failed.index(True)} of {processes.count} has ended the run by an error, "
+                "which it shows itself"
+            ),
+            result,
+        )
     return result
 
 

@@ -13,6 +13,6 @@
 `engine`     compilation, and its cache
 """
 
-from chainrule.engines.xla.engine import XlaEngine
+from chainrule.engines.xla.engine import XlaEngine, has_accelerators
 
-__all__ = ["XlaEngine"]
+__all__ = ["XlaEngine", "has_accelerators"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from chainrule.engines.session import Engine
 from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import jax, wide
 from chainrule.engines.xla.joining import connected, join
+from chainrule.engines.xla.launching import is_one_of_several
 from chainrule.engines.xla.loop import common_batch, compiled_run
 from chainrule.engines.xla.lowerings import evaluated
 from chainrule.engines.xla.own_rows import OwnRowsSession, check_parts, own_batch
@@ -22,6 +24,12 @@ from chainrule.engines.xla.session import XlaSession
 from chainrule.ir import Memo, Program
 
 CACHE_SIZE = 64
+
+
+def has_accelerators() -> bool:
+    """Whether JAX finds devices other than processors, or this is one of several processes."""
+    # Those have to be joined before JAX looks for devices.
+    return is_one_of_several(os.environ) or jax.default_backend() != "cpu"
 
 
 class XlaEngine(Engine):

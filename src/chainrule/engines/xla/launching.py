@@ -54,6 +54,8 @@ def launched(environment: Mapping[str, str]) -> Launched | None:
 
     Raises EngineError for variables that are incomplete or no numbers.
     """
+    if ADDRESS in environment:
+        _check_address(environment[ADDRESS])
     for launcher, (many, which, local) in LAUNCHERS.items():
         if many not in environment or which not in environment:
             continue
@@ -69,11 +71,21 @@ def launched(environment: Mapping[str, str]) -> Launched | None:
                 "a free port of the host of the first"
             )
         return Launched(address, count, number, _devices(environment, local))
-    if ADDRESS in environment:
+    if environment.get("JAX_NUM_PROCESSES", "1") != "1":
+        raise EngineError(
+            "JAX_NUM_PROCESSES is set, and the number of this process is not; set JAX_PROCESS_ID, from 0, in each"
+        )
+    if ADDRESS in environment and "JAX_NUM_PROCESSES" not in environment:
         raise EngineError(
             f"{ADDRESS} is set, and the number of processes is not; set JAX_NUM_PROCESSES, and JAX_PROCESS_ID in each"
         )
     return None
+
+
+def _check_address(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise EngineError(f"{ADDRESS} is {address!r}; it should be HOST:PORT, with a port from 1 to 65535")
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:
