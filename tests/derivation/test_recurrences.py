@@ -506,6 +506,7 @@ def test_source_with_a_wrong_gradient_is_refused() -> None:
     with pytest.raises(UnverifiedError):
         derivation.source("torch")
     loops = derived(at_the_end)
+    assert isinstance(loops, RecurrentDerivation)
     (step,) = (loop.record for loop in loops.recurrent.loops)
     entries = [
         replace(entry, chain=2 * entry.result, merged=None) if entry.symbol.name == "U" else entry

@@ -19,8 +19,8 @@ def attention(Q: Any, K: Any, V: Any, G: Any) -> Any:
     return np.sum(O * G)
 
 
-ONE_SIZE = dict.fromkeys("QKVG", "n d")
-SIZES = {"Q": "n d", "K": "m d", "V": "m e", "G": "n e"}
+ONE_SIZE: dict[str, Any] = dict.fromkeys("QKVG", "n d")
+SIZES: dict[str, Any] = {"Q": "n d", "K": "m d", "V": "m e", "G": "n e"}
 
 
 def unscaled(Q: Any, K: Any, V: Any, G: Any, A: Any) -> Any:
@@ -50,7 +50,7 @@ def swapped(Q: Any, K: Any, V: Any, G: Any, A: Any) -> Any:
 
 
 @pytest.mark.parametrize(("sizes", "wrt"), [(ONE_SIZE, ["Q", "K", "V"]), (SIZES, ["Q", "K", "V"]), (SIZES, ["K"])])
-def test_a_scale_that_is_forgotten_is_no_matter_of_one_sample(sizes: dict[str, str], wrt: list[str]) -> None:
+def test_a_scale_that_is_forgotten_is_no_matter_of_one_sample(sizes: dict[str, Any], wrt: list[str]) -> None:
     grade = cr.grade(unscaled, attention, wrt=wrt, **sizes)
     found = [line.diagnosis for line in grade.lines if line.diagnosis is not None]
     assert {(each.kind, each.values["factor"], each.single) for each in found} == {("factor", "√d", False)}

@@ -40,7 +40,7 @@ def one(x: Any, t: Any, w1: Any, w2: Any) -> Any:
 
 
 Loss = Callable[..., Any]
-SHAPES: dict[Loss, dict[str, str]] = {
+SHAPES: dict[Loss, dict[str, Any]] = {
     rows: {"X": "n d", "y": "n k", "W1": "d h", "b1": "h", "W2": "h k", "b2": "k"},
     columns: {"X": "d m", "Y": "k m", "W1": "h d", "b1": "h 1", "W2": "k h", "b2": "k 1"},
     logistic: {"X": "m n", "y": "m", "theta": "n"},
