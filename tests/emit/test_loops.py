@@ -149,3 +149,19 @@ def test_the_source_reads_as_backpropagation_through_time_of_any_length() -> Non
     assert [line for line in lines if line in expected] == expected
     longer = derived(last, {**SIZES, "X": "60 3"}).source("numpy")
     assert longer.replace("60", "6").replace("61", "7").count("\n") == text.count("\n")
+
+
+def test_states_are_kept_as_they_are_where_whole_numbers_are_given() -> None:
+    """The arrays of states are of floats, in the precision of those that are given."""
+    space = executed(derived(gated).source("numpy"))
+    random = np.random.default_rng(5)
+    X = random.integers(-1, 2, (6, 3))
+    others = [random.standard_normal(shape) for shape in ((3, 2), (2, 2), (2,), (2,))]
+    loss, saved = space["forward"](X, *others)
+    expected, expected_saved = space["forward"](X.astype(float), *others)
+    assert loss == expected
+    for found, true in zip(space["backward"](saved), space["backward"](expected_saved), strict=True):
+        np.testing.assert_array_equal(found, true)
+    single = [each.astype(np.float32) for each in (X, *others)]
+    loss, saved = space["forward"](*single)
+    assert {each.dtype for each in (loss, *space["backward"](saved))} == {np.dtype(np.float32)}

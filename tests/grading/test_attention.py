@@ -108,3 +108,33 @@ def test_exchanged_gradients_are_explained_once() -> None:
     assert [each.kind for each in found] == ["exchanged", "exchanged"]
     assert grade.text().count("∂L/∂Q stands here, and ∂L/∂K in line") == 1
     assert "by itself" not in grade.text()
+
+
+def crossed(Q: Any, K: Any, V: Any, G: Any, A: Any) -> Any:
+    dV = A.T @ G
+    dA = G @ V.T
+    dS = A * (dA - (dA * A).sum(axis=1, keepdims=True))
+    dQ = dS @ K / np.sqrt(Q.shape[1])
+    dK = dS.T @ Q / np.sqrt(Q.shape[1])
+    return {"Q": dK, "K": dQ, "V": dV}
+
+
+def swapped_and_doubled(Q: Any, K: Any, V: Any, G: Any, A: Any) -> Any:
+    dV = 2 * (A.T @ G)
+    dA = G @ V.T
+    dS = A * (dA - (dA * A).sum(axis=1, keepdims=True))
+    dK = dS @ K / np.sqrt(Q.shape[1])
+    dQ = dS.T @ Q / np.sqrt(Q.shape[1])
+    return dQ, dK, dV
+
+
+def test_lines_that_are_what_they_are_called_are_not_exchanged() -> None:
+    grade = cr.grade(crossed, attention, wrt=["Q", "K", "V"], **ONE_SIZE)
+    wrong = [line.source.strip() for line in grade.lines if line.status == "wrong"]
+    assert wrong == ['return {"Q": dK, "K": dQ, "V": dV}']
+
+
+def test_an_exchange_hides_no_other_mistake() -> None:
+    first = cr.grade(swapped_and_doubled, attention, wrt=["Q", "K", "V"], **ONE_SIZE).first_wrong
+    assert first is not None
+    assert first.source.strip() == "dV = 2 * (A.T @ G)"

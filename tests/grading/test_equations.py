@@ -55,6 +55,7 @@ dZ^{[1]} = W^{[2]T} dZ^{[2]} * g^{[1]'}(Z^{[1]})
 dW^{[1]} = \frac{1}{m} dZ^{[1]} X^T
 db^{[1]} = \frac{1}{m} \sum_{i=1}^{m} dZ^{[1](i)}
 """
+BY_SAMPLES = LECTURE.replace("= A^{[2]} - Y", "= A^{[2]} - Y\ndZ^{[2](i)}_k = A^{[2](i)}_k - Y_k^{(i)}")
 PAPER = r"""
 \begin{align}
 \frac{\partial \mathcal{L}}{\partial \mathbf{z}_2} &= (\mathbf{a}_2 - y) \odot \mathbf{a}_2 \odot (1 - \mathbf{a}_2) \\
@@ -85,6 +86,7 @@ NOTES = (
     ("loss", "text", "right", "wrong"),
     [
         (columns, LECTURE, "dZ^{[2]} A^{[1]T}", "dZ^{[2]} A^{[2]T}"),
+        (columns, BY_SAMPLES, "- Y_k^{(i)}", "+ Y_k^{(i)}"),
         (rows, PAPER, "x_{ij}", "a_{1,ij}"),
         (rows, UNICODE, "Σᵢ xᵢ δ₁ᵢᵀ", "Σᵢ δ₁ᵢ xᵢᵀ"),
         (one, BISHOP, r"\delta_j x_i", r"\delta_i x_j"),

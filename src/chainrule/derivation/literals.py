@@ -13,6 +13,7 @@ from chainrule.primitives import Call, Fraction, Infix, Notation, Number, PowerN
 
 PI = Symbol("π")
 _LARGEST_SHARE = 360
+"""The largest product of the two numbers of a multiple of π."""
 _LARGEST_DENOMINATOR = 1000
 """Fractions of whole numbers up to this one are told apart in the digits that a float has."""
 

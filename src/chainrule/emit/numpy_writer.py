@@ -103,9 +103,13 @@ class NumPyWriter(ArrayWriter):
 
     def blank(self, name: str, x: Expr, operands: Sequence[Code]) -> Code:
         """Write a new array, of conditions or integers if these are kept."""
-        if x.dtype.is_float or operands:
+        if operands and name == "zeros":  # a sum, which NumPy refuses to add to whole numbers
             return super().blank(name, x, operands)
-        return self.function(name, self.shape(x.shape), dtype="bool" if x.dtype is DType.BOOL else "int")
+        kept = "bool" if x.dtype is DType.BOOL else "int"
+        # Whole numbers may be given where floats are declared; what is computed from them is kept as it is.
+        like = operands[0] if operands else self.float_array() if x.dtype.is_float else None
+        dtype = kept if like is None else self.function("result_type", like, "0.0")
+        return self.function(f"{name}_like" if operands else name, *(operands or [self.shape(x.shape)]), dtype=dtype)
 
     def picked_from_rows(self, x: Code, labels: Code) -> Code:
         return subscript(self.function("take_along_axis", x, labels, axis="-1"), "...", "0")
