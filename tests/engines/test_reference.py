@@ -66,7 +66,8 @@ def test_there_are_two_engines_and_each_is_one_object() -> None:
 
 
 def test_another_name_is_refused_with_the_names_that_there_are() -> None:
-    with pytest.raises(EngineError, match="'native', 'reference' or 'xla'") as caught:
+    names = "'native', 'xla', 'auto' or 'reference'"
+    with pytest.raises(EngineError, match=names) as caught:
         get_engine("cuda")
     assert isinstance(caught.value, ChainruleError)
     assert isinstance(caught.value, ValueError)
