@@ -110,6 +110,21 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         ["∂L/∂u = 2 u", "∂u/∂x = y + exp(x)", "∂u/∂y = x"],
         ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 u · (y + exp(x))", "∂L/∂y = ∂L/∂u · ∂u/∂y = 2 u · x"],
     ),
+    "W g(x) + b": (
+        {"wrt": ["W", "x"]},
+        ["u = g(x)", "Y = W u + b"],
+        ["∂L/∂u = ∂L/∂Y · ∂Y/∂u = Wᵀ (∂L/∂Y)", "∂u/∂x = g′(x)"],
+        [
+            "∂L/∂W = ∂L/∂Y · ∂Y/∂W = (∂L/∂Y) uᵀ",
+            "∂L/∂x = ∂L/∂Y · ∂Y/∂u · ∂u/∂x = (Wᵀ (∂L/∂Y)) ⊙ g′(x)",
+        ],
+    ),
+    "norm(W*exp(x) + b)^2": (
+        {"wrt": "x"},
+        ["v = exp(x)", "u = W v + b", "L = ‖u‖²"],
+        ["∂L/∂u = 2 u", "∂L/∂v = ∂L/∂u · ∂u/∂v = Wᵀ (∂L/∂u)", "∂v/∂x = v"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = 2 (Wᵀ u) ⊙ v"],
+    ),
     "f(g(x))": (
         {},
         ["u = g(x)", "L = f(u)"],

@@ -8,8 +8,6 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, topological_order
 from chainrule.primitives import (
-    Abstract,
-    AbstractMap,
     Add,
     Broadcast,
     Cast,
@@ -132,7 +130,7 @@ def name_arguments(
 
     So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. An argument that
     depends directly on a matrix product is z, as in a layer, and so is w x or w x + b in an activation. A squared
-    difference is r, the residual. In W g(x), the argument of a function, g(x) has a name too. Not named are the norm in
+    difference is r, the residual. In W g(x), a product with a matrix, g(x) has a name too. Not named are the norm in
     ‖r‖², a difference of two names, a named value of the forward pass beside a number, as in ln(1 − p) or exp(½ v), and
     a part in `undivided`. No name is one of those `elsewhere`.
     """
@@ -140,14 +138,13 @@ def name_arguments(
     names = dict(named)
     taken = {node.name for node in program.inputs} | set(names.values()) | set(program.dim_names) | set(elsewhere)
     depends = _dependent(program, wrt)
-    layers: set[Node] = set()
     for node in reversed(program.nodes):
-        is_layer = node in layers and applies(node, Contract)
-        if not isinstance(node, Apply) or not (_is_function(node.primitive) or is_layer):
+        is_weighting = _is_weighting(node)
+        if not isinstance(node, Apply) or not (_is_function(node.primitive) or is_weighting):
             continue
         for operand in node.operands:
             part = _bare(operand, names)
-            if is_layer and not applies(part, Abstract, AbstractMap):
+            if is_weighting and not (isinstance(part, Apply) and _is_function(part.primitive) and part.type.ndim):
                 continue
             if part in names or part in program.outputs or part not in depends or not part.type.dtype.is_float:
                 continue
@@ -161,14 +158,17 @@ def name_arguments(
                 continue
             names[part] = next(name for name in _candidates(node, part, names) if name not in taken)
             taken.add(names[part])
-            if names[part][0] == "z":
-                layers.update(topological_order([part], stop=names.keys() - {part}))
     return program if len(names) == len(program.names) else Program(program.inputs, program.outputs, names)
 
 
 def _is_function(primitive: object) -> bool:
     """Whether a primitive is written as a function or a power of its operand, and is not linear."""
     return isinstance(primitive, Elementwise | Composite | Nonlinear) and not isinstance(primitive, _NO_FUNCTIONS)
+
+
+def _is_weighting(node: Node) -> bool:
+    """Whether `node` is a product in which a matrix is multiplied."""
+    return applies(node, Contract) and node.type.ndim > 0 and any(part.type.ndim > 1 for part in node.operands)
 
 
 def _is_difference(node: Node, names: Mapping[Node, str]) -> bool:
