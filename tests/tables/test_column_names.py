@@ -73,6 +73,15 @@ def test_names_that_differ_by_case_or_blanks_are_different(tmp_path: Path) -> No
     assert [feature.name for feature in prepared.preprocessing.features] == ["a", "A", "a "]
 
 
+def test_a_name_is_found_with_other_blanks_if_it_is_the_only_one(tmp_path: Path) -> None:
+    header, *cells = rows("rent  a\u00a0month", "b ", False)
+    frame = pl.DataFrame(dict(zip(header, zip(*cells, strict=True), strict=True)))
+    frame.write_parquet(tmp_path / "data.parquet")
+    prepared = prepare(open_table(str(tmp_path / "data.parquet")), " rent a month", kinds={"b": "category"})
+    assert prepared.target.name == "rent  a\u00a0month"
+    assert prepared.preprocessing.by_column["b "].kind == "category"
+
+
 def test_nameless_columns_are_named_by_their_place_unless_that_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text(",a,,Unnamed: 0,y\n" + "".join(f"{k},{k % 7},{k % 5},{k % 3},{'ab'[k % 2]}\n" for k in range(40)))

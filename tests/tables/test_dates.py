@@ -28,6 +28,9 @@ STYLES = {
     "%b-%y": "M",
     "%m/%Y": "M",
     "%Y-%m": "M",
+    "%b-%d-%Y": "D",
+    "%Y %b": "M",
+    "%YM%m": "M",
 }
 
 
@@ -73,7 +76,9 @@ def test_quarters_weeks_and_times_of_day(tmp_path: Path) -> None:
     check([f"{year}Q{quarter}" for year, quarter in quarters], days, tmp_path)
     check([f"q{quarter}-{year}" for year, quarter in quarters], days, tmp_path)
     mondays = [datetime.datetime.fromisocalendar(2021, week, 1) for week in range(1, 40)]
-    check([f"2021-W{week:02}" for week in range(1, 40)], [seconds_of(day, "D") for day in mondays], tmp_path)
+    for between in "- ":
+        weeks = [f"2021{between}W{week:02}" for week in range(1, 40)]
+        check(weeks, [seconds_of(day, "D") for day in mondays], tmp_path)
     minutes = list(range(0, 1440, 37))
     times = [datetime.time(minute // 60, minute % 60) for minute in minutes]
     check([time.strftime("%H:%M") for time in times], [60 * minute for minute in minutes], tmp_path)
@@ -97,7 +102,16 @@ def test_one_that_is_no_date_is_missing_and_said(tmp_path: Path) -> None:
     found = model.predict_frame(as_frame({"a": ["soon", *cells]}), notes).predictions
     assert any("holds 'soon', no date as those of training, in 1 of 41 rows" in each for each in notes.sentences())
     np.testing.assert_allclose(np.ravel(scope["predict"]({"a": ["soon", *cells]})), np.ravel(found), rtol=1e-5)
-    with pytest.raises(TableError, match="'31/12/2020', which is not a date as the others are"):
+    with pytest.raises(TableError, match=r"'31\.12\.2020', which is not a date as the others are"):
         model.predict_frame(as_frame({"a": ["31/12/2020"]}))
     with pytest.raises(ValueError, match="'31/12/2020', which is not a date as those of training"):
         scope["predict"]({"a": ["31/12/2020"]})
+
+
+def test_dates_of_which_a_part_is_unknown_are_missing_even_if_they_are_many() -> None:
+    cells = [moment.strftime("%m/%d/%Y") for moment in MOMENTS]
+    found = Preprocessing.fit(as_frame({"a": [*cells, "1/-9/1953", "00/00/1987", "3/xx/2001"]})).features[0]
+    assert isinstance(found, Date)
+    assert found.flag_missing
+    with pytest.raises(TableError, match=r"'31\.12\.2020', which is not a date as the others are"):
+        Preprocessing.fit(as_frame({"a": [*cells, "31.12.2020", "30.11.2020"]}))

@@ -55,6 +55,44 @@ def test_rows_with_a_rare_word_are_left_out_unless_classes_are_asked_for(tmp_pat
         prepare(open_table(path), "y", task="regression")
 
 
+def test_words_among_the_numbers_of_a_target_are_left_out_and_said(tmp_path: Path) -> None:
+    numbers = [f"{x * x:.4f}" for x in DRAWN[:90]]
+    for words in (["unknown"], ["sold", "sold"]):
+        prepared = prepare(open_table(table(tmp_path, [*numbers, *words])), "y")
+        assert (prepared.target.task, prepared.row_count) == ("regression", 90)
+        assert f"{words[0]!r} in {len(words)} rows, among numbers, is taken for no value of 'y'" in prepared.notes
+    with pytest.raises(TableError, match=r"row 91 \(line 92\), column 'y' holds 'sold', which is not a number"):
+        prepare(open_table(table(tmp_path, [*numbers, "sold"])), "y")
+
+
+def test_a_few_texts_among_few_whole_numbers_are_classes_too(tmp_path: Path) -> None:
+    for groups in (["0", "1", "2", "3+"] * 20, ["3", "4", "6"] * 20 + ["rotary"]):
+        prepared = prepare(open_table(table(tmp_path, groups)), "y")
+        assert isinstance(prepared.target, ClassTarget)
+        assert set(prepared.target.classes) == set(groups)
+    for odd in (["3", "4", "6"] * 20 + ["3x"], ["3.5", "4.1", "6.2"] * 20 + ["3x"] * 2):
+        with pytest.raises(TableError, match="'3x', which is not a number"):
+            prepare(open_table(table(tmp_path, odd)), "y")
+
+
+def test_repeated_infinities_are_missing_and_a_single_one_is_a_mistake(tmp_path: Path) -> None:
+    cells = [f"{x}" for x in DRAWN[:60]]
+    found = Preprocessing.fit(open_table(table(tmp_path, [*cells, "Inf", "inf"], "a"))).features[1]
+    assert isinstance(found, Number)
+    assert (found.words, found.flag_missing) == (("Inf", "inf"), True)
+    for odd in (["Inf"], ["1e999", "1e999"]):
+        with pytest.raises(TableError, match="which is not finite"):
+            Preprocessing.fit(open_table(table(tmp_path, [*cells, *odd], "a")))
+
+
+def test_codes_that_repeat_among_numbers_are_levels(tmp_path: Path) -> None:
+    numbers = [str(k) for k in range(100, 140)] * 5
+    found = Preprocessing.fit(open_table(table(tmp_path, [*numbers, *["107a", "107b"] * 4], "a"))).features[1]
+    assert found.kind == "category"
+    with pytest.raises(TableError, match="'107a', which is not a number, unlike 200 of 202 cells"):
+        Preprocessing.fit(open_table(table(tmp_path, [*numbers, "107a", "107b"], "a")))
+
+
 def test_empty_cells_are_never_a_class(tmp_path: Path) -> None:
     prepared = prepare(open_table(table(tmp_path, ["None", "yes", " "] * 20)), "y")
     assert prepared.class_counts == {"None": 20, "yes": 20}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -44,23 +44,44 @@ NOTHING = frozenset((
 
 
 def words_for_nothing(series: pl.Series, numbers: pl.Series) -> tuple[str, ...]:
-    """Return words in a column of numbers that can only mean a missing value: known or repeated ones.
+    """Return words in a column of numbers that can only mean a missing value: known or repeated ones, `Inf` included.
 
     `numbers` are the cells as numbers, null for those that are none.
     """
-    if series.dtype != load_polars().String or not numbers.null_count():
+    if series.dtype != load_polars().String:
         return ()
+    if not numbers.null_count():
+        return _infinite(series, numbers)
     wrong = numbers.is_null()
     written = texts(series)
     counts = counted(written.filter(wrong))
     good = written.filter(~wrong).drop_nulls()
-    if len(counts) > _MOST_WORDS or any(map(_DIGIT.search, counts)):
-        return ()
-    if any(count < 2 and word.lower() not in NOTHING for word, count in counts.items()):
+    if not stand_for_nothing(counts):
         return ()
     if len(good) < _FEWEST_NUMBERS or 10 * len(good) < len(series) or good.n_unique() + len(counts) <= FEW:
         return ()
     return tuple(sorted(counts))
+
+
+def stand_for_nothing(counts: Mapping[str, int], repeated: bool = True) -> bool:
+    """Whether a few words among numbers mean no value: known ones do, and, if `repeated`, those that occur again.
+
+    >>> stand_for_nothing({"unknown": 1}), stand_for_nothing({"about": 1}), stand_for_nothing({"about": 2})
+    (True, False, True)
+    """
+    if len(counts) > _MOST_WORDS or any(map(_DIGIT.search, counts)):
+        return False
+    return all((repeated and count > 1) or word.lower() in NOTHING for word, count in counts.items())
+
+
+def _infinite(series: pl.Series, numbers: pl.Series) -> tuple[str, ...]:
+    """Return the spellings of infinity, such as the open end of an interval, if they are repeated and not the rule."""
+    beyond = numbers.is_infinite().fill_null(False)
+    found = counted(texts(series.filter(beyond))) if beyond.any() else {}
+    # 1e999 is a number that is too large, and no word.
+    if sum(found.values()) < 2 or any(map(_DIGIT.search, found)) or len(found) > _MOST_WORDS:
+        return ()
+    return tuple(sorted(found)) if int(numbers.is_finite().sum()) >= _FEWEST_NUMBERS else ()
 
 
 def note_on_words(name: str, series: pl.Series, words: Sequence[str]) -> str:

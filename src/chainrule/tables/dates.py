@@ -57,6 +57,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
         *_with("%b %d, %Y", _HALVES),
         *_with("%B %d, %Y", _HALVES),
         *_with("%b %d %Y", _HALVES),
+        *_with("%b-%d-%Y", _HALVES),
         *_with("%B %d %Y", _HALVES),
     ),
     "name of weekday and day": (
@@ -112,9 +113,15 @@ FORMAT_NAME = one_of(*FORMATS) | Rule(
 """The rule of the name of a format."""
 
 REWRITTEN: dict[str, tuple[tuple[str, str], ...]] = {
-    "name year": ((r"^([A-Za-z]{3,9}[- ][0-9]{2,4})$", "01 ${1}"),),
+    "name year": (
+        (r"^([0-9]{4})[- ]([A-Za-z]{3,9})$", "${2} ${1}"),
+        (r"^([A-Za-z]{3,9}[- ][0-9]{2,4})$", "01 ${1}"),
+    ),
     "month/year": ((r"^([0-9]{1,2}/[0-9]{4})$", "01 ${1}"),),
-    "year-month": ((r"^([0-9]{4}[-/][0-9]{1,2})$", "01 ${1}"),),
+    "year-month": (
+        (r"^([0-9]{4})[- ]?[Mm]([0-9]{1,2})$", "${1}-${2}"),
+        (r"^([0-9]{4}[-/][0-9]{1,2})$", "01 ${1}"),
+    ),
     "quarter": (
         (r"^[Qq]([1-4])[-/ ]?([0-9]{4})$", "${2}Q${1}"),
         (r"^([1-4])[Qq][-/ ]?([0-9]{4})$", "${2}Q${1}"),
@@ -124,7 +131,7 @@ REWRITTEN: dict[str, tuple[tuple[str, str], ...]] = {
         (r"^([0-9]{4})[-/ ]?[Qq]4$", "${1}-10-01"),
     ),
     "ISO week": (
-        (r"^([0-9]{4})-?W([0-9]{2})$", "${1}-W${2}-1"),
+        (r"^([0-9]{4})[- ]?W([0-9]{2})$", "${1}-W${2}-1"),
         (r"^([0-9]{4})W([0-9]{2})-?([1-7])$", "${1}-W${2}-${3}"),
     ),
     "hour:minute": (
@@ -172,6 +179,8 @@ def _could_be(form: str, cell: str) -> bool:
     """Whether a cell contains the separators of this format, which is cheaper to check than to parse."""
     if "name" in form or form in ("quarter", "ISO week"):
         return any(map(str.isalpha, cell))
+    if form == "year-month" and "M" in cell.upper():
+        return True
     mark = next((mark for mark in "-/.:" if mark in form), None)
     return mark in cell if mark else cell.isdigit()
 

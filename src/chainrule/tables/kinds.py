@@ -54,7 +54,10 @@ _PHRASE = 2.5
 """The mean number of words from which levels are sentences, and from which they may be meant as texts."""
 
 _MOST_UNREADABLE = 0.01
-"""The share of the cells among dates that may be none."""
+"""The share of the cells among dates that may be none, besides those of which a part is unknown."""
+
+_UNKNOWN_PART = r"(?i)(^|[/.\-])(0+|-9+|\?+|x+)([/.\-]|$)"
+"""A part of a date that stands for an unknown one, as in 1/-9/1953, 1987-00-00 and ??.05.2001."""
 
 _TIME_NAME = re.compile(
     r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on|created|updated|modified|posted|published|joined)$",
@@ -325,13 +328,21 @@ def _check_mixed(name: str, series: pl.Series, numbers: pl.Series, present: pl.S
         if good + int(among.sum()) >= 0.9 * len(present):
             raise not_a_number(series, int(among.fill_null(False).arg_max() or 0))
     few = different <= max(2, min(FEW, len(present) // 5))
-    if not few and 2 * good >= len(present) and odd <= max(2, len(present) // 10):
+    if not few and 2 * good >= len(present) and odd <= max(2, len(present) // 10) and not _are_codes(odd, others):
         error = not_a_number(series, int(wrong.arg_max() or 0))
         raise CellError(
             error.row,
             f"{error.words.split('; ')[0]}, unlike {good:,} of {len(present):,} cells; "
             f"correct it, or take the column for a category (--kind {quote(f'{name}=category')})",
         )
+
+
+def _are_codes(odd: int, others: pl.Series) -> bool:
+    """Whether the `odd` cells that are no numbers, of which `others` are the different ones, repeat as levels do.
+
+    Those such as 207a among 207, 208 are names of groups; a mistake in writing occurs once.
+    """
+    return len(others) > 1 and odd >= 2 * len(others) and bool(others.str.contains(r"^\w*\d\w*$").all())
 
 
 def _of_texts(name: str, written: pl.Series, codes: str = "") -> Finding:
@@ -384,14 +395,14 @@ def _dates_in_texts(name: str, written: pl.Series, different: pl.Series, gaps: s
         form, said = with_century(name, different, forms[0])
         seconds, wrong = find_dates(written, form)
         count = int(wrong.sum())
-        if count > max(1, int(_MOST_UNREADABLE * len(written))):
+        other = count - int(written.filter(load_polars().Series(wrong)).str.contains(_UNKNOWN_PART).sum())
+        if other > max(1, int(_MOST_UNREADABLE * len(written))):
             read_dates(written, form)  # raises CellError with the place
         found = _of_dates(name, seconds[seconds != MISSING], form, _gaps(int((seconds == MISSING).sum()), len(written)))
-        shown = short(written[int(wrong.argmax())])
-        note = (
-            f"{shown} in {count:,} of {len(written):,} cells of {name!r}, no date as the others are ({form}), "
-            "is taken for no value"
-        )
+        shown, cells = short(written[int(wrong.argmax())]), f"{count:,} of {len(written):,} cells of {name!r}"
+        note = f"{shown} in {cells}, no date as the others are ({form}), is taken for no value"
+        if written.filter(load_polars().Series(wrong)).n_unique() > 1:
+            note = f"{shown} and others in {cells}, no dates as the others are ({form}), are taken for no value"
         return found.noted(note, said)
     return None
 

@@ -99,7 +99,9 @@ def prepare(
 
     Raises TableError, naming the place, for a table that cannot be trained on.
     """
-    kinds = kinds or {}
+    target = source.name_of(target)
+    kinds = {source.name_of(name): kind for name, kind in (kinds or {}).items()}
+    leave_out = [source.name_of(name) for name in leave_out]
     source.check_column(target, "the target")
     names = common_names(source, processes)
     check_wishes(names, source.path, kinds, leave_out, target)

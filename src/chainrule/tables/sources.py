@@ -124,6 +124,11 @@ class Source(ABC):
                 return TableError(f"{batch.place(error.row, name)} {error.words}")
         return TableError(f"{self.path}, column {name!r} {words}")
 
+    def name_of(self, wanted: str) -> str:
+        """Return the one column whose name differs from `wanted` in its blanks at most, or `wanted` itself."""
+        alike = [] if wanted in self.names else [name for name in self.names if name.split() == wanted.split()]
+        return alike[0] if len(alike) == 1 else wanted
+
     def check_column(self, name: str, what: str = "") -> None:
         """Raise TableError, naming the most similar column, if there is no column `name`."""
         if name not in self.names:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines import ALONE, Processes
 from chainrule.schema import FINITE, OMITTED, POSITIVE, Rule, different
+from chainrule.tables.absent import stand_for_nothing
 from chainrule.tables.cells import (
     EXACT,
     MISSING_WORDS,
@@ -27,6 +28,7 @@ from chainrule.tables.cells import (
 )
 from chainrule.tables.columns import usual_decimal_of
 from chainrule.tables.conventions import USUAL, Conventions
+from chainrule.tables.dates import guess_formats
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.fitting import natural
@@ -208,10 +210,14 @@ class TargetCount:
     """Whether there are more than `MOST_CLASSES` distinct texts, so that `counts` is incomplete."""
     odd: int = 0
     """The number of cells that are not numbers."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Their texts, of which at most about `MOST_CLASSES` are counted."""
     words: Counter[str] = field(default_factory=Counter)
-    """Those of them that may mean a missing value, such as NA and None."""
+    """Texts that may mean a missing value, such as NA and None."""
     left_out_words: Counter[str] = field(default_factory=Counter)
     """Those that are left out, where other texts are classes."""
+    set_apart: Counter[str] = field(default_factory=Counter)
+    """Words that are left out as they stand among numbers, such as unknown."""
     looked_at: int = 0
     decorated: int = 0
     """How many of these cells were examined, and how many of them are numbers in another notation, such as 1,5."""
@@ -237,6 +243,8 @@ class TargetCount:
         if numbers.null_count():
             others = written.filter(numbers.is_null())
             self.odd += len(others)
+            if len(self.others) <= MOST_CLASSES:
+                self.others.update(counted(others))
             some = others.head(1_000).to_list()
             self.looked_at += len(some)
             self.decorated += sum(what_is_seen(cell) is not None for cell in some)
@@ -263,7 +271,7 @@ class TargetCount:
             return
         sums, counts, extrema = (
             ("rows", "without", "odd", "looked_at", "decorated"),
-            ("counts", "words"),
+            ("counts", "words", "others"),
             ("low", "high"),
         )
         own = {name: getattr(self, name) for name in (*sums, *counts, *extrema, "many", "whole")}
@@ -297,6 +305,8 @@ class TargetCount:
         labelled = self.rows - self.words.total()
         texts_rule = 2 * self.odd >= labelled and self.decorated < 0.9 * self.looked_at
         if self.odd and not texts_rule and task != "classification":
+            self._set_apart()
+        if self.odd and not texts_rule and task != "classification" and not self._are_groups():
             raise self._refused("holds texts among numbers")
         few = self.odd == 0 and self._few()
         classes = task == "classification" or (task is None and (self.odd > 0 or few))
@@ -327,6 +337,21 @@ class TargetCount:
             f"{self.source.path}, column {self.name!r} has no value in any of {self.rows + self.without:,} rows; "
             "choose another target"
         )
+
+    def _set_apart(self) -> None:
+        """Take words among numbers for no value, if they can mean nothing else, as in a column that is no target."""
+        varied = len(self.counts) - len(self.others) > FEW
+        if stand_for_nothing(self.others, repeated=varied):
+            self.set_apart = self.others
+            self.words += self.others
+            self.nothing = (*self.nothing, *sorted(self.others))
+            self.odd, self.others = 0, Counter()
+
+    def _are_groups(self) -> bool:
+        """Whether a few texts among few whole numbers are names of groups too, as `3+` is after 0, 1 and 2."""
+        different = len(self.counts.keys() - self.words.keys())
+        few = self.whole and not self.many and different <= max(2, min(FEW, self.rows // 5))
+        return few and all(count > 1 or not any(map(str.isdigit, text)) for text, count in self.others.items())
 
     def _leave_out_words(self, classes: bool) -> None:
         """Take words such as NA for no value."""
@@ -372,10 +397,15 @@ class TargetCount:
         return [without_target(self.without, self.rows + self.without, self.name), *self._note_on_words()]
 
     def _note_on_words(self) -> list[str]:
-        return [
+        left_out = [
             f"{short(word)} in {count:,} rows is taken for no value of {self.name!r}; --task classification makes it a "
             "class"
             for word, count in self.left_out_words.most_common()
+            if word not in self.set_apart
+        ]
+        return left_out + [
+            f"{short(word)} in {count:,} rows, among numbers, is taken for no value of {self.name!r}"
+            for word, count in self.set_apart.most_common()
         ]
 
     def notes(self) -> list[str]:
@@ -429,6 +459,10 @@ class TargetCount:
             )
         if self.many or (2 * len(counts) > self.rows and len(counts) > 2):
             number = f"more than {MOST_CLASSES:,}" if self.many else f"{len(counts):,}"
+            if guess_formats(list(counts)):
+                raise TableError(
+                    f"{where} holds dates, which cannot be predicted; make numbers of them, such as days until then"
+                )
             raise TableError(
                 f"{where} has {number} different values in {self.rows:,} rows, too many for classes; choose another "
                 f"target{', or predict it as a number' if numeric else ''}"
