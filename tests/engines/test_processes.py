@@ -20,7 +20,8 @@ from support import tables_together, training_together
 from support.processes import outputs, several
 from support.subprocesses import HANG, identity, is_replaced, started, wait_for
 
-from chainrule.engines import EngineError
+import chainrule as cr
+from chainrule.engines import EngineError, get_engine
 from chainrule.engines.xla.launching import Launched, is_one_of_several, launched
 from chainrule.models import load_checkpoint
 
@@ -81,7 +82,8 @@ def test_a_process_knows_its_place_by_the_variables_of_its_launcher(
     ("variables", "message"),
     [
         ({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}, "set JAX_COORDINATOR_ADDRESS to HOST:PORT"),
-        ({"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "2"}, "numbered 0 to 1"),
+        ({"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": "2"}, "numbered from 0, below their count"),
+        ({"JAX_NUM_PROCESSES": "0", "JAX_PROCESS_ID": "0"}, "JAX_NUM_PROCESSES is 0; processes are"),
         ({"JAX_NUM_PROCESSES": "two", "JAX_PROCESS_ID": "2"}, "JAX_NUM_PROCESSES is 'two'; it should be a whole"),
         ({"JAX_COORDINATOR_ADDRESS": "h:1"}, "the number of processes is not; set JAX_NUM_PROCESSES"),
         (
@@ -96,6 +98,24 @@ def test_a_process_knows_its_place_by_the_variables_of_its_launcher(
 def test_incomplete_variables_are_refused(variables: dict[str, str], message: str) -> None:
     with pytest.raises(EngineError, match=message):
         launched(variables)
+
+
+@pytest.mark.parametrize(
+    ("count", "number", "message"),
+    [
+        (0, 0, "number is 0 and count is 0; processes are numbered from 0, below their count"),
+        (2, 2, "number is 2 and count is 2"),
+        (2, 0, 'engine="xla" has been used in this process, as one of 1, before it joins as one of 2; join first'),
+    ],
+)
+def test_a_place_that_cannot_be_taken_is_refused(
+    count: int, number: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert get_engine("xla").processes.count == 1
+    for name in ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
+        monkeypatch.setenv(name, "")  # so that they are as before afterwards
+    with pytest.raises(EngineError, match=message):
+        cr.join_processes("127.0.0.1:1", count, number)
 
 
 def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> None:
@@ -118,10 +138,12 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
         "other parameters ProcessError process 1 has other parameters",
         "other rows ProcessError process 1 has 202 rows, and process 0 has 203; give all the same rows",
         "LBFGS TrainingError LBFGS is not for 2 processes; train in one",
+        "undivided batches of 25 rows do not divide over 2 devices, and each computes all of them; take a multiple",
         "ended ProcessError process 1 of 2 has ended, and this run has not; start all again",
     ):
         assert message in first
     assert "X[5, 0] is nan" in second
+    assert "undivided" not in second
 
 
 def equal_within_three_roundings(found: dict[str, Any], one: dict[str, Any]) -> None:
@@ -162,6 +184,12 @@ def test_parts_of_a_table_are_trained_on_as_the_whole(tmp_path: Path) -> None:
         "many files or more",
         "y of process 1 holds numbers, and that of process 0 text; give classes of one kind",
     ]
+    # All fail where the leader cannot write, before the run or after it.
+    ended = "2 error: process 0 of 3 has ended the run by an error or interrupt, which it shows itself\n"
+    assert parts[1]["unwritten"] == parts[2]["unwritten"] == [ended, ended]
+    missing, full = parts[0]["unwritten"]
+    assert missing == "2 error: missing/model cannot be written: there is no folder missing\n"
+    assert full.endswith("error: /dev/full cannot be written: the disk is full\n")
     for what in ("classes", "losses", "predicted"):
         assert [part["classified"][what] for part in parts] == [parts[0]["classified"][what]] * 3
     assert parts[0]["classified"]["classes"] == one["classified"]["classes"] == ["blue", "red", "violet"]

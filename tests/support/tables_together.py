@@ -5,8 +5,11 @@ Its argument is a folder with as many Parquet files as processes.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +18,7 @@ import polars as pl
 import pytest
 
 import chainrule as cr
-from chainrule.cli import main as command
+from chainrule.cli import app
 from chainrule.engines import Processes, get_engine
 from chainrule.estimators import TabularClassifier, tabular
 from chainrule.learners import Data, Learner, Plan, learners, read_data, whole_learner
@@ -119,6 +122,21 @@ def whole(folder: str) -> dict[str, Any]:
     }
 
 
+def refused_output(folder: str, processes: Processes, path: str) -> str:
+    """Return what the command says in a process that cannot write its model, or whose leader cannot."""
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as end:
+        app.main(train_own_part(folder, processes, path), prog_name="chainrule")
+    return f"{end.value.code} {told.getvalue()}"
+
+
+def train_own_part(folder: str, processes: Processes, path: str) -> list[str]:
+    """Return the arguments of the command that trains on the part of this process."""
+    given = ["train", f"{folder}/{processes.number}.parquet", "--rows", "own", "--target", "y", "--json"]
+    given += ["--engine", "xla", "--ensemble", "2", "--hidden", "6", "--epochs", "2", "--normalization", "batch"]
+    return [*given, "--batch-size", str(BATCH), "--kind", "town=category", "--no-refit", "--save", path]
+
+
 def parted(folder: str, processes: Processes) -> dict[str, Any]:
     used = plan(engine="xla", rows="divided")
     data = read_data(folder, used, processes=processes)
@@ -152,24 +170,14 @@ def parted(folder: str, processes: Processes) -> dict[str, Any]:
         "held out": [len(held.y), len(held.y_held)],
         "refusals": refusals,
         "brief": training_together.brief(),
+        "unwritten": [refused_output(folder, processes, path) for path in ("missing/model", "/dev/full")],
     }
 
 
 if __name__ == "__main__":
     processes = get_engine("xla").processes
     folder = sys.argv[1]
+    warnings.simplefilter("ignore", cr.UndividedWarning)  # of a batch of all rows
     sys.stdout.write(json.dumps(parted(folder, processes)) + "\n")
     sys.stdout.flush()
-    sys.argv = [
-        "chainrule",
-        "train",
-        f"{folder}/{processes.number}.parquet",
-        "--rows",
-        "own",
-        "--target",
-        "y",
-        "--json",
-    ]
-    sys.argv += ["--engine", "xla", "--ensemble", "2", "--hidden", "6", "--epochs", "2", "--normalization", "batch"]
-    sys.argv += ["--batch-size", str(BATCH), "--kind", "town=category", "--no-refit", "--save", f"{folder}/../model"]
-    command()
+    app.main(train_own_part(folder, processes, f"{folder}/../model"), prog_name="chainrule")

@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -147,6 +148,11 @@ def main() -> None:
     whole_batch = cr.fit(plain, PARAMS, cr.OwnRows(mine), cr.SGD(0.1), 2, engine="xla")
     near(whole_batch.params, cr.fit(plain, PARAMS, DATA, cr.SGD(0.1), 2).params)
     near(cr.fit(plain, PARAMS, cr.OwnRows(mine), cr.SGD(0.1), 2, engine="xla").params, whole_batch.params)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", cr.UndividedWarning)
+        cr.begin_training(plain, PARAMS, DATA, cr.SGD(0.1), 25, engine="xla")
+    for warning in caught:
+        said("undivided", warning.message)
     divided = {name: array[:200] for name, array in DATA.items()}
     said("reductions", reductions(divided))
 
@@ -169,9 +175,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    import warnings
-
-    warnings.simplefilter("ignore", cr.DivergenceWarning)
+    for category in (cr.DivergenceWarning, cr.UndividedWarning):
+        warnings.simplefilter("ignore", category)
     if sys.argv[1:] == ["brief"]:
         sys.stdout.write(json.dumps(brief()))
     else:

@@ -69,6 +69,11 @@ DEEP: Final = 3
 """From this number of hidden layers on, or for a page, the gradient flow is analysed."""
 
 
+def other_parts(plan: Plan, data: Data) -> int:
+    """Return how many parts of the table, each at a path of its own, other processes have."""
+    return data.processes.count - 1 if plan.rows == "own" else 0
+
+
 def make_report(
     path: str,
     plan: Plan,
@@ -112,6 +117,7 @@ def make_report(
             validation=plan.shown_validation,
             notes=data.prepared.notes,
             fingerprint=data.prepared.fingerprint,
+            others=other_parts(plan, data),
         ),
         fit=FitSummary(
             settings=_settings(plan, learner, params),

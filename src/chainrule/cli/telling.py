@@ -9,7 +9,7 @@ import click
 
 from chainrule import reports
 from chainrule.cli.output import duration, page_width, say_line
-from chainrule.cli.reporting import columns_of
+from chainrule.cli.reporting import columns_of, other_parts
 from chainrule.cli.sentences import say
 from chainrule.learners import Data, Learner, Plan
 from chainrule.reports import (
@@ -24,6 +24,7 @@ from chainrule.reports import (
     refit_text,
     score_notes,
     scores_text,
+    table_name,
     trials_text,
     verdict,
 )
@@ -40,7 +41,8 @@ def print_task(path: str, plan: Plan, data: Data, candidates: Sequence[Learner],
     columns = columns_of(data, plan)
     used = sum(column.inputs > 0 for column in columns)
     said = "table of one feature" if used == 1 else "table"
-    say_line(say(lang, said, path=path, rows=f"{prepared.row_count:,}", features=used, target=target.name))
+    named = table_name(path, other_parts(plan, data), lang)
+    say_line(say(lang, said, path=named, rows=f"{prepared.row_count:,}", features=used, target=target.name))
     lines(columns_text(columns, page_width(), lang))
     for note in prepared.notes:
         say_line(say(lang, "note", note=translated(note, lang)))

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +31,7 @@ from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
-from chainrule.engines import ALONE, Processes, engine_name, get_engine
+from chainrule.engines import ALONE, Processes, engine_name, get_engine, undivided
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
 from chainrule.learners import LEARNING_RATES, MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
@@ -39,6 +40,7 @@ from chainrule.networks import network_derivation, one_member
 from chainrule.reports import Report, render_page
 from chainrule.schema import POSITIVE, SHARE, checked
 from chainrule.tables import Limits, without_password
+from chainrule.training import UndividedWarning
 from chainrule.words import ChainruleError, Language
 
 HIDDEN = "100"
@@ -155,7 +157,8 @@ def command(
     order drawn by the seed, among usual ones where these options are not given.
 
     With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be larger, and
-    options on how to run, save and report may change; the others may be omitted or repeated.
+    options on how to run, save and report may change; the others may be omitted or repeated. With another --engine the
+    result is the same up to rounding.
 
     A formula for --loss is a function of the prediction p and the target y, in the target's units.
 
@@ -171,6 +174,8 @@ def command(
         _refuse_changes(context, given, plan)
         if given.validation is not None:
             plan = replace(plan, validation=given.validation)  # with the password, which no checkpoint holds
+        if given.engine is not None:
+            plan = replace(plan, engine=given.engine)
         plan = saving.more_epochs(plan, standing, options["epochs"], resume)
         save = save or resume
     if threads is not None and plan.engine == "xla":
@@ -179,17 +184,22 @@ def command(
         # A connection to another process that is gone is reported; only standard output may end a command quietly.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     processes = get_engine(plan.engine or "native").processes
-    if processes.leads:
-        check_outputs({"--save": save, "--report": page}, [path, options["validation"]])
-        check_page(page)
     job = _Job(path, plan, threads, save, page, lang, as_json, checkpoint, limits_of(unlimited), processes)
-    return job.run(standing, every)
+    with processes.together(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndividedWarning)  # it is told once
+        if processes.leads:
+            check_outputs({"--save": save, "--report": page}, [path, options["validation"]])
+            check_page(page)
+        processes.agreed("the beginning of the command")
+        status = job.run(standing, every)
+        processes.agreed("the end of the command")  # so that all fail if the first one cannot write
+    return status
 
 
 CHANGEABLE = frozenset(
     {"path", "threads", "save", "checkpoint_every", "resume", "page", "as_json", "lang", "epochs", "unlimited"}
 )
-"""Options that may change with `--resume`; the others are those of the checkpoint."""
+"""Options that may change with `--resume`, besides the engine if each process reads all rows."""
 
 
 def _seconds(every: float | None, save: str | None) -> float:
@@ -204,9 +214,10 @@ def _seconds(every: float | None, save: str | None) -> float:
 
 def _refuse_changes(context: click.Context, given: Plan, plan: Plan) -> None:
     """Raise CommandError for an option that differs from the plan of the checkpoint."""
+    changeable = CHANGEABLE | {"engine"} if plan.reads_all else CHANGEABLE
     for parameter in context.command.params:
         name = str(parameter.name)
-        if name in CHANGEABLE or context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+        if name in changeable or context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
             continue
         wanted = "shown_validation" if name == "validation" else name
         if getattr(given, wanted) != getattr(plan, wanted):
@@ -297,8 +308,8 @@ class _Job:
     def run(self, standing: Standing | None, every: float) -> int:
         started = time.perf_counter()
         leads = self.processes.leads
-        with self.processes.together(), showing(self.lang, leads=leads) as live:
-            parted = self.plan.rows not in (None, "all")
+        with showing(self.lang, leads=leads) as live:
+            parted = not self.plan.reads_all
             sharing = self.processes if parted else ALONE
             data = read_data(self.path, self.plan, live.rows, self.limits, sharing)
             candidates = learners(self.plan, data)
@@ -307,6 +318,11 @@ class _Job:
                 self.checkpoint.check_data(data.prepared.fingerprint, self.shown, parts)
                 saving.check_learner(candidates[(standing and standing.best) or 0], self.checkpoint)
             live.close()
+            batch = min(candidates[0].settings.batch_size or data.row_count, data.row_count)
+            computed_by_each = undivided(batch, self.processes.devices)
+            if computed_by_each is not None:
+                notes = (*data.prepared.notes, computed_by_each)
+                data = replace(data, prepared=replace(data.prepared, notes=notes))
             if leads and not self.as_json:
                 print_task(self.shown, self.plan, data, candidates, self.lang)
             keeper = None

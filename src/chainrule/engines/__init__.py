@@ -9,7 +9,7 @@ from functools import cache
 
 from chainrule.engines.divergence import GROWTH, exploded, first_loss, first_non_finite
 from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position, Run
-from chainrule.engines.parts import joint_order, part_bounds
+from chainrule.engines.parts import joint_order, part_bounds, undivided
 from chainrule.engines.processes import ALONE, ProcessError, Processes
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.session import Engine, Session
@@ -69,12 +69,15 @@ def join_processes(address: str, count: int, number: int) -> Processes:
     ...     processes.leads
     True
     """
+    if not 0 <= number < count:
+        raise EngineError(f"number is {number} and count is {count}; processes are numbered from 0, below their count")
     os.environ["JAX_COORDINATOR_ADDRESS"] = address
     os.environ.update(JAX_NUM_PROCESSES=str(count), JAX_PROCESS_ID=str(number))
     processes = get_engine("xla").processes
     if processes.count != count:
         raise EngineError(
-            f'engine="xla" has been used in this process, before it joins {count - 1} others; join them first'
+            f'engine="xla" has been used in this process, as one of {processes.count}, before it joins as one of '
+            f"{count}; join first, and once"
         )
     return processes
 
@@ -116,5 +119,6 @@ __all__ = [
     "joint_order",
     "part_bounds",
     "permutation",
+    "undivided",
     "wasm_module",
 ]

@@ -19,6 +19,21 @@ def part_bounds(rows: int, parts: int) -> list[tuple[int, int]]:
     return [(part * rows // parts, (part + 1) * rows // parts) for part in range(parts)]
 
 
+def undivided(rows: int, parts: int) -> str | None:
+    """Return a sentence about batches of which each part computes all rows, or None if they are divided.
+
+    >>> undivided(32, 4)
+    >>> print(undivided(30, 4))
+    batches of 30 rows do not divide over 4 devices, and each computes all of them; take a multiple of 4, such as 28
+    """
+    if rows % parts == 0:
+        return None
+    return (
+        f"batches of {rows} rows do not divide over {parts} devices, and each computes all of them; take a multiple of "
+        f"{parts}, such as {max(1, rows // parts) * parts}"
+    )
+
+
 def part_order(seed: int, part: int, epoch: int, rows: int) -> NDArray[np.int64]:
     """Return the order of the rows of one part, numbered from 0; that of part 0 is as of rows that have no parts."""
     return permutation((seed ^ (part << 48)) & _WORD, epoch, rows)

@@ -106,6 +106,11 @@ class Plan:
         )
 
     @property
+    def reads_all(self) -> bool:
+        """Whether each of several processes reads all rows."""
+        return self.rows in (None, "all")
+
+    @property
     def combinations(self) -> list[Combination]:
         """All combinations, in the order of the search, which the seed draws if its time is bounded."""
         found = [Combination(*choice) for choice in product(self.hidden, self.learning_rates, self.alphas)]
@@ -164,7 +169,7 @@ class Plan:
             raise LearnerError("--class-weight is for classes; leave it out, or give --task classification")
         if self.dropout and not any(self.hidden):
             raise LearnerError("--dropout is for hidden layers, and there are none; leave it out")
-        if self.rows not in (None, "all") and self.engine != "xla":
+        if not self.reads_all and self.engine != "xla":
             raise LearnerError(
                 f"--rows {self.rows} is for --engine xla, whose processes train together; give both or none"
             )

@@ -30,7 +30,7 @@ from chainrule.reports.terminal import (
     trials_text,
 )
 from chainrule.reports.verdicts import ending, refit_text, score_notes, verdict
-from chainrule.reports.words import say, score_text
+from chainrule.reports.words import say, score_text, table_name
 
 __all__ = [
     "MEDIAN",
@@ -73,6 +73,7 @@ __all__ = [
     "score_notes",
     "score_text",
     "scores_text",
+    "table_name",
     "trials_text",
     "verdict",
 ]

@@ -25,7 +25,7 @@ from chainrule.reports.verdicts import (
     score_notes,
     verdict,
 )
-from chainrule.reports.words import amount_text, number_text, say, score_text
+from chainrule.reports.words import amount_text, number_text, say, score_text, table_name
 from chainrule.words import Language, html_page, translated
 
 _MATRIX = 20
@@ -61,7 +61,13 @@ def _lead(report: Report, lang: Language) -> str:
     name = report.scores.deciding
     training = f"{report.data.rows.training:,}"
     said = [
-        say(lang, "learnt from", target=report.data.target, rows=training, data=report.data.path),
+        say(
+            lang,
+            "learnt from",
+            target=report.data.target,
+            rows=training,
+            data=table_name(report.data.path, report.data.others, lang),
+        ),
         say(
             lang,
             "verdict network",

@@ -109,7 +109,8 @@ class Trial:
 class DataSummary:
     """The table: target, columns, and the use of the rows.
 
-    `path` is its file, `validation` that of the held-out rows, if they come from another file.
+    `path` is its file, or that of its first part if other processes have the `others`; `validation` is that of the
+    held-out rows, if they come from another file.
     """
 
     path: str
@@ -123,6 +124,7 @@ class DataSummary:
     validation: str | None = None
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
+    others: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

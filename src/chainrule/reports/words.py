@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chainrule.words import Sentences
+from chainrule.words import Language, Sentences
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     # scores
@@ -63,6 +63,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "standardized": ("of the target divided by {divisor}", "目标值除以 {divisor} 后的损失"),
     # sections
     "title": ("What {target} can be predicted from", "{target} 能由什么预测"),
+    "with other parts": ("{path} and {count} other parts", "{path} 与另外 {count} 个部分"),
+    "with another part": ("{path} and another part", "{path} 与另一个部分"),
     "learnt from": (
         "A network for {target}, learnt from {rows} rows of {data}.",
         "由 {data} 的 {rows} 行学得的 {target} 预测网络。",
@@ -305,6 +307,17 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 say = Sentences(_WORDS)
+
+
+def table_name(path: str, others: int, lang: Language = "en") -> str:
+    """Name a table, which consists of the part at `path` and of parts of other processes.
+
+    >>> table_name("a.csv", 0), table_name("a.csv", 1), table_name("a.csv", 2)
+    ('a.csv', 'a.csv and another part', 'a.csv and 2 other parts')
+    """
+    if not others:
+        return path
+    return say(lang, "with another part" if others == 1 else "with other parts", path=path, count=others)
 
 
 def score_text(name: str, value: float) -> str:

@@ -8,6 +8,7 @@ from chainrule.training.errors import (
     BroadcastWarning,
     DivergenceWarning,
     TrainingError,
+    UndividedWarning,
     carrying,
     is_false,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "TrainingError",
     "TrainingSession",
     "UncorrectedAdam",
+    "UndividedWarning",
     "Update",
     "Watch",
     "begin_training",

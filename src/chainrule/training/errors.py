@@ -19,6 +19,10 @@ class BroadcastWarning(UserWarning):
     """Shapes (rows, 1) and (rows,) were broadcast to (rows, rows), which is rarely intended."""
 
 
+class UndividedWarning(UserWarning):
+    """The rows of a batch cannot be divided among devices, which then gain nothing."""
+
+
 def is_false(answer: object) -> bool:
     """Whether a callback returned False, as a Python or NumPy bool."""
     return isinstance(answer, bool | np.bool_) and not answer

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import backward, improved, recognized, rolled, written_nodes
-from chainrule.engines import START, Engine, Loop, Run, bind_sizes, get_engine
+from chainrule.engines import START, Engine, Loop, Run, bind_sizes, get_engine, undivided
 from chainrule.ir import (
     ArrayType,
     DType,
@@ -30,7 +30,7 @@ from chainrule.trace import trace_with_recurrences
 from chainrule.training.arguments import Arguments, read_arguments
 from chainrule.training.choosing import optimizer_of
 from chainrule.training.crossings import crossed_rows
-from chainrule.training.errors import BroadcastWarning, TrainingError
+from chainrule.training.errors import BroadcastWarning, TrainingError, UndividedWarning
 from chainrule.training.implicit import IMPLICIT, SEED, STEP, seed_value
 from chainrule.training.lbfgs import LBFGS, LBFGSSession
 from chainrule.training.optimizers import Optimizer
@@ -122,6 +122,9 @@ def _opened(
         numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
         fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
         run = Run(loop, {**arguments.params, **memory}, fixed, seed, there, parts)
+        sentence = undivided(loop.batch_size, runner.processes.devices) if runner.processes.leads else None
+        if sentence is not None:
+            warn_caller(sentence, UndividedWarning)
         session = TrainingSession(run, tuple(arguments.params), optimizer, runner.begin(run, threads), arguments.tree)
     if doubt is not None:
         warn_caller(doubt, BroadcastWarning)

@@ -60,10 +60,12 @@ def launched(environment: Mapping[str, str]) -> Launched | None:
         if many not in environment or which not in environment:
             continue
         count, number = _number(environment, many), _number(environment, which)
+        if not 0 <= number < count:
+            raise EngineError(
+                f"{which} is {number} and {many} is {count}; processes are numbered from 0, below their count"
+            )
         if count == 1:
             return None
-        if not 0 <= number < count:
-            raise EngineError(f"{which} is {number} and {many} is {count}; processes are numbered 0 to {count - 1}")
         address = environment.get(ADDRESS) or _address(environment, launcher, count)
         if address is None:
             raise EngineError(
