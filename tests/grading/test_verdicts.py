@@ -68,7 +68,7 @@ def test_the_mend_of_a_shape_keeps_the_axis() -> None:
     [
         ("h", "d.sum(0)", True),
         ("h", "d.sum(0, keepdims=True)", False),
-        ("1 h", "d.sum(0)", False),
+        ("1 h", "d.sum(0)", True),
         ("1 h", "d.sum(0, keepdims=True)", True),
     ],
 )
@@ -77,10 +77,24 @@ def test_rows_and_vectors_are_told_apart(b: str, db: str, right: bool) -> None:
     assert graded(source, "sum((X @ W + b - Y)^2)", "b", X="n d", W="d h", b=b, Y="n h").right is right
 
 
-def test_a_number_is_no_matrix_of_one_entry() -> None:
+def test_a_shape_that_an_update_does_not_notice_is_noted() -> None:
+    source = "def backward(X, b, Y):\n    db = (2 * (X + b - Y)).sum(0)\n    return db\n"
+    noted = "∂L/∂b has the shape (h,), and b has (1, h): an update by it is right"
+    assert noted in str(graded(source, "sum((X + b - Y)^2)", "b", X="n h", b="1 h", Y="n h"))
+    assert "has the shape" not in str(graded(source, "sum((X + b - Y)^2)", "b", X="n h", b="h", Y="n h"))
+
+
+def test_a_flat_gradient_is_blamed_where_an_update_broadcasts_it() -> None:
+    source = "def step(X, w, y, lr):\n    dw = (2 * X.T @ (X @ w - y)).ravel()\n    w = w - lr * dw\n    return w\n"
+    grade = cr.grade(function(source, "step"), "sum((X @ w - y)^2)", "w", X="n d", w="d 1", y="n 1")
+    assert [found.status for found in grade.lines] == ["wrong", "consequence"]
+    assert "The values are right and the shape is not: (d,)" in str(grade)
+
+
+def test_a_number_is_right_for_a_matrix_of_one_entry() -> None:
     source = "def backward(X, b, y):\n    d = 2 * (X + b - y)\n    return {'b': d.sum()}\n"
     shapes = {"X": "n 1", "b": "1 1", "y": "n 1"}
-    assert not graded(source, "sum((X + b - y)^2)", "b", **shapes).right
+    assert graded(source, "sum((X + b - y)^2)", "b", **shapes).right
     assert graded(source.replace("d.sum()", "d.sum(keepdims=True)"), "sum((X + b - y)^2)", "b", **shapes).right
 
 

@@ -34,9 +34,15 @@ def as_arrays(values: Sequence[Any]) -> list[Array] | None:
     return arrays
 
 
-def same_shape_and_values(found: Array, true: Array) -> bool:
-    """Whether a gradient is correct, including its shape: another shape would be broadcast in an update."""
-    return found.shape == true.shape and equal(found, true)
+def fits_update(shape: tuple[int, ...], parameter: tuple[int, ...]) -> bool:
+    """Whether an update by a gradient of this shape changes every entry of its parameter once, and keeps its shape.
+
+    NumPy puts axes of size 1 before the others: (h,) does for (1, h), not for (h, 1), nor (1, h) for (h,).
+
+    >>> fits_update((3,), (1, 3)), fits_update((3,), (3, 1)), fits_update((1, 3), (3,)), fits_update((), (3,))
+    (True, False, False, False)
+    """
+    return (1,) * (len(parameter) - len(shape)) + shape == parameter
 
 
 def agree(found: Sequence[Array], true: Sequence[Array]) -> bool:

@@ -286,6 +286,9 @@ class Grader:
             if plain and self._sets_wrong(unit):
                 final = next(f for f in self._wrong() if self._last_setting(f) == unit.number)
                 return {unit.number: teacher.of_gradient(self.attempt, unit, final.symbol)}
+            updated = self._misshapes(unit) if plain else ""
+            if updated:
+                return {unit.number: teacher.of_gradient(self.attempt, unit, updated)}
             is_last = bool(unit.names) and last[unit.names[0]] == unit.number
             claims = bool(unit.names) and self.mender.identities.claim(unit.names[0]) is not None
             if plain and (trust < 0 or (trust == 0 and claims and is_last and not self._is_constant(unit))):
@@ -293,6 +296,22 @@ class Grader:
             for name in unit.names if not isinstance(value, ast.Dict | ast.List) else ():
                 sound[name.partition("[")[0]] = sound.get(name, True) and trust > 0
         return {}
+
+    def _misshapes(self, unit: Unit) -> str:
+        """Return the parameter whose update is wrong because this gradient of it is read there in a wrong shape."""
+        identity = self.mender.identities.of(self.attempt, unit)
+        wrong = [f for f in self.outcomes.finals if f.symbol not in self.attempt.right and f.is_update]
+        for final in wrong if identity.is_misshaped and identity.match is not None and identity.match.is_exact else ():
+            updates = [u.statement for u in self._answer.units if self.outcomes.updated_by(u) == final]
+            nodes = [node for statement in updates for node in ast.walk(statement)]
+            read = any(isinstance(node, ast.Name) and node.id in unit.names for node in nodes)
+            if (
+                identity.match.quantity.symbol == final.symbol
+                and read
+                and not any(isinstance(n, ast.Call) for n in nodes)
+            ):
+                return final.symbol
+        return ""
 
     def _is_constant(self, unit: Unit) -> bool:
         """Whether a unit's value is the same number in all elements and at all points, or is not known."""
@@ -433,6 +452,11 @@ class Grader:
         epsilons = self.outcomes.epsilons(self.attempt.places, self._truth)
         if epsilons:
             remarks.append(("epsilon", {"numbers": ", ".join(f"{number:g}" for number in epsilons)}))
+        teacher = Diagnostician(self._truth, self.mender)
+        for symbol, found, true in self.outcomes.other_shapes(self.attempt.places, self._truth):
+            label = self._truth.vocabulary.gradient_label(symbol)
+            shapes = {"found": teacher.shape(found), "needed": teacher.shape(true)}
+            remarks.append(("other shape", {"name": label, "symbol": symbol, **shapes}))
         remarks += self._on_requests()
         wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
         if wrong and not mends and all(d.kind != "exchanged" for d in diagnoses.values()):
@@ -445,9 +469,9 @@ class Grader:
         ):
             factors = set()
             for final in wrong:
-                found = self.outcomes.gradients(final, self.attempt.places, self._truth)
+                values = self.outcomes.gradients(final, self.attempt.places, self._truth)
                 ratios = (
-                    None if found is None else constant_ratios(found, self.outcomes.true(final, self._truth).values)
+                    None if values is None else constant_ratios(values, self.outcomes.true(final, self._truth).values)
                 )
                 factors.add(None if ratios is None else self._truth.numbers.label(ratios))
             if len(factors) == 1 and None not in factors and "−" not in factors:

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.cage import called
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
-from chainrule.grading.comparison import Array, as_arrays
+from chainrule.grading.comparison import Array, as_arrays, fits_update
 from chainrule.grading.execution import columns
 from chainrule.grading.names import gradient_of, is_numbered_gradient
 from chainrule.grading.outcomes import Outcomes
@@ -25,8 +25,8 @@ from chainrule.grading.truth import Truth
 class Identity:
     """The identity of a unit's value: `match` if it is a known quantity; `each` if only per iteration of a loop.
 
-    `is_misshaped` is true for a requested gradient with another shape than its parameter. `is_partial` if later
-    statements add to the value, so that it may be a summand.
+    `is_misshaped` is true for a requested gradient whose shape is wrong for an update of its parameter. `is_partial` if
+    later statements add to the value, so that it may be a summand.
     """
 
     match: Match | None
@@ -146,11 +146,11 @@ class Identities:
 
     def _is_misshaped(self, match: Match, values: Sequence[Any]) -> bool:
         quantity = match.quantity
-        final = next((f for f in self._outcomes.finals if f.symbol == quantity.symbol and not f.is_update), None)
+        final = next((f for f in self._outcomes.finals if f.symbol == quantity.symbol), None)
         if final is None or quantity.kind != "gradient" or match.transposed or self._outcomes.is_text:
             return False
         found, expected = as_arrays(values), self._outcomes.expected(final, self._truth)
-        return found is not None and found[0].shape != expected[0].shape
+        return found is not None and not fits_update(found[0].shape, expected[0].shape)
 
     def _by_rounds(self, attempt: Attempt, unit: Unit, claim: str | None, name: str) -> Identity:
         """Identify a unit in a loop: by its stacked values, otherwise per iteration."""

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.cage import OUT, RATES, Place, called
 from chainrule.grading.answers import Answer
 from chainrule.grading.arguments import Binding
-from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, equal, same_shape_and_values
+from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, equal, fits_update
 from chainrule.grading.epsilon import MOST_BY_EPSILON, difference
 from chainrule.grading.execution import Overview, kind_of
 from chainrule.grading.finals import Final, Finder, Look
@@ -148,7 +148,7 @@ class Outcomes:
             if final.symbol in but:
                 continue
             found = self.gradients(final, places, truth)
-            if found is not None and (self._is_equal(final, found, truth) or self._is_close(final, found, truth)):
+            if found is not None and self._is_right(final, found, truth):
                 good.add(final.symbol)
         return frozenset(good)
 
@@ -161,15 +161,33 @@ class Outcomes:
         return True
 
     def _is_equal(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
-        same = equal if self.is_text else same_shape_and_values  # equations have no broadcasting
-        return all(map(same, found, self.expected(final, truth)))
+        expected = self.expected(final, truth)
+        return (self.is_text or self.is_shaped(final, found, truth)) and all(map(equal, found, expected))
+
+    def is_shaped(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
+        """Whether an update by a gradient, or the updated parameter, has the shape of the parameter."""
+        pairs = zip(found, self.expected(final, truth), strict=False)
+        return all(a.shape == b.shape or (not final.is_update and fits_update(a.shape, b.shape)) for a, b in pairs)
+
+    def other_shapes(self, places: Sequence[Sequence[Any]], truth: Truth) -> list[tuple[str, Array, Array]]:
+        """Return the right gradients that have another shape than their parameter, with a correct one of its shape."""
+        result = []
+        for final in self.finals:
+            found = None if self.is_text else self.gradients(final, places, truth)
+            true = self.expected(final, truth)
+            if found and found[0].shape != true[0].shape and self._is_right(final, found, truth):
+                result.append((final.symbol, found[0], true[0]))
+        return result
+
+    def _is_right(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
+        return self._is_equal(final, found, truth) or self._is_close(final, found, truth)
 
     def _is_close(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
         """Whether a gradient is correct up to the effect of the reference's ε."""
         true, slacks = self.expected(final, truth), truth.slack(final.symbol)[: len(found)]
-        if not slacks or any(a.shape != b.shape for a, b in zip(found, true, strict=False)):
+        if not slacks or not self.is_shaped(final, found, truth):
             return False
-        off = [difference(b, a) for a, b in zip(found, true, strict=False)]
+        off = [difference(b, a.reshape(b.shape)) for a, b in zip(found, true, strict=False)]
         if max(off, default=0.0) > MOST_BY_EPSILON:
             return False
         return all(d <= 2 * slack + TOLERANCE for d, slack in zip(off, slacks, strict=True))

@@ -63,6 +63,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "No single change of a line explains this.",
         "没有哪一行的单独改动能解释这个错误。",
     ),
+    "other shape": (
+        "{name} has the shape {found}, and {symbol} has {needed}: an update by it is right, as NumPy adds the axis.",
+        "{name} 的形状是 {found}，而 {symbol} 的是 {needed}：NumPy 会补上这个轴，因此用它更新是对的。",
+    ),
     "exchanged": (
         "Two gradients are exchanged: {found} stands here, and {needed} in line {line}.",
         "两个梯度互换了：这里算的是 {found}，而第 {line} 行算的是 {needed}。",
