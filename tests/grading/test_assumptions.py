@@ -189,3 +189,18 @@ def vector_of_classes_backward(target: Any, x: Any, W: Any) -> Any:
 def test_a_target_before_the_data_counts_no_samples() -> None:
     found = grade(vector_of_classes_backward, vector_of_classes, wrt="W", target="k", x="d", W="k d")
     assert found.right, str(found)
+
+
+def test_an_incomplete_answer_that_holds_always_needs_no_targets_of_a_kind() -> None:
+    def backward(X: Any, Y: Any, W: Any, b: Any) -> Any:
+        s = X @ W + b
+        p = 1 / (1 + np.exp(-s))
+        return {"b": (p - Y).sum(axis=0)}
+
+    def loss(X: Any, Y: Any, W: Any, b: Any) -> Any:
+        p = 1 / (1 + np.exp(-(X @ W + b)))
+        return -np.sum(Y * np.log(p) + (1 - Y) * np.log(1 - p))
+
+    found = grade(backward, loss, X="n d", Y="n k", W="d k", b="k")
+    assert found.gradients == {"b": "right", "W": "missing"}
+    assert "one-hot" not in found.text()

@@ -116,6 +116,13 @@ def test_annotations_that_are_types_state_no_shape(tmp_path: Path, header: str) 
             trace(_from_source(tmp_path, source, "f"), **given)
 
 
+@pytest.mark.parametrize("header", ["", "from __future__ import annotations\n"])
+def test_an_annotation_with_sizes_and_no_dtype_after_the_colon_is_named(tmp_path: Path, header: str) -> None:
+    source = header + 'def f(x: "n", y: "n:int<27"):\n    return x * y\n'
+    with pytest.raises(TraceError, match="'n:int<27' names no dtype after the colon"):
+        trace(_from_source(tmp_path, source, "f"))
+
+
 def test_default_values_stay_plain_values() -> None:
     def function(x: Any, rate: float = 0.5, mask: Any = None, power: int = 2) -> Any:
         assert mask is None

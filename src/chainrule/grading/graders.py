@@ -83,7 +83,7 @@ def _graded(answer: Answer, truths: Truths, against: str, session: Session) -> G
     assert best is not None
     grade = best[1].grade(against)
     for grader in (
-        strict if not grade.right and grade.first_wrong is None else ()
+        strict if not (grade.right or best[1].is_explained) and grade.first_wrong is None else ()
     ):  # a wrong forward pass hides what the targets are
         again = grader.grade(against, WORK // 4)
         if grader.is_explained:

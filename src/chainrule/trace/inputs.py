@@ -12,7 +12,7 @@ from chainrule.ir import ArrayType, Declaration, Input, Property
 from chainrule.trace import pytree
 from chainrule.trace.instances import Attribute, is_float_array
 from chainrule.trace.source import TraceError
-from chainrule.trace.specification import annotated_types, is_shape_tuple, properties_of, type_of
+from chainrule.trace.specification import annotated_types, is_shape_tuple, misread_annotation, properties_of, type_of
 from chainrule.trace.subjects import Subject
 from chainrule.words import ChainruleError, suggestion
 
@@ -122,7 +122,7 @@ def _bound_parameters(subject: Subject, args: Sequence[Any], shapes: Mapping[str
             parameter.VAR_POSITIONAL,
             parameter.VAR_KEYWORD,
         ):
-            raise TraceError(_missing(subject, name))
+            raise TraceError(misread_annotation(subject.annotated, name) or _missing(subject, name))
     return result
 
 

@@ -232,6 +232,20 @@ def shapes_in(tree: ShapeTree) -> list[str]:
     return list(_leaves(tree))
 
 
+def misread_annotation(function: Callable[..., Any], name: str) -> str:
+    """Return what is wrong with an annotation that states sizes and, after a colon, no dtype; "" for any other."""
+    annotation = getattr(function, "__annotations__", {}).get(name)
+    text = (_unquoted(annotation) or annotation) if isinstance(annotation, str) else ""
+    sizes, colon, _ = text.partition(":")
+    if not colon or not _reads_as_shape(sizes):
+        return ""
+    try:
+        parse_type(text)
+    except ShapeError as error:
+        return str(error)
+    return ""
+
+
 def _unquoted(source: str) -> str | None:
     """Return the shape in an annotation kept as source, `'n d'` or `Annotated[Array, 'n d']`; otherwise None."""
     try:
