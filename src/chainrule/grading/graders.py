@@ -286,9 +286,6 @@ class Grader:
             if plain and self._sets_wrong(unit):
                 final = next(f for f in self._wrong() if self._last_setting(f) == unit.number)
                 return {unit.number: teacher.of_gradient(self.attempt, unit, final.symbol)}
-            updated = self._misshapes(unit) if plain else ""
-            if updated:
-                return {unit.number: teacher.of_gradient(self.attempt, unit, updated)}
             is_last = bool(unit.names) and last[unit.names[0]] == unit.number
             claims = bool(unit.names) and self.mender.identities.claim(unit.names[0]) is not None
             if plain and (trust < 0 or (trust == 0 and claims and is_last and not self._is_constant(unit))):
@@ -296,22 +293,6 @@ class Grader:
             for name in unit.names if not isinstance(value, ast.Dict | ast.List) else ():
                 sound[name.partition("[")[0]] = sound.get(name, True) and trust > 0
         return {}
-
-    def _misshapes(self, unit: Unit) -> str:
-        """Return the parameter whose update is wrong because this gradient of it is read there in a wrong shape."""
-        identity = self.mender.identities.of(self.attempt, unit)
-        wrong = [f for f in self.outcomes.finals if f.symbol not in self.attempt.right and f.is_update]
-        for final in wrong if identity.is_misshaped and identity.match is not None and identity.match.is_exact else ():
-            updates = [u.statement for u in self._answer.units if self.outcomes.updated_by(u) == final]
-            nodes = [node for statement in updates for node in ast.walk(statement)]
-            read = any(isinstance(node, ast.Name) and node.id in unit.names for node in nodes)
-            if (
-                identity.match.quantity.symbol == final.symbol
-                and read
-                and not any(isinstance(n, ast.Call) for n in nodes)
-            ):
-                return final.symbol
-        return ""
 
     def _is_constant(self, unit: Unit) -> bool:
         """Whether a unit's value is the same number in all elements and at all points, or is not known."""
