@@ -26,6 +26,21 @@ def test_a_parameter_that_is_updated_before_it_is_used_is_named(tmp_path: Path) 
     assert first.diagnosis.values["update"] == str(first.number - 1)
 
 
+def test_a_cause_below_a_line_that_another_value_corrects_is_named(tmp_path: Path) -> None:
+    source = """
+    def step(x, t, w1, w2, h, o, lr):
+        d2 = o - t
+        w2 -= lr * d2 @ h.T
+        d1 = w2.T @ d2 * h * (1 - h)
+        w1 -= lr * d1 @ x.T
+    """
+    scaled = LOSS.replace("0.5 *", "0.75 *")
+    assert scaled != LOSS
+    lines = cr.grade(made(source, "step", tmp_path), made(scaled, "loss", tmp_path)).lines
+    wrong = {line.name: line.diagnosis.kind for line in lines if line.diagnosis is not None}
+    assert wrong == {"d2": "missing derivative", "d1": "updated"}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from chainrule.cage import OUT
@@ -42,14 +43,28 @@ class Search:
 
     def mistakes(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
         """Return the mistakes of an answer in order, and the answer with all of them corrected."""
+        start = attempt
         found, attempt = spared(self._uphill, (list[Mend](), attempt), attempt)
         while len(attempt.right) < len(self._outcomes.finals) and len(found) < MISTAKES:
             best = spared(self._again, None, attempt, found) or spared(self._first, None, attempt)
             if best is None:
                 break
-            found.append(best)
-            attempt = best.after
+            above = self._above(start, best, found)
+            found = [above] if above is not None else [*found, best]
+            attempt = found[-1].after
         return found, attempt
+
+    def _above(self, start: Attempt, mend: Mend, found: Sequence[Mend]) -> Mend | None:
+        """Return a mend as the first of all, if another value stood in for all lines that are found, below its line.
+
+        What is wrong in those lines may be found once what they read is right.
+        """
+        if not found or any(each.edit is not None or each.unit.order < mend.unit.order for each in found):
+            return None
+        statement = mend.after.answer.statement(mend.unit.number)
+        after = self._mender.attempt(start.answer.with_statement(mend.unit.number, statement), mend.after.given)
+        gain = after.right - start.right
+        return replace(mend, gain=gain, after=after) if gain and after.right >= start.right else None
 
     def _uphill(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
         """Return the updates, if every one adds its gradient and no other line is wrong, and the answer that subtracts.
