@@ -1,4 +1,4 @@
-"""JSON: an object on each line, or a list of them. An object within an object is columns of its own, `outer.inner`."""
+"""JSON lines: an object on each line. An object within an object is columns of its own, `outer.inner`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, listed, short
-from chainrule.tables.sources import Batch, Fingerprint, FrameSource, Source, row_places
+from chainrule.tables.sources import Batch, Fingerprint, Source
 from chainrule.tables.streams import PIECE, TextFile
 from chainrule.words import suggestion
 
@@ -58,7 +58,7 @@ class JSONLinesSource(Source):
             rows, lines = _rows(self.path, whole, line, self._keys)
             line += whole.count(b"\n")
             if rows:
-                frame = _frame(self._keys, self.names, rows)
+                frame = frame_of(self._keys, self.names, rows)
                 batch = Batch(frame, first_row, self._places(first_row, lines), self.path)
                 batch.check_lengths(self._text.file.limits)
                 yield batch
@@ -75,45 +75,6 @@ class JSONLinesSource(Source):
         return lambda k, name: f"{path}, row {first_row + k + 1:,} (line {lines[k]:,}), column {name!r}"
 
 
-class JSONListSource(FrameSource):
-    """A file with one JSON list of objects, which is read as a whole."""
-
-    def __init__(self, text: TextFile) -> None:
-        rows = [flat(row) for row in _list(text)]
-        keys = tuple(dict.fromkeys(key for row in rows for key in row))
-        text.file.limits.check_columns(text.path, len(keys))
-        frame = _frame(keys, keys, rows)
-        Batch(frame, 0, row_places(text.path, 0), text.path).check_lengths(text.file.limits)
-        super().__init__(frame, text.path)
-
-    @property
-    def format(self) -> str:
-        return "a JSON list"
-
-
-def _list(text: TextFile) -> list[dict[str, Any]]:
-    content = b"".join(text.pieces())
-    try:
-        rows = json.loads(content)
-    except RecursionError:
-        raise TableError(f"{text.path} is nested too deeply; give a plain value for each key") from None
-    except json.JSONDecodeError as error:
-        raise TableError(
-            f"{text.path}, line {error.lineno}, character {error.colno}: not JSON: {error.msg}; is the file whole?"
-        ) from None
-    except ValueError:
-        raise TableError(f"{text.path} holds a number with too many digits; write it shorter") from None
-    for k, row in enumerate(rows, start=1):
-        if type(row) is not dict:
-            raise TableError(
-                f"{text.path}, row {k:,} is {_what(row)}; give a list of JSON objects, one for each sample"
-            )
-    if not any(rows):
-        raise TableError(f"{text.path} is an empty list; give one JSON object for each sample")
-    found: list[dict[str, Any]] = rows
-    return found
-
-
 def flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return an object with those within it as keys of their own.
 
@@ -128,7 +89,8 @@ def flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _frame(keys: Sequence[str], names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def frame_of(keys: Sequence[str], names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return the values of `keys` in objects as columns with these names."""
     frames = load_polars()
     columns = []
     for key, name in zip(keys, names, strict=True):
@@ -181,7 +143,7 @@ def _rows(path: str, block: bytes, line: int, names: Sequence[str] | None) -> tu
     known = None if names is None else set(names)
     for k, row in zip(places, found, strict=True):
         if type(row) is not dict:
-            raise TableError(f"{path}, line {line + k} holds {_what(row)}; give one JSON object on each line")
+            raise TableError(f"{path}, line {line + k} holds {what_is(row)}; give one JSON object on each line")
     found = [flat(row) for row in found]
     for k, row in zip(places, found, strict=True):
         if known is not None and not known.issuperset(row):
@@ -205,6 +167,7 @@ def _object(path: str, text: bytes, line: int) -> Any:
         raise TableError(f"{path}, line {line} holds a number with too many digits; write it shorter") from None
 
 
-def _what(value: Any) -> str:
+def what_is(value: Any) -> str:
+    """Describe a JSON value that is no object."""
     names = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a value")

@@ -12,7 +12,8 @@ from chainrule.tables.databases import SCHEMES, SQLiteSource, open_database, wit
 from chainrule.tables.delimited import DelimitedSource
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError
-from chainrule.tables.jsonlines import JSONLinesSource, JSONListSource
+from chainrule.tables.jsonlines import JSONLinesSource
+from chainrule.tables.jsonwhole import WholeJSONSource, is_whole
 from chainrule.tables.limits import Limits, usual_limits
 from chainrule.tables.packing import OLD_EXCEL, SQLITE, ZIP, bare_name, members_of
 from chainrule.tables.several import SeveralSource, found_files
@@ -48,6 +49,10 @@ FOREIGN = (
 
 _NO_OBJECT = re.compile(rb"\{\s*\}[ \t]*[,;\t|]")
 """A header whose first name is a pair of braces, not an empty JSON object."""
+
+_LINES = (".jsonl", ".ndjson", ".jsonlines")
+_JSON_BYTES = 1 << 16
+"""The first bytes by which JSON lines are told from other JSON."""
 
 PARQUET, ARROW, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 
@@ -164,11 +169,8 @@ class _Choices:
         if wanted:
             start = file.start(64)
             raise TableError(f"{path} is named like {wanted} but is not one: it starts with {start[:8]!r}")
-        if self.delimiter is None and _is_json_list(name, beginning):
-            return JSONListSource(text)
-        if self.delimiter is None and _is_json(name, beginning):
-            return JSONLinesSource(text)
-        return DelimitedSource(text, self.delimiter)
+        json = _json(name, text) if self.delimiter is None else None
+        return DelimitedSource(text, self.delimiter) if json is None else json(text)
 
     @staticmethod
     def _refuse(path: str, kind: str, **options: str | None) -> None:
@@ -205,14 +207,15 @@ def _columnar(file: File, start: bytes) -> str | None:
     return None
 
 
-def _is_json_list(path: str, beginning: bytes) -> bool:
-    named = bare_name(path).endswith(".json")
-    return named and beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
-
-
-def _is_json(path: str, beginning: bytes) -> bool:
-    first = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    name = bare_name(path)
-    if name.endswith((".jsonl", ".ndjson", ".jsonlines")):
-        return True
-    return first == b"{" and not _NO_OBJECT.match(beginning.removeprefix(b"\xef\xbb\xbf").lstrip())
+def _json(path: str, text: TextFile) -> type[WholeJSONSource | JSONLinesSource] | None:
+    """Return how a file of JSON is read, by its name and its first characters; None for other text."""
+    name, pieces = bare_name(path), text.pieces(_JSON_BYTES)
+    if name.endswith(_LINES):
+        return JSONLinesSource
+    beginning = next(pieces, b"")
+    start = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:1] not in (b"[", b"{") or _NO_OBJECT.match(start):
+        return None
+    if is_whole(start.decode("utf-8", "replace"), name.endswith(".json"), not next(pieces, b"")):
+        return WholeJSONSource
+    return JSONLinesSource if start[:1] == b"{" else None
