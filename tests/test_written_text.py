@@ -54,7 +54,7 @@ READERS = {
     "derivation/text.py: _atoms": _SENTENCES,
     "derivation/text.py: symbol": _NAMES,
     "derivation/writing.py: symbol": _NAMES,
-    "emit/arrays.py: _digits": "the digits of a number, as Python writes them",
+    "emit/numbers.py: _digits": "the digits of a number, as Python writes them",
     "emit/arrays.py: subscripts": _NAMES,
     "emit/composing.py: comment": "a shape, as the ir writes it",
     "emit/further.py: _direction_name": _VALUES,

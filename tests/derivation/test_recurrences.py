@@ -504,7 +504,7 @@ def test_source_with_a_wrong_gradient_is_refused() -> None:
     ]
     derivation.record.backward = replace(backward, accumulations=tuple(entries))
     with pytest.raises(UnverifiedError):
-        derivation.source("torch")
+        derivation.source("c")
     loops = derived(at_the_end)
     assert isinstance(loops, RecurrentDerivation)
     (step,) = (loop.record for loop in loops.recurrent.loops)
@@ -513,8 +513,9 @@ def test_source_with_a_wrong_gradient_is_refused() -> None:
         for entry in step.backward.accumulations
     ]
     step.backward = replace(step.backward, accumulations=tuple(entries))
-    with pytest.raises(UnverifiedError):
-        loops.source("numpy")
+    for target in ("numpy", "torch", "jax"):
+        with pytest.raises(UnverifiedError):
+            loops.source(target)
 
 
 def test_a_worked_example_has_every_step() -> None:

@@ -1,12 +1,15 @@
-"""Source of recurrences in NumPy: a loop forwards and one backwards, whatever the number of steps."""
+"""Source of recurrences: a loop forwards and one backwards, whatever the number of steps."""
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
+from support.emitted import Case, assert_close, run_jax, run_numpy, run_torch
 
 import chainrule as cr
 
@@ -74,6 +77,9 @@ def derived(function: Callable[..., Any], sizes: Mapping[str, str] = SIZES) -> c
     return cr.derive(function, **{name: sizes[name] for name in names})
 
 
+of_its_sizes = functools.cache(derived)
+
+
 def executed(text: str) -> dict[str, Any]:
     space: dict[str, Any] = {}
     exec(compile(text, "<source>", "exec"), space)
@@ -82,7 +88,7 @@ def executed(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_the_source_of_a_recurrence_has_a_loop_in_each_direction(function: Callable[..., Any]) -> None:
-    derivation = derived(function)
+    derivation = of_its_sizes(function)
     text = derivation.source("numpy")
     count = 2 if function is both_ways else 1
     assert text.count("for t in range(") == text.count("for t in reversed(range(") == count
@@ -108,7 +114,7 @@ def _places(text: str, names: list[str]) -> list[int]:
 
 
 def test_a_layer_is_given_the_gradients_by_its_states_and_by_the_last_one() -> None:
-    space = executed(derived(layer).source("numpy"))
+    space = executed(of_its_sizes(layer).source("numpy"))
     random = np.random.default_rng(4)
     values = [random.standard_normal(shape) for shape in ((6, 3), (3, 2), (2, 2), (2,))]
     last, states, saved = space["forward"](*values)
@@ -123,6 +129,38 @@ def test_a_layer_is_given_the_gradients_by_its_states_and_by_the_last_one() -> N
 
     stated = sum(np.sum(g * c) for g, c in zip(gradients, change, strict=True))
     np.testing.assert_allclose(stated, (paired(1e-6) - paired(-1e-6)) / 2e-6, rtol=1e-6)
+
+
+LIBRARIES = [name for name in ("torch", "jax") if importlib.util.find_spec(name) is not None]
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, layer], ids=lambda function: function.__name__)
+@pytest.mark.parametrize("target", LIBRARIES)  # the libraries are not needed for the tests
+def test_the_loops_of_other_libraries_give_the_gradients(function: Callable[..., Any], target: str) -> None:
+    derivation = of_its_sizes(function)
+    random = np.random.default_rng(6)
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    arguments = {name: random.standard_normal([int(k) for k in SIZES[name].split()]) for name in names}
+    seeds = [random.standard_normal(shape) for shape in ((2,), (6, 2))] if function is layer else []
+    wanted = {name: np.zeros(()) for name in names if seeds or name not in ("X", "Y")}  # a layer hands on its own
+    drawn = Case(derivation, arguments, seeds, [], wanted, {})
+    outputs, gradients = run_numpy(derivation.source("numpy"), drawn)
+    run = run_torch if target == "torch" else run_jax
+    found, own = run(derivation.source(target), drawn, function.__name__)
+    for each, expected in zip(found, outputs, strict=True):
+        assert_close(each, np.asarray(expected), "output", 1e-9)
+    for name, expected in gradients.items():
+        assert_close(own[name], expected, name, 1e-9)
+
+
+def test_a_tensor_has_loops_and_jax_has_scans_that_are_traced_once() -> None:
+    torch, jax = (of_its_sizes(both_ways).source(target) for target in ("torch", "jax"))
+    for text in (torch, jax):
+        assert text.count("X[t] @ W") == text.count("dW += ") == 1
+    assert torch.count("for t in range(") == torch.count("for t in reversed(range(") == 2
+    assert jax.count("carry, _ = jax.lax.scan(step, ") == 4
+    assert jax.count(", reverse=True)") == 2
+    assert "[t].set(" in jax
 
 
 def test_the_source_reads_as_backpropagation_through_time_of_any_length() -> None:
@@ -151,17 +189,17 @@ def test_the_source_reads_as_backpropagation_through_time_of_any_length() -> Non
     assert longer.replace("60", "6").replace("61", "7").count("\n") == text.count("\n")
 
 
-def test_states_are_kept_as_they_are_where_whole_numbers_are_given() -> None:
-    """The arrays of states are of floats, in the precision of those that are given."""
-    space = executed(derived(gated).source("numpy"))
+def test_states_and_sums_are_floats_where_whole_numbers_are_given() -> None:
+    """They are in the precision of the floats that are given."""
+    space = executed(of_its_sizes(gated).source("numpy"))
     random = np.random.default_rng(5)
-    X = random.integers(-1, 2, (6, 3))
-    others = [random.standard_normal(shape) for shape in ((3, 2), (2, 2), (2,), (2,))]
-    loss, saved = space["forward"](X, *others)
-    expected, expected_saved = space["forward"](X.astype(float), *others)
+    whole = [random.integers(-1, 2, shape) for shape in ((6, 3), (3, 2))]
+    others = [random.standard_normal(shape) for shape in ((2, 2), (2,), (2,))]
+    loss, saved = space["forward"](*whole, *others)
+    expected, expected_saved = space["forward"](*(each.astype(float) for each in whole), *others)
     assert loss == expected
     for found, true in zip(space["backward"](saved), space["backward"](expected_saved), strict=True):
         np.testing.assert_array_equal(found, true)
-    single = [each.astype(np.float32) for each in (X, *others)]
+    single = [each.astype(np.float32) for each in (*whole, *others)]
     loss, saved = space["forward"](*single)
     assert {each.dtype for each in (loss, *space["backward"](saved))} == {np.dtype(np.float32)}

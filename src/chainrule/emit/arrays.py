@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
-
 from chainrule.emit.code import (
     Code,
     Level,
@@ -58,7 +56,10 @@ from chainrule.emit.expressions import (
     name_of,
     ordered,
 )
+from chainrule.emit.layout import Text
 from chainrule.emit.names import Names
+from chainrule.emit.numbers import written_number
+from chainrule.emit.sharing import Repeat
 from chainrule.ir import Dim, DType, Shape, SymbolicDim, dim_product
 from chainrule.primitives import (
     Add,
@@ -78,24 +79,6 @@ EntryWriter: TypeAlias = Callable[["ArrayWriter", Expr, Sequence[Code]], Code]
 
 Entry: TypeAlias = str | EntryWriter
 """A template, which `ArrayWriter.filled` fills, or a function."""
-
-CONSTANTS = {
-    math.sqrt(2): call("math.sqrt", "2"),
-    math.sqrt(2 * math.pi): call("math.sqrt", "2 * math.pi"),
-    math.sqrt(2 / math.pi): call("math.sqrt", "2 / math.pi"),
-    2 * math.sqrt(2 / math.pi): product(atom("2"), call("math.sqrt", "2 / math.pi")),
-    2 / math.sqrt(math.pi): quotient(atom("2"), call("math.sqrt", "math.pi")),
-    math.sqrt(math.pi): call("math.sqrt", "math.pi"),
-    1 / math.sqrt(2): call("math.sqrt", "0.5"),
-    1 / math.sqrt(2 * math.pi): quotient(atom("1"), call("math.sqrt", "2 * math.pi")),
-    math.pi: atom("math.pi"),
-    math.log(2): call("math.log", "2"),
-}
-"""Constants that are written by name."""
-_CONSTANTS = {
-    DType.FLOAT32: {float(np.float32(number)): code for number, code in CONSTANTS.items()},
-    **dict.fromkeys((DType.FLOAT64, DType.INT64, DType.BOOL), CONSTANTS),
-}
 
 
 @dataclass(frozen=True)
@@ -250,19 +233,7 @@ class ArrayWriter(ABC):
         """Write a number or a size; a float32 with enough digits to identify it."""
         if isinstance(value, SymbolicDim):
             return self.dim(value)
-        if isinstance(value, bool):
-            return atom(str(value))
-        if math.isnan(value):
-            return attribute(atom(self.use("math")), "nan")
-        if value < 0:
-            return negative(self.number(-value, dtype))
-        if math.isinf(value):
-            return attribute(atom(self.use("math")), "inf")
-        known = _CONSTANTS[dtype].get(value)
-        if known is not None:
-            self.use("math")
-            return known
-        return atom(_digits(value if dtype is not DType.FLOAT32 else float(str(np.float32(value)))))
+        return written_number(value, dtype, self.use)
 
     # Sizes and shapes -----------------------------------------------------------------------------------------------
 
@@ -381,6 +352,18 @@ class ArrayWriter(ABC):
         last = "" if ends else str(self.dim(limit))
         return f"{first}:{last}" + (f":{stride}" if stride != 1 else "")
 
+    # Lines ----------------------------------------------------------------------------------------------------------
+
+    def assignment(self, place: Expr, value: str, adds: bool) -> str:
+        """Write the line that assigns a value to a variable or an element of one, or adds it."""
+        return f"{self.write(place)} {'+=' if adds else '='} {value}"
+
+    def loop(self, repeat: Repeat, lines: Sequence[Text], carried: Sequence[str]) -> list[Text]:
+        """Write a loop of `lines`; `carried` are the variables among those assigned that are defined in front of it."""
+        places = call("range", str(repeat.count))
+        head = f"for {self.size(repeat.place)} in {call('reversed', places) if repeat.reverse else places}:"
+        return [Text(head), *(Text(f"    {line.code}", line.comment) for line in lines)]
+
     # Required of each target ----------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -433,14 +416,6 @@ _MATH = {
 def _of_math(primitive: Ufunc) -> str:
     """Return the name of a ufunc in the module math."""
     return _MATH.get(primitive.name, primitive.name)
-
-
-def _digits(value: float) -> str:
-    """Write a number ≥ 0 as Python does, without leading zeros of the exponent."""
-    if value == int(value) and value < 1e15:
-        return str(int(value))
-    digits, mark, exponent = repr(float(value)).partition("e")
-    return f"{digits}{mark}{int(exponent)}" if mark else digits
 
 
 class _Fields(Mapping[str, object]):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from chainrule.derivation import Derivatives, Record
+from chainrule.derivation import Derivatives, Record, Recurrent
 from chainrule.emit.expressions import name_of
 from chainrule.emit.further import further_functions
 from chainrule.emit.jax_writer import JaxWriter
 from chainrule.emit.layout import block, bracketed, docstring
+from chainrule.emit.loops import find_loops
 from chainrule.emit.passes import find_passes
 from chainrule.emit.python_file import (
     backward_body,
@@ -22,14 +23,18 @@ from chainrule.emit.python_file import (
     what_it_gives,
 )
 
-_RESERVED = ("math", "saved", "cotangents", *JaxWriter.imported, *JaxWriter.helpers)
+_RESERVED = ("math", "saved", "cotangents", "step", "carry", *JaxWriter.imported, *JaxWriter.helpers)
 
 
-def jax_source(record: Record, name: str, derivatives: Derivatives | None = None) -> str:
-    """Return the function `name` with the derived gradient, and the functions of `derivatives`."""
-    sizes: dict[str, str] = {}
+def jax_source(record: Record | Recurrent, name: str, derivatives: Derivatives | None = None) -> str:
+    """Return the function `name` with the derived gradient, in loops for recurrences, and those of `derivatives`."""
     ahead, back = f"{name}_forward", f"{name}_backward"
-    passes = find_passes(record, (*_RESERVED, name, ahead, back), with_seed=True, writer=JaxWriter)
+    reserved = (*_RESERVED, name, ahead, back)
+    if isinstance(record, Recurrent):
+        passes = find_loops(record, reserved, with_seed=True, writer=JaxWriter)
+    else:
+        passes = find_passes(record, reserved, with_seed=True, writer=JaxWriter)
+    sizes = dict(passes.places)
     backward, backward_lines, saved = backward_body(passes, JaxWriter, sizes)
     arguments = [argument.variable for argument in passes.arguments]
     forward = JaxWriter(passes.names, arguments, sizes)
@@ -39,7 +44,7 @@ def jax_source(record: Record, name: str, derivatives: Derivatives | None = None
     found = dict(zip((a.name for a in passes.differentiated), map(name_of, passes.gradients), strict=True))
     gradients = [found.get(argument.name, "None") for argument in passes.arguments]
     result = outputs[0] if len(outputs) == 1 else f"({', '.join(outputs)})"
-    further = further_functions(derivatives, JaxWriter, (*_RESERVED, name, ahead, back), f"{name}_")
+    further = further_functions(derivatives, JaxWriter, reserved, f"{name}_")
     uses = [each for function in further for each in function.uses]
     needs = needs_of(JaxWriter, ("jax", *forward.uses, *backward.uses, *uses))
     zero = "" if len(found) == len(gradients) else " None stands for the others."

@@ -8,9 +8,11 @@ from typing import ClassVar
 from chainrule.emit.arrays import ArrayWriter, Helper, primitive_of
 from chainrule.emit.code import Code, attribute, call, entries_of, method, subscript
 from chainrule.emit.decompositions import IN_JAX, polar_factor_source, solved_in_jax
-from chainrule.emit.expressions import Expr
+from chainrule.emit.expressions import Expr, Indexed
+from chainrule.emit.layout import Text
 from chainrule.emit.library import adjugate_source, overlap_add_source, pad, window_parts
 from chainrule.emit.numpy_writer import NumPyWriter
+from chainrule.emit.sharing import Repeat
 from chainrule.emit.special_functions import SPECIAL_IN_JAX
 from chainrule.primitives import (
     Elu,
@@ -40,6 +42,36 @@ class JaxWriter(NumPyWriter):
 
     def log_sum_exp(self, operand: Code, options: dict[str, str]) -> Code:
         return call("jax.nn.logsumexp", operand, **options)
+
+    def blank(self, name: str, x: Expr, operands: Sequence[Code]) -> Code:
+        """Write a new array; JAX has gradients by floats only."""
+        if operands and name == "zeros":
+            return self.function("zeros_like", *operands)
+        return super().blank(name, x, operands)
+
+    def assignment(self, place: Expr, value: str, adds: bool) -> str:
+        """Write a line; an array is not modified, but has another with this element in its place."""
+        if not isinstance(place.operation, Indexed):
+            return super().assignment(place, value, adds)
+        (array,) = place.operands
+        name = self.write(array)
+        element = self.indexed(array, attribute(name, "at"), place.operation.entries)
+        return f"{name} = {method(element, 'add' if adds else 'set', value)}"
+
+    def loop(self, repeat: Repeat, lines: Sequence[Text], carried: Sequence[str]) -> list[Text]:
+        """Write a scan, whose body is traced once, with `carried` as what a step hands on to the next."""
+        place, order = self.size(repeat.place), {"reverse": "True"} if repeat.reverse else {}
+        names = ", ".join(carried) if len(carried) > 1 else entries_of(carried)
+        counted = self.function("arange", str(repeat.count))
+        scan = call(f"{self.use('jax')}.lax.scan", "step", entries_of(carried), counted, **order)
+        return [
+            Text(f"def step(carry, {place}):"),
+            Text(f"    {names} = carry"),
+            *(Text(f"    {line.code}", line.comment) for line in lines),
+            Text(f"    return {entries_of(carried)}, None"),
+            Text(f"carry, _ = {scan}"),
+            Text(f"{names} = carry"),
+        ]
 
 
 def _scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:

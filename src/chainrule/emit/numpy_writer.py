@@ -103,7 +103,7 @@ class NumPyWriter(ArrayWriter):
 
     def blank(self, name: str, x: Expr, operands: Sequence[Code]) -> Code:
         """Write a new array, of conditions or integers if these are kept."""
-        if operands and name == "zeros":  # a sum, which NumPy refuses to add to whole numbers
+        if operands and not isinstance(x.operands[0].operation, Variable):  # an element of an array that is kept
             return super().blank(name, x, operands)
         kept = "bool" if x.dtype is DType.BOOL else "int"
         # Whole numbers may be given where floats are declared; what is computed from them is kept as it is.

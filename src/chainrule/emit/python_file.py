@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.emit.arrays import ArrayWriter
-from chainrule.emit.code import call
 from chainrule.emit.errors import EmitError
 from chainrule.emit.expressions import Expr, name_of
 from chainrule.emit.layout import Text, bracketed, shape_comment
@@ -72,14 +71,17 @@ def body(
     """
     written = []
     counted = set()
+    defined: set[Expr] = set()
     for item in items:
         if isinstance(item, Repeat):
             counted.add(item.place)
-            places = call("range", str(item.count))
-            loop = f"for {writer.size(item.place)} in {call('reversed', places) if item.reverse else places}:"
-            written.append(Text(loop))
-            written += [Text(f"    {each.code}", each.comment) for each in _assignments(writer, item.lines, ending)]
+            roots = dict.fromkeys(
+                line.variable.operands[0] if line.variable.operands else line.variable for line in item.lines
+            )
+            carried = [name_of(x) for x in roots if x in defined]
+            written += writer.loop(item, _assignments(writer, item.lines, ending), carried)
         else:
+            defined.add(item.variable)
             written += _assignments(writer, [item], ending)
     reading, lost = _size_lines({name: text for name, text in writer.sizes.items() if name not in counted}, arrays)
     if lost:
@@ -92,8 +94,7 @@ def _assignments(writer: ArrayWriter, lines: Sequence[Line], ending: Ending | No
     for line in lines:
         value = str(writer.write(line.value, line.about))
         right = value if ending is None else ending(line, value)
-        place, sign = writer.write(line.variable, line.about), "+=" if line.adds else "="
-        written.append(Text(f"{place} {sign} {right}", shape_comment(line.variable.shape)))
+        written.append(Text(writer.assignment(line.variable, right, line.adds), shape_comment(line.variable.shape)))
     return written
 
 

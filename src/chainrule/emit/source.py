@@ -23,7 +23,7 @@ _ARRAYS: dict[str, Callable[[Record, str, Derivatives | None], str]] = {
     "torch": torch_source,
     "jax": jax_source,
 }
-_LOOPS: dict[str, Callable[[Recurrent, str], str]] = {"numpy": numpy_source}
+_LOOPS: dict[str, Callable[[Recurrent, str], str]] = {"numpy": numpy_source, "torch": torch_source, "jax": jax_source}
 """The targets in which recurrences are loops."""
 TARGETS = (*_ARRAYS, "c", "js", "wasm")
 """The supported targets."""

@@ -101,6 +101,13 @@ class TorchWriter(ArrayWriter):
     def new(self, name: str, *arguments: Code) -> Code:
         return method(self.float_array(), f"new_{name}", *arguments)
 
+    def blank(self, name: str, x: Expr, operands: Sequence[Code]) -> Code:
+        """Write a new array, of conditions or integers if these are kept."""
+        if operands or x.dtype.is_float:
+            return super().blank(name, x, operands)
+        kept = "torch.bool" if x.dtype is DType.BOOL else "torch.long"
+        return method(self.float_array(), f"new_{name}", self.shape(x.shape), dtype=kept)
+
     def picked_from_rows(self, x: Code, labels: Code) -> Code:
         return method(method(x, "gather", "-1", labels), "squeeze", "-1")
 
