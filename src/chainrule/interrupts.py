@@ -44,12 +44,31 @@ def loaded() -> None:
 
 
 class Interrupt:
-    """The number of presses of Ctrl-C within a block of `deferred`, and whether they were handled."""
+    """The number of presses of Ctrl-C within a block of `deferred`, and whether they were handled.
 
-    def __init__(self) -> None:
-        self.presses = 0
-        self._answered = 0
+    One with a `leader` has the presses of that one, and handles them for itself.
+    """
+
+    def __init__(self, leader: Interrupt | None = None) -> None:
+        self._leader, self._own = leader, 0
+        self._answered: int = 0 if leader is None else leader._answered
         self.raising = False
+
+    @property
+    def presses(self) -> int:
+        """The number of presses so far."""
+        return self._own + (0 if self._leader is None else self._leader.presses)
+
+    @presses.setter
+    def presses(self, count: int) -> None:
+        if self._leader is None:
+            self._own = count
+        else:
+            self._leader.presses += count - self.presses
+
+    def end_followers(self) -> None:
+        """Let those that follow this one, but not its leader, see a press."""
+        self._own += 1
 
     @property
     def pressed(self) -> bool:
@@ -120,6 +139,21 @@ def deferred() -> Iterator[Interrupt]:
         if outer is not None:
             outer.presses += 1
         raise KeyboardInterrupt
+
+
+@contextmanager
+def following(interrupt: Interrupt | None = None) -> Iterator[None]:
+    """Let the blocks of `deferred` within see the presses of `interrupt`, and answer them for themselves.
+
+    It is that of another thread, which receives the signals, or by default that of the enclosing block, if any.
+    """
+    before = _deferring.interrupt
+    leader = interrupt or before
+    _deferring.interrupt = None if leader is None else Interrupt(leader)
+    try:
+        yield
+    finally:
+        _deferring.interrupt = before
 
 
 def interruptible(call: Callable[[], Result]) -> Result | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +21,11 @@ import pytest
 from click.testing import Result
 from support.subprocesses import identity, wait_for
 
+from chainrule import interrupts
 from chainrule.cli import refitting, trials
 from chainrule.learners import learning
 from chainrule.models import inspect_model, load_checkpoint, load_model, save_checkpoint
-from chainrule.networks import TrainingState, train
+from chainrule.networks import TrainingState, jobs, train
 from chainrule.training import BlockOrder
 
 Run = Callable[..., Result]
@@ -45,11 +49,11 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
     seen = [0]
     original = trials._Search._look
 
-    def look(self: Any, state: Any) -> None:
+    def look(self: Any, place: int, state: Any) -> None:
         seen[0] += 1
         if seen[0] == looks:
             raise KeyboardInterrupt
-        original(self, state)
+        original(self, place, state)
 
     monkeypatch.setattr(trials._Search, "_look", look)
 
@@ -116,6 +120,36 @@ def test_a_search_goes_on_with_the_combination_that_was_stopped(run: Run, monkey
         assert first[key] == second[key], key
 
 
+def test_a_search_side_by_side_is_interrupted_and_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes while the second combination runs beside another; both are trained again."""
+    write_data()
+    monkeypatch.setattr(jobs, "available_threads", lambda: 2)
+    options = ["--hidden", "4", "--hidden", "12", "--hidden", "8", "--epochs", "12", "--ensemble", "1"]
+    whole = run("train", "data.csv", "--target", "t", *options, "--save", "whole", "--json")
+    both = threading.Barrier(2)
+    original = trials._Search._look
+
+    def look(self: Any, place: int, state: Any) -> None:
+        original(self, place, state)
+        if place and state.epoch == 3:
+            if both.wait(60) == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+            following = interrupts._deferring.interrupt
+            assert following is not None
+            while not following.presses:
+                time.sleep(0.001)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trials, "LOOKS", 0.0)
+        patched.setattr(trials._Search, "_look", look)
+        stopped = run("train", "data.csv", "--target", "t", *options, "--save", "part")
+    assert stopped.exit_code == 130
+    again = run("train", "data.csv", "--resume", "part", "--json")
+    assert again.exit_code == 0, again.output
+    assert bits("part") == bits("whole")
+    assert json.loads(whole.stdout)["search"] == json.loads(again.stdout)["search"]
+
+
 def test_more_epochs_continue_a_run_that_had_all_of_its_own(run: Run) -> None:
     write_data()
     arguments = ["data.csv", "--target", "t", "--hidden", "8", "--patience", "1000"]
@@ -134,6 +168,7 @@ def test_a_run_that_is_interrupted_on_all_rows_begins_there_again(
 ) -> None:
     write_data()
     arguments = ["data.csv", "--target", "t", "--hidden", "8", "--ensemble", "2", "--epochs", "12", *options]
+    arguments += ["--threads", "1"]
     clock = itertools.count()  # a search of two seconds has one combination if each look at the clock takes one
     monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     assert run("train", *arguments, "--save", "whole").exit_code == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import math
 import runpy
 import sys
 from collections.abc import Callable
@@ -16,9 +17,11 @@ import pytest
 from click.testing import Result
 
 from chainrule.cli import trials
+from chainrule.cli.live import Live
+from chainrule.cli.trials import Standing
 from chainrule.learners import Plan, learners, read_data
 from chainrule.models import load_model
-from chainrule.networks import train
+from chainrule.networks import jobs, train
 
 Run = Callable[..., Result]
 SCRIPT = Path(__file__).parents[2] / "examples" / "export_tables.py"
@@ -219,11 +222,37 @@ def test_a_search_within_a_time_begins_with_the_default_and_ends_in_time(
         clock = itertools.count()
         monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda clock=clock: next(clock)))
         arguments = ("--epochs", "2", "--ensemble", "1", "--hidden", "4", "--time", "9", "--seed", seed)
-        record = trained(run, "data.csv", "--target", "t", *arguments)
+        record = trained(run, "data.csv", "--target", "t", "--threads", "1", *arguments)
         found.append([(each["hidden"], each["learning_rate"], each["alpha"]) for each in record["search"]])
     assert [len(set(each)) for each in found] == [3, 3]
     assert [each[0] for each in found] == [("4", 0.002, 3.0)] * 2
     assert found[0] != found[1]
+
+
+def test_a_search_side_by_side_is_as_one_after_the_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two networks takes longest."""
+    write_table("data.csv", False, 200)
+    options = ("--hidden", "64", "--hidden", "2", "--alpha", "0", "--alpha", "1", "--epochs", "9", "--ensemble", "1")
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(jobs, "available_threads", lambda threads=threads: threads)
+        record = trained(run, "data.csv", "--target", "t", *options, "--save", f"m{threads}")
+        found.append([record[key] for key in ("search", "score", "loss_curve", "sizes")])
+    assert found[0] == found[1]
+    one, three = (load_model(f"m{threads}").params for threads in (1, 3))
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, three[name])
+
+
+def test_a_combination_with_fewer_threads_is_expected_to_take_longer() -> None:
+    """Fifteen seconds are left; one took ten, with two threads."""
+    learner = SimpleNamespace(settings=SimpleNamespace(engine="native"))
+    found = Standing(best=0)
+    search = trials._Search([learner], None, Live(), 2, found, None, math.inf, 15.0)  # type: ignore[list-item, arg-type]
+    assert search.has_time(1)
+    search.durations.append((10.0, 2))
+    assert search.has_time(2)
+    assert not search.has_time(1)
 
 
 def test_a_search_within_a_time_is_among_what_is_given(run: Run) -> None:

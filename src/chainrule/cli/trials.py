@@ -1,13 +1,15 @@
-"""Training of all combinations in sequence, from the start or from a checkpoint."""
+"""Training of all combinations, side by side, from the start or from a checkpoint; their results are in order."""
 
 from __future__ import annotations
 
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +18,9 @@ from chainrule.cli.errors import CommandError
 from chainrule.cli.live import Live
 from chainrule.cli.scoring import Scorer
 from chainrule.engines import get_engine
-from chainrule.interrupts import deferred
+from chainrule.interrupts import Interrupt, deferred
 from chainrule.learners import Data, Learner
-from chainrule.networks import FormulaLoss, TrainingState, Validation, predict_rows, train
+from chainrule.networks import FormulaLoss, TrainingState, Validation, predict_rows, shares, side_by_side, train
 from chainrule.reports import Run, Trial
 from chainrule.training import DivergenceWarning
 
@@ -107,12 +109,22 @@ def run_trials(
     """
     standing = standing or Standing()
     search = _Search(learners, data, live, threads, standing, keep, every, seconds)
-    while not standing.pending and len(standing.trials) < len(learners) and search.has_time():
-        if not search.next():
-            break
+    if not standing.pending:
+        with deferred() as interrupt:
+            search.run(interrupt)
+            if standing.interrupted:
+                interrupt.answer()
     if standing.best is None and not standing.interrupted:
         raise CommandError(search.failure)
     return standing
+
+
+class _Finished(NamedTuple):
+    """The end of a combination; it has no result if Ctrl-C ended it."""
+
+    place: int
+    state: TrainingState
+    trial: Trial | None
 
 
 class _Search:
@@ -129,79 +141,127 @@ class _Search:
     ) -> None:
         self.learners, self.data, self.live = learners, data, live
         self.threads, self.standing, self.keep, self.every = threads, standing, keep, every
+        self.processes = get_engine(learners[0].settings.engine).processes
         self.last_kept = time.monotonic()
         self.until = self.last_kept + seconds
-        self.longest = 0.0
+        self.durations: list[tuple[float, int]] = []
+        self.shown = -1
         self.failure = "training diverged; give a smaller --learning-rate"
 
-    def has_time(self) -> bool:
-        """Whether the next combination, if it takes as long as the longest one, ends in time; one always does."""
+    def run(self, interrupt: Interrupt) -> None:
+        """Train the combinations side by side, if time is bounded after the first one."""
         standing = self.standing
-        late = standing.best is not None and standing.state is None and time.monotonic() + self.longest > self.until
-        processes = get_engine(self.learners[0].settings.engine).processes
-        return math.isinf(self.until) or not processes.anywhere("the end of the search", late)
+        places = deque(range(len(standing.trials), len(self.learners)))
+        resume, standing.state = standing.state, None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DivergenceWarning)
+            if not math.isinf(self.until) and standing.best is None:
+                self._run([places.popleft()], resume, interrupt)
+                resume = None
+            if places and not standing.interrupted:
+                self._run(places, resume, interrupt)
 
-    def next(self) -> bool:
-        """Train one combination; return whether it finished."""
-        standing, place = self.standing, len(self.standing.trials)
-        learner = self.learners[place]
-        self.live.begin(place + 1, len(self.learners) if math.isinf(self.until) else None, learner.settings.epochs)
-        started = time.monotonic()
-        state = self._trained(learner)
-        self.longest = max(self.longest, time.monotonic() - started)
-        standing.state = state
-        if state.status == "interrupted":
-            if self.keep is not None and place == 0:
-                self.keep(standing)
-            return False
-        self._note(learner, state)
-        standing.state = None
-        if self.keep is not None and len(standing.trials) < len(self.learners):
-            self.keep(standing)
-        return True
+    def _run(self, places: Sequence[int], resume: TrainingState | None, interrupt: Interrupt) -> None:
+        workers, share = shares(len(places) if self._parted else 1, self.threads)
 
-    def _trained(self, learner: Learner) -> TrainingState:
-        data, resume = self.data, self.standing.state
+        def jobs() -> Iterator[Callable[[], _Finished]]:
+            for place in places:
+                if self.processes.anywhere("Ctrl-C between combinations", interrupt.pressed):
+                    return
+                if not self.has_time(share):
+                    return
+                yield partial(self._trained, place, share, resume if place == places[0] else None)
+
+        self._show(places[0])
+        side_by_side(jobs(), workers, self._take, "search")
+
+    @property
+    def _parted(self) -> bool:
+        """Whether threads are better used by several combinations: not by XLA, nor by tables that do not fit in memory.
+
+        Several processes execute one run together.
+        """
+        settings = self.learners[0].settings
+        return settings.engine == "native" and settings.order is None
+
+    def has_time(self, share: int) -> bool:
+        """Whether the next combination, if it takes as long as the longest one, ends in time; one always does.
+
+        A combination that had more threads than its `share` now is expected to take longer.
+        """
+        standing = self.standing
+        longest = max((seconds * max(1, threads / share) for seconds, threads in self.durations), default=0.0)
+        late = standing.best is not None and time.monotonic() + longest > self.until
+        return math.isinf(self.until) or not self.processes.anywhere("the end of the search", late)
+
+    def _show(self, place: int) -> None:
+        """Begin the display of a combination."""
+        if place < len(self.learners):
+            count = len(self.learners) if math.isinf(self.until) else None
+            self.live.begin(place + 1, count, self.learners[place].settings.epochs)
+        self.shown = place
+
+    def _trained(self, place: int, share: int, resume: TrainingState | None) -> _Finished:
+        """Train one combination."""
+        learner, data = self.learners[place], self.data
         looked_at = self.live.shown or self.keep is not None
         validation = None
         if len(data.y_choosing):
             validation = Validation(data.X_choosing, data.y_choosing)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DivergenceWarning)
-            return train(
-                learner.architecture,
-                learner.initial() if resume is None else None,
-                data.X,
-                data.y,
-                data.weights,
-                learner.settings,
-                validation,
-                resume,
-                self._look if looked_at else None,
-                self.threads,
-                seconds=min(LOOKS, self.every),
-            )
+        started = time.monotonic()
+        state = train(
+            learner.architecture,
+            learner.initial() if resume is None else None,
+            data.X,
+            data.y,
+            data.weights,
+            learner.settings,
+            validation,
+            resume,
+            partial(self._look, place) if looked_at else None,
+            share,
+            seconds=min(LOOKS, self.every),
+        )
+        self.durations.append((time.monotonic() - started, state.threads))
+        interrupted = state.status == "interrupted"
+        return _Finished(place, state, None if interrupted else finished_trial(learner, state, data))
+
+    def _take(self, finished: _Finished) -> bool:
+        """Record the end of a combination, in their order; return whether the search goes on."""
+        place, state, trial = finished
+        standing = self.standing
+        standing.state = state
+        if trial is None:
+            if self.keep is not None and place == 0:
+                self.keep(standing)
+            return False
+        self._note(place, state, trial)
+        standing.state = None
+        if self.keep is not None and len(standing.trials) < len(self.learners):
+            self.keep(standing)
+        self._show(place + 1)
+        return True
 
     @deferred()
-    def _look(self, state: TrainingState) -> None:
-        self.live.epoch(state)
+    def _look(self, place: int, state: TrainingState) -> None:
+        if place == self.shown:
+            self.live.epoch(state)
         now = time.monotonic()
-        first = not self.standing.trials
+        first = place == 0
         if self.keep is not None and first and state.status == "running" and now - self.last_kept >= self.every:
             self.keep(replace(self.standing, state=state))
             self.last_kept = time.monotonic()
 
-    def _note(self, learner: Learner, state: TrainingState) -> None:
+    def _note(self, place: int, state: TrainingState, trial: Trial) -> None:
         """Record the result of a combination, and keep it if it is the best."""
-        standing = self.standing
-        trial = finished_trial(learner, state, self.data)
+        standing, learner = self.standing, self.learners[place]
         if state.status == "diverged":
             self.failure = f"training diverged: {state.reason}; {_remedy(learner)}"
         standing.trials.append(trial)
         best = None if standing.best is None else standing.trials[standing.best]
         better = state.status != "diverged" and (best is None or _order(trial) > _order(best))
-        if get_engine(learner.settings.engine).processes.agreed("the better trial", better)[0]:
-            standing.keep(len(standing.trials) - 1, state)
+        if self.processes.agreed("the better trial", better)[0]:
+            standing.keep(place, state)
 
 
 def _remedy(learner: Learner) -> str:

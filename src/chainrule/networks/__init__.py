@@ -8,6 +8,7 @@ from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import Evaluator
 from chainrule.networks.forward import loss_function, prediction_function
 from chainrule.networks.gradient_flow import Factor, GradientReport, ParameterGradient, gradient_report
+from chainrule.networks.jobs import shares, side_by_side
 from chainrule.networks.losses import (
     LOSS_TYPES,
     Absolute,
@@ -93,6 +94,8 @@ __all__ = [
     "r2_score",
     "read_loss",
     "row_weights",
+    "shares",
+    "side_by_side",
     "train",
     "train_restarts",
     "two_layer_loss",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from chainrule.engines import available_threads
 from chainrule.interrupts import deferred
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError
+from chainrule.networks.jobs import shares, side_by_side
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.state import TrainingState
 from chainrule.networks.trainer import train
@@ -53,45 +53,29 @@ def train_restarts(
     True
     """
     each = _settings_of(settings, len(initial_params))
-    most = available_threads() if threads is None else min(threads, available_threads())
-    workers = max(1, min(most, len(initial_params)))
+    workers, share = shares(len(initial_params), threads)
     over, turn = threading.Event(), threading.Lock()
 
     def run(number: int) -> TrainingState:
         def told(state: TrainingState) -> bool:
             with turn:
-                going = on_epoch is None or on_epoch(number, state) is not False
-            return going and not (over.is_set() or interrupt.presses)
+                return (on_epoch is None or on_epoch(number, state) is not False) and not over.is_set()
 
         params = initial_params[number]
-        share = max(1, most // workers)
-        return train(architecture, params, X, y, weights, each[number], validation, None, told, share, seconds=_LOOK)
+        try:
+            return train(
+                architecture, params, X, y, weights, each[number], validation, None, told, share, seconds=_LOOK
+            )
+        except BaseException:
+            over.set()
+            raise
 
-    def runs() -> list[TrainingState]:
-        if workers == 1:
-            return [run(number) for number in range(len(initial_params))]
-        with ThreadPoolExecutor(workers, "chainrule-restart") as pool:
-            try:
-                futures = [pool.submit(run, number) for number in range(len(initial_params))]
-                # Wait with a timeout: on some systems a signal does not end a wait.
-                while wait(futures, _LOOK, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
-                    pass
-                return [future.result() for future in futures]
-            finally:
-                over.set()
-
+    states: list[TrainingState] = []
     with deferred() as interrupt:
-        states = runs()
-        if interrupt.presses:
-            for state in states:
-                if state.status == "stopped":
-                    state.status, state.reason = "interrupted", f"interrupted after {state.epoch} epochs"
+        jobs = (partial(run, number) for number in range(len(initial_params)))
+        side_by_side(jobs, workers, states.append, "restart")
         interrupt.answer()
-        return states
-
-
-def _failed(future: Future[TrainingState]) -> bool:
-    return future.done() and future.exception() is not None
+    return states
 
 
 def best_restart(states: Sequence[TrainingState], settings: TrainingSettings | None = None) -> int:

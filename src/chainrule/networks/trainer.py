@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from chainrule.engines import Processes, get_engine
+from chainrule.ir import fork_safe_lock
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.descent import Descent
 from chainrule.networks.errors import NetworkError
@@ -21,6 +22,9 @@ from chainrule.schema import COUNT, checked
 from chainrule.training import LBFGS, LBFGSSession, OwnRows, TrainingError, open_session
 
 Array: TypeAlias = NDArray[Any]
+
+_opening = fork_safe_lock()
+"""One thread traces and compiles at a time, so that others with a network of the same shape find its code."""
 
 
 def train(
@@ -137,19 +141,20 @@ def _trained(
     progress = Progress(architecture, rows, settings, validation, state, on_epoch, every, seconds, processes)
     whole = isinstance(settings.solver, LBFGS)
     names = architecture.params
-    session = open_session(
-        objective(architecture, weights is not None, data["y"].ndim == 1),
-        first_point(state, names) if whole else {name: state.params[name] for name in names},
-        OwnRows(data) if settings.own_rows else data,
-        settings.decaying,
-        batch_size=None if whole else settings.batch_size,
-        seed=state.seed,
-        shuffle=settings.shuffle,
-        threads=threads,
-        engine=settings.engine,
-        constants={"alpha": architecture.alpha} if architecture.alpha else None,
-        optimizer_state=None if whole else state.optimizer_state or None,
-    )
+    with _opening:
+        session = open_session(
+            objective(architecture, weights is not None, data["y"].ndim == 1),
+            first_point(state, names) if whole else {name: state.params[name] for name in names},
+            OwnRows(data) if settings.own_rows else data,
+            settings.decaying,
+            batch_size=None if whole else settings.batch_size,
+            seed=state.seed,
+            shuffle=settings.shuffle,
+            threads=threads,
+            engine=settings.engine,
+            constants={"alpha": architecture.alpha} if architecture.alpha else None,
+            optimizer_state=None if whole else state.optimizer_state or None,
+        )
     if isinstance(session, LBFGSSession):
         minimize(progress, session)
     else:
