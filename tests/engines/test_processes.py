@@ -122,10 +122,14 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
     """Cut, skewed clocks, a validation, Ctrl-C, errors and other arguments in one: see `support.training_together`."""
     first, second = outputs(2, [sys.executable, training_together.__file__], tmp_path)
     assert "whole" in first
-    alike = ("whole", "patience", "stopped", "interrupted", "own rows", "reductions", "diverged", "other", "LBFGS")
+    alike = (
+        "whole", "brief", "patience", "stopped", "interrupted", "own rows", "reductions", "diverged", "other", "LBFGS"
+    )  # fmt: skip
     lines = [[line for line in text.splitlines() if line.startswith(alike)] for text in (first, second)]
-    assert len(lines[0]) == 11
+    assert len(lines[0]) == 12
     assert lines[0] == lines[1]
+    (found,) = (line for line in lines[0] if line.startswith("brief"))
+    equal_within_three_roundings(json.loads(found.removeprefix("brief ")), training_together.brief())
     assert "interrupted interrupted" in first
     assert "stopped stopped" in first
     assert "diverged diverged" in first

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chainrule.engines import Loop, Run, get_engine
+from chainrule.engines import Engine, Loop, Run, get_engine
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.native.machine import build
 from chainrule.engines.native.random import threefry
@@ -27,8 +27,8 @@ from chainrule.primitives import (
     take_slices,
 )
 
-Mode = Literal["unrolled", "loops"]
-Modes = pytest.mark.parametrize("mode", ["unrolled", "loops"])
+Mode = Literal["unrolled", "loops", "xla"]
+Modes = pytest.mark.parametrize("mode", ["unrolled", "loops", "xla"])
 ONES = 2**64 - 1
 COUNTERS = [(0, 0), (ONES, ONES), (0x243F6A8885A308D3, 0x13198A2E03707344)]
 KEYS = [(0, 0), (ONES, ONES), (0xA4093822299F31D0, 0x082EFA98EC4E6C89)]
@@ -60,11 +60,15 @@ def test_generated_code_gives_the_published_answers(width: int) -> None:
         assert memory[4:].T.tolist() == [list(answer) for answer in ANSWERS[start : start + lanes]]
 
 
+def engine_of(mode: Mode) -> Engine:
+    return get_engine("xla") if mode == "xla" else NativeEngine(mode)
+
+
 def compare(mode: Mode, program: Program, seed: int, step: int) -> tuple[NDArray[Any], NDArray[Any]]:
     values = {"rng seed": np.asarray(seed), "rng step": np.asarray(step)}
     known: dict[Node, NDArray[Any]] = {node: values[node.name] for node in program.inputs}
     (expected,) = (evaluate_nodes(program.outputs, known)[output] for output in program.outputs)
-    (found,) = NativeEngine(mode).compile(program)(values)
+    (found,) = engine_of(mode).compile(program)(values)
     assert found.dtype == expected.dtype
     return found, expected
 
@@ -120,7 +124,7 @@ def test_each_step_of_a_run_draws_anew(mode: Mode, rows: int, batch: int) -> Non
         size = min(batch, rows - number % steps * batch)
         drawn = random_uniform(SEED, STEP, (size, 3), 1)
         draws.append(evaluate_nodes([drawn], {SEED: np.asarray(9), STEP: np.asarray(number)})[drawn])
-    for engine in (NativeEngine(mode), get_engine("reference")):
+    for engine in (engine_of(mode), get_engine("reference")):
         outcome = engine.run(Run(remembering_loop(rows, batch), state, data, 0), 2)
         np.testing.assert_array_equal(outcome.state["history"], np.concatenate(draws))
         assert outcome.state["rng step"] == 2 * steps

@@ -216,6 +216,24 @@ def test_entries_are_added_in_a_fixed_order_where_a_scatter_is_not(count: int, a
         np.testing.assert_allclose(added, expected, rtol=1e-13)
 
 
+def test_products_are_computed_in_the_precision_of_their_type() -> None:
+    """By default a GPU takes TF32 for float32, and a TPU bfloat16."""
+    import chainrule as cr
+    from chainrule.engines.xla.dependency import jax, wide  # imports JAX
+    from chainrule.engines.xla.lowerings import evaluated
+
+    def f(X: Any, K: Any, A: Any) -> Any:
+        return cr.conv2d(X, K).sum() + np.einsum("ij,kj,k->i", A, A @ A, A[0]).sum()
+
+    program = cr.trace(f, X="2 1 5 5:float32", K="3 1 2 2:float32", A="4 4:float32")
+    with wide():
+        given = [np.zeros(node.type.concrete_shape, np.float32) for node in program.inputs]
+        lowered = jax.jit(lambda *values: evaluated(program.outputs, dict(zip(program.inputs, values, strict=True))))
+        products = [line for line in lowered.lower(*given).as_text().splitlines() if "dot_general" in line]
+    assert len(products) >= 3
+    assert all("precision = [HIGHEST, HIGHEST]" in line for line in products)
+
+
 @pytest.mark.parametrize("seed", [0, 3, -1, 2**64 - 1])
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 9, 1001])
 def test_machine_code_shuffles_as_defined(seed: int, rows: int) -> None:
@@ -248,6 +266,18 @@ rest = cr.fit(loss, half.params, data, engine="xla", **{**given, "epochs": 13},
 for name, value in one.params.items():
     np.testing.assert_allclose(many.params[name], value, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(rest.params[name], many.params[name])
+
+def drawn(X, w):
+    return np.sum(cr.dropout(X, 0.5) * w)
+
+# The gradient has a bit for each element that is kept, wherever it is computed.
+bits = {"X": np.tile(2.0 ** np.arange(45)[:, None], (1, 3))}
+given = drawn, {"w": np.zeros(3)}, bits, cr.SGD(1.0)
+native, xla = (cr.begin_training(*given, batch_size=8, seed=3, engine=engine) for engine in ("native", "xla"))
+native.advance(1)
+xla.advance(1)
+assert len(set(native.state["w"])) == 3
+np.testing.assert_array_equal(xla.state["w"], native.state["w"])
 """
 
 

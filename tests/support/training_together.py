@@ -106,6 +106,7 @@ def main() -> None:
     np.testing.assert_allclose(whole.history["loss"], native.history["loss"], rtol=1e-12)
     said("whole", bits(whole.params), bits(whole.optimizer_state))
 
+    said("brief", json.dumps(brief()))
     if last:
         skewed()
     part = fitted(epochs=2, callback=lambda done, _: None)
