@@ -118,6 +118,24 @@ def _cast(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Va
     return writer.cast(operands[0], x.dtype)
 
 
+def _cos(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """Compute 1 − 2 sin²(x/2) in 64 bits: runtimes of 2024 and 2025 have the sine in 64 bits and no cosine."""
+    add, number = writer.graph.add, writer.number
+    if dtype is not DType.FLOAT64:
+        return add("Cos", x)
+    sine = add("Sin", add("Mul", x, number(0.5, dtype)))
+    return add("Sub", number(1.0, dtype), add("Mul", number(2.0, dtype), add("Mul", sine, sine)))
+
+
+def _sigmoid(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """Compute 1 / (1 + e⁻ˣ) in 64 bits, since runtimes replace x · Sigmoid(x) by a kernel that has 32 only."""
+    add = writer.graph.add
+    if dtype is not DType.FLOAT64:
+        return add("Sigmoid", x)
+    one = writer.number(1.0, dtype)
+    return add("Div", one, add("Add", one, add("Exp", add("Neg", x))))
+
+
 def _square(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
     return writer.graph.add("Mul", x, x)
 
@@ -409,7 +427,7 @@ RULES: Final[dict[type, str | Rule]] = {
     Cast: _cast,
     Compare: _compare,
     Concatenate: _concatenate,
-    Cos: "Cos",
+    Cos: _of_one(_cos),
     CumulativeSum: _cumulative_sum,
     Diagonal: _diagonal,
     DiagonalMatrix: _diagonal_matrix,
@@ -442,7 +460,7 @@ RULES: Final[dict[type, str | Rule]] = {
     Relu: "Relu",
     Rint: "Round",
     ScatterAdd: _scatter_add,
-    Sigmoid: "Sigmoid",
+    Sigmoid: _of_one(_sigmoid),
     Sign: "Sign",
     Sin: "Sin",
     Softmax: _softmax(Softmax, "Softmax"),
