@@ -62,6 +62,8 @@ REFUSED: list[tuple[str, dict[str, str], str, str]] = [
     ("log 1+x", {}, "log 1+x may be log(1+x) or log(1) + x; write one of the two", "log 1+x"),
     ("tr A'B", {}, "tr A' B may be tr(A' B) or tr(A') * B; write one of the two", "tr A'B"),
     ("e^2x", {}, "e^2x may be e^(2 x) or e^2 * x; write one of the two", "e^2x"),
+    ("4*e*(s/r)^6", {}, "e may be Euler's number or a variable; write exp(1) for the number", "e"),
+    ("k*e^2/r", {}, "e may be Euler's number or a variable", "e"),
     ("2^xy", {}, "2^xy may be 2^(x y) or 2^x * y; write one of the two", "2^xy"),
     ("x^ny", {}, "x^ny may be x^(n y) or x^n * y; write one of the two", "x^ny"),
     ("std(x, 0)", {}, "is along axis 0 in NumPy, and divides by n − 1 in MATLAB", "0"),

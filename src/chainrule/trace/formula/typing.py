@@ -89,11 +89,18 @@ class Subject:
         later = {canonical_name(each.name): each for each in self.formula.statements if each.name is not None}
         known: set[str] = set()
         for statement, order in zip(self.formula.statements, self.orders, strict=True):
+            powers = {node.left for node in order if isinstance(node, Binary) and self._is_exponential(node)}
             for node in order:
                 if not isinstance(node, Name):
                     continue
                 name = canonical_name(node.name)
                 if name in known or (name not in given and self._is_constant(node)):
+                    if name == "e" and name not in known and node not in powers:
+                        raise self.formula.error(
+                            "e may be Euler's number or a variable; write exp(1) for the number, or state that it is a "
+                            'variable, as in --shape "e:" or e=""',
+                            node.span,
+                        )
                     continue
                 if name in later:
                     raise self.formula.error(
@@ -111,6 +118,12 @@ class Subject:
                         statement.name_span,
                     )
                 known.add(name)
+
+    def _is_exponential(self, node: Binary) -> bool:
+        """Whether a node is the exponential function, a power of e with more than a number in the exponent."""
+        is_power = node.operator in ("^", "**", ".^") and isinstance(node.left, Name) and node.left.name == "e"
+        exponent = node.right.operand if isinstance(node.right, Unary) else node.right
+        return is_power and not isinstance(exponent, Number)
 
     def _is_constant(self, node: Name) -> bool:
         return canonical_name(node.name) in CONSTANTS or node.name in self.sizes or node.name in IDENTITIES
