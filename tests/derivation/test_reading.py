@@ -143,6 +143,12 @@ def test_constants_are_written_as_people_write_them() -> None:
         ("sin(pi*x/180)", "∂L/∂x = (π / 180) cos((π / 180) x)"),
         ("x/(4*pi)", "∂L/∂x = 1 / (4 π)"),
         ("3*x/pi", "∂L/∂x = 3/π"),
+        ("sin(pi*x)/pi^2", "L = sin(π · x) / π²"),
+        ("exp(-x^2)/sqrt(pi)", "L = exp(−x²) / √π"),
+        ("q*p/(4*pi*r)", "∂L/∂q = p / (4 π · r)"),
+        ("x*(1/(4*pi*r^2))", "∂L/∂x = 1 / (4 π · r²)"),
+        ("log(x)/(6*pi)", "∂L/∂x = 1 / (6 π · x)"),
+        ("(1/(4*pi))*(q/r)", "L = q / (4 π · r)"),
         ("0.7853981 x", "∂L/∂x = 0.7853981"),
         ("-pi*x", "∂L/∂x = −π"),
         ("exp(-sqrt(2)*x)", "∂L/∂x = −√2 · L"),
@@ -152,6 +158,44 @@ def test_constants_in_closed_form_are_written_so(formula: str, line: str) -> Non
     derivation = cr.derive(formula)
     assert line in derivation.text(detail="brief")
     assert derivation.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("formula", "shapes", "lines"),
+    [
+        ("(s/r)^k", {}, ["∂L/∂s = k · (s / r)^(k − 1) / r", "∂L/∂r = −k · L / r"]),
+        ("a*(x/y)^b", {}, ["∂L/∂x = a · b · (x / y)^(b − 1) / y", "∂L/∂y = −L · b / y"]),
+        ("(x/y)^y", {}, ["∂L/∂x = (x / y)^(y − 1)", "∂L/∂y = L · (ln(x / y) − 1)"]),
+        ("(x/l)^(k-1)", {}, ["∂L/∂x = (k − 1) · (x / l)^(k − 2) / l"]),
+        ("x^x", {}, ["∂L/∂x = L + L · ln(x)"]),
+        ("det(X)^k", {"X": "n n"}, ["∂L/∂X = k · L · X⁻ᵀ"]),
+    ],
+)
+def test_a_power_that_has_a_name_is_written_by_it(formula: str, shapes: dict[str, str], lines: list[str]) -> None:
+    derivation = cr.derive(formula, **shapes)
+    text = derivation.text(detail="brief")
+    assert [line for line in lines if line not in text] == []
+    assert derivation.verify().ok
+
+
+def test_the_power_of_a_quotient_has_a_derivative_at_zero() -> None:
+    namespace: dict[str, Any] = {}
+    exec(cr.derive("(x/K)^n/(1 + (x/K)^n)").source("numpy"), namespace)
+    gradient_x, *_ = namespace["backward"](namespace["forward"](0.0, 2.0, 3.0)[1])
+    assert gradient_x == 0
+
+
+@pytest.mark.parametrize("shape", ["n d", "4 3"])
+def test_identity_matrices_of_several_sizes_have_their_sizes(shape: str) -> None:
+    n, d = shape.split()
+    derivation = cr.derive(f"norm(W'*W - eye({d}))^2 + norm(W*W' - eye({n}))^2", "W", W=shape)
+    text = derivation.text(detail="brief")
+    assert f"∂L/∂W = 4 (W (Wᵀ W − I_{d}) + (W Wᵀ − I_{n}) W)" in text
+    assert f"I_{d} is the identity matrix of size {d}" in text
+    assert derivation.verify().ok
+    alone = cr.derive(f"norm(W'*W - eye({d}))^2 + I_{n}*tr(W*W' - eye({n}))", "W", W=shape, **{f"I_{n}": ""})
+    assert "Wᵀ W − I‖" in alone.text(detail="brief")
+    assert alone.verify().ok
 
 
 @pytest.mark.parametrize(("number", "written"), [(np.inf, "∞"), (-np.inf, "−∞"), (np.nan, "NaN"), (1e300, "10³⁰⁰")])

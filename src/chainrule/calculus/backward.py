@@ -16,7 +16,7 @@ from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.facts import Facts, facts_of
 from chainrule.calculus.labels import BESIDE_LABELS, MULTIPLIED_OUT
 from chainrule.calculus.linearize import linearize
-from chainrule.calculus.named import named_products
+from chainrule.calculus.named import named_products, named_values
 from chainrule.calculus.repeated import Form, form
 from chainrule.calculus.rules import is_scale
 from chainrule.calculus.simplify import Rewrite, Simplifier
@@ -30,6 +30,7 @@ from chainrule.ir import (
     Node,
     Program,
     ProgramError,
+    applies,
     cached_property,
     refuses_deep_nesting,
     shape_text,
@@ -266,7 +267,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     if not found:
         return None
     adjoint, simplifier = min(found, key=lambda one: operation_count(one[0]))
-    adjoint = _with_result(stage, adjoint, simplifier)
+    adjoint = _with_result(stage, adjoint, simplifier, facts)
     if isinstance(adjoint, Const) and adjoint.filled_with(0):
         return None
     return Contribution(stage, operand, tangent, cotangent, change, adjoint, tuple(simplifier.rewrites), facts)
@@ -305,11 +306,18 @@ def _joint_contributions(
     return contributions
 
 
-def _with_result(stage: Stage, adjoint: Node, simplifier: Simplifier) -> Node:
-    """Write the factors of products that are the result of a stage by its symbol: −x·y/z² as −L/z for L = x·y/z."""
-    rule = named_products({stage.symbol: stage.expression}, simplifier)
-    shorter = Simplifier([rule])
-    found = shorter(adjoint) if rule.primitives else adjoint
+def _with_result(stage: Stage, adjoint: Node, simplifier: Simplifier, facts: Facts) -> Node:
+    """Write the result of a stage by its symbol, where it is a product that is a factor, or a power.
+
+    So −x·y/z² is −L/z for L = x·y/z, and det(X)^k · X⁻ᵀ is L · X⁻ᵀ for L = det(X)^k.
+    """
+    definition = {stage.symbol: stage.expression}
+    rules = [named_products(definition, simplifier)]
+    if applies(stage.expression, Power):
+        rules.append(named_values(definition, facts.symmetric, facts.rules))
+    rules = [rule for rule in rules if rule.primitives]
+    shorter = Simplifier(rules)
+    found = shorter(adjoint) if rules else adjoint
     if found is not adjoint:
         simplifier.rewrites += shorter.rewrites
         found = simplifier(found)

@@ -97,8 +97,10 @@ def whole_exponent(node: Node) -> int | None:
 
 
 def power_as_quotient(node: Node) -> Term | None:
-    """Return x^(y − 1) as x^y / x; None for other expressions."""
+    """Return x^(y − 1) as x^y / x, and (a/b)^(y − 1) as (a/b)^y b / a; None for other expressions."""
     match node:
+        case Apply(Power(), (Apply(Divide(), (Input() as a, Input() as b)) as x, Apply(LessOne(), (y,)))):
+            return Term(1, ((Power()(x, y), 1), (b, 1), (a, -1)))
         case Apply(Power(), (x, Apply(LessOne(), (y,)))):
             return Term(1, ((Power()(x, y), 1), (x, -1)))
         case Apply(Power(), (x, Apply(Broadcast() as repeat, (Apply(LessOne(), (y,)),)))):
@@ -117,11 +119,17 @@ def terms_of(node: Node) -> list[Term]:
 
 
 def with_lessened(powers: tuple[tuple[Node, int], ...]) -> tuple[tuple[Node, int], ...]:
-    """Write x^y / x as x^(y − 1), which is also defined at x = 0."""
+    """Write x^y / x as x^(y − 1), which is also defined at x = 0, and (a/b)^y / a as (a/b)^(y − 1) / b."""
     found = dict(powers)
     for factor, exponent in powers:
         repeat, power = (factor.primitive, factor.operands[0]) if applies(factor, Broadcast) else (_as_it_is, factor)
         match power:
+            case Apply(Power(), (Apply(Divide(), (Input() as a, Input() as b)) as x, y)) if (
+                exponent == 1 and power is factor and found.get(a) == -1
+            ):
+                found = {Power()(x, LessOne()(y)) if f is factor else f: e for f, e in found.items() if f is not a}
+                found[b] = found.get(b, 0) - 1
+                found = {f: e for f, e in found.items() if e}
             case Apply(Power(), (x, y)) if exponent == 1 and found.get(repeat(x)) == -1:
                 less = y.primitive(LessOne()(*y.operands)) if applies(y, Broadcast) else LessOne()(y)
                 lessened = repeat(Power()(x, less))
@@ -336,6 +344,7 @@ def divides_anew(before: Node, after: Node) -> bool:
         for part in topological_order([before])
         if isinstance(part, Apply) and power_as_quotient(part) is not None
     }
+    bases |= {base.operands[0] for base in bases if applies(base, Divide)}
     return bool(bases) and not bases.isdisjoint(_divisors(after) - _divisors(before))
 
 

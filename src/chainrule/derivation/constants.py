@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from chainrule.derivation.names import name_parts
 from chainrule.derivation.numerals import number_text
-from chainrule.ir import Const, Node
-from chainrule.primitives import Infix, Notation, Number, Symbol
+from chainrule.ir import Const, Dim, Node
+from chainrule.primitives import Infix, Notation, Number, Symbol, is_identity
 
 _LETTERS = "CKMHJ"
 _SHORT = 12
@@ -22,9 +22,13 @@ _SHORT = 12
 
 @dataclass(frozen=True, eq=False)
 class Constants:
-    """The notation of each constant array; `identity` is the name of the identity matrix of any size."""
+    """The notation of each constant array; `identity` is the name of the identity matrix of any size.
+
+    Where there are identity matrices of several sizes, `identities` has a name for each: I_n and I_d.
+    """
 
     identity: Symbol
+    identities: Mapping[Dim, Symbol]
     written: dict[Const, Notation]
     _further: Iterator[str]
 
@@ -33,15 +37,19 @@ class Constants:
         if node not in self.written:
             alike = (each for each in self.written if np.array_equal(np.asarray(each.value), np.asarray(node.value)))
             known = next(alike, None)
-            shown = _recognised(node, self.identity) if known is None else self.written[known]
+            shown = _recognised(node, self.identity_of(node)) if known is None else self.written[known]
             self.written[node] = Symbol(next(self._further)) if shown is None else shown
         return self.written[node]
+
+    def identity_of(self, node: Node) -> Symbol:
+        """Return the name of an identity matrix of the size of `node`."""
+        return self.identities.get(node.type.shape[0], self.identity) if node.type.ndim else self.identity
 
     @property
     def named(self) -> Iterator[tuple[Symbol, Const]]:
         """Yield the constants with names of their own."""
         for node, symbol in self.written.items():
-            if isinstance(symbol, Symbol) and symbol != self.identity:
+            if isinstance(symbol, Symbol) and symbol not in (self.identity, *self.identities.values()):
                 yield symbol, node
 
 
@@ -53,16 +61,29 @@ def name_constants(nodes: Iterable[Node], taken: Collection[str]) -> Constants:
     def is_free(name: str) -> bool:
         return name not in taken and name_parts(name) not in used
 
+    nodes = list(dict.fromkeys(nodes))
     identity = Symbol(next(name for name in _identity_names() if is_free(name)))
-    found = [node for node in dict.fromkeys(nodes) if isinstance(node, Const) and not node.is_filled]
+    found = [node for node in nodes if isinstance(node, Const) and not node.is_filled]
     others = [node for node in found if _recognised(node, identity) is None]
     letter = next((letter for letter in _LETTERS if letter not in heads), "Const")
     alone = [letter] if len(others) == 1 and is_free(letter) else []
     numbered = filter(is_free, (letter + str(k) for k in itertools.count(1)))
-    constants = Constants(identity, {}, itertools.chain(alone, numbered))
+    constants = Constants(identity, _identities(identity.name, nodes, is_free), {}, itertools.chain(alone, numbered))
     for node in found:
         constants.of(node)
     return constants
+
+
+def _identities(name: str, nodes: Iterable[Node], is_free: Callable[[str], bool]) -> dict[Dim, Symbol]:
+    """Return I_n and I_d for identity matrices of several sizes, if these are free names; else nothing."""
+    squares = [node for node in nodes if node.type.ndim == 2 and (is_identity(node) or _is_constant_identity(node))]
+    names = {node.type.shape[0]: f"{name}_{node.type.shape[0]}" for node in squares}
+    fit = len(names) > 1 and all(str(size).isalnum() and is_free(named) for size, named in names.items())
+    return {size: Symbol(named) for size, named in names.items()} if fit else {}
+
+
+def _is_constant_identity(node: Node) -> bool:
+    return isinstance(node, Const) and not node.is_filled and _recognised(node, Symbol("I")) is not None
 
 
 def _recognised(node: Const, identity: Symbol) -> Notation | None:

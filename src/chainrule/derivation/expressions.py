@@ -65,10 +65,9 @@ class ExpressionWriter(ABC):
     def literal(self, node: Const) -> Notation:
         """Return a number, a size, or the name of an array."""
 
-    @property
     @abstractmethod
-    def identity(self) -> Symbol:
-        """The name of the identity matrix."""
+    def identity(self, node: Node) -> Symbol:
+        """Return the name of an identity matrix."""
 
     def commutation(self, primitive: Commutation) -> Symbol:
         """Return the name of a commutation matrix, K with the two sizes."""
@@ -118,7 +117,7 @@ class ExpressionWriter(ABC):
             return self.literal(node)
         assert isinstance(node, Apply)
         if is_identity(node):
-            return self.identity
+            return self.identity(node)
         commutation = commutation_of(node)
         if commutation is not None:
             return self.commutation(commutation)
@@ -204,14 +203,20 @@ def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
             return (
                 _over(operand, operands[k], operands[1 - k])
                 or _numerator_scaled(operand, operands[k], operands[1 - k])
+                or _joined(operand, operands[k], operands[1 - k])
                 or Infix("·", (operands[k], operands[1 - k]))
             )
     return None
 
 
 def _over_both(node: Apply, operands: Sequence[Notation]) -> Notation | None:
-    """Return `c / (s · x)` for a quotient c/s of numbers, repeated, over an array."""
+    """Return `c / (s · x)` for a quotient c/s of numbers over an array, repeated, or in a literal such as 1/(4π)."""
     above, below = operands
+    match node.operands[0], above:
+        case Const(), Fraction(number, divisor):
+            return Fraction(number, Infix("·", (divisor, below)))
+        case Apply(Multiply(), (Const(), _) | (_, Const())), Infix("·", (Fraction(number, divisor), x)):
+            return Fraction(x if number == Number(1) else Infix("·", (number, x)), Infix("·", (divisor, below)))
     match node.operands[0]:
         case Apply(Broadcast(axes=()), (Apply(Divide()),)) if isinstance(above, Fraction):
             return Fraction(above.numerator, Infix("·", (above.denominator, below)))
@@ -231,6 +236,16 @@ def _over(scale: Node, coefficient: Notation, x: Notation) -> Notation | None:
         return None
     above = coefficient.numerator
     return Fraction(x if above == Number(1) else Infix("·", (above, x)), coefficient.denominator)
+
+
+def _joined(scale: Node, coefficient: Notation, x: Notation) -> Notation | None:
+    """Return `c x / (s · y)` for a number c/s, such as 1/(4π), times a quotient of arrays."""
+    if not isinstance(scale, Const) or not isinstance(coefficient, Fraction) or not isinstance(x, Fraction):
+        return None
+    above = x.numerator
+    if coefficient.numerator != Number(1):
+        above = coefficient.numerator if above == Number(1) else Infix("·", (coefficient.numerator, above))
+    return Fraction(above, Infix("·", (coefficient.denominator, x.denominator)))
 
 
 def _repeats_a_quotient(node: Node) -> bool:

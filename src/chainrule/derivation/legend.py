@@ -179,6 +179,9 @@ def constants_legend(constants: Constants, blocks: Iterable[Block], language: La
     found: list[Words] = []
     if constants.identity in used:
         found.append(say(language, "identity matrix", constants.identity))
+    for size, identity in constants.identities.items():
+        if identity in used:
+            found.append(say(language, "sized identity", identity, Symbol(str(size))))
     for symbol, node in constants.named:
         if symbol in used:
             found.append((symbol, f" = {description(node)}"))

@@ -94,9 +94,8 @@ class _Writer(ExpressionWriter):
     def literal(self, node: Const) -> Notation:
         return literal(node) if node.is_filled else self._constants.of(node)
 
-    @property
-    def identity(self) -> Symbol:
-        return self._constants.identity
+    def identity(self, node: Node) -> Symbol:
+        return self._constants.identity_of(node)
 
 
 def _symbol(name: str) -> Notation:

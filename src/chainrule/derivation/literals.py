@@ -89,21 +89,22 @@ def _constant(number: float) -> Notation | None:
 
 
 def _multiple_of_pi(number: float) -> Notation | None:
-    """Return 4 π / 3, π / 180 or 1 / (4 π), if it equals `number` to the last digits."""
+    """Return 4 π / 3, π / 180, 1 / (4 π), π² or 1 / √π, if it equals `number` to the last digits."""
     if not math.isfinite(number):
         return None
-    for power in (1, -1):
+    for power in (1, -1, 2, -2, 0.5, -0.5):
         share = Fractional(number / math.pi**power).limit_denominator(_LARGEST_SHARE)
         above, below = share.numerator, share.denominator
-        if not (above and (power == 1 or below == 1 or above == 1)) or above * below > _LARGEST_SHARE:
+        if not (above and (power > 0 or below == 1 or above == 1)) or above * below > _LARGEST_SHARE:
             continue
         if abs(number - share * math.pi**power) <= 4e-16 * number:
-            numerator, denominator = _times_pi(above, power == 1), _times_pi(below, power == -1)
+            numerator, denominator = _times_pi(above, max(power, 0)), _times_pi(below, max(-power, 0))
             return numerator if denominator == Number(1) else Fraction(numerator, denominator)
     return None
 
 
-def _times_pi(number: int, with_pi: bool) -> Notation:
-    if not with_pi:
+def _times_pi(number: int, power: float) -> Notation:
+    if not power:
         return Number(number)
-    return PI if number == 1 else Infix("·", (Number(number), PI))
+    raised = PI if power == 1 else Call("sqrt", (PI,)) if power == 0.5 else PowerNotation(PI, Number(2))
+    return raised if number == 1 else Infix("·", (Number(number), raised))

@@ -96,9 +96,8 @@ class Notator(ExpressionWriter):
             return Number(node.value) if isinstance(node.value, float) else written
         return written
 
-    @property
-    def identity(self) -> Symbol:
-        return self._record.constants.identity
+    def identity(self, node: Node) -> Symbol:
+        return self._record.constants.identity_of(node)
 
     def partial(self, symbol: Input) -> Notation:
         """Return `∂L/∂symbol`, also for symbols named δ elsewhere."""

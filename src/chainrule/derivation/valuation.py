@@ -28,7 +28,7 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.primitives import Max, Min, Notation, Symbol, index_bounds
+from chainrule.primitives import Max, Min, Notation, Symbol, identity, index_bounds
 from chainrule.trace import canonical_name
 from chainrule.words import ChainruleError, suggestion
 
@@ -148,10 +148,17 @@ def meanings(
         if node not in values:
             values[node] = value(node)
         yield notation, values[node]
-    for symbol, constant in record.constants.named:
-        yield symbol, np.asarray(constant.value)
+    yield from constant_meanings(record, value)
     for name, size in sizes.items():
         yield Symbol(name), np.asarray(float(size))
+
+
+def constant_meanings(record: Record, value: Callable[[Node], Array]) -> Iterator[tuple[Symbol, Array]]:
+    """Yield the name of each constant array with its value, also of identity matrices of several sizes."""
+    for symbol, constant in record.constants.named:
+        yield symbol, np.asarray(constant.value)
+    for size, symbol in record.constants.identities.items():
+        yield symbol, value(identity(size, DType.FLOAT64))
 
 
 def given_name(node: Input) -> str:

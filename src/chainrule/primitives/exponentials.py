@@ -181,6 +181,8 @@ class LessOne(Elementwise):
         match operands[0]:
             case Infix("−", (Number(1), y)):
                 return Prefix("−", y)
+            case Infix("−", (y, Number(float(less) | int(less)))) if less > 0:
+                return Infix("−", (y, Number(less + 1)))
         return Infix("−", (operands[0], Number(1)))
 
     def lower(self, emit: Scalars[S], *operands: S) -> S:

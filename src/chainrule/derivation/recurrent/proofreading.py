@@ -23,7 +23,7 @@ from chainrule.derivation.recurrent.parts import Recurrent
 from chainrule.derivation.recurrent.scene import Scene
 from chainrule.derivation.spelling import spelled
 from chainrule.derivation.text import TextWriter
-from chainrule.derivation.valuation import written_names
+from chainrule.derivation.valuation import constant_meanings, written_names
 from chainrule.ir import Input, Node
 from chainrule.primitives import Notation, Partial, Symbol
 from chainrule.words import Language
@@ -112,7 +112,7 @@ class RecurrentProofreader(Proofreader):
             for notation, node in written_names(record, self._outer):
                 known.add(notation)
                 yield notation, scene.outer(node)
-            yield from ((symbol, np.asarray(constant.value)) for symbol, constant in record.constants.named)
+            yield from constant_meanings(record, scene.outer)
             for entry in record.backward.accumulations:
                 tangent = Input(TANGENT + entry.symbol.name, entry.symbol.type)
                 yield self._outer.symbol(tangent), scene.outer(tangent)
@@ -129,7 +129,7 @@ class RecurrentProofreader(Proofreader):
                 tangent = Input(TANGENT + part.source.name, part.source.type)
                 if not step_of(part.source.name):
                     yield notator.symbol(tangent), scene.steps[loop][self._at[loop]](tangent)
-            yield from ((symbol, np.asarray(node.value)) for symbol, node in loop.in_steps.constants.named)
+            yield from constant_meanings(loop.in_steps, scene.steps[loop][self._at[loop]])
         for name, size in scene.sizes.items():
             yield Symbol(name), np.asarray(float(size))
 

@@ -20,6 +20,7 @@ NOTATION: dict[str, tuple[str, str]] = {
     "is a scalar": ("{0} is a scalar", "{0} 是标量"),
     "constants": ("Constants: {0}.", "常量：{0}。"),
     "identity matrix": ("{0} is the identity matrix", "{0} 为单位矩阵"),
+    "sized identity": ("{0} is the identity matrix of size {1}", "{0} 为 {1} 阶单位矩阵"),
     "declared": ("Given: {0}.", "已知：{0}。"),
     "declared symmetric": ("{0} is symmetric", "{0} 是对称矩阵"),
     "declared skew-symmetric": ("{0} is skew-symmetric", "{0} 是反对称矩阵"),

@@ -31,8 +31,9 @@ SECOND: dict[str, tuple[str, str]] = {
         "黑塞矩阵的元素就是这个线性映射的系数。",
     ),
     "Jacobian by elements": (
-        "The entries of the Jacobian are the coefficients of the differential.",
-        "雅可比矩阵的元素就是微分的系数。",
+        "The entries of the Jacobian are the coefficients of the differential. The indices say which entry of the "
+        "result is differentiated, and by which, so they are the same in both layouts.",
+        "雅可比矩阵的元素就是微分的系数。下标已说明对结果的哪个元素、关于哪个元素求导，因此两种布局写法相同。",
     ),
     "vec text": (
         " vec stacks the columns of a matrix, so that {0}; for a K with the sizes of {2} below it, {1}.",
