@@ -198,6 +198,13 @@ def test_identity_matrices_of_several_sizes_have_their_sizes(shape: str) -> None
     assert alone.verify().ok
 
 
+def test_one_fraction_bar_is_left() -> None:
+    text = cr.derive("atan(y/x)").text(detail="brief")
+    assert "u = x² + y²" in text
+    assert "∂L/∂y = x / u" in text
+    assert "∂L/∂x = −y / u" in text
+
+
 @pytest.mark.parametrize(("number", "written"), [(np.inf, "∞"), (-np.inf, "−∞"), (np.nan, "NaN"), (1e300, "10³⁰⁰")])
 def test_numbers_out_of_bounds_have_no_closed_form(number: float, written: str) -> None:
     derivation = cr.derive(lambda x: np.where(x > 0, x, number), x="")

@@ -72,7 +72,7 @@ def _one_fraction_bar(node: Apply) -> Node | None:
             if divisor.powers:
                 total = sum_of_terms([part.times(divisor.inverse()) for part in parts], factor.type)
                 result = result.times(Term(1, ((factor, -exponent), (total, exponent)))).times(divisor.to_the(exponent))
-    if result is term or len(result.powers) > len(term.powers):
+    if result is term or len(result.powers) > max(len(term.powers), 2):
         return None
     found = product_of(result, node.type)
     return found if reading_cost(found) < reading_cost(node) and not divides_anew(node, found) else None

@@ -18,7 +18,7 @@ from chainrule.trace.formula.letters import Letters
 from chainrule.trace.formula.products import BOTH_FIT, MisfitError
 from chainrule.trace.formula.rules import pointwise_kind
 from chainrule.trace.formula.sizes import Kind, Sizes, Unknown, equal
-from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary
+from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
 from chainrule.trace.formula.typing import Subject, Typing
 from chainrule.trace.formula.words import GREEK, canonical_name
 
@@ -128,9 +128,10 @@ class _Search:
         return list(self._choices((0,) * len(self._unknown)))
 
     def _is_of_physics(self) -> bool:
-        """Whether all is arithmetic that divides by what no matrix calculus divides by, as in G m₁ m₂ / r² or V² / R.
+        """Whether all is arithmetic that no matrix calculus has, as in G m₁ m₂ / r², V S / (K + S), P (1 + r/n)^t.
 
-        That is a power, or a letter that else means a matrix; then all letters are numbers, whatever their case.
+        It divides by a power or by a letter that else means a matrix, also in a sum, or raises a ratio to a power of
+        letters; then all letters are numbers, whatever their case.
         """
         if self._given or self._declared:
             return False
@@ -143,7 +144,8 @@ class _Search:
             if isinstance(node, Binary):
                 if node.operator not in _ARITHMETIC:
                     return False
-                divides |= node.operator == "/" and any(map(self._is_no_divisor, _factors(node.right)))
+                divides |= node.operator == "/" and any(map(self._is_no_divisor, _factors_of_terms(node.right)))
+                divides |= node.operator in ("^", "**") and _is_ratio(node.left) and _has_letters(node.right)
         return divides
 
     def _is_no_divisor(self, factor: Syntax) -> bool:
@@ -387,13 +389,25 @@ def _labels(subject: Subject) -> Iterator[tuple[str, str]]:
                     yield canonical_name(argument.name), term
 
 
-def _factors(node: Syntax) -> Iterator[Syntax]:
-    """Yield the factors of a product, or the node itself."""
-    if isinstance(node, Binary) and node.operator in ("*", " ", "·"):
-        yield from _factors(node.left)
-        yield from _factors(node.right)
+def _factors_of_terms(node: Syntax) -> Iterator[Syntax]:
+    """Yield the factors of a product, those of the terms of a sum, or the node itself."""
+    if isinstance(node, Binary) and node.operator in ("*", " ", "·", "+", "-"):
+        yield from _factors_of_terms(node.left)
+        yield from _factors_of_terms(node.right)
     else:
         yield node
+
+
+def _is_ratio(node: Syntax) -> bool:
+    """Whether `node` is a quotient, or a sum with one."""
+    if isinstance(node, Binary) and node.operator in ("+", "-"):
+        return _is_ratio(node.left) or _is_ratio(node.right)
+    return isinstance(node, Binary) and node.operator == "/"
+
+
+def _has_letters(node: Syntax) -> bool:
+    """Whether an exponent contains a variable."""
+    return isinstance(node, Name) or any(map(_has_letters, parts(node)))
 
 
 def _cost(name: str, rank: int) -> float:
