@@ -168,7 +168,9 @@ def test_what_onnx_has_no_operator_for_is_written_out(tmp_path: Path) -> None:
 
 def test_other_spellings_mean_what_they_mean_to_the_model(tmp_path: Path) -> None:
     words = ["yes", " yes", "No ", " TRUE ", "1.00", "+1", "1e0", "01", "1.", "0.00", "-", "0e0", "perhaps"]
+    words += ["\u00a0 yEs\u202f\u202f", "\u3000Nein", "oFF\u00a0", "yes no"]
     levels = ["1", "01", "1e0", " 1.0 ", "+1", "2.5", "2.50", "+2.5 ", "2", "x", " x ", "y", ""]
+    levels += ["\u00a0x", "x\u202f", " \u00a0NA\u00a0", "x\u00a0x"]
     preprocessing = Preprocessing(
         (
             Boolean("w", ("no", "yes"), 1.0, flag_missing=True),

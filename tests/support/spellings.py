@@ -15,6 +15,8 @@ _FORMS = (
     *("{:+}", "{:+.2f}", "{:08.2f}", "{:.20f}", "{:+012}"),
 )
 
+_AROUND = (("\u00a0", ""), ("", "\u202f"), ("\u202f", "\u00a0"), (" ", "\u00a0"), ("\u00a0", "\u00a0"))
+
 TEXTS = (
     *LEVELS,
     *(form.format(float(number)) for number in _NUMBERS for form in _FORMS),
@@ -22,4 +24,6 @@ TEXTS = (
     *("\t1\r", " 2.50\n", "redder", "Red", "", "1e999", "9" * 400, "100000000000000000000", "1.0e+20"),
     *("1_0", "0x1", "1e", "e1", ".", "+", "1.0.0", "1,0", "inf", "nan", "1e300", "\uff11", "1 0", "--3"),
     *("12345678901234567891", "-"),
+    *(f"{before}{text}{after}" for text in ("red", "1", "-0.5") for before, after in _AROUND),
+    *(f"{before}{before}{text}{after}" for text in ("", "NA", "-") for before, after in _AROUND),
 )

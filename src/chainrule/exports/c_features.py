@@ -6,7 +6,7 @@ import dataclasses
 
 from chainrule.emit import C_TYPES, Code, CUnit, Location, Statements, function, member_names, structure
 from chainrule.exports.c_text import array_rows, comment, initializer, string
-from chainrule.exports.cells import level_columns, program_names
+from chainrule.exports.cells import BLANKS, level_columns, program_names
 from chainrule.ir import DType, Program
 from chainrule.primitives import cast
 from chainrule.tables import (
@@ -78,18 +78,36 @@ static inline int NAME_plain(const char *text, size_t length, double *value) {
     return *end == '\\0';
 }
 
+/* The number of bytes of the white space that `length` bytes of text begin with, or end with; 0 for none. */
+static inline size_t NAME_blank(const char *text, size_t length, int at_end) {
+    static const char *const blanks[] = {
+        BLANKS
+    };
+    for (size_t k = 0; k < sizeof blanks / sizeof blanks[0]; ++k) {
+        const size_t size = strlen(blanks[k]);
+        if (size <= length && memcmp(at_end ? text + (length - size) : text, blanks[k], size) == 0) {
+            return size;
+        }
+    }
+    return 0;
+}
+
 /* The index of a cell in `words`, or of another spelling of one of `numbers`; blanks around it are ignored. */
 static inline int NAME_find(
         const char *cell, const NAME_word *words, int count, const NAME_number *numbers, int number_count,
         int missing, int otherwise) {
     size_t length;
+    size_t blank;
     if (cell == NULL) {
         return missing;
     }
-    cell += strspn(cell, " \\t\\n\\v\\f\\r");
     length = strlen(cell);
-    while (length > 0 && strchr(" \\t\\n\\v\\f\\r", cell[length - 1]) != NULL) {
-        --length;
+    while ((blank = NAME_blank(cell, length, 0)) > 0) {
+        cell += blank;
+        length -= blank;
+    }
+    while ((blank = NAME_blank(cell, length, 1)) > 0) {
+        length -= blank;
     }
     if (NAME_look(cell, length, NAME_missing, NAME_MISSING_COUNT, -1) >= 0) {
         return missing;
@@ -171,7 +189,8 @@ class FeatureWriter:
                 "};",
                 "",
             ]
-            lines += [*self._named(_LOOK), *table, *self._named(_FIND)]
+            blanks = [line.strip() for line in array_rows([string(blank) for blank in BLANKS], 8)]
+            lines += [*self._named(_LOOK), *table, *self._named(_FIND.replace("BLANKS", "\n        ".join(blanks)))]
             for feature in self.preprocessing.features:
                 if isinstance(feature, Category | LevelNumbers):
                     lines += self._words(feature)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 from chainrule.ir import Program
 from chainrule.tables import (
-    FALSE_WORDS,
     LARGEST_LEVEL,
     MISSING_WORDS,
-    TRUE_WORDS,
     Category,
     LevelNumbers,
     Preprocessing,
@@ -35,6 +34,11 @@ def program_names(preprocessing: Preprocessing) -> dict[Program, str]:
     return names
 
 
+def words_for_missing(feature: Category | LevelNumbers) -> tuple[str, ...]:
+    """Return the texts that stand for no value in a column, the empty one among them."""
+    return (*MISSING_WORDS, *feature.words)
+
+
 def level_columns(feature: Category | LevelNumbers) -> tuple[dict[str, int], int]:
     """Map each text to its encoded column, and give the column of unknown texts; `NO_COLUMN` for none.
 
@@ -46,7 +50,7 @@ def level_columns(feature: Category | LevelNumbers) -> tuple[dict[str, int], int
     >>> level_columns(Category("size", ("1", "2"), other=True, words=("n.v.",)))[0]["n.v."]
     -1
     """
-    columns = dict.fromkeys((*MISSING_WORDS, *feature.words), feature.missing_column)
+    columns = dict.fromkeys(words_for_missing(feature), feature.missing_column)
     for place, level in enumerate(feature.levels):
         for spelling in _spellings_of_number(level):
             columns.setdefault(spelling, place)
@@ -55,35 +59,23 @@ def level_columns(feature: Category | LevelNumbers) -> tuple[dict[str, int], int
     return columns, feature.other_column
 
 
+BLANKS = "\t\n\v\f\r \u0085\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+"""The characters that are removed around a text: the white space of Unicode."""
+
 PLAIN_NUMBER = r"[+-]?([0-9]{1,40}[.]?[0-9]{0,40}|[.][0-9]{1,40})([eE][+-]?[0-9]{1,2})?"
 """A number in a text that may be another spelling of a level, for targets that read numbers themselves."""
 
 
-def truth_words() -> dict[str, int]:
-    """Map texts to 1 for true and 0 for false, in lower case, upper case and capitalized.
-
-    >>> words = truth_words()
-    >>> words["Yes"], words["1.00"], words["+1"], words["0e0"]
-    (1, 1, 1, 0)
-    """
-    words = {}
-    for value, group in ((1, TRUE_WORDS), (0, FALSE_WORDS)):
-        for word in sorted(group):
-            words.update(dict.fromkeys((word, word.upper(), word.capitalize()), value))
-        words.update(dict.fromkeys(_spellings_of_number(str(value)), value))
-    return words
-
-
-def with_blanks(words: Mapping[str, int]) -> dict[str, int]:
-    """Add variants with a blank before, after or on both sides, for targets that cannot strip blanks.
+def with_blanks(words: Mapping[str, int], blanks: Sequence[str] = (" ",)) -> dict[str, int]:
+    """Add variants with one of `blanks` before, after or on both sides, for targets that cannot strip blanks.
 
     >>> with_blanks({"a": 1})
-    {'a': 1, ' a': 1, 'a ': 1, ' a ': 1}
+    {'a': 1, 'a ': 1, ' a': 1, ' a ': 1}
     """
     found = dict(words)
     for word, meaning in words.items():
-        for spelling in (f" {word}", f"{word} ", f" {word} "):
-            found.setdefault(spelling, meaning)
+        for before, after in product(("", *blanks), repeat=2):
+            found.setdefault(f"{before}{word}{after}", meaning)
     return found
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from chainrule.exports.cells import PLAIN_NUMBER, level_columns, truth_words, with_blanks
+from chainrule.exports.cells import BLANKS, PLAIN_NUMBER, level_columns, with_blanks, words_for_missing
 from chainrule.exports.onnx_expressions import ExpressionWriter
 from chainrule.exports.onnx_file import Port
 from chainrule.exports.onnx_graph import ML, Value
 from chainrule.ir import DType
 from chainrule.tables import (
+    FALSE_WORDS,
     MISSING_DATE,
+    TRUE_WORDS,
     Boolean,
     Category,
     Date,
@@ -30,7 +33,10 @@ FLOAT = DType.FLOAT64
 _ELSEWHERE = -3
 """The place of a text that is not among the words of a column."""
 
-_BLANK = r"[ \t\n\v\f\r]"
+_ASCII_BLANK = r"[ \t\n\v\f\r]"
+_BLANK = "[" + "".join(rf"\x{{{ord(blank):x}}}" for blank in BLANKS) + "]"
+_COMMON_BLANKS = (" ", "\u00a0", "\u202f")
+"""Blanks of which one before and behind a level is ignored."""
 
 
 def input_ports(preprocessing: Preprocessing) -> list[Port]:
@@ -106,45 +112,74 @@ class FeatureWriter:
             case Number():
                 return feature.name
             case Category():
-                return self._looked_up(feature.name, *level_columns(feature), numbers_of_levels(feature.levels))
+                return self._place(feature)
             case LevelNumbers():
-                places = self._looked_up(feature.name, *level_columns(feature), numbers_of_levels(feature.levels))
+                places = self._place(feature)
                 found = self.graph.add("Gather", self.graph.constant(feature.table), places)
                 return self.graph.add("Reshape", found, self.graph.whole_numbers([-1, len(feature.scalings)]))
             case Text():
                 raise AssertionError  # refused before
             case Boolean():
-                found, nothing = self._looked_up(feature.name, truth_words(), -1, {0.0: 0, 1.0: 1}), -1
+                found, nothing = self._truth(feature.name), -1
             case Date():
                 found, nothing = feature.name, MISSING_DATE
         missing = self.graph.add("Equal", found, self.writer.number(nothing, DType.INT64))
         value = self.writer.cast(found, FLOAT)
         return self.graph.add("Where", missing, self.writer.number(math.nan, FLOAT), value)
 
-    def _looked_up(self, name: Value, words: dict[str, int], otherwise: int, numbers: dict[float, int]) -> Value:
-        """Map texts to whole numbers; a text that is not among `words` may be another spelling of one of `numbers`."""
-        words = with_blanks(words)
-        place = self.graph.add(
+    def _place(self, feature: Category | LevelNumbers) -> Value:
+        """Map texts to the places of levels, of missing values and of other texts."""
+        columns, otherwise = level_columns(feature)
+        missing = words_for_missing(feature)
+        main = {*feature.levels, *(each.text for each in feature.spellings)}
+        words = with_blanks({word: place for word, place in columns.items() if word in main}, _COMMON_BLANKS)
+        others = {word: place for word, place in columns.items() if word not in main and word not in missing}
+        for word, place in with_blanks(others).items():
+            words.setdefault(word, place)
+        name = feature.name
+        found = self.graph.add(
             "LabelEncoder",
             name,
             domain=ML,
             keys_strings=list(words),
             values_int64s=list(words.values()),
-            default_int64=_ELSEWHERE if numbers else otherwise,
+            default_int64=_ELSEWHERE,
         )
+        other = self._where(self._matches(name, missing), columns[""], otherwise)
+        other = self._numbered(name, numbers_of_levels(feature.levels), other)
+        return self.graph.add("Where", self.graph.add("Equal", found, self._number(_ELSEWHERE)), other, found)
+
+    def _truth(self, name: Value) -> Value:
+        """Map texts to 1 for true, 0 for false and -1 for others."""
+        found = self._numbered(name, {0.0: 0, 1.0: 1}, self._number(-1))
+        for words, value in ((FALSE_WORDS, 0), (TRUE_WORDS, 1)):
+            found = self._where(self._matches(name, sorted(words), "(?i)"), value, found)
+        return found
+
+    def _matches(self, name: Value, words: Sequence[str], flags: str = "") -> Value:
+        """Return whether texts are one of `words`, with any blanks around."""
+        pattern = "|".join(map(re.escape, words))
+        return self.graph.add("RegexFullMatch", name, pattern=f"{flags}{_BLANK}*(?:{pattern}){_BLANK}*")
+
+    def _numbered(self, name: Value, numbers: Mapping[float, int], otherwise: Value) -> Value:
+        """Map texts that are one of `numbers` to its value there."""
         if not numbers:
-            return place
+            return otherwise
         # A cell that is no number becomes nan, which equals nothing.
-        is_number = self.graph.add("RegexFullMatch", name, pattern=f"{_BLANK}*{PLAIN_NUMBER}{_BLANK}*")
+        is_number = self.graph.add("RegexFullMatch", name, pattern=f"{_ASCII_BLANK}*{PLAIN_NUMBER}{_ASCII_BLANK}*")
         texts = self.graph.add("Where", is_number, name, self.graph.constant(np.array("nan", object)))
         values = self.writer.cast(texts, FLOAT)
         equal = self.graph.add("Equal", values, self.graph.constant(np.array([[*numbers]], np.float64)))
         counted = self.graph.constant(np.array([[*numbers.values()]], np.int64) + 1)
-        zero = self.writer.number(0, DType.INT64)
+        zero = self._number(0)
         found = self.graph.add("Where", equal, counted, zero)
         found = self.graph.add("ReduceMax", found, self.graph.whole_numbers([1]), keepdims=1)
         there = self.graph.add("Greater", found, zero)
-        one, other = self.writer.number(1, DType.INT64), self.writer.number(otherwise, DType.INT64)
-        found = self.graph.add("Where", there, self.graph.add("Sub", found, one), other)
-        elsewhere = self.graph.add("Equal", place, self.writer.number(_ELSEWHERE, DType.INT64))
-        return self.graph.add("Where", elsewhere, found, place)
+        return self._where(there, self.graph.add("Sub", found, self._number(1)), otherwise)
+
+    def _where(self, condition: Value, value: Value | int, otherwise: Value | int) -> Value:
+        found, other = (self._number(each) if isinstance(each, int) else each for each in (value, otherwise))
+        return self.graph.add("Where", condition, found, other)
+
+    def _number(self, value: int) -> Value:
+        return self.writer.number(value, DType.INT64)
