@@ -390,3 +390,17 @@ def test_whole_numbers_of_json_are_told_apart_to_the_last_digit(tmp_path: Path) 
     prepared = prepare(open_table(str(path)), "y")
     assert {found.name: found.kind for found in prepared.findings} == {"a": "category", "b": "identifier"}
     assert prepared.X.shape[1] == 3
+
+
+def test_a_header_that_comes_again_is_no_row(tmp_path: Path) -> None:
+    rows = [f"{k},{'xyc'[k % 3]},{k % 2}" for k in range(9)]
+    for again in ("a,b,c", " a, b,c", "\ufeffa,b,c", '"a",b,c'):
+        path = tmp_path / "joined.csv"
+        path.write_text("\n".join(["a,b,c", *rows, again, *rows, ""]), encoding="utf-8")
+        source = open_table(str(path))
+        frame = pl.concat([batch.frame for batch in source.batches()])
+        assert frame["a"].to_list() == [str(k) for k in (*range(9), *range(9))]
+        assert source.notes == [f"1 row of {path} with the header again left out"]
+        assert source.place(9, "a") == f"{path}, row 10 (line 12), column 'a'"
+    path.write_text("a\na\nb\n")
+    assert [batch.frame["a"].to_list() for batch in open_table(str(path)).batches()] == [["a", "b"]]

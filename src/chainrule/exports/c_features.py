@@ -80,12 +80,9 @@ static inline int NAME_plain(const char *text, size_t length, double *value) {
 
 /* The number of bytes of the white space that `length` bytes of text begin with, or end with; 0 for none. */
 static inline size_t NAME_blank(const char *text, size_t length, int at_end) {
-    static const char *const blanks[] = {
-        BLANKS
-    };
-    for (size_t k = 0; k < sizeof blanks / sizeof blanks[0]; ++k) {
-        const size_t size = strlen(blanks[k]);
-        if (size <= length && memcmp(at_end ? text + (length - size) : text, blanks[k], size) == 0) {
+    for (size_t k = 0; k < NAME_BLANK_COUNT; ++k) {
+        const size_t size = strlen(NAME_blanks[k]);
+        if (size <= length && memcmp(at_end ? text + (length - size) : text, NAME_blanks[k], size) == 0) {
             return size;
         }
     }
@@ -189,8 +186,15 @@ class FeatureWriter:
                 "};",
                 "",
             ]
-            blanks = [line.strip() for line in array_rows([string(blank) for blank in BLANKS], 8)]
-            lines += [*self._named(_LOOK), *table, *self._named(_FIND.replace("BLANKS", "\n        ".join(blanks)))]
+            table += [
+                "/* White space. */",
+                f"enum {{ {self.name}_BLANK_COUNT = {len(BLANKS)} }};",
+                f"static const char *const {self.name}_blanks[{len(BLANKS)}] = {{",
+                *array_rows([string(blank) for blank in BLANKS], 4),
+                "};",
+                "",
+            ]
+            lines += [*self._named(_LOOK), *table, *self._named(_FIND)]
             for feature in self.preprocessing.features:
                 if isinstance(feature, Category | LevelNumbers):
                     lines += self._words(feature)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from chainrule.tables.frames import cells_of, without
 from chainrule.tables.headers import find_header, is_number
 from chainrule.tables.records import (
     DELIMITERS,
+    MARK,
     IrregularQuotesError,
     Record,
     Shape,
@@ -20,6 +21,7 @@ from chainrule.tables.records import (
     measure,
     ragged,
     records,
+    repeats,
 )
 from chainrule.tables.sources import Batch, Fingerprint, Source
 from chainrule.tables.streams import TextFile
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _START = 1 << 16
-_ROWS = 8_192
+_ROWS_READ = 8_192
 
 
 class DelimitedSource(Source):
@@ -42,7 +44,9 @@ class DelimitedSource(Source):
         self._limits.check_columns(text.path, len(header.names))
         _check_header(text.path, header.names)
         self.delimiter, self._trailing, self._header_lines = header.delimiter, header.trailing, header.lines
-        self._notes, self._empty_rows = (*filter(None, (text.note,)), *header.notes), 0
+        self._header = header.names
+        self._notes = (*filter(None, (text.note,)), *header.notes)
+        self._empty_rows = self._headers = 0
         super().__init__(text.path, header.names)
 
     @staticmethod
@@ -69,14 +73,15 @@ class DelimitedSource(Source):
     @property
     def notes(self) -> list[str]:
         said = [*self._notes, *super().notes]
-        if not self._empty_rows:
-            return said
-        rows = "1 row" if self._empty_rows == 1 else f"{self._empty_rows:,} rows"
-        return [*said, f"{rows} of {self.path} without any value left out"]
+        if self._empty_rows:
+            said.append(f"{_rows(self._empty_rows)} of {self.path} without any value left out")
+        if self._headers:
+            said.append(f"{_rows(self._headers)} of {self.path} with the header again left out")
+        return said
 
     def batches(self) -> Iterator[Batch]:
         hashing = Fingerprint(self.names)
-        first_row = self._empty_rows = 0
+        first_row = self._empty_rows = self._headers = 0
         for batch in self._read(hashing):
             yield Batch(batch.frame, first_row, batch.place, self.path)
             first_row += batch.frame.height
@@ -135,13 +140,13 @@ class DelimitedSource(Source):
             yield from self._slowly(iter((block,)), line, row)
             return
 
-        frame = self._filled(frame)
+        frame = self._without_headers(self._filled(frame))
         if not frame.height:
             return
 
         def place(k: int, name: str) -> str:
             lines = _lines(block.decode())
-            found = next(islice(filled(records(self.path, lines, self.delimiter, line)), k, None))
+            found = next(islice(self._kept(records(self.path, lines, self.delimiter, line)), k, None))
             return _place(self.path, row + k, found.line, name)
 
         batch = Batch(frame, row, place)
@@ -161,6 +166,25 @@ class DelimitedSource(Source):
             return frame
         self._empty_rows += int(empty.sum())
         return frame.filter(~empty)
+
+    def _kept(self, found: Iterable[Record]) -> Iterator[Record]:
+        """Yield the records that are rows: with a value, and not the header again."""
+        return (record for record in filled(found) if not repeats(record.cells, self._header))
+
+    def _without_headers(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows that are not the header again; other cells are looked at only where the last one is."""
+        if len(self._header) < 2:
+            return frame
+        again = None
+        for name, title in reversed([*zip(frame.columns, self._header, strict=False)]):
+            cells = cells_of(frame, name).fill_null("").str.strip_chars()
+            found = (cells.str.strip_chars_start(MARK) if name == frame.columns[0] else cells) == title
+            again = found if again is None else again & found
+            if not again.any():
+                return frame
+        assert again is not None
+        self._headers += int(again.sum())
+        return frame.filter(~again)
 
     def _has_long_line(self, block: bytes) -> bool:
         """Whether a line, and so an unquoted cell, may exceed the limit on the bytes of a cell."""
@@ -191,9 +215,11 @@ class DelimitedSource(Source):
         found = records(self.path, lines, self.delimiter, line, self.names, self._limits.cell)
         width = len(self.names)
         header = [*self.names, *([""] * self._trailing)]
-        while read := list(islice(found, _ROWS)):
-            part = list(filled(read))
-            self._empty_rows += len(read) - len(part)
+        while read := list(islice(found, _ROWS_READ)):
+            some = list(filled(read))
+            part = list(self._kept(some))
+            self._empty_rows += len(read) - len(some)
+            self._headers += len(some) - len(part)
             for record in part:
                 surplus = len(record.cells) - width
                 if surplus and not (surplus == 1 and self._trailing and not record.cells[-1]):
@@ -221,6 +247,10 @@ class DelimitedSource(Source):
         )
         lines = [record.line for record in part]
         return Batch(frame, row, _places(self.path, row, lines))
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _empty(cells: pl.Series) -> pl.Series:

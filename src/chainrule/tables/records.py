@@ -19,6 +19,9 @@ NEWLINE, QUOTE = 10, 34
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "bar": "|", "space": " ", "blank": " "}
 
+MARK = "\ufeff"
+"""The mark with which a file in UTF-8 may begin."""
+
 _LINES_TRIED = 60
 _ANY_LENGTH = 2**31 - 1
 
@@ -145,6 +148,17 @@ def records(
 def filled(found: Iterable[Record]) -> Iterator[Record]:
     """Yield the records with a value: spreadsheets write rows of delimiters alone below a table."""
     return (record for record in found if any(cell.strip() for cell in record.cells))
+
+
+def repeats(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a row is the header again, as in files that were joined; the mark of UTF-8 may stand before it.
+
+    >>> repeats(["\ufeffa", " b"], ["a", "b"]), repeats(["a", "1"], ["a", "b"]), repeats(["a"], ["a"])
+    (True, False, False)
+    """
+    if len(names) < 2 or cells[0].lstrip(MARK).strip() != names[0]:
+        return False
+    return all(cell.strip() == name for cell, name in zip(cells[1:], names[1:], strict=False))
 
 
 class _Kept:
