@@ -223,7 +223,7 @@ def _torch(net: Net) -> Callable[[], dict[str, Array]]:
 
 
 XLA, NATIVE = 'engine="xla"', 'engine="native"'
-CONTENDERS = {
+CONTENDERS: dict[str, Callable[[Net], Callable[[], dict[str, Array]]]] = {
     XLA: partial(_ours, engine="xla"), NATIVE: partial(_ours, engine="native"), "JAX": _jax, "PyTorch, eager": _torch,
 }  # fmt: skip
 """The native engine computes on processors, whatever devices there are."""
