@@ -41,6 +41,57 @@ def test_a_cause_below_a_line_that_another_value_corrects_is_named(tmp_path: Pat
     assert wrong == {"d2": "missing derivative", "d1": "updated"}
 
 
+def test_every_inner_product_in_place_of_an_outer_one_is_marked(tmp_path: Path) -> None:
+    source = """
+    def backward(x, t, w1, w2, h, o):
+        error = np.tanh(o - t)
+        dw2 = np.dot(error, o)
+        error = np.dot(w2.T, error) * h
+        dw1 = np.dot(error, h)
+        return dw1, dw2
+    """
+    vectors = LOSS.replace("d 1", "d").replace("o 1", "o")
+    lines = cr.grade(made(source, "backward", tmp_path), made(vectors, "loss", tmp_path)).lines
+    wrong = {line.name: line.diagnosis.kind for line in lines if line.diagnosis is not None}
+    assert wrong == {"dw2": "outer", "dw1": "outer"}
+
+
+def test_a_formula_has_the_count_of_samples_by_its_name_in_the_forward_pass(tmp_path: Path) -> None:
+    loss = """
+    def loss(x: "6 2", y: "6", w: "2"):
+        count = x.shape[0]
+        z = x @ w
+        return np.sum((z - y) ** 2) / (2 * count) + np.sum(w)
+    """
+    source = """
+    def backward(x, y, w):
+        dz = x @ w - y
+        return x.T @ dz + 1
+    """
+    first = cr.grade(made(source, "backward", tmp_path), made(loss, "loss", tmp_path)).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert first.diagnosis.values["factor"] == "count"
+    assert first.diagnosis.formula == "(1/count) (z − y)"
+
+
+def test_a_helper_that_is_called_with_a_wrong_value_is_not_said_to_be_wrong(tmp_path: Path) -> None:
+    source = """
+    def prime(z):
+        return sigmoid(z) * (1 - sigmoid(z))
+
+
+    def backward(x, t, w1, w2, h, o):
+        d2 = (o - t) * prime(w2 @ h)
+        d1 = w2.T @ d2 * prime(h)
+        return d1 @ x.T, d2 @ h.T
+    """
+    grade = cr.grade(made(source, "backward", tmp_path), made(LOSS, "loss", tmp_path))
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.source.startswith("d1 =")
+    assert not [line for line in grade.lines if line.source.startswith("return sigmoid")]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
     [

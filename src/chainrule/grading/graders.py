@@ -284,8 +284,11 @@ class Grader:
             trust = self.mender.identities.of(self.attempt, unit).trust
             plain = founded and not unit.nested and not unit.hidden and not read & self._answer.helpers.keys()
             if plain and self._sets_wrong(unit):
-                final = next(f for f in self._wrong() if self._last_setting(f) == unit.number)
-                return {unit.number: teacher.of_gradient(self.attempt, unit, final.symbol)}
+                set_here = {self._last_setting(final): final for final in self._wrong()}
+                first = teacher.of_gradient(self.attempt, unit, set_here[unit.number].symbol)
+                alike = (u for u in units if first.kind == "outer" and u.number in set_here and u.order > unit.order)
+                others = {u.number: teacher.of_gradient(self.attempt, u, set_here[u.number].symbol) for u in alike}
+                return {unit.number: first, **{n: each for n, each in others.items() if each.kind == first.kind}}
             is_last = bool(unit.names) and last[unit.names[0]] == unit.number
             claims = bool(unit.names) and self.mender.identities.claim(unit.names[0]) is not None
             if plain and (trust < 0 or (trust == 0 and claims and is_last and not self._is_constant(unit))):
@@ -329,6 +332,7 @@ class Grader:
             return None
         counts = [run.counts.get(unit.number) for run in (self.attempt.runs[0], after.runs[0])]
         as_often = unit.helper is None or counts[0] == counts[1]  # else the correction calls the helper less often
+        as_often = as_often and (unit.helper is None or not self._is_of_forward(unit, after))
         if mends and as_often and not spared(same_values, True, self.attempt.runs, after.runs, unit):
             settled = len(after.right) == len(self.outcomes.finals) or self.mender.identities.of(after, unit).trust > 0
             return Line(unit.line, source, name, "consequence", cause=self._cause(unit, mends), settled=settled)
@@ -341,9 +345,16 @@ class Grader:
 
     def _is_of_gradients(self, unit: Unit) -> bool:
         """Whether a unit's values are gradients: of a helper, other lines are not shown."""
-        identity = self.mender.identities.of(self.attempt, unit)
-        matches = identity.each or ((identity.match,) if identity.match is not None else ())
-        return any(match.quantity.kind == "gradient" for match in matches)
+        return any(match.quantity.kind == "gradient" for match in self._matches(self.attempt, unit))
+
+    def _is_of_forward(self, unit: Unit, after: Attempt) -> bool:
+        """Whether a unit gives values of the forward pass, or derivatives, for whatever a corrected answer asks."""
+        kinds = {match.quantity.kind for match in self._matches(after, unit)}
+        return bool(kinds) and kinds <= {"forward", "derivative", "input"}
+
+    def _matches(self, attempt: Attempt, unit: Unit) -> Sequence[Match]:
+        identity = self.mender.identities.of(attempt, unit)
+        return identity.each or ((identity.match,) if identity.match is not None else ())
 
     def _cause(self, unit: Unit, mends: Sequence[Mend]) -> int:
         """Return the line of the first mistake on which a unit's value depends."""

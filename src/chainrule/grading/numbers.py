@@ -30,6 +30,11 @@ class Numbers:
                     return mark if label == "1" and mark else mark + label
         return None
 
+    def counts(self) -> dict[str, int]:
+        """Return the whole numbers that the forward pass has as variables, at the first point."""
+        held = self._points[0].held.items()
+        return {name: value for name, value in held if type(value) is int and value > _LARGEST_CONSTANT}
+
     def _products(self) -> list[tuple[str, list[float]]]:
         """Return the factors of a loss that is a mean over two axes."""
         known = []
@@ -52,10 +57,9 @@ class Numbers:
             if min(sizes) > 1:
                 known += [(f"{name}/({name} − 1)", [s / (s - 1) for s in sizes])]
                 known += [(f"({name} − 1)/{name}", [(s - 1) / s for s in sizes])]
-        for name, value in self._points[0].held.items():
-            if type(value) is int and value > _LARGEST_CONSTANT:
-                counts = [float(point.held[name]) for point in self._points]
-                known += [(name, counts), (f"1/{name}", [1 / c for c in counts])]
+        for name in self.counts():
+            counts = [float(point.held[name]) for point in self._points]
+            known += [(name, counts), (f"1/{name}", [1 / c for c in counts])]
         given = {dim for node in self._inputs for dim in node.type.shape if isinstance(dim, int)}
         for size in sorted(number for number in given if number > _LARGEST_CONSTANT):
             known += [(f"{size}", [float(size)] * count), (f"1/{size}", [1 / size] * count)]

@@ -7,6 +7,7 @@ and to unnamed intermediates, derivatives of activations, and every part of thes
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,8 +23,8 @@ from chainrule.grading.points import Assumption, Drawing
 from chainrule.grading.quantities import Match, Quantity
 from chainrule.grading.shares import is_difference, share_of
 from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
-from chainrule.ir import Apply, Input, Node, substitute, topological_order
-from chainrule.primitives import Add, Subtract, evaluate_nodes
+from chainrule.ir import Apply, Const, Input, Node, named_dim, substitute, topological_order
+from chainrule.primitives import Add, Divide, Subtract, evaluate_nodes
 
 
 class Truth:
@@ -51,7 +52,7 @@ class Truth:
         """Return the derivation's expression for the gradient with respect to `symbol`, or for its value, or None."""
         for step in self.record.steps:
             if gradient and step.accumulation.symbol.name == symbol:
-                node = self._spelled(step.chain.right if step.merge is None else step.merge.right)
+                node = self._counted(self._spelled(step.chain.right if step.merge is None else step.merge.right))
                 short = operation_count(node) <= 3 * LABEL_OPERATIONS
                 return text_of(self.vocabulary.notator.of(node)) if short else None
         stage = next((s for s in self.record.backward.stages if s.name == symbol), None)
@@ -66,6 +67,16 @@ class Truth:
             if stage.name not in own:
                 (node,) = substitute([node], {stage.symbol: stage.expression})
         return node
+
+    def _counted(self, node: Node) -> Node:
+        """Return `node` with 1/N in place of 1/6 where the reference has N = 6 for a size that is given as a number."""
+        known: dict[Node, Node] = {}
+        for name, count in self.numbers.counts().items():
+            for const in (n for n in topological_order([node]) if isinstance(n, Const)):
+                if isinstance(const.fill, float) and math.isclose(const.fill * count, 1):
+                    one, size = Const(1, const.type), Const(named_dim(name), const.type)
+                    known.setdefault(const, Apply(Divide(), (one, size)))
+        return substitute([node], known)[0]
 
     # Values
 
