@@ -56,23 +56,27 @@ def test_every_inner_product_in_place_of_an_outer_one_is_marked(tmp_path: Path) 
     assert wrong == {"dw2": "outer", "dw1": "outer"}
 
 
-def test_a_formula_has_the_count_of_samples_by_its_name_in_the_forward_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "line"), [("dz", "dz ="), ("delta", "grad =")])
+def test_a_mean_that_is_forgotten_beside_a_penalty_is_missing_there(name: str, line: str, tmp_path: Path) -> None:
     loss = """
     def loss(x: "6 2", y: "6", w: "2"):
         count = x.shape[0]
         z = x @ w
-        return np.sum((z - y) ** 2) / (2 * count) + np.sum(w)
+        return np.sum((z - y) ** 2) / (2 * count) + 0.5 * np.sum(w * w)
     """
-    source = """
+    source = f"""
     def backward(x, y, w):
-        dz = x @ w - y
-        return x.T @ dz + 1
+        {name} = x @ w - y
+        grad = x.T @ {name} + w
+        return grad
     """
     first = cr.grade(made(source, "backward", tmp_path), made(loss, "loss", tmp_path)).first_wrong
     assert first is not None
     assert first.diagnosis is not None
-    assert first.diagnosis.values["factor"] == "count"
-    assert first.diagnosis.formula == "(1/count) (z − y)"
+    assert first.source.startswith(line)
+    if name == "dz":
+        assert first.diagnosis.values["factor"] == "count"
+        assert first.diagnosis.formula == "(1/count) (z − y)"
 
 
 def test_a_helper_that_is_called_with_a_wrong_value_is_not_said_to_be_wrong(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from chainrule.cage import OUT
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
 from chainrule.grading.blame import SCALES, Blame, is_negative
@@ -20,13 +19,12 @@ from chainrule.grading.faults import spared
 from chainrule.grading.identities import Identity
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.names import is_numbered_gradient
+from chainrule.grading.scales import beside_its_kin, beside_penalties, is_error, is_sum, where_claimed
 from chainrule.grading.updates import step_of
 
 _MAKERS = frozenset({"zeros", "zeros_like", "ones", "ones_like", "empty_like", "copy", "array", "len", "eye", "range"})
 _HEAVY = 60
 """The number of statements per trial above which not every other line is tried as well."""
-_MULTIPLES = frozenset({"factor", "missing operand"})
-"""Kinds of changes that multiply a value."""
 _LACKING = frozenset({"missing term", "missing derivative"})
 _PAIRED = 3
 """The number of lines in which two mistakes are sought if nothing else is found."""
@@ -98,6 +96,7 @@ class Search:
             like, kind = partial(_is_slip, _slip(mend.edit)), type(mend.unit.statement)
             for unit in attempt.answer.units:
                 alike = unit.order > mend.unit.order and unit.helper == mend.unit.helper and not unit.is_head
+                alike = alike and is_error(unit) == is_error(mend.unit)
                 if alike and isinstance(unit.statement, kind) and self._trust(attempt, unit) < 2:
                     again = spared(self._mender.mends, [], attempt, unit, like)
                     if again:
@@ -292,8 +291,9 @@ class Search:
         # Of the mends of one line the one that corrects most: another may only hide a later mistake.
         first = min(firsts, key=lambda mend: (mend.unit.order, -len(mend.gain), mend.rank))
         first = self._signed(attempt, first, maximal)
-        first = self._beside_its_kin(attempt, first, maximal)
-        first = self._where_claimed(attempt, first, mends)
+        first = beside_its_kin(attempt, first, maximal)
+        first = where_claimed(self._mender.identities, attempt, first, mends)
+        first = beside_penalties(first, mends)
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self._outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)
@@ -366,38 +366,6 @@ class Search:
         ]
         return min(later, key=lambda other: (other.unit.order, other.rank), default=mend)
 
-    def _beside_its_kin(self, attempt: Attempt, mend: Mend, others: Sequence[Mend]) -> Mend:
-        """Return the later line that lacks a factor of `mend`, if it scales all other gradients: `dW1 / n, dW2`."""
-        if mend.edit is None or mend.edit.kind not in _MULTIPLES:
-            return mend
-        returned = [u.statement for u in attempt.answer.units if _is_returned(u)]
-        lacking = []
-        for other in others:
-            value = getattr(other.unit.statement, "value", None)
-            kin = getattr(value, "elts", None) or getattr(value, "values", [])
-            if other.unit.hidden and other.unit.statement in returned:
-                kin = [getattr(statement, "value", None) for statement in returned]
-            own = [node.id for node in kin if isinstance(node, ast.Name) and node.id in mend.unit.names]
-            scales = [_scale(node) for node in kin if isinstance(node, ast.BinOp)]
-            kind = "" if other.edit is None else other.edit.kind
-            if own and scales and len(scales) == len(kin) - 1 and kind in _MULTIPLES and other.gain == mend.gain:
-                unlike = other.edit is None or other.edit.after not in scales or kind == "factor"
-                lacking.append((unlike, other.rank, other))
-        return min(lacking, key=lambda each: each[:2])[2] if lacking else mend
-
-    def _where_claimed(self, attempt: Attempt, mend: Mend, mends: Sequence[Mend]) -> Mend:
-        """Return the first line that is named as a gradient, if a mend divides a value by a size that is not."""
-        claims = {id(m): self._mender.identities.of(attempt, m.unit).claim is not None for m in [mend, *mends]}
-        if mend.edit is None or mend.edit.kind not in _MULTIPLES or claims[id(mend)]:
-            return mend
-        later = [
-            other
-            for other in mends
-            if claims[id(other)] and other.edit is not None and other.edit.kind in _MULTIPLES
-            if other.gain >= mend.gain and other.unit.order > mend.unit.order and mend.edit.after.startswith("1/")
-        ]
-        return min(later, key=lambda other: (other.unit.order, other.rank), default=mend)
-
     def _first_sign(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
         """Return the first line at which the sign is inverted."""
         turned = [
@@ -438,6 +406,7 @@ class Search:
             for other in trusted
             if wraps and other.gain == mend.gain and other.edit is not None and names & set(other.unit.names)
             if not other.unit.hidden and _is_part(self._mender.identities.of(attempt, other.unit))
+            if not (is_error(other.unit) and is_sum(mend.edit.statement))  # beside a penalty, the mean is taken there
         ]
         return min(earlier, key=lambda other: other.rank, default=mend)
 
@@ -464,19 +433,6 @@ def _is_slip(slip: tuple[str, str, int] | None, edit: Edit) -> bool:
 def _slip(edit: Edit | None) -> tuple[str, str, int] | None:
     """Return what two changes have in common that correct the same mistake in two lines."""
     return None if edit is None else (edit.kind, edit.name, edit.cost)
-
-
-def _is_returned(unit: Unit) -> bool:
-    """Whether a unit is one of several values that are returned."""
-    match unit.statement:
-        case ast.Assign([ast.Name(id=name)]):
-            return unit.helper is None and name.startswith(OUT)
-    return False
-
-
-def _scale(node: ast.BinOp) -> str:
-    """Return what a product or quotient multiplies by, as an edit writes it."""
-    return ("1/" if isinstance(node.op, ast.Div) else "") + ast.unparse(node.right)
 
 
 def _is_turned(identity: Identity) -> bool:
