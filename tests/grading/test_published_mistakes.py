@@ -26,6 +26,34 @@ def test_a_parameter_that_is_updated_before_it_is_used_is_named(tmp_path: Path) 
     assert first.diagnosis.values["update"] == str(first.number - 1)
 
 
+@pytest.mark.parametrize("line", ["w2 @ d2 * h * (1 - h)", "-(w2.T @ d2) * h * (1 - h)", "2 * w2 @ d2 * h"])
+def test_two_mistakes_of_a_line_are_told_in_names_that_a_learner_has(line: str, tmp_path: Path) -> None:
+    source = f"""
+    def step(x, t, w1, w2, h, o, lr):
+        d2 = (o - t) * o * (1 - o)
+        w2 -= lr * d2 @ h.T
+        d1 = {line}
+        w1 -= lr * d1 @ x.T
+    """
+    grade = cr.grade(made(source, "step", tmp_path), made(LOSS, "loss", tmp_path))
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.name == "d1"
+    assert "__" not in f"{grade.text('en')} {grade.text('zh')} {grade.first_wrong.diagnosis}"
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("delta", ["direction", "direction"]), ("dz", ["sign"])])
+def test_updates_by_an_error_y_minus_a_should_add_it(name: str, kinds: list[str], tmp_path: Path) -> None:
+    source = f"""
+    def step(x, t, w1, w2, h, o, lr):
+        {name}2 = (t - o) * o * (1 - o)
+        {name}1 = w2.T @ {name}2 * h * (1 - h)
+        w2 -= lr * {name}2 @ h.T
+        w1 -= lr * {name}1 @ x.T
+    """
+    lines = cr.grade(made(source, "step", tmp_path), made(LOSS, "loss", tmp_path)).lines
+    assert [line.diagnosis.kind for line in lines if line.diagnosis is not None] == kinds
+
+
 def test_a_cause_below_a_line_that_another_value_corrects_is_named(tmp_path: Path) -> None:
     source = """
     def step(x, t, w1, w2, h, o, lr):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.cage import BEFORE
 from chainrule.grading.activations import is_activation
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
@@ -90,6 +91,7 @@ class Diagnostician:
             kind, values = self._applied(attempt, mend.unit, symbol, values)
         if kind == "operand" and needed is not None and needed.is_exact and needed.quantity.kind == "derivative":
             kind, values = "derivative", {"at": values["before"], "instead": values["after"], **values}
+        values = {key: self._shown(text) for key, text in values.items()}
         code = code_of(mend, self._mender.numbers)
         if attempt.answer.is_text:
             code, values = as_equation(code), _as_equations(values)
@@ -98,6 +100,7 @@ class Diagnostician:
         if mend.first is None:
             return Diagnosis(kind, values, label, formula, quantity, code)
         first, own = self._kind(attempt, replace(mend, edit=mend.first), None, None)
+        own = {key: self._shown(text) for key, text in own.items()}
         own = _as_equations(own) if attempt.answer.is_text else own
         return Diagnosis(first, own, label, formula, quantity, code, further=((kind, values),))
 
@@ -158,10 +161,11 @@ class Diagnostician:
         return edit.kind, values
 
     def _shown(self, text: str) -> str:
-        """Return code in which derivatives and factors are written by their names."""
-        for k, quantity in enumerate(self._truth.derivatives()):
-            if text == f"{DERIVATIVE}{k}":
-                return quantity.label
+        """Return code in which derivatives and factors are written by their names, and parameters by their own."""
+        called = {f"{DERIVATIVE}{k}": quantity.label for k, quantity in enumerate(self._truth.derivatives())}
+        called.update({**self._mender.labels, BEFORE: ""})
+        for name in sorted((name for name in called if name in text), key=len, reverse=True):
+            text = text.replace(name, called[name])
         return text
 
     # Kinds that depend on values

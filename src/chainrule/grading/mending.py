@@ -101,6 +101,7 @@ class Mender:
         self._factors.update({f"−{label}": [-number] * len(truth.points) for label, number in _HALVES})
         self._factors["−"] = [-1.0] * len(truth.points)
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
+        self.labels = {name: label for label, name in self._names.items()}
         constants = {label: number for label, number in CONSTANTS if label != "1"}
         constants.update({f"−{label}": -number for label, number in _HALVES})
         self.numbers = {name: constants[label] for label, name in self._names.items() if label in constants}

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Sequence
 
 from chainrule.cage import OUT
-from chainrule.grading.answers import Unit
+from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.attempts import Attempt
 from chainrule.grading.identities import Identities
 from chainrule.grading.mending import Mend
+from chainrule.grading.names import is_target
 
 _MULTIPLES = frozenset({"factor", "missing operand"})
 """Kinds of changes that multiply a value."""
@@ -76,6 +77,19 @@ def is_error(unit: Unit) -> bool:
     return any(part in name for part in _ERRORS)
 
 
+def has_error_of_target(answer: Answer) -> bool:
+    """Whether an answer takes what it computes from what it is given, for an error: `delta = y - a`, not `-(a - y)`."""
+    own = {name for unit in answer.units for name in unit.names}
+    for unit in answer.units:
+        for node in ast.walk(unit.statement) if is_error(unit) else ():
+            match node:
+                case ast.UnaryOp(op=ast.USub()):
+                    return False
+                case ast.BinOp(left=ast.Name(id=target), op=ast.Sub(), right=ast.Name(id=output)):
+                    return target not in own and (output in own or is_target(target))
+    return False
+
+
 def _is_returned(unit: Unit) -> bool:
     """Whether a unit is one of several values that are returned."""
     match unit.statement:
@@ -86,7 +100,8 @@ def _is_returned(unit: Unit) -> bool:
 
 def is_sum(statement: ast.stmt) -> bool:
     """Whether a statement assigns a sum of two terms."""
-    return isinstance(getattr(statement, "value", None), ast.BinOp) and isinstance(statement.value.op, ast.Add)
+    value = getattr(statement, "value", None)
+    return isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add)
 
 
 def _scale(node: ast.BinOp) -> str:

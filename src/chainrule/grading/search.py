@@ -19,7 +19,14 @@ from chainrule.grading.faults import spared
 from chainrule.grading.identities import Identity
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.names import is_numbered_gradient
-from chainrule.grading.scales import beside_its_kin, beside_penalties, is_error, is_sum, where_claimed
+from chainrule.grading.scales import (
+    beside_its_kin,
+    beside_penalties,
+    has_error_of_target,
+    is_error,
+    is_sum,
+    where_claimed,
+)
 from chainrule.grading.updates import step_of
 
 _MAKERS = frozenset({"zeros", "zeros_like", "ones", "ones_like", "empty_like", "copy", "array", "len", "eye", "range"})
@@ -67,7 +74,8 @@ class Search:
     def _uphill(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
         """Return the updates, if every one adds its gradient and no other line is wrong, and the answer that subtracts.
 
-        A sign that is wrong earlier would have the same effect, but then gradients have the opposite sign there.
+        A sign that is wrong earlier would have the same effect, but then gradients have the opposite sign there. An
+        error y − a is no such gradient: it is added.
         """
         found: list[Mend] = []
         if not self._mender.ascends(attempt) or not self._is_downhill(attempt):
@@ -75,19 +83,20 @@ class Search:
         after = attempt
         for number in [unit.number for unit in attempt.answer.units]:
             unit = after.answer.units[number]
-            step = step_of(unit.statement)
-            if step is not None and isinstance(step[1].op, ast.Sub):
+            if step_of(unit.statement) is not None:
                 turned = self._mender.mends(after, unit, lambda edit: edit.kind == "direction")
                 found += turned[:1]
                 after = turned[0].after if turned else after
         return (found, after) if len(after.right) == len(self._outcomes.finals) else ([], attempt)
 
     def _is_downhill(self, attempt: Attempt) -> bool:
-        """Whether an answer has gradients, none of them with the opposite sign, as those of an error y − a have."""
-        identities = [self._mender.identities.of(attempt, unit) for unit in attempt.answer.units]
-        matches = [match for each in identities for match in (each.each or (each.match,)) if match is not None]
-        gradients = [match for match in matches if match.quantity.kind == "gradient"]
-        return bool(gradients) and not any(match.factor.startswith("−") for match in gradients)
+        """Whether an answer has gradients, with the opposite sign only those of an error that is written y − a."""
+        found = {unit.number: self._mender.identities.of(attempt, unit) for unit in attempt.answer.units}
+        matches = [(n, match) for n, each in found.items() for match in (each.each or (each.match,)) if match]
+        gradients = [(n, match) for n, match in matches if match.quantity.kind == "gradient"]
+        negative = {number for number, match in gradients if match.factor.startswith("−")}
+        errors = all(is_error(attempt.answer.unit(number)) for number in negative)
+        return bool(gradients) and (not negative or (errors and has_error_of_target(attempt.answer)))
 
     def _again(self, attempt: Attempt, found: Sequence[Mend]) -> Mend | None:
         """Return the next line with the mistake of one that is found already."""
