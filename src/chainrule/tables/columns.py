@@ -35,6 +35,7 @@ _LOOKED_AT = 1_000
 
 Place = Callable[[int, str], str]
 F = TypeVar("F", bound=Feature)
+L = TypeVar("L", Category, LevelNumbers)
 
 
 @dataclass(frozen=True)
@@ -75,67 +76,86 @@ def fit_columns(
     cell of the sample. With the `outcomes` of the target, categories with many levels have its averages too, and
     texts what they predict of it. Raises TableError for a column that cannot be encoded.
     """
-    everywhere = bool(training.all())
-    wanted = load_polars().Series(training)
-    features: list[Feature] = []
-    left_out: list[LeftOut] = []
-    findings: list[Finding] = []
-    folded: list[Any] = []
-    twins = _Twins()
     usual = usual_decimal_of(frame) if conventions.decimal is None else None
+    fitting = _Fitting(conventions, None if outcomes is None else outcomes.of(training))
+    wanted = None if training.all() else load_polars().Series(training)
     if target is not None:
-        twins.find(target, cells_of(frame, target))
+        fitting.twins.find(target, cells_of(frame, target))
     for name in names:
         if name == target:
             continue
         if name in leave_out:
-            left_out.append(LeftOut(name, "text", "as asked"))
-            findings.append(Finding(name, "text", "left out, as asked"))
+            fitting.leave_out(LeftOut(name, "text", "as asked"), Finding(name, "text", "left out, as asked"))
             continue
-        series = without_missing(cells_of(frame, name), conventions.missing, conventions.missing_numbers)
-        as_written = series
-        spellings: dict[str, str] = {}
-        if conventions.merge:
-            series, spellings = merged(series)
+        as_written = without_missing(cells_of(frame, name), conventions.missing, conventions.missing_numbers)
+        series, spellings = merged(as_written) if conventions.merge else (as_written, {})
         try:
             if name in kinds:
                 finding = as_asked(name, series, kinds[name], conventions, usual)
             else:
                 finding = find_kind(name, series, rows, conventions, usual)
-            known = series if everywhere else series.filter(wanted)
-            text, finding = _as_text(known, finding, None if outcomes is None else outcomes.of(training))
+            known = series if wanted is None else series.filter(wanted)
+            text, finding = _as_text(known, finding, fitting.outcomes)
             fitted = fit_feature(known, finding) if text is None else text.feature
         except CellError as error:
             raise TableError(f"{place(error.row, name)} {error.words}") from None
-        twin = None if name in kinds or isinstance(fitted, LeftOut) else twins.find(name, series)
+        twin = None if name in kinds or isinstance(fitted, LeftOut) else fitting.twins.find(name, series)
         if twin is not None:
             what = "the target" if twin == target else f"column {twin!r}"
-            fitted = LeftOut(name, finding.kind, f"the same as {what} in every row")
-        if isinstance(fitted, LeftOut):
-            left_out.append(fitted)
-            kept_as = finding.kept_as if twin is None else None
-            findings.append(Finding(name, fitted.kind, fitted.reason, kept_as=kept_as))
+            why = f"the same as {what} in every row"
+            fitting.leave_out(LeftOut(name, finding.kind, why), Finding(name, finding.kind, why))
+        elif isinstance(fitted, LeftOut):
+            fitting.leave_out(fitted, Finding(name, fitted.kind, fitted.reason, kept_as=finding.kept_as))
+        elif isinstance(fitted, Category):
+            said = notes_on_spellings(name, as_written, conventions.merge)
+            fitting.add_category(fitted, finding.noted(*said), known, spellings)
         else:
-            if isinstance(fitted, Category):
-                said = notes_on_spellings(name, as_written, conventions.merge)
-                finding = finding.noted(*said)
-                fitted = replace(fitted, spellings=_spellings(spellings, fitted.levels))
-            features.append(_with_words(fitted, conventions))
-            if text is not None:
-                folded.append(replace(text, feature=_with_words(text.feature, conventions)))
-            more = ""
-            if isinstance(fitted, Category):
-                of_known = None if outcomes is None else outcomes.of(training)
-                numbers, averages, more = _of_levels(fitted, known, of_known)
-                if numbers is not None:
-                    numbers = _with_words(
-                        replace(numbers, spellings=_spellings(spellings, numbers.levels)), conventions
-                    )
-                    features.append(numbers)
-                    folded += [] if averages is None else [replace(averages, feature=numbers)]
-            findings.append(_explained(finding, fitted, more))
-    result = Fitted(tuple(features), tuple(left_out), tuple(findings), tuple(folded))
-    return result if features else _with_numbers(result, frame, training, kinds)
+            fitting.add(fitted, finding, text)
+    result = fitting.result()
+    return result if result.features else _with_numbers(result, frame, training, kinds)
+
+
+class _Fitting:
+    """The features found so far, in the order of the columns; `outcomes` are those of the training rows."""
+
+    def __init__(self, conventions: Conventions, outcomes: Outcomes | None) -> None:
+        self.conventions, self.outcomes = conventions, outcomes
+        self.twins = _Twins()
+        self._features: list[Feature] = []
+        self._left_out: list[LeftOut] = []
+        self._findings: list[Finding] = []
+        self._folded: list[Folded | FoldedText] = []
+
+    def result(self) -> Fitted:
+        return Fitted(tuple(self._features), tuple(self._left_out), tuple(self._findings), tuple(self._folded))
+
+    def leave_out(self, column: LeftOut, finding: Finding) -> None:
+        self._left_out.append(column)
+        self._findings.append(finding)
+
+    def add(self, feature: Feature, finding: Finding, text: FoldedText | None) -> None:
+        """Add the feature of a column, which is that of a `text` if there is one."""
+        feature = _with_words(feature, self.conventions)
+        self._features.append(feature)
+        if text is not None:
+            self._folded.append(replace(text, feature=_with_words(text.feature, self.conventions)))
+        self._findings.append(_explained(finding, feature, ""))
+
+    def add_category(
+        self, category: Category, finding: Finding, known: pl.Series, spellings: Mapping[str, str]
+    ) -> None:
+        """Add a category, and the numbers for its levels if there are any."""
+
+        def spelt(feature: L) -> L:
+            return _with_words(replace(feature, spellings=_spellings(spellings, feature.levels)), self.conventions)
+
+        self._features.append(spelt(category))
+        numbers, averages, more = _of_levels(category, known, self.outcomes)
+        if numbers is not None:
+            numbers = spelt(numbers)
+            self._features.append(numbers)
+            self._folded += [] if averages is None else [replace(averages, feature=numbers)]
+        self._findings.append(_explained(finding, category, more))
 
 
 def _as_text(known: pl.Series, finding: Finding, outcomes: Outcomes | None) -> tuple[FoldedText | None, Finding]:
