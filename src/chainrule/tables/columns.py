@@ -102,8 +102,8 @@ def fit_columns(
         twin = None if name in kinds or isinstance(fitted, LeftOut) else fitting.twins.find(name, series)
         if twin is not None:
             what = "the target" if twin == target else f"column {twin!r}"
-            why = f"the same as {what} in every row"
-            fitting.leave_out(LeftOut(name, finding.kind, why), Finding(name, finding.kind, why))
+            same = LeftOut(name, finding.kind, f"the same as {what} in every row")
+            fitting.leave_out(same, Finding(name, same.kind, same.reason))
         elif isinstance(fitted, LeftOut):
             fitting.leave_out(fitted, Finding(name, fitted.kind, fitted.reason, kept_as=finding.kept_as))
         elif isinstance(fitted, Category):
