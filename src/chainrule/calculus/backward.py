@@ -311,7 +311,7 @@ def _with_result(stage: Stage, adjoint: Node, simplifier: Simplifier, facts: Fac
 
     So −x·y/z² is −L/z for L = x·y/z, and det(X)^k · X⁻ᵀ is L · X⁻ᵀ for L = det(X)^k.
     """
-    definition = {stage.symbol: stage.expression}
+    definition: dict[Node, Node] = {stage.symbol: stage.expression}
     rules = [named_products(definition, simplifier)]
     if applies(stage.expression, Power):
         rules.append(named_values(definition, facts.symmetric, facts.rules))
