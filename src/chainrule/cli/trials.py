@@ -219,7 +219,7 @@ class _Search:
             validation,
             resume,
             partial(self._look, place) if looked_at else None,
-            share,
+            share if learner.settings.engine == "native" else self.threads,
             seconds=min(LOOKS, self.every),
         )
         self.durations.append((time.monotonic() - started, state.threads))
