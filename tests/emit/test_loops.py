@@ -131,6 +131,24 @@ def test_a_layer_is_given_the_gradients_by_its_states_and_by_the_last_one() -> N
     np.testing.assert_allclose(stated, (paired(1e-6) - paired(-1e-6)) / 2e-6, rtol=1e-6)
 
 
+def test_what_a_first_round_adds_to_zero_or_divides_by_one_is_written_as_it_is() -> None:
+    def negative_log_likelihood(x: Any, w: Any) -> Any:
+        v, s = 1.0, 0.0
+        for t in range(7):
+            s += np.log(v) + x[t] ** 2 / v
+            v = 0.1 + w * x[t] ** 2 + 0.8 * v
+        return s
+
+    layer = cr.derive(lambda x: 1.0 * x, x="3")  # its result is not its argument itself
+    assert "forward" in layer.source("js")
+    derivation = cr.derive(negative_log_likelihood, x="7", w="")
+    for target in ("numpy", "js"):
+        text = derivation.source(target)
+        assert "= 0 + " not in text
+        assert " / 1 " not in text
+        assert " / 1;" not in text
+
+
 LIBRARIES = [name for name in ("torch", "jax") if importlib.util.find_spec(name) is not None]
 
 

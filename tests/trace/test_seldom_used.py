@@ -57,6 +57,8 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "put in a matrix": (put_in_a_matrix, X),
     "place": (place, x),
     "flat": (flat, X),
+    "r_": (lambda x: np.sum(np.r_[x, 1.0, 2:4, np.r_[1.0, 2.0], x**2] * np.arange(15)), x),
+    "c_": (lambda x: np.sum(np.c_[x, x**2, np.stack([x, x]).T] * np.arange(4)), x),
     "ix_": (lambda X: np.sum(X[np.ix_([0, 2], [1, 0, 1])] ** 2), X),
 }
 
@@ -72,7 +74,7 @@ def test_values_are_numpys_and_derivatives_agree_with_differences(name: str) -> 
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: np.sum(np.r_[x, 1.0]), r"write np\.concatenate"),
+        (lambda x: np.sum(np.r_["0,2", x]), r"write np\.concatenate"),
         (lambda x: np.sum(np.polyfit(x, x, 2)), r"write np\.linalg\.lstsq"),
         (lambda x: np.sum(np.polyfit(POINTS, x, 1, full=True)[0]), "leave them out"),
         (lambda x: np.quantile(x, 0.3, weights=WEIGHTS, method="inverted_cdf"), "weights that are counts"),

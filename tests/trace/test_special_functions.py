@@ -50,8 +50,12 @@ OF_TWO: dict[str, Callable[[Any], Any]] = {
     "huber": lambda x: special.huber(0.5, x - 1),
     "pseudo_huber": lambda x: special.pseudo_huber(x, x * x),
     "np.i0": lambda x: np.i0(x),
+    "yn": lambda x: special.yn(2, x),
+    "kn": lambda x: special.kn(2, x),
+    "rgamma": lambda x: special.rgamma(3 * x - 2.5),
+    "gammasgn": lambda x: x * special.gammasgn(6 * x - 4),
 }
-WRITTEN_OUT = ("rel_entr", "kl_div", "huber", "pseudo_huber", "exp10")
+WRITTEN_OUT = ("rel_entr", "kl_div", "huber", "pseudo_huber", "exp10", "rgamma")
 """Those that are composed of others; SciPy is called for the rest."""
 
 

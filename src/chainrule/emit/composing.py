@@ -10,6 +10,7 @@ from chainrule.emit.code import atom
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
 from chainrule.emit.nests import Nests, Place
+from chainrule.emit.neutral import without_neutral
 from chainrule.emit.scalars import Index, ScalarWriter, Value
 from chainrule.ir import (
     Apply,
@@ -150,6 +151,9 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int], language: s
     """
 
     def expansion(node: Node) -> Node | None:
+        found = without_neutral(node)
+        if isinstance(found, Apply):  # a result that is an input would not be computed
+            return found
         match node:
             case Apply(Mean(axes), (x,)):
                 return Sum(axes)(x) / Const(dim_product(x.type.shape[axis] for axis in axes), node.type)

@@ -17,6 +17,7 @@ from chainrule.emit.errors import EmitError
 from chainrule.emit.expressions import Arena, Expr, Number, Variable, ordered
 from chainrule.emit.lowering import Lowering
 from chainrule.emit.names import Names
+from chainrule.emit.neutral import without_neutral
 from chainrule.emit.seeds import seeded
 from chainrule.emit.sharing import Line, Repeat, alive, keep_for_later, shared, shortened, written_where_used
 from chainrule.ir import ArrayType, Input, Node, Property, applies, rebuild, topological_order
@@ -222,14 +223,15 @@ class _Builder:
 
 
 def written_out(node: Node) -> Node | None:
-    """Expand an activation whose derivative reuses a part: σ(z) of SiLU, erfc of GELU."""
+    """Expand an activation whose derivative reuses a part, σ(z) of SiLU, erfc of GELU; leave out neutral numbers."""
     if applies(node, Silu):
         (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
         return z * sigmoid(z)
     if applies(node, Gelu):
         (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
         return 0.5 * z * erfc(-(1 / math.sqrt(2) * z))
-    return None
+    found = without_neutral(node)
+    return None if found is None else rebuild([found], written_out)[0]
 
 
 def in_order_of_writing(stages: list[Stage], names: list[str]) -> list[Stage]:

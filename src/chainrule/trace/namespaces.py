@@ -95,6 +95,8 @@ def standing(namespace: str, name: str) -> tuple[Standing, str] | None:
 
 
 def _is_traced(found: Any) -> bool:
+    if found is np.r_ or found is np.c_:
+        return True
     if isinstance(found, np.ufunc):
         return found.__name__ in UFUNC_CALLS
     known = {**FUNCTIONS, **WRITERS, **CALLING, **TRANSFORMS}

@@ -133,11 +133,6 @@ def as_array(caller: FrameType | None = None) -> TraceError:
         return refused
     _, instruction = _place()
     line = _expression()
-    if re.search(r"\b[rc]_\[", line):
-        return refusal(
-            "np.r_ and np.c_ cannot hold traced values; write np.concatenate([x, y]) instead of np.r_[x, y], and "
-            "np.column_stack([x, y]) instead of np.c_[x, y]"
-        )
     if instruction == "STORE_SUBSCR":
         return as_element("buffer[…] = …")
     if re.match(r"np\.(sum|mean|max|min)\(\s*[\[(]", line):

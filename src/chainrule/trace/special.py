@@ -91,6 +91,19 @@ def _divergence(x: Operand, y: Operand, added: Operand, at_zero: Operand) -> Nod
     return where(unknown, math.nan, where(inside, of_logarithm + added, outside))
 
 
+def _gammasgn(x: Node) -> Node:
+    """The sign of Γ, which changes at each whole number below 1."""
+    number = as_floats(x)
+    floor = primitives.Floor.of(number)
+    below = where(equal(2.0 * primitives.Floor.of(0.5 * floor), floor), 1.0, -1.0)
+    return where(less(number, 0.0), below, 1.0)
+
+
+def _rgamma(x: Node) -> Node:
+    """1/Γ, also where Γ overflows."""
+    return _gammasgn(x) * exp(negate(special_function("gammaln", 0)(as_floats(x))))
+
+
 def _huber(delta: Operand, r: Operand) -> Node:
     """½r² up to |r| = delta, from there on linear; ∞ for a negative delta."""
     delta, r = broadcast_together(delta, r, floats=True)
@@ -143,6 +156,8 @@ CALLS: dict[str, Handler] = {
     "erf": unary(primitives.erf),
     "erfc": unary(primitives.erfc),
     "loggamma": unary(_loggamma),
+    "gammasgn": unary(_gammasgn),
+    "rgamma": unary(_rgamma),
     "logit": unary(_logit),
     "ndtr": unary(_ndtr),
     "xlogy": binary(_xlogy),
@@ -150,6 +165,7 @@ CALLS: dict[str, Handler] = {
     "entr": unary(_entr),
     **{name: unary(special_function(*function)) for name, function in _SPECIAL.items()},
     **{name: _of_order(name) for name in ("jv", "yv", "iv", "ive", "kv", "kve")},
+    **{"yn": _of_order("yv"), "kn": _of_order("kv")},
     **{name: partial(_special_of_several, name) for name in ("gammainc", "gammaincc", "betainc")},
     "rel_entr": binary(_rel_entr),
     "kl_div": binary(_kl_div),
