@@ -34,6 +34,7 @@ _HYPOTHESIS = re.compile(r"(?<!\w)[hf]_?(?:θ|w|W|β)\(\s*[xX](_of_[a-z]|_[a-z])
 _LAMBDAS = frozenset({"lam", "lamda", "lambd", "lmbda", "lmbd", "lambda1", "l2", "reg", "wd", "weightdecay", "c"})
 _PREDICTIONS = frozenset({"yhat", "ŷ", "y_hat", "ypred", "y_pred"})
 _NAME = re.compile(r"[^\W\d]\w*")
+_RAISED = re.compile(r"(?<!\w)([^\W\d]\w*)\^(\d)(?![^\Wᵀ])")
 _WRITTEN_PARTIAL = re.compile(r"(?<!\w)d(\w+?)_d(\w+)")
 _OPERATORS: Mapping[str, type[ast.operator]] = {
     "+": ast.Add,
@@ -116,6 +117,7 @@ class _Reader:
         """
         if text.startswith("="):
             text = f"{self._last} {text}"
+        text = _RAISED.sub(self._of_layer, text)
         found = _EQUATION.match(_PARTIAL.sub(r"d\1_d\2", text))
         if found is None:
             raise self._error(f"{text!r} is not an equation; write a name, = and a formula, as in dW2 = a1' * d2")
@@ -131,8 +133,6 @@ class _Reader:
     def _statement(self, text: str, left: str, sign: str, right: str) -> ast.stmt:
         left = self._of_left(left.strip().rstrip(":").strip().translate(_SUBSCRIPTS))
         if not left.isidentifier():
-            if re.fullmatch(r"\w+\^\w+", left):
-                raise self._error(f"{left!r} is not a name; write its layer below, as in δ_2")
             raise self._error(f"{left!r} is not a name; write one before =, as in dW2 = a1' * d2")
         jacobian = next((m for m in _WRITTEN_PARTIAL.finditer(right) if self._is_between_arrays(m[1])), None)
         if jacobian is not None:
@@ -221,6 +221,14 @@ class _Reader:
         indices = {letter for each in names if (part := element(each)) is not None for letter in part.indices}
         return found if set(found.indices) <= indices else None
 
+    def _of_layer(self, found: re.Match[str]) -> str:
+        """Return a name with its layer, which stands above it as in δ^2, unless it is a power of a value."""
+        joined = found[1] + found[2]
+        if self._plainly(found[1]) is not None:
+            return found[0]
+        known = self._plainly(joined) is not None or gradient_of(joined, self._symbols) is not None
+        return joined if known else found[0]
+
     def _is_between_arrays(self, name: str) -> bool:
         known = self._known(name)
         outputs = (*self._truth.upstream, self._truth.record.loss.name)
@@ -299,7 +307,13 @@ class _Reader:
 
     def _plainly(self, name: str) -> str | None:
         """Return the variable that a name without an index stands for; None if there is none."""
-        return self._assigned.get(canonical_name(name)) or self._known(name)
+        return self._assigned.get(canonical_name(name)) or self._known(name) or self._gradient(name)
+
+    def _gradient(self, name: str) -> str | None:
+        """Return the variable, such as δ2, that a line above assigned to what is written as a derivative, ∂L/∂z2."""
+        symbol = gradient_of(name, self._symbols) if _WRITTEN_PARTIAL.fullmatch(name) else None
+        own = (each for each in reversed(self._assigned.values()) if gradient_of(each, self._symbols) == symbol)
+        return None if symbol is None else next(own, None)
 
     def _variables_in(self, text: str) -> frozenset[str]:
         """Return the names in `text` that have values, so that a parenthesis after one is a factor."""
@@ -336,7 +350,7 @@ class _Reader:
         array = None if part is None else self._components_of.get((part.stem, part.letters))
         if part is not None and array is not None and self._components.counts(part.letters):
             return self._components.taken(array, part)
-        assigned = self._assigned.get(canonical_name(name))
+        assigned = self._assigned.get(canonical_name(name)) or self._gradient(name)
         if assigned is not None:
             return ast.Name(assigned, ast.Load())
         found = self._known(name)

@@ -346,10 +346,8 @@ class Mender:
 
     def _replacements(self, attempt: Attempt, unit: Unit) -> Iterator[Mend]:
         """Yield replacements of the unit's value by every quantity that it may have been intended to be."""
-        statement = unit.statement
-        if unit.nested or not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
-            return
-        if not isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute) or _selects(statement.value):
+        statement = self._whole(attempt, unit)
+        if statement is None:
             return
         columns_ = columns(attempt.runs, unit.number)
         found = None if columns_ is None else as_arrays(columns_[0])
@@ -380,17 +378,36 @@ class Mender:
                 if claim is not None and quantity.symbol == claim:
                     return
 
+    def _whole(self, attempt: Attempt, unit: Unit) -> ast.Assign | None:
+        """Return the assignment that a unit is, to the whole array if it changes a part of one; None for others."""
+        match unit.statement:
+            case _ if unit.nested:
+                return None
+            case ast.Assign([ast.Subscript(base)]) | ast.AugAssign(ast.Subscript(base)) if (
+                unit.number in attempt.runs[0].wholes
+            ):
+                return ast.copy_location(ast.Assign([_stored(base)], ast.Name(GIVEN, ast.Load())), unit.statement)
+            case ast.Assign([ast.Name() | ast.Subscript() | ast.Attribute()], value) if not _selects(value):
+                return unit.statement
+        return None
+
     def _given(self, statement: ast.Assign, name: str) -> ast.stmt:
         """Return the assignment of the value that is given under a name."""
         new = ast.copy_location(ast.Assign(statement.targets, ast.Name(name, ast.Load())), statement)
         return ast.fix_missing_locations(new)
 
     def _truths(self) -> Iterator[Quantity]:
-        """Yield every quantity, then gradients with the opposite sign."""
+        """Yield every quantity, then gradients with the opposite sign, or before they are divided by the batch."""
         yield from self._truth.quantities
         for quantity in self._truth.quantities:
             if quantity.kind == "gradient" and quantity.label:
                 yield Quantity(f"−{quantity.label}", "gradient", quantity.symbol, tuple(-v for v in quantity.values))
+        sizes = self._truth.points[0].sizes if self._truth.batch is None else [self._truth.batch]
+        for quantity, size in itertools.product(self._truth.quantities, sizes):
+            if quantity.kind == "gradient" and quantity.label and quantity.symbol in self._truth.stages:
+                counts = [point.sizes[size] for point in self._truth.points]
+                values = tuple(count * value for count, value in zip(counts, quantity.values, strict=True))
+                yield Quantity(f"{size} {quantity.label}", "gradient", None, values)
 
     def _scope(self, attempt: Attempt, unit: Unit) -> Scope:
         derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
@@ -485,6 +502,13 @@ def _are_same(first: Any, second: Any) -> bool:
     """Whether two values are the same array of numbers."""
     a, b = as_arrays([first]), as_arrays([second])
     return a is not None and b is not None and np.array_equal(a[0], b[0])
+
+
+def _stored(node: ast.expr) -> ast.expr:
+    """Return the place that an expression reads, to be assigned to."""
+    (statement,) = ast.parse(f"{ast.unparse(node)} = 0").body
+    assert isinstance(statement, ast.Assign)
+    return statement.targets[0]
 
 
 def _selects(node: ast.expr) -> bool:

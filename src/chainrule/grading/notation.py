@@ -45,8 +45,9 @@ _LOSS = re.compile(
     r"\s*([LJCEFℓℒ](?:_?[a-z]\b)?|loss|cost)(?![\w'(]|\s*/)(\s*)|\s*([LJCEFℓℒ](?:_[a-z])?|loss|cost)\s*\("
 )
 _OCR = re.compile(r"(?<=[A-Za-zα-ω])\[(\d)\](\s?T(?!\w))?")
-_OF_BRACKET = re.compile(r"\(\s*(\\?\w+)\s*\)\s*_")
-_ONES = re.compile(r"(?<![\w.])1(?:ᵀ|\.T|['′])\s*[*@·]?\s*(?:(\w+)|(?=\())")
+_OF_BRACKET = re.compile(r"\(\s*(\\?\w+|[∂d]\w*\s*/\s*[∂d]\w+)\s*\)\s*_")
+_ONES = re.compile(r"(?<![\w.])1(?:_[a-zN])?(?:ᵀ|\.T|['′])\s*[*@·]?\s*(?:(\w+)|(?=\())")
+_ONES_AFTER = re.compile(r"(?<=[\wᵀ'′)])\s*(?:[\s*@·]\s*1_[a-zN](?![\w.(^])|[\s@]\s*1(?![\w.(^]|\s*/))")
 _FRACTION_BEFORE = re.compile(r"(?<![\w).])(\d+)\s*/\s*(\w+)(?=\s+[\w(∂∑Σ\\])")
 
 
@@ -66,7 +67,7 @@ def equations_in(line: str) -> Iterator[str]:
         text = _OF_BRACKET.sub(r"\1_", text)
         text = _FRACTION_BEFORE.sub(r"(\1/\2)", text.replace("←", "=").replace("≔", "=").replace(":=", "="))
         if _SCRIPTED.search(text):
-            text = _summed(" ".join(_Scanner(text).read().split()))
+            text = _summed(" ".join(_OF_BRACKET.sub(r"\1_", _Scanner(text).read()).split()))
         if text.strip():
             yield text.strip()
 
@@ -133,7 +134,7 @@ class _Scanner:
         indicator = re.compile(r"1\s*_?\s*(?=[\[({])").match(text, start)
         if (
             indicator
-            and re.match(r"1\s*_?\s*[\[({][^\[\](){}]*(?:>|<|\\g|\\l)", text[start:])
+            and re.match(r"1\s*_?\s*[\[({]+[^\[\](){}]*(?:>|<|\\g|\\l)", text[start:])
             and not (start and (text[start - 1].isdigit() or text[start - 1] in ".^"))
         ):
             self._place += 1
@@ -206,7 +207,7 @@ class _Scanner:
     def _fraction(self, above: str, below: str) -> str:
         above, below = self._plain(above).replace(" ", ""), self._plain(below)
         partial = re.fullmatch(r"[∂d](\w*?)(?:\(.*\))?", above)
-        of = re.fullmatch(r"[∂d]\s*(\w+)", below)
+        of = re.fullmatch(r"[∂d]\s*(\w+)", re.sub(r"\^(?=\d$)", "", below))  # W^2 is the weight of layer 2
         if partial is None or of is None:
             return self._above(
                 f"({above}/{below})" if above.isdigit() and below.isalnum() else f"(({above})/({below}))"
@@ -327,6 +328,9 @@ class _Scanner:
                 whole = whole[1:].strip()
             elif re.match(r"[lL](?!\w)", whole):
                 raise _any_layer(whole)
+            elif re.fullmatch(r"\d+\s*[T⊤ᵀ]", whole):
+                rest += [_power(whole[:-1].strip()), "ᵀ"]
+                whole = ""
             elif re.fullmatch(r"[ij]", whole):
                 sample, whole = whole, ""
             else:
@@ -380,8 +384,6 @@ def _power(exponent: str) -> str:
 def _without_font(found: re.Match[str]) -> str:
     inner = (found[1] if found[1] is not None else found[2]).strip()
     before, after = found.string[: found.start()], found.string[found.end() : found.end() + 1]
-    if inner == "1" and not re.match(r"\s*[\^_(\[{\\]", found.string[found.end() :]):
-        raise GradeError("a vector of ones after a matrix cannot be read; write sum(…, axis=1)")
     differential = re.search(r"(?:^|[^\w\\])[d∂δΔ]$|\\partial\s*$", before) is not None
     apart = " " if (before[-1:].isalnum() or before.endswith("}")) and not differential else ""
     return apart + inner + (" " if after.isalnum() and inner != "d" else "")
@@ -413,11 +415,16 @@ def _summed(text: str) -> str:
 
 
 def of_ones(text: str) -> str:
-    """Write the product with a row of ones as the sum of the rows.
+    """Write the product with a row of ones as the sum of the rows, with a column of ones as that of the columns.
 
     >>> of_ones("1ᵀ (a - b) / n + 1ᵀ d")
     'sum((a - b), axis=0) / n + sum(d, axis=0)'
+    >>> of_ones("2 (a - b) 1 + 1_nᵀ d + 1")
+    'sum(2 (a - b), axis=1) + sum(d, axis=0) + 1'
     """
+    while (found := _ONES_AFTER.search(text)) is not None:
+        start = _begin_of_product(text, found.start())
+        text = f"{text[:start]}sum({text[start : found.start()]}, axis=1){text[found.end() :]}"
     text = _ONES.sub(lambda m: f"sum({m[1]}, axis=0)" if m[1] else "⟦", text)
     while (start := text.rfind("⟦")) >= 0:
         depth, end = 0, start + 1
@@ -428,6 +435,17 @@ def of_ones(text: str) -> str:
                 break
         text = f"{text[:start]}sum({text[start + 1 : end]}, axis=0){text[end:]}"
     return text
+
+
+def _begin_of_product(text: str, end: int) -> int:
+    """Return where the product begins that ends at a place: after a sign, a comma, or an open bracket."""
+    depth = 0
+    for place in range(end - 1, -1, -1):
+        letter = text[place]
+        depth += (letter in ")]") - (letter in "([")
+        if depth < 0 or (not depth and letter in "+-−,=<>"):
+            return place + 1 + len(text[place + 1 : end]) - len(text[place + 1 : end].lstrip())
+    return 0
 
 
 def sides_of(text: str) -> Iterator[str]:

@@ -126,9 +126,10 @@ class Search:
     def _single(self, attempt: Attempt) -> Mend | None:
         wrong = len(self._outcomes.finals) - len(attempt.right)
         tried: dict[int, list[Mend]] = {}
-        unread = self._unread(attempt)
+        unread, due = self._unread(attempt), self._due(attempt)
         for unit in attempt.answer.units:
-            if unit.nested and isinstance(unit.statement, ast.Assign) and "[" in "".join(unit.names):
+            part = "[" in "".join(unit.names) or not due.isdisjoint(unit.names)
+            if unit.nested and isinstance(unit.statement, ast.Assign) and part:
                 summed = spared(self._mender.mends, [], attempt, unit, lambda edit: edit.before == "=")
                 whole = [mend for mend in summed if len(mend.gain) == wrong]
                 if whole:
@@ -183,12 +184,18 @@ class Search:
         What the first wrong lines read comes before the rest, and initial zeros and the like come last.
         """
         identity, read = self._mender.identities.of, {name for unit in self._suspects(attempt) for name in _read(unit)}
+        read |= self._due(attempt)
 
         def place(unit: Unit) -> tuple[bool, bool, bool, bool]:
             far = not any(name.partition("[")[0] in read for name in unit.names)
-            return self._is_plain(unit), far, identity(attempt, unit).trust > 0, unit.hidden
+            return self._is_plain(unit) and not unit.nested, far, identity(attempt, unit).trust > 0, unit.hidden
 
         return sorted(attempt.answer.units, key=place)
+
+    def _due(self, attempt: Attempt) -> set[str]:
+        """Return the variables that hold wrong gradients."""
+        wrong = (final for final in self._outcomes.finals if final.symbol not in attempt.right)
+        return {self._outcomes.in_variable(final).place.root for final in wrong if not final.is_update}
 
     def _is_slip_of_each(self, attempt: Attempt, main: Mend, helper: Mend) -> bool:
         """Whether several lines have the mistake of `main`, so that a helper that returns a gradient is right."""
