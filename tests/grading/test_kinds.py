@@ -63,6 +63,7 @@ def test_lines_that_fail_or_add_are_named(name: str, before: str, after: str, ki
     [
         ("characters__time", "(1 - hs[t] * hs[t]) * dh", "1 - hs[t] * hs[t]", "missing operand", "dhraw = {} * dh"),
         ("characters__time", "np.dot(Wxh, xs[t])", "np.dot(Wxh.T, xs[t])", "transposed", ""),
+        ("characters__time", "dby += dy", "dby = dy", "missing term", "dby += dy"),
         ("softmaxed__loops", " / np.sum(np.exp(scores))", "", "missing operand", "p = {} / np.sum(np.exp(scores))"),
         ("softmaxed__loops", "dW[:, j] +=", "dW[:, j] -=", "sign", ""),
         ("softmaxed__vectorized", "] -= 1", "] = 1", "missing term", "dscores[np.arange(num_train), y] -= 1"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +16,7 @@ from chainrule.grading.attempts import Attempt
 from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios, in_shapes, same_shapes
 from chainrule.grading.execution import columns
+from chainrule.grading.measures import Measures
 from chainrule.grading.mended import code_of
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.quantities import Match, Quantity
@@ -66,6 +66,7 @@ class Diagnostician:
     def __init__(self, truth: Truth, mender: Mender) -> None:
         self._truth = truth
         self._mender = mender
+        self._measures = Measures(truth)
 
     def of(self, attempt: Attempt, mend: Mend) -> Diagnosis:
         """Diagnose the unit that `mend` changed."""
@@ -77,6 +78,8 @@ class Diagnostician:
             needed = self._truth.identify(after[0], self._mender.identities.claim(name), name)
         often = mend.unit.helper is not None and attempt.runs[0].counts.get(mend.unit.number, 1) > 1
         label, formula = self._needed(None if often else needed)  # a helper called twice has two values
+        if not label and mend.quantity is not None and mend.quantity.kind != "part":
+            label = mend.quantity.label
         quantity = self._quantity(None if often else needed, mend.gain)
         symbol = needed.quantity.symbol if needed is not None and needed.is_exact else None
         kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
@@ -142,12 +145,12 @@ class Diagnostician:
             return self._of_operand(attempt, mend, values)
         if edit.kind in ("missing sum", "extra sum", "axis", "shape"):
             kind, values = self._of_sum(attempt, mend, values)
-            return kind, {**values, **(self._of_shapes(found, needed) if kind == "shape" else {})}
+            return kind, {**values, **(self._measures.shapes(found, needed) if kind == "shape" else {})}
         if edit.kind == "factor":
             first = [[run.rounds.get(mend.unit.number) for run in each.runs] for each in (attempt, mend.after)]
             if mend.unit.helper is not None and all(all(rounds) for rounds in first):
                 found, needed = ([rounds[0] for rounds in each if rounds] for each in first)  # the second depends on it
-            values = self._of_factor(values, found, needed)
+            values = self._measures.of_factor(values, found, needed)
             if edit.subject is not None and edit.name.startswith(FACTOR) and not values["factor"]:
                 values.update({"before": edit.before or written(edit.subject), "on": "yes"})
             return "factor", values
@@ -266,7 +269,7 @@ class Diagnostician:
         found = None if operand is None else self._value_of(attempt, mend, operand)
         axes = dict.fromkeys(("0", "1", "2"), "")
         if found is not None:
-            axes = {str(k): self._axis_name(found[0], k) for k in range(found[0].ndim)}
+            axes = {str(k): self._measures.axis(found[0], k) for k in range(found[0].ndim)}
         for key in ("before", "after"):
             axis = values[key]
             if axis.removeprefix("-").isdigit() and found is not None:
@@ -274,47 +277,7 @@ class Diagnostician:
             values[f"{key} axis"] = axes.get(axis, "")
         return edit.kind, values
 
-    def _axis_name(self, value: Array, axis: int) -> str:
-        if axis >= value.ndim:
-            return ""
-        return self.size_name(value.shape[axis])
-
-    def size_name(self, size: int) -> str:
-        """Return the named size that is `size` at the first point, otherwise the number."""
-        sizes = self._truth.points[0].sizes
-        return next((name for name, number in sizes.items() if number == size), str(size))
-
-    def _of_factor(
-        self, values: dict[str, str], found: Sequence[Any] | None, needed: Sequence[Any] | None
-    ) -> dict[str, str]:
-        """Return the ratio of the value to the correct one, as a named factor."""
-        a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
-        if a is not None and b is not None and len({x.shape for x in a} ^ {x.shape for x in b}) == 0:
-            ratios = constant_ratios(a, b)
-            if ratios is not None:
-                return {**values, "factor": self._factor(ratios) or ""}
-        return {**values, "factor": ""}
-
-    def _factor(self, ratios: Sequence[float]) -> str | None:
-        """Return the name of the factor that is `ratios` at the points; None if there is no common name."""
-        same = all(math.isclose(ratio, ratios[0], rel_tol=1e-6) for ratio in ratios)
-        return self._truth.numbers.label(ratios) or (f"{ratios[0]:.4g}" if same else None)
-
     # Lines that no single change corrects
-
-    def _of_number(self, ratios: Sequence[float]) -> str | None:
-        """Return the number of the forward pass, perhaps with a factor, that is missing in values with these ratios."""
-        for quantity in self._truth.quantities:
-            if (
-                quantity.kind == "input"
-                and quantity.values[0].ndim == 0
-                and all(value != 0 for value in quantity.values)
-            ):
-                needed = [1 / (ratio * float(x)) for ratio, x in zip(ratios, quantity.values, strict=True)]
-                factor = self._truth.numbers.label(needed)
-                if factor is not None:
-                    return f"{factor} {quantity.label}".strip()
-        return None
 
     def _summand(
         self, attempt: Attempt, unit: Unit, found: Sequence[Any] | None, needed: Sequence[Any] | None
@@ -379,10 +342,10 @@ class Diagnostician:
             return "other", {}
         if all(x.shape == y.shape for x, y in zip(a, b, strict=True)):
             ratios = constant_ratios(a, b)
-            factor = None if ratios is None else self._factor(ratios)
+            factor = None if ratios is None else self._measures.factor(ratios)
             if factor is not None:
                 return ("sign" if factor == "−" else "factor"), {"factor": factor, "before": "", "after": ""}
-            named = None if ratios is None else self._of_number(ratios)
+            named = None if ratios is None else self._measures.number(ratios)
             if named is not None:
                 return "missing operand", {"after": named, "before": ""}
             for d in self._truth.derivatives():
@@ -392,7 +355,7 @@ class Diagnostician:
                     if agree(a, [y * s for y, s in zip(b, d.values, strict=True)]):
                         return "extra derivative", {"right": d.label, "before": d.label, "after": ""}
                     scaled = constant_ratios([x * s for x, s in zip(a, d.values, strict=True)], b)
-                    factor = None if scaled is None else self._factor(scaled)
+                    factor = None if scaled is None else self._measures.factor(scaled)
                     if factor is not None:
                         return "missing derivative", {"right": d.label, "factor": factor, "before": "", "after": ""}
                     pair = self._pair_of(d)
@@ -416,16 +379,12 @@ class Diagnostician:
         for axis in range(a[0].ndim):
             for keep in (False, True):
                 if agree([x.sum(axis=axis, keepdims=keep) for x in a], b):
-                    return "missing sum", {"after": str(axis), "after axis": self._axis_name(a[0], axis), "before": ""}
-        return "shape", {**self._of_shapes(a, b), "before": "", "after": ""}
-
-    def _of_shapes(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> dict[str, str]:
-        """Compare the shape of a value with the correct one, and say whether the value is correct otherwise."""
-        a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
-        if a is None or b is None:
-            return {}
-        shapes = {"found": self.shape(a[0]), "needed": self.shape(b[0])}
-        return {**shapes, "broadcast": "yes"} if agree(a, b) else shapes
+                    return "missing sum", {
+                        "after": str(axis),
+                        "after axis": self._measures.axis(a[0], axis),
+                        "before": "",
+                    }
+        return "shape", {**self._measures.shapes(a, b), "before": "", "after": ""}
 
     def _applied(
         self, attempt: Attempt, unit: Unit, symbol: str, values: dict[str, str]
@@ -509,12 +468,7 @@ class Diagnostician:
     def _shapes(self, attempt: Attempt, unit: Unit, node: ast.expr) -> str | None:
         assert unit.top is not None
         found = self._mender.value_of(attempt, unit.top, node)
-        return None if found is None else self.shape(found[0]) if np.ndim(found[0]) else ""
-
-    def shape(self, value: Array) -> str:
-        """Return a shape in named sizes: `(n, h)`."""
-        inner = ", ".join(self.size_name(size) for size in value.shape)
-        return f"({inner}{',' if value.ndim == 1 else ''})"
+        return None if found is None else self._measures.shape(found[0]) if np.ndim(found[0]) else ""
 
 
 def _as_equations(values: Mapping[str, str]) -> dict[str, str]:

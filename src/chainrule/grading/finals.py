@@ -94,6 +94,8 @@ class Finder:
         self._answer, self._binding, self._truth, self._overview, self._look = answer, binding, truth, overview, look
         self._wrt = list(wrt)
         self._unfinished = False
+        self._stepped: set[str] = set()
+        """The parameters that are changed in place, perhaps by a helper."""
         known = [q.symbol for q in truth.quantities if q.kind == "gradient" and q.symbol is not None]
         self._inputs = [name for name in truth.inputs if name in known]
         self._trees = {
@@ -109,6 +111,7 @@ class Finder:
         """
         self._unfinished = unfinished
         updates = list(self._updates())
+        self._stepped = {final.symbol for final in updates if final.is_update}
         returned = self._returned([final.symbol for final in updates])
         given = {final.symbol for final in returned}
         found = returned + [final for final in updates if final.symbol not in given]
@@ -390,7 +393,7 @@ class Finder:
             return any(_updates_itself(top, leaf.label) for top in self._answer.body)
         if true is None or agree(values, true.values):
             return False
-        if self._is_step(values, symbol):
+        if self._is_step(values, symbol) or (leaf.label and symbol in self._stepped):
             return True
         return bool(leaf.label) and any(_updates_itself(top, leaf.label) for top in self._answer.body)
 

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.cage import called
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
-from chainrule.grading.comparison import Array, as_arrays, fits_update
+from chainrule.grading.comparison import Array, as_arrays, constant_ratios, fits_update, same_shapes
 from chainrule.grading.execution import columns
 from chainrule.grading.names import gradient_of, is_numbered_gradient
 from chainrule.grading.outcomes import Outcomes
@@ -174,6 +174,18 @@ class Identities:
         each = [self._truth.identify(list(values), None, "") for values in zip(*rounds, strict=True)]
         found = [match for match in each if match is not None]
         return Identity(None, claim, tuple(found) if len(found) == len(each) else ())
+
+    def direction(self, match: Match) -> int:
+        """Return the sign with which a value is a gradient, or the multiple of one, as a − y is; 0 if it is none."""
+        if match.quantity.kind == "gradient":
+            return -1 if match.factor.startswith("−") else 1
+        part = match.quantity.values if match.quantity.kind == "part" and match.quantity.values[0].size > 1 else ()
+        gradients = (q for q in self._truth.quantities if q.kind == "gradient" and q.symbol in self._truth.stages)
+        for quantity in gradients if part else ():
+            ratios = constant_ratios(part, quantity.values) if same_shapes(part, quantity.values) else None
+            if ratios is not None and self._truth.numbers.label(ratios) is not None:
+                return 1 if min(ratios) > 0 else -1
+        return 0
 
     def claim(self, name: str) -> str | None:
         """Return the symbol whose gradient a variable of this name claims to be, or None."""

@@ -47,6 +47,10 @@ def of_index(node: ast.expr, variables: Sequence[str]) -> Iterator[IndexChange]:
                 if name != part.id:
                     changed = _with(node, path, ast.Name(name, ast.Load()))
                     yield "index", changed, 9, written(node), written(changed)
+    match node:
+        case ast.Tuple([ast.Slice(None, None, None), ast.Name() | ast.Attribute() as labels]):
+            every = ast.parse(f"np.arange(len({ast.unparse(labels)}))", mode="eval").body
+            yield "index", ast.Tuple([every, labels], ast.Load()), 2, ":", written(every)
     if isinstance(node, ast.Tuple) and len(node.elts) == 2:
         swapped = ast.Tuple(node.elts[::-1], ast.Load())
         yield "index", swapped, 3, written(node), written(swapped)

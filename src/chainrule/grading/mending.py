@@ -16,6 +16,7 @@ from chainrule.cage import GIVEN, Trial
 from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
+from chainrule.grading.candidates import candidates, given, whole_of
 from chainrule.grading.changes import DERIVATIVE, FACTOR, OTHER, WHOLE, Scope
 from chainrule.grading.comparison import as_arrays
 from chainrule.grading.edits import Edit, edits, pairs
@@ -105,7 +106,7 @@ class Mender:
         constants = {label: number for label, number in CONSTANTS if label != "1"}
         constants.update({f"−{label}": -number for label, number in _HALVES})
         self.numbers = {name: constants[label] for label, name in self._names.items() if label in constants}
-        self._candidates = list(self._truths())
+        self._candidates = list(candidates(truth))
         self._constants = margins(truth.record.program)
         self._signs = any(isinstance(n, Apply) and isinstance(n.primitive, Abs) for n in truth.record.program.nodes)
         self._deadline = session.clock + TIME_BUDGET
@@ -346,13 +347,13 @@ class Mender:
 
     def _replacements(self, attempt: Attempt, unit: Unit) -> Iterator[Mend]:
         """Yield replacements of the unit's value by every quantity that it may have been intended to be."""
-        statement = self._whole(attempt, unit)
+        statement = whole_of(attempt, unit)
         if statement is None:
             return
         columns_ = columns(attempt.runs, unit.number)
         found = None if columns_ is None else as_arrays(columns_[0])
         claim = self.identities.of(attempt, unit).claim
-        trial = _trial(marshal.dumps(attempt.answer.code_with(unit.number, self._given(statement, GIVEN))), unit)
+        trial = _trial(marshal.dumps(attempt.answer.code_with(unit.number, given(statement, GIVEN))), unit)
         shape = found[0].shape if found else None
         fitting = (
             index
@@ -370,44 +371,13 @@ class Mender:
             for index in itertools.compress(batch, gains):
                 quantity = self._candidates[index]
                 name = f"{GIVEN}{unit.number}"
-                answer = attempt.answer.with_statement(unit.number, self._given(statement, name))
+                answer = attempt.answer.with_statement(unit.number, given(statement, name))
                 after = self.attempt(answer, {**attempt.given, name: index})
                 if not after.right - attempt.right or not self._breaks_nothing(attempt, after):
                     continue
                 yield Mend(unit, None, after.right - attempt.right, after, quantity)
                 if claim is not None and quantity.symbol == claim:
                     return
-
-    def _whole(self, attempt: Attempt, unit: Unit) -> ast.Assign | None:
-        """Return the assignment that a unit is, to the whole array if it changes a part of one; None for others."""
-        match unit.statement:
-            case _ if unit.nested:
-                return None
-            case ast.Assign([ast.Subscript(base)]) | ast.AugAssign(ast.Subscript(base)) if (
-                unit.number in attempt.runs[0].wholes
-            ):
-                return ast.copy_location(ast.Assign([_stored(base)], ast.Name(GIVEN, ast.Load())), unit.statement)
-            case ast.Assign([ast.Name() | ast.Subscript() | ast.Attribute()], value) if not _selects(value):
-                return unit.statement
-        return None
-
-    def _given(self, statement: ast.Assign, name: str) -> ast.stmt:
-        """Return the assignment of the value that is given under a name."""
-        new = ast.copy_location(ast.Assign(statement.targets, ast.Name(name, ast.Load())), statement)
-        return ast.fix_missing_locations(new)
-
-    def _truths(self) -> Iterator[Quantity]:
-        """Yield every quantity, then gradients with the opposite sign, or before they are divided by the batch."""
-        yield from self._truth.quantities
-        for quantity in self._truth.quantities:
-            if quantity.kind == "gradient" and quantity.label:
-                yield Quantity(f"−{quantity.label}", "gradient", quantity.symbol, tuple(-v for v in quantity.values))
-        sizes = self._truth.points[0].sizes if self._truth.batch is None else [self._truth.batch]
-        for quantity, size in itertools.product(self._truth.quantities, sizes):
-            if quantity.kind == "gradient" and quantity.label and quantity.symbol in self._truth.stages:
-                counts = [point.sizes[size] for point in self._truth.points]
-                values = tuple(count * value for count, value in zip(counts, quantity.values, strict=True))
-                yield Quantity(f"{size} {quantity.label}", "gradient", None, values)
 
     def _scope(self, attempt: Attempt, unit: Unit) -> Scope:
         derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
@@ -420,7 +390,7 @@ class Mender:
             own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
             once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
             undone = updates_undone(attempt.answer, unit, self.outcomes.finals)
-            given, updates = derivatives if once else (), updates_parameter(unit, self.outcomes.finals)
+            given, updates = derivatives if once else (), updates_parameter(attempt.answer, unit, self.outcomes.finals)
             return Scope(own, given, self._names, None, updates, flags=flags, inner=True, undone=undone)
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
@@ -433,7 +403,7 @@ class Mender:
             derivatives,
             self._names,
             rate,
-            final is not None,
+            final is not None or updates_parameter(attempt.answer, unit, self.outcomes.finals),
             updated,
             holders,
             last,
@@ -502,20 +472,6 @@ def _are_same(first: Any, second: Any) -> bool:
     """Whether two values are the same array of numbers."""
     a, b = as_arrays([first]), as_arrays([second])
     return a is not None and b is not None and np.array_equal(a[0], b[0])
-
-
-def _stored(node: ast.expr) -> ast.expr:
-    """Return the place that an expression reads, to be assigned to."""
-    (statement,) = ast.parse(f"{ast.unparse(node)} = 0").body
-    assert isinstance(statement, ast.Assign)
-    return statement.targets[0]
-
-
-def _selects(node: ast.expr) -> bool:
-    """Whether an expression only selects a value, so that a mistake is in an earlier one."""
-    while isinstance(node, ast.Subscript | ast.Attribute):
-        node = node.value
-    return isinstance(node, ast.Name)
 
 
 def _trial(code: bytes, unit: Unit) -> Trial:

@@ -93,10 +93,10 @@ class Search:
         """Whether an answer has gradients, with the opposite sign only those of an error that is written y − a."""
         found = {unit.number: self._mender.identities.of(attempt, unit) for unit in attempt.answer.units}
         matches = [(n, match) for n, each in found.items() for match in (each.each or (each.match,)) if match]
-        gradients = [(n, match) for n, match in matches if match.quantity.kind == "gradient"]
-        negative = {number for number, match in gradients if match.factor.startswith("−")}
+        signs = {(number, self._mender.identities.direction(match)) for number, match in matches}
+        negative = {number for number, sign in signs if sign < 0}
         errors = all(is_error(attempt.answer.unit(number)) for number in negative)
-        return bool(gradients) and (not negative or (errors and has_error_of_target(attempt.answer)))
+        return any(sign for _, sign in signs) and (not negative or (errors and has_error_of_target(attempt.answer)))
 
     def _again(self, attempt: Attempt, found: Sequence[Mend]) -> Mend | None:
         """Return the next line with the mistake of one that is found already."""

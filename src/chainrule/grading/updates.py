@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.finals import Final
+from chainrule.grading.names import is_gradient_name
 
 
 def updates_undone(answer: Answer, unit: Unit, finals: Iterable[Final]) -> dict[str, ast.expr]:
@@ -25,10 +26,23 @@ def updates_undone(answer: Answer, unit: Unit, finals: Iterable[Final]) -> dict[
     return undone
 
 
-def updates_parameter(unit: Unit, finals: Iterable[Final]) -> bool:
-    """Whether a line of a helper is named as the update of a parameter: `self.W -= lr * dW`."""
-    step = step_of(unit.statement)
-    return step is not None and _key(step[0]) in _keys(finals)
+def updates_parameter(answer: Answer, unit: Unit, finals: Iterable[Final]) -> bool:
+    """Whether a line is named as the update of a parameter, `self.W -= lr * dW`, or steps every one in a loop."""
+    step, keys = step_of(unit.statement), _keys(finals)
+    if step is None:
+        return False
+    return _key(step[0]) in keys or (
+        bool(keys) and isinstance(unit.statement, ast.AugAssign) and _steps_each(answer, unit)
+    )
+
+
+def _steps_each(answer: Answer, unit: Unit) -> bool:
+    """Whether a line changes the variable of a loop in place, `for p, g in zip(params, grads): p -= lr * g`."""
+    name = _key(unit.statement.target) if isinstance(unit.statement, ast.AugAssign) else ""
+    body = answer.body if unit.helper is None else answer.helpers[unit.helper].body
+    loops = [node for top in body for node in ast.walk(top) if isinstance(node, ast.For)]
+    targets = (node for loop in loops for node in ast.walk(loop.target) if isinstance(node, ast.Name))
+    return not is_gradient_name(name) and any(node.id == name for node in targets)
 
 
 def _keys(finals: Iterable[Final]) -> set[str]:

@@ -1,0 +1,70 @@
+"""The names of sizes, shapes and factors, in the terms of a reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
+from chainrule.grading.truth import Truth
+
+
+class Measures:
+    """Names sizes, shapes and factors as the reference does."""
+
+    def __init__(self, truth: Truth) -> None:
+        self._truth = truth
+
+    def size(self, size: int) -> str:
+        """Return the named size that is `size` at the first point, otherwise the number."""
+        sizes = self._truth.points[0].sizes
+        return next((name for name, number in sizes.items() if number == size), str(size))
+
+    def axis(self, value: Array, axis: int) -> str:
+        if axis >= value.ndim:
+            return ""
+        return self.size(value.shape[axis])
+
+    def shape(self, value: Array) -> str:
+        """Return a shape in named sizes: `(n, h)`."""
+        inner = ", ".join(self.size(size) for size in value.shape)
+        return f"({inner}{',' if value.ndim == 1 else ''})"
+
+    def shapes(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> dict[str, str]:
+        """Compare the shape of a value with the correct one, and say whether the value is correct otherwise."""
+        a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
+        if a is None or b is None:
+            return {}
+        shapes = {"found": self.shape(a[0]), "needed": self.shape(b[0])}
+        return {**shapes, "broadcast": "yes"} if agree(a, b) else shapes
+
+    def factor(self, ratios: Sequence[float]) -> str | None:
+        """Return the name of the factor that is `ratios` at the points; None if there is no common name."""
+        same = all(math.isclose(ratio, ratios[0], rel_tol=1e-6) for ratio in ratios)
+        return self._truth.numbers.label(ratios) or (f"{ratios[0]:.4g}" if same else None)
+
+    def of_factor(
+        self, values: dict[str, str], found: Sequence[Any] | None, needed: Sequence[Any] | None
+    ) -> dict[str, str]:
+        """Return the ratio of the value to the correct one, as a named factor."""
+        a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
+        if a is not None and b is not None and len({x.shape for x in a} ^ {x.shape for x in b}) == 0:
+            ratios = constant_ratios(a, b)
+            if ratios is not None:
+                return {**values, "factor": self.factor(ratios) or ""}
+        return {**values, "factor": ""}
+
+    def number(self, ratios: Sequence[float]) -> str | None:
+        """Return the number of the forward pass, perhaps with a factor, that is missing in values with these ratios."""
+        for quantity in self._truth.quantities:
+            if (
+                quantity.kind == "input"
+                and quantity.values[0].ndim == 0
+                and all(value != 0 for value in quantity.values)
+            ):
+                needed = [1 / (ratio * float(x)) for ratio, x in zip(ratios, quantity.values, strict=True)]
+                factor = self._truth.numbers.label(needed)
+                if factor is not None:
+                    return f"{factor} {quantity.label}".strip()
+        return None
