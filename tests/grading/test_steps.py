@@ -72,7 +72,78 @@ def backward(X, y, W, b):
     p /= len(y)
     return X.T @ p, p.sum(axis=0)
 """
+MASKED = """
+import numpy as np
+
+def backward(X, y, W, V, lr):
+    z = X @ W
+    hidden = np.maximum(z, 0)
+    dscores = (hidden @ V - y) / len(X)
+    db = np.sum(dscores, axis=0)
+    dV = hidden.T @ dscores
+    dhidden = dscores @ V.T
+    dhidden[z <= 0] = 0
+    dW = X.T @ dhidden
+    grads = {"W": dW, "V": dV}
+    W = W - lr * grads["W"]
+    V = V - lr * grads["V"]
+    return W, V
+"""
+LAYER = """
+import numpy as np
+
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def bwd(self, g):
+        self.W_g = self.x.T @ g
+        self.b_g = g.sum(0)
+
+class Model:
+    def __init__(self, W, b):
+        self.layers = [Linear(W, b)]
+
+    def forward(self, X, y):
+        for layer in self.layers:
+            X = layer.forward(X)
+        self.out, self.y = X, y
+
+    def backward(self):
+        g = (self.out - self.y) / len(self.y)
+        for layer in reversed(self.layers):
+            layer.bwd(g)
+"""
+BIAS = """
+import numpy as np
+
+def backward(X, y, W, b, lr):
+    dz = (X @ W + b - y) / len(X)
+    dW = X.T @ dz
+    db = np.sum(dz, axis=0)
+    W = W - lr * dW
+    b = b - lr * db
+    return W, b
+"""
+
+
+def rectified(X: Any, y: Any, W: Any, V: Any) -> Any:
+    z = X @ W
+    hidden = np.maximum(z, 0)
+    return np.sum((hidden @ V - y) ** 2) / (2 * len(X))
+
+
+def linear(X: Any, y: Any, W: Any, b: Any) -> Any:
+    return np.sum((X @ W + b - y) ** 2) / (2 * len(X))
+
+
 SHAPES = {
+    rectified: {"X": "n d", "y": "n k", "W": "d h", "V": "h k"},
+    linear: {"X": "n d", "y": "n k", "W": "d k", "b": "k"},
     scores: {"X": "n d", "y": "n k", "W": "d k", "b": "k"},
     hinge: {"W": "d 4", "X": "n d", "y": "n:int"},
     labelled: {"X": "n d", "y": "n:int", "W": "d 4", "b": "4"},
@@ -85,6 +156,9 @@ SHAPES = {
         (scores, STEP, "p -= lr", "p += lr", "goes in the wrong direction"),
         (scores, STEP, "delta = p - y", "delta = p * (1 - p)", "delta should be n ∂L/∂o"),
         (hinge, MARGINS, "-np.sum(mask, axis=1)", "-1", "mask should be n ∂L/∂s"),
+        (linear, BIAS, "np.sum(dz, axis=0)", "np.sum(dz, axis=0, keepdims=True)", "right as: db = np.sum(dz, axis=0)"),
+        (linear, LAYER, "g.sum(0)", "g.mean(0)", "right as: self.b_g = g.sum(0)"),
+        (rectified, MASKED, "dhidden[z <= 0]", "dhidden[z > 0]", "right as: dhidden[z <= 0] = 0"),
         (labelled, LABELS, "p[np.arange(len(y)), y] -= 1", "p[:, y] -= 1", "right as: p[np.arange(len(y)), y] -= 1"),
     ],
 )
@@ -93,9 +167,29 @@ def test_the_line_that_made_the_value_is_blamed(
 ) -> None:
     path = tmp_path / "answer.py"
     path.write_text(answer)
-    assert cr.grade(f"{path}:backward", loss, **SHAPES[loss]).right
+    place = f"{path}:{'Model.' if answer is LAYER else ''}backward"
+    assert cr.grade(place, loss, **SHAPES[loss]).right
     path.write_text(answer.replace(right, wrong))
-    grade = cr.grade(f"{path}:backward", loss, **SHAPES[loss])
+    grade = cr.grade(place, loss, **SHAPES[loss])
     assert grade.first_wrong is not None
     assert wrong in grade.first_wrong.source
     assert said in " ".join(str(grade).split())
+
+
+def test_a_changed_part_is_confirmed_as_the_gradient_that_it_makes(tmp_path: Path) -> None:
+    """A variable named after an activation becomes the gradient before it."""
+    path = tmp_path / "answer.py"
+    path.write_text(MASKED)
+    grade = cr.grade(f"{path}:backward", rectified, **SHAPES[rectified])
+    meanings = {line.source.strip(): line.meaning for line in grade.lines}
+    assert meanings["dhidden[z <= 0] = 0"] == "∂L/∂z"
+    assert meanings["dhidden = dscores @ V.T"] == "∂L/∂hidden"
+
+
+def test_that_every_update_is_turned_is_said_of_all_alone(tmp_path: Path) -> None:
+    path = tmp_path / "answer.py"
+    turned = BIAS.replace("W = W - lr", "W = W + lr").replace("b = b - lr", "b = b + lr")
+    for text, said in ((turned, True), (turned.replace("dW = X.T @ dz", "dW = X.T @ dz / 2"), False)):
+        path.write_text(text)
+        grade = cr.grade(f"{path}:backward", linear, **SHAPES[linear])
+        assert ("Every update" in str(grade)) is said

@@ -468,7 +468,8 @@ class Grader:
                 factors.add(None if ratios is None else self._truth.numbers.label(ratios))
             if len(factors) == 1 and None not in factors and "−" not in factors:
                 remarks.append(("everywhere", {"factor": str(factors.pop())}))
-        if len(diagnoses) > 1 and all(d.kind == "direction" for d in diagnoses.values()):
+        every = len(wrong) == len(self.outcomes.finals)
+        if every and len(diagnoses) > 1 and all(d.kind == "direction" for d in diagnoses.values()):
             remarks.append(("every direction", {}))
         return remarks
 

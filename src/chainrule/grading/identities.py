@@ -106,7 +106,8 @@ class Identities:
             return Identity(None, claim)
         match = self._truth.identify(found[0], claim, name)
         if match is not None or not unit.nested:
-            misshaped = match is not None and self._is_misshaped(match, found[0])
+            misshaped = match is not None and self._is_misshaped(attempt, match, found[0])
+            claim = None if self._is_turned_into(attempt, unit, match, claim) else claim
             forward = name in self._truth.stages
             partial = claim is not None and self._is_added_to(attempt, unit)
             return Identity(match, claim, (), name, forward, misshaped, partial)
@@ -144,10 +145,18 @@ class Identities:
         name = unit.names[0] if unit.names else ""
         return _whole(name) if unit.number in attempt.runs[0].wholes and name.endswith("]") else name
 
-    def _is_misshaped(self, match: Match, values: Sequence[Any]) -> bool:
+    def _is_turned_into(self, attempt: Attempt, unit: Unit, match: Match | None, claim: str | None) -> bool:
+        """Whether a changed part makes an array another gradient than its name says: `dhidden[z <= 0] = 0`."""
+        if match is None or claim is None or unit.number not in attempt.runs[0].wholes or claim in self._truth.inputs:
+            return False
+        return match.is_exact and match.quantity.kind == "gradient" and match.quantity.symbol not in (None, claim)
+
+    def _is_misshaped(self, attempt: Attempt, match: Match, values: Sequence[Any]) -> bool:
         quantity = match.quantity
         final = next((f for f in self._outcomes.finals if f.symbol == quantity.symbol), None)
         if final is None or quantity.kind != "gradient" or match.transposed or self._outcomes.is_text:
+            return False
+        if final.is_update and final.symbol in attempt.right:
             return False
         found, expected = as_arrays(values), self._outcomes.expected(final, self._truth)
         return found is not None and not fits_update(found[0].shape, expected[0].shape)

@@ -18,7 +18,7 @@ from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.candidates import candidates, given, whole_of
 from chainrule.grading.changes import DERIVATIVE, FACTOR, OTHER, WHOLE, Scope
-from chainrule.grading.comparison import as_arrays
+from chainrule.grading.comparison import agree, as_arrays
 from chainrule.grading.edits import Edit, edits, pairs
 from chainrule.grading.equations import read_equations, with_equation
 from chainrule.grading.execution import LostError, Session, columns
@@ -315,7 +315,17 @@ class Mender:
         if not gain or not self._breaks_nothing(attempt, after):
             return None
         is_exact = not self.outcomes.epsilons([run.places for run in after.runs], self._truth)
+        if edit.kind == "missing sum" and self._is_misshaped_alone(attempt, gain):
+            edit = edit._replace(kind="shape")
         return Mend(unit, edit, gain, after, is_exact=is_exact)
+
+    def _is_misshaped_alone(self, attempt: Attempt, symbols: frozenset[str]) -> bool:
+        """Whether gradients have the right values and another shape: a sum over an axis of one entry takes it away."""
+        for final in (each for each in self.outcomes.finals if each.symbol in symbols):
+            found = self.outcomes.gradients(final, attempt.places, self._truth)
+            if found is None or not agree(found, self.outcomes.true(final, self._truth).values):
+                return False
+        return True
 
     def _breaks_nothing(self, attempt: Attempt, after: Attempt) -> bool:
         """Whether correct gradients remain correct after a change, and no further statement fails."""
