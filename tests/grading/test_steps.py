@@ -118,6 +118,32 @@ class Model:
         for layer in reversed(self.layers):
             layer.bwd(g)
 """
+LAYERS = """
+import numpy as np
+
+def backward_of_layer(dZ, A):
+    m = A.shape[1]
+    dW = np.dot(dZ, A.T) / m
+    db = np.sum(dZ, axis=1, keepdims=True) / m
+    return dW, db
+
+def backward(X, Y, parameters, lr):
+    caches, A = [], X
+    for l in range(1, 3):
+        caches.append(A)
+        A = np.tanh(parameters["W" + str(l)] @ A + parameters["b" + str(l)])
+    delta3 = A - Y
+    grads = {}
+    for l in (2, 1):
+        delta2 = delta3 * (1 - A**2)
+        grads["dW" + str(l)], grads["db" + str(l)] = backward_of_layer(delta2, caches[l - 1])
+        delta3 = parameters["W" + str(l)].T @ delta2
+        A = caches[l - 1]
+    for l in range(1, 3):
+        parameters["W" + str(l)] = parameters["W" + str(l)] - lr * grads["dW" + str(l)]
+        parameters["b" + str(l)] = parameters["b" + str(l)] - lr * grads["db" + str(l)]
+    return parameters
+"""
 BIAS = """
 import numpy as np
 
@@ -137,12 +163,20 @@ def rectified(X: Any, y: Any, W: Any, V: Any) -> Any:
     return np.sum((hidden @ V - y) ** 2) / (2 * len(X))
 
 
+def layers(X: Any, Y: Any, parameters: Any) -> Any:
+    A = X
+    for l in (1, 2):
+        A = np.tanh(parameters["W" + str(l)] @ A + parameters["b" + str(l)])
+    return np.sum((A - Y) ** 2) / (2 * X.shape[1])
+
+
 def linear(X: Any, y: Any, W: Any, b: Any) -> Any:
     return np.sum((X @ W + b - y) ** 2) / (2 * len(X))
 
 
-SHAPES = {
+SHAPES: dict[Any, dict[str, Any]] = {
     rectified: {"X": "n d", "y": "n k", "W": "d h", "V": "h k"},
+    layers: {"X": "d m", "Y": "1 m", "parameters": {"W1": "h d", "b1": "h 1", "W2": "1 h", "b2": "1 1"}},
     linear: {"X": "n d", "y": "n k", "W": "d k", "b": "k"},
     scores: {"X": "n d", "y": "n k", "W": "d k", "b": "k"},
     hinge: {"W": "d 4", "X": "n d", "y": "n:int"},
@@ -158,6 +192,8 @@ SHAPES = {
         (hinge, MARGINS, "-np.sum(mask, axis=1)", "-1", "mask should be n ∂L/∂s"),
         (linear, BIAS, "np.sum(dz, axis=0)", "np.sum(dz, axis=0, keepdims=True)", "right as: db = np.sum(dz, axis=0)"),
         (linear, LAYER, "g.sum(0)", "g.mean(0)", "right as: self.b_g = g.sum(0)"),
+        (layers, LAYERS, "np.dot(dZ, A.T) / m", "np.dot(dZ, A.T)", "the value is m times what it should be"),
+        (layers, LAYERS, "axis=1, keepdims=True) / m", "axis=1) / m", "db = np.sum(dZ, axis=1, keepdims=True) / m"),
         (rectified, MASKED, "dhidden[z <= 0]", "dhidden[z > 0]", "right as: dhidden[z <= 0] = 0"),
         (labelled, LABELS, "p[np.arange(len(y)), y] -= 1", "p[:, y] -= 1", "right as: p[np.arange(len(y)), y] -= 1"),
     ],
@@ -184,6 +220,35 @@ def test_a_changed_part_is_confirmed_as_the_gradient_that_it_makes(tmp_path: Pat
     meanings = {line.source.strip(): line.meaning for line in grade.lines}
     assert meanings["dhidden[z <= 0] = 0"] == "∂L/∂z"
     assert meanings["dhidden = dscores @ V.T"] == "∂L/∂hidden"
+
+
+def test_layers_may_be_counted_from_another_number(tmp_path: Path) -> None:
+    """With a δ3 above z2, δ2 is the gradient by z1."""
+    path = tmp_path / "answer.py"
+    path.write_text(
+        """
+import numpy as np
+
+def backward(X, y, W, V, lr):
+    z1 = X @ W
+    a1 = np.maximum(z1, 0)
+    delta3 = (a1 @ V - y) / len(X)
+    delta2 = delta3 @ V.T * (z1 > 0)
+    W += -lr * X.T @ delta2
+    V += -lr * a1.T @ delta3
+    return {"W": W, "V": V}
+"""
+    )
+
+    def loss(X: Any, y: Any, W: Any, V: Any) -> Any:
+        z1 = X @ W
+        z2 = np.maximum(z1, 0) @ V
+        return np.sum((z2 - y) ** 2) / (2 * len(X))
+
+    grade = cr.grade(f"{path}:backward", loss, **SHAPES[rectified])
+    meanings = {line.source.partition("=")[0].strip(): line.meaning for line in grade.lines}
+    assert grade.right
+    assert (meanings["delta2"], meanings["W +"], meanings["V +"]) == ("∂L/∂z1", "W − η ∂L/∂W", "V − η ∂L/∂V")
 
 
 def test_that_every_update_is_turned_is_said_of_all_alone(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from chainrule.grading.edits import Edit
 from chainrule.grading.faults import spared
 from chainrule.grading.identities import Identity
 from chainrule.grading.mending import Mend, Mender
+from chainrule.grading.names import is_gradient_name
+from chainrule.grading.updates import step_of
 
 SCALES = frozenset({"sign", "factor", "missing operand", "missing term", "missing derivative", "shape", "other"})
 """Kinds of changes that correct the mistake of an earlier line too."""
@@ -75,6 +77,20 @@ class Blame:
             return mend
         return self._of_arguments(attempt, mend) or mend
 
+    def at_its_making(self, attempt: Attempt, mend: Mend) -> Mend:
+        """Return the line that makes the gradient of an update, if a mend only scales the step."""
+        step = step_of(mend.unit.statement)
+        scales = mend.edit is not None and mend.edit.kind in ("factor", "missing operand")
+        if step is None or not scales or not any(final.is_update for final in self._outcomes.finals):
+            return mend
+        nodes = list(ast.walk(step[1].right))
+        read = {n.id for n in nodes if isinstance(n, ast.Name)} | {
+            n.value for n in nodes if isinstance(n, ast.Constant)
+        }
+        makers = [u for u in attempt.answer.units if u.names and u.names[0] in read and is_gradient_name(u.names[0])]
+        found = [each for unit in makers for each in spared(self._mender.mends, [], attempt, unit, _scales)]
+        return min((each for each in found if each.gain >= mend.gain), key=lambda each: each.rank, default=mend)
+
     def _of_arguments(self, attempt: Attempt, mend: Mend) -> Mend | None:
         """Return the exchange of an argument of the helper that a mend changes, if that corrects as much."""
         like = partial(_is_argument_of, _function(mend.unit))
@@ -108,6 +124,11 @@ def _is_argument_of(function: str, edit: Edit) -> bool:
     nodes = [node for node in ast.walk(edit.pattern) if isinstance(node, ast.Call)]
     called = (n for n in nodes if getattr(n.func, "id", getattr(n.func, "attr", "")) == function)
     return any(isinstance(argument, ast.Name) and argument.id == OTHER for n in called for argument in n.args)
+
+
+def _scales(edit: Edit) -> bool:
+    """Whether a change multiplies or divides a value, or takes a mean for a sum."""
+    return edit.kind in ("factor", "missing operand", "extra operand")
 
 
 def _puts_activation(edit: Edit) -> bool:

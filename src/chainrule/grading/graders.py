@@ -32,6 +32,7 @@ from chainrule.grading.samples import counts_samples
 from chainrule.grading.search import Search
 from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Truth
+from chainrule.grading.updates import step_of
 from chainrule.words import ChainruleError
 
 _LONGEST_NAME = 60
@@ -369,6 +370,8 @@ class Grader:
     def _meaning(self, unit: Unit, name: str) -> str:
         """Return the meaning of a unit's value; "" if there is none of interest."""
         update = self.outcomes.updated_by(unit)
+        if update is None and unit.names and step_of(unit.statement) is not None:
+            update = next((f for f in self.outcomes.finals if f.is_update and f.symbol == name), None)
         if update is not None and self._descends(update, unit):
             rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
             return f"{update.symbol} − {rate} {self._truth.vocabulary.gradient_label(update.symbol)}"

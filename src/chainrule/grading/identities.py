@@ -87,6 +87,10 @@ class Identities:
     def __init__(self, truth: Truth, outcomes: Outcomes) -> None:
         self._truth, self._outcomes = truth, outcomes
         self._activations = {stage.name for stage in truth.record.derivative_symbols}
+        known = [q.symbol for q in truth.quantities if q.kind == "gradient" and q.symbol is not None]
+        names = [name for unit in outcomes.units for name in unit.names]
+        self._is_counted_otherwise = any(is_numbered_gradient(n) and gradient_of(n, known) is None for n in names)
+        """Whether the layers have other numbers in the answer: of two, the last is δ3."""
         self._identities: dict[tuple[int, int], Identity] = {}
         self._attempts: list[Attempt] = []
 
@@ -204,6 +208,8 @@ class Identities:
         if called(inner, forward) is not None:
             return None
         symbol = gradient_of(inner, known)
+        if self._is_counted_otherwise and is_numbered_gradient(inner):
+            return None
         if re.search("delta|δ", inner.casefold()) and symbol in self._activations:
             return None  # the delta of a layer is the gradient before its activation or after it
         return symbol

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.cage import OUT, RATES, Place, called
-from chainrule.grading.answers import Answer
+from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, equal, fits_update
 from chainrule.grading.epsilon import MOST_BY_EPSILON, difference
@@ -50,6 +50,11 @@ class Outcomes:
         self.missing = [name for name in self.wrt if name not in {final.symbol for final in self.finals}]
         self.rates = [point.rate for point in truth.points]
         self._expected: dict[tuple[str, Truth], list[Array]] = {}
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """The statements of the answer."""
+        return self._answer.units
 
     @property
     def is_text(self) -> bool:

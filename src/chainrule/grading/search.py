@@ -114,7 +114,8 @@ class Search:
 
     def _first(self, attempt: Attempt) -> Mend | None:
         """Return the first mistake; two in one line if no single change of it is found."""
-        found = self._single(attempt)
+        found = self._of_shapes(attempt) or self._single(attempt)
+        found = None if found is None else self._blame.at_its_making(attempt, found)
         found = None if found is None else self._blame.with_other(attempt, self._blame.at_its_call(attempt, found))
         if found is not None and found.edit is not None:
             return found
@@ -122,6 +123,16 @@ class Search:
         least = frozenset() if found is None else found.gain
         two = [mend for unit in units for mend in spared(self._mender.pairs, [], attempt, unit, least)]
         return min(two, key=lambda mend: (-len(mend.gain), mend.rank), default=found)
+
+    def _of_shapes(self, attempt: Attempt) -> Mend | None:
+        """Return a change of a gradient of another shape than its parameter that corrects everything."""
+        identity, wrong = self._mender.identities.of, len(self._outcomes.finals) - len(attempt.right)
+        for unit in attempt.answer.units:
+            if identity(attempt, unit).is_misshaped and not unit.hidden:
+                mends = spared(self._mender.mends, [], attempt, unit, _is_of_shape)
+                if whole := [mend for mend in mends if len(mend.gain) == wrong]:
+                    return min(whole, key=lambda mend: mend.rank)
+        return None
 
     def _single(self, attempt: Attempt) -> Mend | None:
         wrong = len(self._outcomes.finals) - len(attempt.right)
@@ -440,6 +451,11 @@ def _read(unit: Unit) -> set[str]:
     """Return the variables that a unit reads."""
     nodes = ast.walk(unit.statement)
     return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def _is_of_shape(edit: Edit) -> bool:
+    """Whether a change may leave the entries and give them another shape."""
+    return edit.kind in ("shape", "axis", "missing sum", "extra sum")
 
 
 def _is_slip(slip: tuple[str, str, int] | None, edit: Edit) -> bool:
