@@ -29,7 +29,7 @@ def candidates(truth: Truth) -> Iterator[Quantity]:
 
 
 def whole_of(attempt: Attempt, unit: Unit) -> ast.Assign | None:
-    """Return the assignment that a unit is, to the whole array if it changes a part of one; None for others."""
+    """Return the assignment that a unit is, to the whole array or sum if it changes a part; None for others."""
     match unit.statement:
         case _ if unit.nested:
             return None
@@ -37,6 +37,8 @@ def whole_of(attempt: Attempt, unit: Unit) -> ast.Assign | None:
             unit.number in attempt.runs[0].wholes
         ):
             return ast.copy_location(ast.Assign([_stored(base)], ast.Name(GIVEN, ast.Load())), unit.statement)
+        case ast.AugAssign(ast.Name() as total, ast.Add() | ast.Sub()):
+            return ast.copy_location(ast.Assign([total], ast.Name(GIVEN, ast.Load())), unit.statement)
         case ast.Assign([ast.Name() | ast.Subscript() | ast.Attribute()], value) if not _selects(value):
             return unit.statement
     return None

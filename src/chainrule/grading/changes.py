@@ -393,6 +393,8 @@ def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:
         if name != node.id:
             yield "operand", With(variable, name), 0, node.id, name
             yield "operand", With(transposed, name), 9, node.id, f"{name}.T"
+    complement = ast.BinOp(ast.Constant(1), ast.Sub(), node)
+    yield "operand", complement, 8, node.id, written(complement)
 
 
 def _of_argument(node: ast.Name) -> Iterator[Change]:

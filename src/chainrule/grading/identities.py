@@ -88,8 +88,9 @@ class Identities:
         self._truth, self._outcomes = truth, outcomes
         self._activations = {stage.name for stage in truth.record.derivative_symbols}
         known = [q.symbol for q in truth.quantities if q.kind == "gradient" and q.symbol is not None]
-        names = [name for unit in outcomes.units for name in unit.names]
-        self._is_counted_otherwise = any(is_numbered_gradient(n) and gradient_of(n, known) is None for n in names)
+        numbered = [n for unit in outcomes.units for n in unit.names if is_numbered_gradient(n)]
+        from_one = any(re.fullmatch(r"\D*1", name) for name in numbered)
+        self._is_counted_otherwise = not from_one and any(gradient_of(name, known) is None for name in numbered)
         """Whether the layers have other numbers in the answer: of two, the last is δ3."""
         self._identities: dict[tuple[int, int], Identity] = {}
         self._attempts: list[Attempt] = []

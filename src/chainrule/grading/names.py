@@ -9,7 +9,7 @@ from chainrule.cage import called, folded
 from chainrule.trace import canonical_name
 
 _PREFIXES = re.compile(
-    r"(?:∂\w+?/∂|d\w+?/d|∂L_∂|dL/d|dL_d|dLd|dloss_d|dJ_d|dE_d|dC_d|grads?_?|gradient_(?:of_)?|g_|nabla_?|∇|∂|delta_?|δ_?|del_?|d_|d)(?=.)"
+    r"(?:∂\w+?/∂|d\w+?/d|∂L_∂|dL/d|dL_d|dLd|dloss_d|dcost_d|d[JECjlec]_d|grads?_?|gradient_(?:of_)?|g_|nabla_?|∇|∂|delta_?|δ_?|del_?|d_|d)(?=.)"
 )
 _SUFFIXES = re.compile(r"(?<=.)(?:_?grads?|_?gradient|_?bar|_?delta|_?δ|_d|_g)$")
 TARGETS = frozenset({"y", "ys", "t", "target", "targets", "labels", "label", "y_true", "ytrue"})
