@@ -22,6 +22,7 @@ from chainrule.grading.faults import spared
 from chainrule.grading.finals import Final
 from chainrule.grading.grades import Grade, Line, Status
 from chainrule.grading.instruments import GradeError
+from chainrule.grading.measures import Measures
 from chainrule.grading.mending import WORK, Mend, Mender
 from chainrule.grading.outcomes import Outcomes
 from chainrule.grading.points import Assumption
@@ -447,10 +448,10 @@ class Grader:
         epsilons = self.outcomes.epsilons(self.attempt.places, self._truth)
         if epsilons:
             remarks.append(("epsilon", {"numbers": ", ".join(f"{number:g}" for number in epsilons)}))
-        teacher = Diagnostician(self._truth, self.mender)
+        measures = Measures(self._truth)
         for symbol, found, true in self.outcomes.other_shapes(self.attempt.places, self._truth):
             label = self._truth.vocabulary.gradient_label(symbol)
-            shapes = {"found": teacher.shape(found), "needed": teacher.shape(true)}
+            shapes = {"found": measures.shape(found), "needed": measures.shape(true)}
             remarks.append(("other shape", {"name": label, "symbol": symbol, **shapes}))
         remarks += self._on_requests()
         wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
