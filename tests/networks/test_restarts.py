@@ -39,6 +39,14 @@ def test_side_by_side_is_as_one_by_one(threads: int) -> None:
         np.testing.assert_array_equal(state.params["W1"], alone.params["W1"])
 
 
+def test_xla_trains_one_after_the_other() -> None:
+    settings = TrainingSettings(Adam(0.01), 2, 40, seed=5, engine="xla")
+    states = train_restarts(NETWORK, BEGINNINGS[:2], X, Y, settings=settings)
+    native = train_restarts(NETWORK, BEGINNINGS[:2], X, Y, settings=replace(settings, engine="native"))
+    for state, expected in zip(states, native, strict=True):
+        np.testing.assert_allclose(state.loss_curve, expected.loss_curve, rtol=1e-12)
+
+
 def test_the_best_is_the_best_on_what_is_monitored() -> None:
     held = Validation(RANDOM.standard_normal((30, 3)), RANDOM.standard_normal(30))
     settings = TrainingSettings(Adam(0.05), 30, 20, monitor="validation_loss", restore_best=True)

@@ -53,7 +53,8 @@ def train_restarts(
     True
     """
     each = _settings_of(settings, len(initial_params))
-    workers, share = shares(len(initial_params), threads)
+    native = all(settings.engine == "native" for settings in each)  # XLA uses all processors in one run
+    workers, share = shares(len(initial_params), threads) if native else (1, threads)
     over, turn = threading.Event(), threading.Lock()
 
     def run(number: int) -> TrainingState:
