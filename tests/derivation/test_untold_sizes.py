@@ -300,7 +300,7 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_cumulative_sum_of_one_entry, {"t": "1 k"}, "t", "(∂L/∂z ⊙ t) 1"),
     (_chosen_by_a_constant, {"X": "3 3"}, "X", "= 1 if I, else 0"),
     (_chosen_twice_by_a_constant, {"X": "3 3"}, "X", "(U if I, else 1) ⊙ U if I, else 0"),
-    (_identities_of_two_sizes, {"X": "2 3", "Y": "2 3"}, "X", "L = Σ (I X) + Σ (Y I)"),
+    (_identities_of_two_sizes, {"X": "2 3", "Y": "2 3"}, "X", "L = Σ (I_2 X) + Σ (Y I_3)"),
     (_columns_beside_three_axes, {"X": "m n k", "b": "m"}, "b", "Σ (X ⊙ b[:,∗,∗])²"),
     (_pairs_beside_three_axes, {"X": "n k", "Y": "m k"}, "Y", "Σ (X[:,∗,:] ⊙ Y[∗,:,:])²"),
     (_scaled_identity_of_size_one, {"r": ""}, "r", "= 2 exp(r)²"),

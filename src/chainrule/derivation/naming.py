@@ -8,6 +8,8 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, topological_order
 from chainrule.primitives import (
+    Abstract,
+    AbstractMap,
     Add,
     Broadcast,
     Cast,
@@ -36,6 +38,8 @@ _LETTERS = "uvwstpq"
 _FREE = (Broadcast, Cast, Permute, Reshape, Slice, Windows)
 _NO_FUNCTIONS = (Divide, DivideNoNan, Compare)
 """Elementwise primitives that are written as operators."""
+_WEIGHTED = (Elementwise, Softmax, Abstract, AbstractMap)
+"""Functions whose values are weighted in W g(x); in A⁻¹ x the inverse is itself a factor of the product."""
 
 
 def is_activation(primitive: object) -> bool:
@@ -144,7 +148,7 @@ def name_arguments(
             continue
         for operand in node.operands:
             part = _bare(operand, names)
-            if is_weighting and not (isinstance(part, Apply) and _is_function(part.primitive) and part.type.ndim):
+            if is_weighting and not (applies(part, *_WEIGHTED) and _is_function(part.primitive) and part.type.ndim):
                 continue
             if part in names or part in program.outputs or part not in depends or not part.type.dtype.is_float:
                 continue

@@ -145,8 +145,8 @@ CONVERSIONS: Final[Mapping[str, Callable[..., Node]]] = {
 FILLED: Final = (*(set(CONSTRUCTORS) - {"arange", *OF_SIZES}), "zeros_like", "ones_like", "full_like", "empty_like")
 """The functions whose arrays a function may fill with traced values."""
 
-_OF_BRACKETS: Final[Any] = type(np.r_).__mro__[1]
-"""The class of `np.r_` and `np.c_`, which join what is in their brackets."""
+BRACKETS: Final = ("r_", "c_")
+"""The objects that join what is in their brackets."""
 
 _SAME: Final = ("asarray", "asanyarray", "ascontiguousarray")
 """The functions that return an array as it is."""
@@ -154,7 +154,6 @@ _SAME: Final = ("asarray", "asanyarray", "ascontiguousarray")
 _lock = fork_safe_lock()
 _originals: dict[str, Any] = {}
 _vectorize: list[Callable[..., Any]] = []
-_brackets: list[Callable[..., Any]] = []
 _users = 0
 
 
@@ -183,8 +182,9 @@ def recorded_constructors(recorder: Recorder) -> Iterator[None]:
                 setattr(np, name, _dispatching(name, _originals[name], recorder))
             _vectorize.append(np.vectorize.__call__)
             setattr(np.vectorize, "__call__", _mapping(np.vectorize.__call__, recorder))  # noqa: B010
-            _brackets.append(_OF_BRACKETS.__getitem__)
-            setattr(_OF_BRACKETS, "__getitem__", _joining(_OF_BRACKETS.__getitem__, recorder))  # noqa: B010
+            for name in BRACKETS:
+                _originals[name] = getattr(np, name)
+                setattr(np, name, _Joining(_originals[name], recorder))
         _users += 1
     try:
         yield
@@ -195,7 +195,6 @@ def recorded_constructors(recorder: Recorder) -> Iterator[None]:
                 for name, original in _originals.items():
                     setattr(np, name, original)
                 setattr(np.vectorize, "__call__", _vectorize.pop())  # noqa: B010
-                setattr(_OF_BRACKETS, "__getitem__", _brackets.pop())  # noqa: B010
 
 
 def _mapping(original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
@@ -206,19 +205,22 @@ def _mapping(original: Callable[..., Any], recorder: Recorder) -> Callable[..., 
     return call
 
 
-def _joining(original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
-    def joined(self: Any, key: Any) -> Any:
+class _Joining:
+    """`np.r_` or `np.c_`, which also joins traced values."""
+
+    def __init__(self, original: Any, recorder: Recorder) -> None:
+        self._original, self._recorder = original, recorder
+
+    def __getitem__(self, key: Any) -> Any:
         entries = content_of(list(key) if isinstance(key, tuple) else [key])
-        if not recorder.holds_traced(entries):
-            return original(self, key)
+        if not self._recorder.holds_traced(entries):
+            return self._original[key]
         if any(isinstance(entry, str) for entry in entries):
             raise refusal("np.r_ is recorded without text in its brackets; write np.concatenate or np.stack")
-        parts = [original(self, entry) if isinstance(entry, slice) else entry for entry in entries]
-        if self is np.c_:
+        parts = [self._original[entry] if isinstance(entry, slice) else entry for entry in entries]
+        if self._original is _originals["c_"]:
             return np.concatenate([np.reshape(x, (-1, 1)) if np.ndim(x) < 2 else x for x in parts], axis=-1)
         return np.concatenate([np.atleast_1d(x) for x in parts])
-
-    return joined
 
 
 def _is_array(value: Any) -> bool:
