@@ -188,6 +188,13 @@ def test_parts_of_a_table_are_trained_on_as_the_whole(tmp_path: Path) -> None:
         "many files or more",
         "y of process 1 holds numbers, and that of process 0 text; give classes of one kind",
     ]
+    elsewhere = "column 'y' holds texts among numbers in the part of another process"
+    assert [part["misspelt"] for part in parts[::2]] == [elsewhere, elsewhere]
+    assert parts[1]["misspelt"].endswith(
+        "column 'y' holds 'oops', which is not a number; write a number or remove the row"
+    )
+    alone = "2 error: --solver lbfgs is not for 3 processes; start one, or give --solver adam\n"
+    assert [part["solver"] for part in parts] == [alone] * 3
     # All fail where the leader cannot write, before the run or after it.
     ended = "2 error: process 0 of 3 has ended the run by an error or interrupt, which it shows itself\n"
     assert parts[1]["unwritten"] == parts[2]["unwritten"] == [ended, ended]

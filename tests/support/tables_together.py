@@ -122,11 +122,11 @@ def whole(folder: str) -> dict[str, Any]:
     }
 
 
-def refused_output(folder: str, processes: Processes, path: str) -> str:
-    """Return what the command says in a process that cannot write its model, or whose leader cannot."""
+def refused(arguments: list[str]) -> str:
+    """Return the status of a command that fails in this process, and what it says."""
     told = io.StringIO()
     with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as end:
-        app.main(train_own_part(folder, processes, path), prog_name="chainrule")
+        app.main(arguments, prog_name="chainrule")
     return f"{end.value.code} {told.getvalue()}"
 
 
@@ -149,7 +149,7 @@ def parted(folder: str, processes: Processes) -> dict[str, Any]:
         FrameSource(frame.head(1) if processes.number == 2 else frame), "y", held_out=0.9, processes=processes
     )
     refusals = []
-    for refused in (
+    for fails in (
         lambda: prepare(FrameSource(frame.drop("b") if processes.number == 2 else frame), "y", processes=processes),
         lambda: open_table(f"{folder}/0.parquet", part=(processes.number, processes.count)),
         lambda: TabularClassifier(engine="xla", rows="own").fit(
@@ -157,8 +157,12 @@ def parted(folder: str, processes: Processes) -> dict[str, Any]:
         ),
     ):
         with pytest.raises((TableError, ValueError)) as caught:
-            refused()
+            fails()
         refusals.append(str(caught.value).replace(folder, "FOLDER"))
+    misspelt = pl.DataFrame({"a": [1.0, 2.0, 3.0], "y": ["1.5", "oops" if processes.number == 1 else "2.5", "3.5"]})
+    with pytest.raises(TableError) as caught:  # of a cell that one process has
+        prepare(FrameSource(misspelt), "y", task="regression", processes=processes)
+    solver = ["train", f"{folder}/0.parquet", "--target", "y", "--engine", "xla", "--solver", "lbfgs"]
     return {
         "known": known(data),
         "classes": known(weighted),
@@ -169,8 +173,10 @@ def parted(folder: str, processes: Processes) -> dict[str, Any]:
         "classified": classified(frame, engine="xla", rows="own", random_state=None if processes.number else 0),
         "held out": [len(held.y), len(held.y_held)],
         "refusals": refusals,
+        "misspelt": str(caught.value),
+        "solver": refused(solver),
         "brief": training_together.brief(),
-        "unwritten": [refused_output(folder, processes, path) for path in ("missing/model", "/dev/full")],
+        "unwritten": [refused(train_own_part(folder, processes, path)) for path in ("missing/model", "/dev/full")],
     }
 
 

@@ -156,9 +156,9 @@ def command(
     With --time SECONDS, combinations are trained until the next one would not end in time: the first, then others in an
     order drawn by the seed, among usual ones where these options are not given.
 
-    With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be larger, and
-    options on how to run, save and report may change; the others may be omitted or repeated. With another --engine the
-    result is the same up to rounding.
+    With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be any number
+    not below the epochs done, and options on how to run, save and report may change; the others may be omitted or
+    repeated. With another --engine the result is the same up to rounding.
 
     A formula for --loss is a function of the prediction p and the target y, in the target's units.
 
@@ -184,6 +184,8 @@ def command(
         # A connection to another process that is gone is reported; only standard output may end a command quietly.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     processes = get_engine(plan.engine or "native").processes
+    if plan.solver == "lbfgs" and processes.count > 1:
+        raise CommandError(f"--solver lbfgs is not for {processes.count} processes; start one, or give --solver adam")
     job = _Job(path, plan, threads, save, page, lang, as_json, checkpoint, limits_of(unlimited), processes)
     with processes.together(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UndividedWarning)  # it is told once
@@ -319,7 +321,7 @@ class _Job:
                 saving.check_learner(candidates[(standing and standing.best) or 0], self.checkpoint)
             live.close()
             batch = min(candidates[0].settings.batch_size or data.row_count, data.row_count)
-            computed_by_each = undivided(batch, self.processes.devices)
+            computed_by_each = None if parted else undivided(batch, self.processes.devices)  # parts refuse such a batch
             if computed_by_each is not None:
                 notes = (*data.prepared.notes, computed_by_each)
                 data = replace(data, prepared=replace(data.prepared, notes=notes))

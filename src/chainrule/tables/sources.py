@@ -115,14 +115,19 @@ class Source(ABC):
                 return batch.place(row - batch.first_row, name)
         return row_places(self.path, 0)(row, name)
 
-    def refuse(self, name: str, reading: Callable[[pl.Series], object], words: str) -> TableError:
-        """Return the error for the first cell of a column that `reading` rejects, or one with `words` alone."""
+    def refuse(
+        self, name: str, reading: Callable[[pl.Series], object], words: str, *, here: bool = True
+    ) -> TableError:
+        """Return the error for the first cell of a column that `reading` rejects.
+
+        If there is none, it has `words` alone, with the path if the mistake is `here`.
+        """
         for batch in self.batches():
             try:
                 reading(cells_of(batch.frame, name))
             except CellError as error:
                 return TableError(f"{batch.place(error.row, name)} {error.words}")
-        return TableError(f"{self.path}, column {name!r} {words}")
+        return TableError(f"{self.path}, column {name!r} {words}" if here else f"column {name!r} {words}")
 
     def name_of(self, wanted: str) -> str:
         """Return the one column whose name differs from `wanted` in its blanks at most, or `wanted` itself."""

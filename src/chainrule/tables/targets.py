@@ -365,8 +365,9 @@ class TargetCount:
 
     def _refused(self, words: str) -> TableError:
         """Return the error for the first cell that is no number, which the part of another process may have."""
-        elsewhere = " in the part of another process" if self.processes.count > 1 else ""
-        return self.source.refuse(self.name, self._readable, words + elsewhere)
+        alone = self.processes.count == 1
+        elsewhere = "" if alone else " in the part of another process"
+        return self.source.refuse(self.name, self._readable, words + elsewhere, here=alone)
 
     def _readable(self, series: pl.Series) -> None:
         """Raise CellError for the first cell that is neither empty nor a finite number."""
