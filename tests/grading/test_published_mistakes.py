@@ -107,6 +107,26 @@ def test_a_mean_that_is_forgotten_beside_a_penalty_is_missing_there(name: str, l
         assert first.diagnosis.formula == "(1/count) (z − y)"
 
 
+def test_means_that_are_forgotten_beside_penalties_of_several_layers_are_missing_in_each(tmp_path: Path) -> None:
+    loss = """
+    def loss(x: "n 2", y: "n 1", W1: "2 3", W2: "3 1"):
+        h = np.tanh(x @ W1)
+        e = h @ W2 - y
+        return np.sum(e**2) / (2 * x.shape[0]) + 0.05 * (np.sum(W1**2) + np.sum(W2**2))
+    """
+    source = """
+    def backward(x, y, W1, W2, h):
+        delta2 = h @ W2 - y
+        dW2 = h.T @ delta2 + 0.1 * W2
+        delta1 = delta2 @ W2.T * (1 - h**2)
+        dW1 = x.T @ delta1 + 0.1 * W1
+        return dW1, dW2
+    """
+    lines = cr.grade(made(source, "backward", tmp_path), made(loss, "loss", tmp_path)).lines
+    wrong = {line.name: line.diagnosis.kind for line in lines if line.diagnosis is not None}
+    assert wrong.keys() == {"dW2", "dW1"}
+
+
 def test_a_helper_that_is_called_with_a_wrong_value_is_not_said_to_be_wrong(tmp_path: Path) -> None:
     source = """
     def prime(z):

@@ -361,14 +361,16 @@ class Search:
     def _is_scale_of_later(self, attempt: Attempt, mend: Mend, doubted: Sequence[Mend]) -> bool:
         """Whether a mend only scales a part of the reference, and later lines explain as much.
 
-        A variable without a claiming name, such as r = y_hat - y, is correct as it is; the factor is missing later.
+        A variable without a claiming name, such as r = y_hat - y, is correct as it is; the factor is missing later. So
+        is an error of each sample where the later lines add penalties.
         """
         if mend.edit is None or mend.edit.kind not in ("factor", "missing operand"):
             return False
         identity = self._mender.identities.of(attempt, mend.unit)
         claims = identity.claim is not None or any(is_numbered_gradient(name) for name in mend.unit.names)
         explained = frozenset().union(*(other.gain for other in doubted if other.edit is not None))
-        return not claims and _is_part(identity) and mend.gain <= explained
+        is_own = (not claims and _is_part(identity)) or beside_penalties(mend, doubted) is not mend
+        return is_own and mend.gain <= explained
 
     def _all_directions(self, mends: Sequence[Mend]) -> bool:
         """Whether every update has the wrong direction."""

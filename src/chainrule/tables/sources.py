@@ -115,9 +115,7 @@ class Source(ABC):
                 return batch.place(row - batch.first_row, name)
         return row_places(self.path, 0)(row, name)
 
-    def refuse(
-        self, name: str, reading: Callable[[pl.Series], object], words: str, *, here: bool = True
-    ) -> TableError:
+    def refuse(self, name: str, reading: Callable[[pl.Series], object], words: str, *, here: bool = True) -> TableError:
         """Return the error for the first cell of a column that `reading` rejects.
 
         If there is none, it has `words` alone, with the path if the mistake is `here`.
