@@ -48,7 +48,7 @@ COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] 
         {},
         ["u = cos(x)"],
         ["∂L/∂u = 1/u", "∂u/∂x = −sin(x)"],
-        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) · (−sin(x)) = −sin(x) / u"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = (1/u) · (−sin(x)) = −sin(x) / u = −tan(x)"],
     ),
     "sqrt(1 + x^2)": (
         {},

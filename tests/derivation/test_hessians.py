@@ -387,6 +387,15 @@ def test_the_blocks_of_several_parameters(formula: str) -> None:
     assert verification.ok, verification
 
 
+def test_a_sign_stands_in_front_of_its_product() -> None:
+    derivation = cr.derive("(1 - x)^2 + 100*(y - x^2)^2", ["x", "y"], order=2, x="", y="")
+    text = derivation.text(detail="brief", width=120)
+    assert "dg_x = (1200 x² − 400 y + 2) · dx − 400 x · dy" in text
+    assert "dg_y = −400 x · dx + 200 dy" in text
+    assert "(1200 x² − 400 y + 2) · Δ_x − 400 x · Δ_y = " in text
+    assert derivation.verify().ok
+
+
 def test_a_block_is_transposed_in_the_denominator_layout() -> None:
     formula, wrt = "sum((A @ u + B @ v - y)^4)", ["u", "v"]
     shapes = {"A": "m n", "B": "m k", "u": "n", "v": "k", "y": "m"}
@@ -421,6 +430,8 @@ JACOBIANS: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "concatenate₀(I, 2 diag(t), diag(cos(t)))",
         "concatenate₀(I, 2 diag(t), diag(cos(t)))ᵀ",
     ),
+    "x - a' @ x": ("x", {"a": "n", "x": "n"}, "I − 1 aᵀ", "I − a 1ᵀ"),
+    "log(softmax(x))": ("x", {"x": "n"}, "I − 1 softmax(x)ᵀ", "I − softmax(x) 1ᵀ"),
     "a*sin(t)": ("t", {"a": "n", "t": ""}, "cos(t) · a", "cos(t) · a"),
     "x / norm(x)": (
         "x",

@@ -208,7 +208,7 @@ DIFFERENTIABLE: dict[str, Callable[..., Any]] = {"sinc": lambda x: mpmath.sincpi
 FUNCTIONS: dict[str, Callable[..., float]] = {
     **{
         name: getattr(math, name)
-        for name in ("exp", "sin", "cos", "sinh", "cosh", "tanh", "sqrt", "erf", "erfc", "floor", "fmod", "cbrt")
+        for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "erf", "erfc", "floor", "fmod", "cbrt")
     },
     **{f"arc{name}": getattr(math, f"a{name}") for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
     "ceil": math.ceil,

@@ -19,8 +19,8 @@ Array = NDArray[Any]
 KINDS = pytest.mark.parametrize("kind", [pytest.param(kind, id=name) for name, kind in UFUNCS.items()])
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 ODD = (
-    *("sin", "sinh", "tanh", "arcsin", "arctan", "arctan2", "arcsinh", "arctanh", "expm1", "log1p", "sqrt", "cbrt"),
-    *("floor", "ceil", "trunc", "rint", "floor_divide", "remainder", "fmod"),
+    *("sin", "tan", "sinh", "tanh", "arcsin", "arctan", "arctan2", "arcsinh", "arctanh", "expm1", "log1p", "sqrt"),
+    *("cbrt", "floor", "ceil", "trunc", "rint", "floor_divide", "remainder", "fmod"),
 )
 """Those whose value at a zero has its sign."""
 ULPS = 4
@@ -109,6 +109,8 @@ def test_a_ufunc_that_lacks_its_name_or_lowering_cannot_be_defined() -> None:
     ("formula", "by", "gradient"),
     [
         ("arctan(x)", "x", "1 / (1 + x²)"),
+        ("tan(x)", "x", "1 + tan(x)²"),
+        ("sin(x) / cos(x)", "x", "1 + tan(x)²"),
         ("sinh(x)", "x", "cosh(x)"),
         ("cosh(x)", "x", "sinh(x)"),
         ("arctan2(y, x)", "y", "x / (x² + y²)"),

@@ -13,6 +13,7 @@ import chainrule as cr
 UNARY: dict[str, Callable[[Any], Any]] = {
     "tanh": np.tanh,
     "arctan": np.arctan,
+    "tan": lambda x: np.tan(np.tanh(x)),
     "sinh": lambda x: np.sinh(np.tanh(x)),
     "cosh": lambda x: np.cosh(np.tanh(x)),
     "sigmoid": cr.sigmoid,

@@ -24,7 +24,7 @@ import chainrule.calculus.sums
 import chainrule.calculus.symmetry
 import chainrule.calculus.transposes  # noqa: F401 - these enter their rules into the table
 from chainrule.calculus.backward import Accumulation, Backward, Contribution, backward
-from chainrule.calculus.chain_sums import as_chain, number_apart
+from chainrule.calculus.chain_sums import as_chain, number_apart, with_rows_as_products
 from chainrule.calculus.chains import chain_of, is_column, is_row
 from chainrule.calculus.collect import expanded
 from chainrule.calculus.jacobian import jacobian_matrix, jacobian_tensor, transposed_matrix
@@ -106,6 +106,7 @@ __all__ = [
     "transpose",
     "transposed_matrix",
     "with_powers",
+    "with_rows_as_products",
     "with_sums",
     "without_factor",
     "written_nodes",

@@ -10,7 +10,18 @@ from chainrule.calculus.rules import is_scale, refilled
 from chainrule.calculus.simplify import simplify
 from chainrule.calculus.symmetry import is_symmetric
 from chainrule.ir import Apply, Const, Node
-from chainrule.primitives import Broadcast, Divide, Multiply, Negate, identity
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Contract,
+    Divide,
+    Kronecker,
+    Multiply,
+    Negate,
+    Permute,
+    Subtract,
+    identity,
+)
 
 Weighted: TypeAlias = tuple[Node, Node]
 """A number and a matrix."""
@@ -88,3 +99,16 @@ def _inside(chain: Chain, left: int, right: int) -> Node:
         return product_of_chain(inner)
     node, turned = chain[0]
     return identity(node.type.shape[0 if turned else 1], node.type.dtype)
+
+
+_PRODUCTS_AND_SUMS = (Add, Contract, Kronecker, Multiply, Negate, Permute, Subtract)
+
+
+def with_rows_as_products(matrix: Node) -> Node:
+    """Return a matrix in which 1 bᵀ stands where a vector b is repeated as rows: beside a matrix, b is no matrix."""
+    match matrix:
+        case Apply(Broadcast(axes=(1,)), (vector,)) if matrix.type.ndim == 2:
+            return Contract(((0,), (1,)), (0, 1))(Const(1, matrix.type.with_shape(matrix.type.shape[:1])), vector)
+        case Apply(primitive, parts) if isinstance(primitive, _PRODUCTS_AND_SUMS):
+            return primitive(*map(with_rows_as_products, parts))
+    return matrix

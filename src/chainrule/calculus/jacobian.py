@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.calculus.chain_sums import Weighted, as_chain, number_apart, with_common_factors
+from chainrule.calculus.chain_sums import Weighted, as_chain, number_apart, with_common_factors, with_rows_as_products
 from chainrule.calculus.chains import product_of_chain
 from chainrule.calculus.collect import expanded
 from chainrule.calculus.matrices import MULTIPLY_OUT
@@ -65,7 +65,7 @@ def jacobian_matrix(
     total = _total(parts, tangent.type.with_shape(shape), names or {})
     known = symmetric_rules(symmetric) if symmetric else ()
     replaced = {MULTIPLY_OUT, *(rule.name for rule in known)}
-    return Simplifier([*known, *(rule for rule in RULES if rule.name not in replaced)])(total)
+    return with_rows_as_products(Simplifier([*known, *(rule for rule in RULES if rule.name not in replaced)])(total))
 
 
 def jacobian_tensor(linear_map: Node, tangent: Input) -> Node:
@@ -84,8 +84,11 @@ def jacobian_tensor(linear_map: Node, tangent: Input) -> Node:
 
 def transposed_matrix(matrix: Node) -> Node:
     """Return the transpose of a matrix in closed form, in which no symmetric factor is transposed."""
+    match matrix:
+        case Apply(Add() | Subtract() as sign, (x, y)):
+            return sign(transposed_matrix(x), transposed_matrix(y))
     number, core = number_apart(simplify(Permute((1, 0))(matrix)))
-    return _added([(number, core)], matrix.type, {})
+    return with_rows_as_products(_added([(number, core)], matrix.type, {}))
 
 
 def _by_number(linear_map: Node, tangent: Input) -> Node:

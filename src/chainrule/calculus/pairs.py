@@ -1,27 +1,51 @@
-"""Products of two functions of one value that are a third one, such as sinh(x) / cosh(x), which is tanh(x)."""
+"""Products of two functions of one value that are a third one, such as sin(x) / cos(x), which is tan(x)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from chainrule.calculus.examples import some_x, some_y
 from chainrule.calculus.rules import Rule, rule
 from chainrule.calculus.terms import Term, divides_anew, factors, product_of
 from chainrule.ir import Apply, Node, applies
-from chainrule.primitives import Abs, Cosh, Divide, Multiply, Relu, Sign, Sinh, Tanh, greater, indicator
+from chainrule.primitives import (
+    Abs,
+    Cos,
+    Cosh,
+    Divide,
+    Multiply,
+    Primitive,
+    Relu,
+    Sign,
+    Sin,
+    Sinh,
+    Tan,
+    Tanh,
+    greater,
+    indicator,
+)
+
+_TANGENTS: Mapping[type[Primitive], tuple[Callable[[Node], Node], Callable[[Node], Node]]] = {
+    Sin: (Cos(), Tan()),
+    Sinh: (Cosh(), Tanh()),
+}
 
 
-@rule("sinh(x) / cosh(x) → tanh(x)", Multiply, Divide, examples=lambda: [
+@rule("sin(x) / cos(x) → tan(x), sinh(x) / cosh(x) → tanh(x)", Multiply, Divide, examples=lambda: [
     Sinh()(some_x()) / Cosh()(some_x()),
     (some_y() / Cosh()(some_x())) * Sinh()(some_x()),
+    Sin()(some_x()) / Cos()(some_x()),
+    (some_y() / Cos()(some_x())) * Sin()(some_x()),
 ])  # fmt: skip
-def _hyperbolic_tangent(node: Apply) -> Node | None:
+def _tangent(node: Apply) -> Node | None:
     term = factors(node)
     powers = dict(term.powers)
     for factor, exponent in term.powers:
         match factor:
-            case Apply(Sinh(), (x,)) if exponent > 0 > powers.get(Cosh()(x), 0):
-                return product_of(term.times(Term(1, ((factor, -1), (Cosh()(x), 1), (Tanh()(x), 1)))), node.type)
+            case Apply(sine, (x,)) if exponent > 0 and type(sine) in _TANGENTS:
+                cosine, tangent = _TANGENTS[type(sine)]
+                if powers.get(cosine(x), 0) < 0:
+                    return product_of(term.times(Term(1, ((factor, -1), (cosine(x), 1), (tangent(x), 1)))), node.type)
     return None
 
 

@@ -44,6 +44,7 @@ from chainrule.primitives import (
     Cast,
     Compare,
     Contract,
+    Cos,
     Divide,
     Exp,
     Log,
@@ -59,10 +60,12 @@ from chainrule.primitives import (
     Relu,
     Reshape,
     Sigmoid,
+    Sin,
     Softmax,
     Softplus,
     Subtract,
     Sum,
+    Tan,
     Where,
     positions,
 )
@@ -103,6 +106,14 @@ def _sigmoid(node: Apply) -> Node | None:
             return Sigmoid()(x)
         case Apply(Divide(), (c, Apply(Add(), (Const(1), Apply(Exp(), (x,))) | (Apply(Exp(), (x,)), Const(1))))):
             return c * Sigmoid()(_negative(x)) if isinstance(beneath_arrangement(c), Input) else None
+    return None
+
+
+@rule("sin(x) / cos(x) → tan(x)", Divide, examples=lambda: [Sin()(some_x()) / Cos()(some_x())])
+def _tangent(node: Apply) -> Node | None:
+    match node:
+        case Apply(Divide(), (Apply(Sin(), (x,)), Apply(Cos(), (y,)))) if x is y:
+            return Tan()(x)
     return None
 
 

@@ -21,6 +21,7 @@ from chainrule.derivation.factors import (
     with_numbers_in_front,
 )
 from chainrule.derivation.lookups import looked_up, scattered
+from chainrule.derivation.minus import with_sign_in_front
 from chainrule.derivation.orientation import as_columns
 from chainrule.derivation.repetition import (
     NUMBER,
@@ -148,10 +149,9 @@ class ExpressionWriter(ABC):
             special = _with_ones(node, operands, sheet)
         if special is None and explicit:
             special = _pairing(node, sheet)
-        if special is not None:
-            return special
-        result: Notation = node.primitive.notation(operands, [operand.type for operand in node.operands])
-        return result
+        if special is None:
+            special = node.primitive.notation(operands, [operand.type for operand in node.operands])
+        return with_sign_in_front(special)
 
 
 def commutation_of(node: Node) -> Commutation | None:

@@ -50,7 +50,7 @@ _OPERATORS = {
     "√": r"\surd",
     "∗": r"\ast",
 }
-_FUNCTIONS = {"exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "arcsin", "arccos", "arctan", "max", "min"}
+_FUNCTIONS = {"exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "max", "min"}
 _FENCES = {
     "(": ("(", ")"),
     "|": (r"\lvert", r"\rvert"),

@@ -28,6 +28,7 @@ from chainrule.primitives import (
     MathFunction,
     Rint,
     Sinh,
+    Tan,
     Trunc,
 )
 
@@ -53,6 +54,7 @@ class CWriter(ScalarWriter):
         Hypot: "hypot",
         Rint: "rint",
         Sinh: "sinh",
+        Tan: "tan",
         Trunc: "trunc",
     }
     has_nested_arrays = True

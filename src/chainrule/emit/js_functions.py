@@ -27,6 +27,7 @@ from chainrule.primitives import (
     Cosh,
     MathFunction,
     Sinh,
+    Tan,
     Trunc,
 )
 
@@ -62,6 +63,7 @@ JS_PRIMITIVES: Mapping[type, str] = {
     Ceil: "Math.ceil",
     Cosh: "Math.cosh",
     Sinh: "Math.sinh",
+    Tan: "Math.tan",
     Trunc: "Math.trunc",
 }
 """Functions of `Math` that replace a primitive's lowering."""

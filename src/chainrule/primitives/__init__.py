@@ -348,6 +348,7 @@ from chainrule.primitives.trigonometric import (
     Arctan2,
     Cos,
     Sin,
+    Tan,
     cos,
     sin,
 )
@@ -527,6 +528,7 @@ __all__ = [
     "Sum",
     "Symbol",
     "TakeAlong",
+    "Tan",
     "Tanh",
     "Trace",
     "Triangle",

@@ -1,4 +1,4 @@
-"""Sine and cosine, and their inverses: arcsine, arccosine, and the arctangent of one and of two arguments."""
+"""Sine, cosine and tangent, and their inverses: arcsine, arccosine, and the arctangent of one and of two arguments."""
 
 from __future__ import annotations
 
@@ -54,6 +54,22 @@ class Cos(Ufunc):
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         (x,) = operands
         return (negate(sin(x)),)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Tan(Ufunc):
+    """tan x = sin x / cos x, x in radians."""
+
+    name: ClassVar[str] = "tan"
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-1.2, 1.2),)
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return (1 + square(result),)
+
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
+        (x,) = operands
+        return emit.divide(emit.math("sin", x), emit.math("cos", x))
 
 
 class _OfSine(Ufunc, abstract=True):

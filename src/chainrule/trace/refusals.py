@@ -44,7 +44,7 @@ def _expression() -> str:
 
 
 _MATHEMATICAL = {
-    **{name: f"np.{name}" for name in ("log10", "log2", "tan", *UFUNCS)},
+    **{name: f"np.{name}" for name in ("log10", "log2", *UFUNCS)},
     **{"fabs": "np.abs", "pow": "np.power", "fsum": "np.sum", "erf": "cr.erf"},
     **{f"a{name}": f"np.arc{name}" for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
     **{

@@ -21,7 +21,6 @@ from chainrule.primitives import (
     bitwise_xor,
     broadcast_together,
     cast,
-    cos,
     cumsum,
     divide,
     equal,
@@ -49,7 +48,6 @@ from chainrule.primitives import (
     negate,
     not_equal,
     power,
-    sin,
     square,
     subtract,
     sum_,
@@ -149,10 +147,6 @@ def _same(x: Node) -> Node:
 
 def _reciprocal(x: Node) -> Node:
     return 1 / x
-
-
-def _tan(x: Node) -> Node:
-    return sin(x) / cos(x)
 
 
 def _log2(x: Node) -> Node:
@@ -303,7 +297,6 @@ UFUNC_CALLS: dict[str, Handler] = {
     "reciprocal": unary(_reciprocal),
     "log2": unary(_log2),
     "log10": unary(_log10),
-    "tan": unary(_tan),
     "logical_not": unary(logical_not),
     "invert": unary(_of_signed(invert, "inverse", ", or write k ^ 255 for the inverse of uint8")),
     "add": binary(_of_signed(add, "sum")),

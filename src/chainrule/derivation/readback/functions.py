@@ -38,6 +38,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "tanh": np.tanh,
     "sinh": np.sinh,
     "cosh": np.cosh,
+    "tan": np.tan,
     "arctan": np.arctan,
     "softplus": lambda x: np.logaddexp(0, x),
     "relu": lambda x: np.where(x > 0, x, 0 * x),

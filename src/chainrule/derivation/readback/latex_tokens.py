@@ -36,7 +36,7 @@ _SIGNS = {
 }
 _FUNCTIONS = {
     name: name
-    for name in ("exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "arcsin", "arccos", "arctan", "max", "min")
+    for name in ("exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "max", "min")
 }
 _FUNCTIONS |= {"sigma": "σ", "sum": "Σ"}
 _RAISED = {r"\top": "transpose", r"-\top": "inverse transpose"}

@@ -45,6 +45,7 @@ from chainrule.primitives import (
     Square,
     Subtract,
     Sum,
+    Tan,
     Tanh,
     identity,
 )
@@ -54,7 +55,7 @@ _ANALYTIC = (
     *(LogAddExp, Tanh, Sin, Cos, Sinh, Cosh, Determinant),
 )
 """The primitives that are smooth functions everywhere."""
-_PARTIAL = (Divide, Power, Log, Log1p, Sqrt, Norm, Inverse, LogDeterminant)
+_PARTIAL = (Divide, Power, Tan, Log, Log1p, Sqrt, Norm, Inverse, LogDeterminant)
 """The primitives that are smooth where they and their derivatives are defined."""
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chainrule.calculus import NoClosedFormError, backward, jacobian_matrix, linearize, number_apart, simplify
+from chainrule.calculus import (
+    NoClosedFormError,
+    backward,
+    jacobian_matrix,
+    linearize,
+    number_apart,
+    simplify,
+    transposed_matrix,
+    with_rows_as_products,
+)
 from chainrule.derivation.claims import Claim, Expression
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Record
@@ -64,14 +73,15 @@ def gauss_newton(record: Record, differentials: Differentials, turned: bool) -> 
     if operation_total(jacobian) > _LIMIT or rest is not identity(symbol.type.shape[0], symbol.type.dtype):
         return None
     product = matmul(Permute((1, 0))(jacobian), jacobian)
+    shorter = with_rows_as_products(simplify(scale * product))
     left = StageJacobian(symbol, residual, by, transposed=turned)
-    shown = simplify(Permute((1, 0))(jacobian)) if turned else jacobian
+    shown = transposed_matrix(jacobian) if turned else jacobian
     return GaussNewton(
         symbol,
         None if named else Claim("residual", Expression(symbol), record.short(residual)),
         Claim("Jacobian", left, record.short(shown)),
         scale,
-        Claim("Gauss-Newton", Expression(scale * product), record.short(simplify(scale * product))),
+        Claim("Gauss-Newton", Expression(scale * product), record.short(shorter)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from chainrule.calculus import NoClosedFormError, jacobian_matrix, simplify
+from chainrule.calculus import NoClosedFormError, jacobian_matrix, simplify, with_rows_as_products
 from chainrule.derivation.claims import Claim
 from chainrule.derivation.second.chains import SecondChains
 from chainrule.derivation.second.jacobians import Jacobians
@@ -36,7 +36,7 @@ class VectorChains(SecondChains):
         return {symbol: change for symbol, change in super()._changes.items() if symbol in self._equations}
 
     def _derivative(self, change: Node, by: Input) -> Node:
-        return simplify(jacobian_matrix(change, by))
+        return with_rows_as_products(simplify(jacobian_matrix(change, by)))
 
     @cached_property
     def own_second(self) -> Mapping[Input, Mapping[tuple[Input, Input], Claim]]:
@@ -53,7 +53,7 @@ class VectorChains(SecondChains):
         total = terms[0]
         for term in terms[1:]:
             total = total + term
-        return simplify(total)
+        return with_rows_as_products(simplify(total))
 
     @property
     def results(self) -> Iterator[tuple[Input, tuple[Input, ...], Claim | None]]:

@@ -213,7 +213,7 @@ INDEXED = Function(1, 1, ("labels", "of"), rules.indexed_kind, _built_indexed)
 VOCABULARY: dict[str, Function] = {
     **{name: _elementwise(_ufunc(name), kind.arity) for name, kind in primitives.UFUNCS.items() if name != "absolute"},
     "sinc": _elementwise(lambda x: call_numpy(np.sinc, x), 1),  # which NumPy has as a function of arrays
-    **{name: _elementwise(_ufunc(name)) for name in ("log2", "log10", "square", "tan", "reciprocal")},
+    **{name: _elementwise(_ufunc(name)) for name in ("log2", "log10", "square", "reciprocal")},
     **{function.__name__: _elementwise(_named(function)) for function in _ACTIVATIONS},
     "gelu": _elementwise(_named(functions.gelu), 1, "approximate"),
     "leaky_relu": _elementwise(_named(functions.leaky_relu), 1, "negative_slope"),
