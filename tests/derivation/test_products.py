@@ -71,7 +71,7 @@ def correlations(t: Any) -> Any:
 @pytest.mark.parametrize(
     ("function", "shapes", "differential"),
     [
-        (tangent, {"x": "2"}, "dr = dx + r² ⊙ dx"),
+        (tangent, {"x": "2"}, "dr = (1 + r²) ⊙ dx"),
         (divided_by_root_and_number, {"v": "", "x": "2"}, "dr = −dv · r / (2 v)"),
         (correlations, {"t": "2 2"}, "− ½ r ⊙ ("),
     ],
