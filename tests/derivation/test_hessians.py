@@ -421,14 +421,14 @@ JACOBIANS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "[A x; tanh(x)]": (
         "x",
         {"A": "m n", "x": "n"},
-        "concatenate₀(A, diag(1 − tanh(x)²))",
-        "concatenate₀(A, diag(1 − tanh(x)²))ᵀ",
+        "[A; diag(1 − tanh(x)²)]",
+        "[A; diag(1 − tanh(x)²)]ᵀ",
     ),
     "[t; t^2; sin(t)]": (
         "t",
         {"t": "n"},
-        "concatenate₀(I, 2 diag(t), diag(cos(t)))",
-        "concatenate₀(I, 2 diag(t), diag(cos(t)))ᵀ",
+        "[I; 2 diag(t); diag(cos(t))]",
+        "[I; 2 diag(t); diag(cos(t))]ᵀ",
     ),
     "x - a' @ x": ("x", {"a": "n", "x": "n"}, "I − 1 aᵀ", "I − a 1ᵀ"),
     "log(softmax(x))": ("x", {"x": "n"}, "I − 1 softmax(x)ᵀ", "I − softmax(x) 1ᵀ"),

@@ -315,7 +315,7 @@ class _Parser:
             return True
         if self._at("|", "‖"):
             return self._next.text not in self._bars
-        return self._at("(", "√", "Σ")
+        return self._at("(", "√", "Σ") or (self._at("[") and not self._next.tight)
 
     def _chain(self) -> Term:
         factors = [self._power()]
@@ -336,7 +336,7 @@ class _Parser:
                 if term is _ONE and raised == "ᵀ":
                     term = _ones()
                 term = self._raised(_plain(term), raised, self._place == start + 2)
-            elif self._at("["):
+            elif self._at("[") and self._next.tight:
                 term = self._item(term)
             elif self._at("^"):
                 self._take()
@@ -394,6 +394,11 @@ class _Parser:
                 return _atom(("absolute", inner.key), inner.kind)
             which = self._take().text if self._next.kind == "lowered" or self._next.text == "_F" else ""
             return _atom(("norm", which, inner.key), "scalar")
+        if token.text == "[":
+            start = self._place
+            blocks = self._arguments("]")
+            side = ";" if any(each.text == ";" for each in self._tokens[start : self._place]) else ","
+            return _atom(("blocks", side, tuple(block.key for block in blocks)), blocks[0].kind)
         if token.text == "√":
             inner = _plain(self._atom())
             return _atom(("root", inner.key), inner.kind)

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from chainrule.calculus.examples import some, some_x, some_y
-from chainrule.calculus.rules import both_orders, rule
+from chainrule.calculus.rules import both_orders, is_scaling, refilled, rule
 from chainrule.ir import Apply, Dim, Node, applies, parse_shape
-from chainrule.primitives import Add, Concatenate, CumulativeSum, Pad, Reshape, Slice, reversal, reverse
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Concatenate,
+    Contract,
+    CumulativeSum,
+    Exp,
+    Multiply,
+    Negate,
+    Pad,
+    Reshape,
+    Slice,
+    reversal,
+    reverse,
+)
 
 
 def _reversed_axes(node: Node) -> tuple[int, ...] | None:
@@ -134,3 +148,62 @@ def _is_padded(pad: Pad, axis: int) -> bool:
 
 def _parts(node: Node, axis: int) -> tuple[Node, ...]:
     return node.operands if applies(node, Concatenate) and node.primitive.axis == axis else (node,)
+
+
+def _first_rows(node: Node) -> Node:
+    """Return all but the last row."""
+    rows, *others = node.type.shape
+    return Slice((0,) * node.type.ndim, (rows - 1, *others), (1,) * node.type.ndim)(node)
+
+
+@rule("a piece of c·x → c · a piece", Slice, examples=lambda: [
+    _first_rows(2 * some_x("k n")),
+    _first_rows(Broadcast(parse_shape("k n"), ())(Exp()(some_y(""))) * some_x("k n")),
+    _first_rows(-some_x("k n")),
+])  # fmt: skip
+def _piece_of_a_multiple(node: Apply) -> Node | None:
+    match node:
+        case Apply(Slice() as cut, (Apply(Negate(), (x,)),)):
+            return -cut(x)
+        case Apply(Slice() as cut, (Apply(Multiply(), (c, x)),)) if is_scaling(c, x):
+            return refilled(c, node.type) * cut(x)
+        case Apply(Slice() as cut, (Apply(Multiply(), (Apply(Broadcast(axes=()), (c,)), x)),)):
+            return Broadcast(node.type.shape, ())(c) * cut(x)
+    return None
+
+
+@rule("a piece of a product → product with a piece", Slice, examples=lambda: [
+    _first_rows(some_x("k n") @ some_y("n m")),
+    _first_rows(Contract(((0,), (1,)), (0, 1))(some_x("k"), some_y("m"))),
+    _first_rows(some_x("k n") @ some_y("n")),
+])  # fmt: skip
+def _piece_of_a_product(node: Apply) -> Node | None:
+    """Cut the factors, where each axis that is cut belongs to one of them."""
+    match node:
+        case Apply(Slice() as cut, (Apply(Contract(inputs, output) as product, factors),)):
+            pass
+        case _:
+            return None
+    ranges = dict(zip(output, zip(cut.starts, cut.sizes, cut.strides, strict=True), strict=True))
+    parts = list[Node]()
+    for factor, labels in zip(factors, inputs, strict=True):
+        whole = [(0, size, 1) for size in factor.type.shape]
+        wanted = [ranges.get(label, every) for label, every in zip(labels, whole, strict=True)]
+        starts, sizes, strides = (tuple(each) for each in zip(*wanted, strict=True)) if wanted else ((), (), ())
+        parts.append(factor if wanted == whole else Slice(starts, sizes, strides)(factor))
+    return product(*parts)
+
+
+@rule("a piece of joined pieces", Slice, examples=lambda: [
+    Slice((0, 0), parse_shape("n m"), (1, 1))(Concatenate(0)(some_x("n m"), some_y("k m"))),
+    Slice((*parse_shape("n"), 0), parse_shape("k m"), (1, 1))(Concatenate(0)(some_x("n m"), some_y("k m"))),
+])  # fmt: skip
+def _piece_of_pieces(node: Apply) -> Node | None:
+    match node:
+        case Apply(Slice(starts, sizes, strides), (Apply(Concatenate(axis), parts),)) if set(strides) == {1}:
+            start: Dim = 0
+            for part in parts:
+                if part.type.shape == sizes and starts == (*(0,) * axis, start, *(0,) * (len(sizes) - axis - 1)):
+                    return part
+                start = start + part.type.shape[axis]
+    return None

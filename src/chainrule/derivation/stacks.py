@@ -10,7 +10,9 @@ from chainrule.primitives import Broadcast, Call, Concatenate, Multiply, Negate,
 
 
 def stacked(node: Apply, write: Callable[[Node], Notation]) -> Notation | None:
-    """Return `stack₀(a, b)` for arrays, or numbers, that each receive an axis, along which they are joined, or None.
+    """Return `stack₀(a, b)` for arrays that each receive an axis, along which they are joined, or None.
+
+    Numbers below each other are `[a; b]`, vectors beside each other `[a, b]`.
 
     `write` writes an array with exactly its axes.
     """
@@ -20,6 +22,8 @@ def stacked(node: Apply, write: Callable[[Node], Notation]) -> Notation | None:
         case _:
             return None
     known = [array for array in arrays if array is not None]
+    if len(known) == len(arrays) and (node.type.ndim, axis) in ((1, 0), (2, 1)):
+        return Call("columns" if axis else "rows", tuple(known))
     below = (Number(axis),) if node.type.ndim > 1 else ()
     return Call("stack", tuple(known), subscript=below) if len(known) == len(arrays) else None
 

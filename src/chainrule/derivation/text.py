@@ -98,6 +98,10 @@ class TextWriter(Writer):
         width = sum(widths) + 2 * len(widths) + 2
         return Box(lines[base_line(len(lines))], width, len(rows) > 1, lines=tuple(lines))
 
+    def blocks(self, notation: Call, nesting: int) -> Pieces:
+        separator = self.comma if notation.function == "columns" else Box(";", 1)
+        return [Box("[", 1), *self.arguments(notation.arguments, nesting, separator), Box("]", 1)]
+
     def separator(self, depth: int, operator: str) -> Pieces:
         if self._tight and operator in _TIGHT:
             return [Break(depth, NOTHING), Box(operator, 1)]

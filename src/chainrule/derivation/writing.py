@@ -45,6 +45,8 @@ _PRODUCT_DEPTH = {"⊙": 2, "⊗": 2, "⋆": 2, "·": 3, "": 4}
 _FRACTION_DEPTH = 5
 _CASES_WIDTH = 12
 """The width of a brace, the words, and the gaps between columns."""
+BLOCKS = ("rows", "columns")
+"""The functions that join blocks, `[A; B]` and `[A, B]`."""
 _ROOTS = ("sqrt", "√")
 
 
@@ -133,12 +135,12 @@ class Writer(ABC):
             return self.bracketed(self.pieces(child, nesting + NESTING))
         return self.pieces(child, nesting)
 
-    def arguments(self, arguments: Sequence[Notation], nesting: int) -> Pieces:
-        """Write arguments separated by commas."""
+    def arguments(self, arguments: Sequence[Notation], nesting: int, separator: Box | None = None) -> Pieces:
+        """Write arguments separated by commas, or by another sign."""
         result: Pieces = []
         for position, argument in enumerate(arguments):
             if position:
-                result += [self.comma, Break(nesting, self.blank)]
+                result += [separator or self.comma, Break(nesting, self.blank)]
             inner = self.pieces(argument, nesting)
             result += self.bracketed(inner) if isinstance(argument, Cases) else inner
         return result
@@ -203,6 +205,8 @@ class Writer(ABC):
 
     def call(self, notation: Call, nesting: int) -> Pieces:
         """Write a function of arguments, in brackets or in signs of its own."""
+        if notation.function in BLOCKS:
+            return self.blocks(notation, nesting)
         arguments = self.arguments(notation.arguments, nesting)
         if notation.function in _ROOTS:
             return self.root(notation, arguments)
@@ -258,6 +262,10 @@ class Writer(ABC):
     @abstractmethod
     def matrix(self, rows: Sequence[Sequence[Box]]) -> Box:
         """Write an array in brackets."""
+
+    @abstractmethod
+    def blocks(self, notation: Call, nesting: int) -> Pieces:
+        """Write arrays joined as blocks, below or beside each other."""
 
     @abstractmethod
     def infix(self, operator: str) -> Box:
@@ -376,6 +384,10 @@ class SetWriter(Writer):
         array, between, beside = self.grid
         width = sum(max(entry.width for entry in column) + 2 for column in zip(*rows, strict=True))
         return Box(array % between.join(beside.join(entry.text for entry in entries) for entries in rows), width, True)
+
+    def blocks(self, notation: Call, nesting: int) -> Pieces:
+        entries = list(map(self._inline.box, notation.arguments))
+        return [self.matrix([entries] if notation.function == "columns" else [[entry] for entry in entries])]
 
     def lowered(self, sign: Box, subscript: Sequence[Notation]) -> Box:
         return self.scripted(sign, tuple(map(self._inline.box, subscript)))

@@ -85,7 +85,10 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Call:
-    """A function of arguments: `σ(z)`; `primes` counts derivatives, `σ′(z)`; `subscript` holds axes or parameters."""
+    """A function of arguments: `σ(z)`; `primes` counts derivatives, `σ′(z)`; `subscript` holds axes or parameters.
+
+    The functions "rows" and "columns" join blocks, and are written `[A; B]` and `[A, B]`.
+    """
 
     function: str
     arguments: tuple[Notation, ...]

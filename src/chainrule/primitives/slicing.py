@@ -262,6 +262,8 @@ class Concatenate(Linear):
         return np.concatenate(operands, axis=self.axis)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        if types[0].ndim <= 2 and len(operands) > 1:
+            return Call("columns" if self.axis else "rows", tuple(operands))
         subscript = (Number(self.axis),) if types[0].ndim > 1 else ()
         return Call("concatenate", tuple(operands), subscript=subscript)
 

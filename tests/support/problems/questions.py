@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from support.problems.problem import Chapter
 
 CHAPTER = Chapter()
@@ -185,3 +189,25 @@ formula(
     VALUE,
     t="−L / t",
 )
+formula("logarithm of a cosine", "a textbook's table of derivatives", "log(cos(x))", "x: ", "", x="−tan(x)")
+formula("tangent", "a textbook's table of derivatives", "-tan(x)", "x: ", "", x="−(1 + tan(x)²)")
+formula(
+    "negative binomial",
+    "regression on counts: derivative by the mean",
+    "-y*log(mu/(r + mu)) - r*log(r/(r + mu))",
+    "y: ; r: ; mu: ",
+    "",
+    mu="(y + r)/(r + mu) − y/mu",
+)
+
+
+@CHAPTER.code(
+    "forum: gradient of |[A; B]x|²",
+    "A: m n; B: k n; x: n",
+    "the matrix of blocks is named",
+    x=("2 (Aᵀ A + Bᵀ B) x", "2 Uᵀ U x"),
+    A="2 A x xᵀ",
+    B="2 B x xᵀ",
+)
+def stacked_least_squares(A: Any, B: Any, x: Any) -> Any:
+    return np.linalg.norm(np.concatenate([A, B]) @ x) ** 2

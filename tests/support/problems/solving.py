@@ -25,7 +25,7 @@ STEP = 2.0**-12
 NUMPY = {
     **{
         name: getattr(np, name)
-        for name in ("sum", "mean", "abs", "exp", "log", "sqrt", "sin", "cos", "cosh", "max", "diag")
+        for name in ("sum", "mean", "abs", "exp", "log", "sqrt", "sin", "cos", "tan", "cosh", "max", "diag")
     },
     **{name: getattr(np, name) for name in ("std", "outer")},
     **{name: getattr(np.linalg, name) for name in ("norm", "inv", "det")},

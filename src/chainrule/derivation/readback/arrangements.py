@@ -176,6 +176,14 @@ def concatenated(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
     return Value(np.concatenate(data, axis + letters), letters)
 
 
+def blocks(parts: Sequence[Meaning], axis: int) -> Meaning:
+    """Join numbers or vectors below each other, vectors beside each other, or matrices."""
+    ndims = {part.ndim for part in parts}
+    if ndims in ({0}, {1}) and axis == ndims.pop():
+        return stacked(parts, (axis,))
+    return concatenated(parts, (axis,))
+
+
 def stacked(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
     """Join arrays along a new axis."""
     if not axes and parts[0].ndim == 0:

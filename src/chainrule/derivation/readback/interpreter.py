@@ -441,6 +441,8 @@ class Interpreter:
             return arrangements.taken_along(arguments[0], arguments[1], axes[0])
         if name == "stack":
             return arrangements.stacked(arguments, axes)
+        if name in ("rows", "columns"):
+            return arrangements.blocks(arguments, int(name == "columns"))
         if name == "concatenate":
             return arrangements.concatenated(arguments, axes)
         if name in ("expm", "dexpm"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chainrule.derivation.readback.tokens import FUNCTIONS, Token, Vocabulary, closing, parted
+from chainrule.derivation.readback.tokens import FUNCTIONS, Token, Vocabulary, closing, joined_blocks, parted
 from chainrule.derivation.readback.values import ReadingError, UnknownNotationError
 
 _SPACES = re.compile(r"(?:\s|\\[,;!:]|\\quad|\{\}|&)+")
@@ -207,6 +207,8 @@ def _command(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token]
         return _partial(text, place, vocabulary)
     if command == "begin" and text.startswith("{cases}", end):
         return _cases(text, end + len("{cases}"), vocabulary)
+    if command == "begin" and text.startswith("{bmatrix}", end):
+        return _blocks(text, end + len("{bmatrix}"), vocabulary)
     if command == "operatorname":
         name, end = _group(text, end)
         name = name.replace("\\_", "_")
@@ -269,32 +271,53 @@ def _differentiated(text: str, place: int, vocabulary: Vocabulary) -> tuple[list
 
 
 def _cases(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token], int]:
-    inner = r"\end{cases}"
-    end, depth = place, 1
-    while depth:
-        begin, close = text.find(r"\begin{cases}", end), text.find(inner, end)
-        if close < 0:
-            raise ReadingError("cases that do not end")
-        if 0 <= begin < close:
-            depth, end = depth + 1, begin + 1
-        else:
-            depth, end = depth - 1, close + 1
-    end -= 1
+    end = _end_of(text, place, "cases")
     first, second = _outermost(text[place:end], r" \\ ")
     value, condition = _outermost(first, " & ")
     otherwise, _ = _outermost(second, " & ")
     condition = re.sub(r"^\s*\\text\{[^}]*\}(\\;)?", "", condition)
     tokens = [_OPENING, _OPENING, *latex_tokens(value, vocabulary), _CLOSING, Token("mark", "if"), _OPENING]
     tokens += [*latex_tokens(condition, vocabulary), _CLOSING, Token("sign", ","), Token("mark", "else"), _OPENING]
-    return [*tokens, *latex_tokens(otherwise, vocabulary), _CLOSING, _CLOSING], end + len(inner)
+    return [*tokens, *latex_tokens(otherwise, vocabulary), _CLOSING, _CLOSING], end + len(r"\end{cases}")
+
+
+def _blocks(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token], int]:
+    """Return blocks, below or beside each other, as a call."""
+    end = _end_of(text, place, "bmatrix")
+    parts = [text[place:end]]
+    for name, separator in (("rows", r" \\ "), ("columns", " & ")):
+        while (split := _halves(parts[-1], separator)) is not None:
+            parts[-1:] = split
+        if len(parts) > 1:
+            blocks = [latex_tokens(part, vocabulary) for part in parts]
+            return joined_blocks(name, blocks), end + len(r"\end{bmatrix}")
+    raise ReadingError(f"{text[place:end]!r} is neither a row nor a column of blocks")
+
+
+def _end_of(text: str, place: int, environment: str) -> int:
+    """Return the position at which the environment that begins before `place` ends."""
+    opening, closing_ = rf"\begin{{{environment}}}", rf"\end{{{environment}}}"
+    depth = 1
+    for match in re.compile(f"{re.escape(opening)}|{re.escape(closing_)}").finditer(text, place):
+        depth += 1 if match.group() == opening else -1
+        if not depth:
+            return match.start()
+    raise ReadingError(f"{environment} that do not end")
 
 
 def _outermost(text: str, separator: str) -> tuple[str, str]:
-    """Split `text` at a separator outside of nested cases."""
+    """Split `text` at a separator outside of nested environments."""
+    split = _halves(text, separator)
+    if split is None:
+        raise ReadingError(f"no {separator!r} in {text!r}")
+    return split
+
+
+def _halves(text: str, separator: str) -> tuple[str, str] | None:
     place = 0
     while (place := text.find(separator, place)) >= 0:
         before = text[:place]
-        if before.count(r"\begin{cases}") == before.count(r"\end{cases}"):
+        if before.count(r"\begin{") == before.count(r"\end{"):
             return before, text[place + len(separator) :]
         place += 1
-    raise ReadingError(f"no {separator!r} in {text!r}")
+    return None

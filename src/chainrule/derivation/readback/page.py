@@ -104,9 +104,9 @@ def joined_latex(lines: Sequence[str]) -> str:
         text = text[: match.start()] + text[match.end() :]
     text = re.sub(r"\\begin\{align\*\}|\\end\{align\*\}", "", text)
     depth, parts = 0, []
-    for piece in re.split(r"(\\begin\{cases\}|\\end\{cases\}|\\\\(?:\s|$)|(?<!\\)&\\quad|(?<!\\)&)", text):
-        depth += piece == r"\begin{cases}"
-        depth -= piece == r"\end{cases}"
+    for piece in re.split(r"(\\(?:begin|end)\{(?:cases|bmatrix)\}|\\\\(?:\s|$)|(?<!\\)&\\quad|(?<!\\)&)", text):
+        depth += piece.startswith(r"\begin")
+        depth -= piece.startswith(r"\end")
         outside = depth == 0 and (piece.startswith("\\\\") or piece.startswith("&"))
         parts.append(" " if outside else piece)
     return re.sub(r" +", " ", "".join(parts)).strip()

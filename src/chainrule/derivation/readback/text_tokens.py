@@ -16,6 +16,7 @@ from chainrule.derivation.readback.tokens import (
     closing,
     in_word,
     is_raised,
+    joined_blocks,
     parted,
 )
 from chainrule.derivation.readback.values import ReadingError, UnknownNotationError
@@ -34,6 +35,13 @@ def text_tokens(text: str, vocabulary: Vocabulary) -> Iterator[Token]:
         if character.isspace():
             place += 1
             continue
+        if character == "[" and not ((operand or function) and tight):
+            blocks = _blocks(text, place, vocabulary)
+            if blocks is not None:
+                tokens, place = blocks
+                yield from tokens
+                operand, function = True, False
+                continue
         token, place = _token(text, place, vocabulary, operand, function, tight)
         operand = token.kind in ("number", "name", "index", "partial", "raised", "quotient") or token.text in (
             ")",
@@ -42,6 +50,19 @@ def text_tokens(text: str, vocabulary: Vocabulary) -> Iterator[Token]:
         )
         function = token.kind == "function" or (token.kind in ("primes", "below") and function)
         yield token
+
+
+def _blocks(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token], int] | None:
+    """Return blocks, [A; B] or [A, B], as a call; None for ranges, such as the place of a piece among zeros."""
+    end = closing(text, place, "[]")
+    inner = text[place + 1 : end]
+    if len(parted(inner, ":")) > 1:
+        return None
+    for name, sign in (("rows", ";"), ("columns", ",")):
+        parts = parted(inner, sign)
+        if len(parts) > 1:
+            return joined_blocks(name, [text_tokens(part, vocabulary) for part in parts]), end + 1
+    return None
 
 
 def _token(

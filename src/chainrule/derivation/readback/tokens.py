@@ -177,3 +177,11 @@ def parted(text: str, sign: str = ",") -> tuple[str, ...]:
             parts.append(text[start:place].strip())
             start = place + 1
     return (*parts, text[start:].strip())
+
+
+def joined_blocks(name: str, blocks: Iterable[Iterable[Token]]) -> list[Token]:
+    """Return the call of `rows` or `columns`, which join blocks."""
+    tokens = [Token("function", name), Token("sign", "(", tight=True)]
+    for place, block in enumerate(blocks):
+        tokens += [Token("sign", ","), *block] if place else block
+    return [*tokens, Token("sign", ")")]

@@ -40,8 +40,8 @@ SECOND: dict[str, tuple[str, str]] = {
         "vec 把矩阵的各列依次叠成一个向量，因此 {0}；下标为 {2} 的大小的 K 满足 {1}。",
     ),
     "joined rows": (
-        " concatenate₀ puts matrices one below the other.",
-        "concatenate₀ 把各矩阵上下相接。",
+        " In [A; B], matrices stand one below the other.",
+        "[A; B] 把各矩阵上下相接。",
     ),
     "layout numerator": (
         " Numerator layout: the rows belong to what is differentiated, the columns to what it is differentiated by.",
