@@ -140,6 +140,9 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
         "a batch EngineError batches of 25 rows do not divide over 2 devices that have their own rows",
         "other seeds ProcessError process 1 has other settings or position than process 0",
         "other parameters ProcessError process 1 has other parameters",
+        "another number ProcessError process 1 has other program than process 0",
+        "another number of epochs ProcessError process 1 is to run 3 more epochs, and process 0 2; let all",
+        "another call ProcessError process 1 of 2 makes another call than process 0, which is at 'something'",
         "other rows ProcessError process 1 has 202 rows, and process 0 has 203; give all the same rows",
         "LBFGS TrainingError LBFGS is not for 2 processes; train in one",
         "undivided batches of 25 rows do not divide over 2 devices, and each computes all of them; take a multiple",
@@ -195,6 +198,9 @@ def test_parts_of_a_table_are_trained_on_as_the_whole(tmp_path: Path) -> None:
     )
     alone = "2 error: --solver lbfgs is not for 3 processes; start one, or give --solver adam\n"
     assert [part["solver"] for part in parts] == [alone] * 3
+    uneven = "batches of 25 rows do not divide over 3 devices that have their own rows; give a batch_size that is a"
+    # Before the network is shown.
+    assert [part["uneven"] for part in parts] == [f"2 error: {uneven} multiple of 3, such as 27\n"] * 3
     # All fail where the leader cannot write, before the run or after it.
     ended = "2 error: process 0 of 3 has ended the run by an error or interrupt, which it shows itself\n"
     assert parts[1]["unwritten"] == parts[2]["unwritten"] == [ended, ended]

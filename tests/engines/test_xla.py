@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -141,6 +142,25 @@ def test_every_function_of_scalars_has_its_own_in_jax() -> None:
     assert (set(MATH), set(INTEGERS), set(COMPARISONS)) == tuple(
         map(set, map(get_args, (MathFunction, IntegerOperation, Comparison)))
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_is_refused_where_it_would_wait_for_threads_of_its_parent() -> None:
+    engine = get_engine("xla")
+
+    def child() -> None:
+        for call in (
+            lambda: engine.begin(Run(network_loop(4, 4), initial(0), XOR, 0)),
+            lambda: engine.compile(network_loop(4, 4).step),
+        ):
+            with pytest.raises(EngineError, match="forked from one that has used"):
+                call()
+
+    forked = multiprocessing.get_context("fork").Process(target=child)
+    forked.start()
+    forked.join(HANG)
+    assert forked.exitcode == 0
 
 
 def test_threads_are_refused() -> None:

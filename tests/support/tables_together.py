@@ -125,7 +125,7 @@ def whole(folder: str) -> dict[str, Any]:
 def refused(arguments: list[str]) -> str:
     """Return the status of a command that fails in this process, and what it says."""
     told = io.StringIO()
-    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as end:
+    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told), pytest.raises(SystemExit) as end:
         app.main(arguments, prog_name="chainrule")
     return f"{end.value.code} {told.getvalue()}"
 
@@ -163,6 +163,7 @@ def parted(folder: str, processes: Processes) -> dict[str, Any]:
     with pytest.raises(TableError) as caught:  # of a cell that one process has
         prepare(FrameSource(misspelt), "y", task="regression", processes=processes)
     solver = ["train", f"{folder}/0.parquet", "--target", "y", "--engine", "xla", "--solver", "lbfgs"]
+    uneven = [each for each in train_own_part(folder, processes, "missing") if each != "--json"]
     return {
         "known": known(data),
         "classes": known(weighted),
@@ -175,6 +176,7 @@ def parted(folder: str, processes: Processes) -> dict[str, Any]:
         "refusals": refusals,
         "misspelt": str(caught.value),
         "solver": refused(solver),
+        "uneven": refused([*uneven, "--batch-size", "25"]),
         "brief": training_together.brief(),
         "unwritten": [refused(train_own_part(folder, processes, path)) for path in ("missing/model", "/dev/full")],
     }

@@ -165,6 +165,17 @@ def main() -> None:
     refused("other seeds", lambda: fitted(seed=processes.number), ProcessError)
     other = {name: value + processes.number for name, value in PARAMS.items()}
     refused("other parameters", lambda: cr.fit(loss, other, DATA, engine="xla"), ProcessError)
+    scaled = float(processes.number + 1)
+    refused(
+        "another number",
+        lambda: cr.fit(lambda w: np.sum(w**2) * scaled, {"w": np.ones(2)}, {}, epochs=1, engine="xla"),
+        ProcessError,
+    )
+    session = cr.begin_training(plain, PARAMS, DATA, cr.SGD(0.1), BATCH, engine="xla")
+    refused("another number of epochs", lambda: session.advance(2 + processes.number), ProcessError)
+    refused(
+        "another call", (lambda: session.advance(2)) if last else (lambda: processes.agreed("something")), ProcessError
+    )
     fewer = {name: value[processes.number :] for name, value in DATA.items()}
     refused("other rows", lambda: cr.fit(loss, PARAMS, fewer, engine="xla"), ProcessError)
     refused("LBFGS", lambda: cr.fit(loss, PARAMS, DATA, cr.LBFGS(), engine="xla"), cr.TrainingError)

@@ -31,7 +31,7 @@ from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
-from chainrule.engines import ALONE, Processes, engine_name, get_engine, undivided
+from chainrule.engines import ALONE, Processes, check_divided, engine_name, get_engine, undivided
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
 from chainrule.learners import LEARNING_RATES, MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
@@ -321,7 +321,10 @@ class _Job:
                 saving.check_learner(candidates[(standing and standing.best) or 0], self.checkpoint)
             live.close()
             batch = min(candidates[0].settings.batch_size or data.row_count, data.row_count)
-            computed_by_each = None if parted else undivided(batch, self.processes.devices)  # parts refuse such a batch
+            devices = self.processes.devices
+            if sharing.count > 1:
+                check_divided(batch, data.row_count, devices)
+            computed_by_each = None if parted else undivided(batch, devices)
             if computed_by_each is not None:
                 notes = (*data.prepared.notes, computed_by_each)
                 data = replace(data, prepared=replace(data.prepared, notes=notes))

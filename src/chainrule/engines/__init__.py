@@ -9,7 +9,7 @@ from functools import cache
 
 from chainrule.engines.divergence import GROWTH, exploded, first_loss, first_non_finite
 from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position, Run
-from chainrule.engines.parts import joint_order, part_bounds, undivided
+from chainrule.engines.parts import check_divided, joint_order, part_bounds, undivided
 from chainrule.engines.processes import ALONE, ProcessError, Processes
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.session import Engine, Session
@@ -109,6 +109,7 @@ __all__ = [
     "Session",
     "available_threads",
     "bind_sizes",
+    "check_divided",
     "evaluate",
     "evaluate_nodes",
     "exploded",

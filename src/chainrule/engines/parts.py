@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engines.loop import EngineError
 from chainrule.engines.shuffle import permutation
 
 _WORD = 2**64 - 1
@@ -32,6 +33,17 @@ def undivided(rows: int, parts: int) -> str | None:
         f"batches of {rows} rows do not divide over {parts} devices, and each computes all of them; take a multiple of "
         f"{parts}, such as {max(1, rows // parts) * parts}"
     )
+
+
+def check_divided(batch_size: int, rows: int, devices: int) -> None:
+    """Raise EngineError unless each batch, apart from the last one, has equally many of the `rows` of each device."""
+    if batch_size < rows and batch_size % devices:
+        raise EngineError(
+            f"batches of {batch_size} rows do not divide over {devices} devices that have their own rows; give a "
+            f"batch_size that is a multiple of {devices}, such as {-(-batch_size // devices) * devices}"
+        )
+    if rows < devices:
+        raise EngineError(f"{rows} rows are fewer than the {devices} devices; give each process more")
 
 
 def part_order(seed: int, part: int, epoch: int, rows: int) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.engines.indices import check_indices
 from chainrule.engines.loop import Array, EngineError, Run
+from chainrule.engines.parts import check_divided
 from chainrule.engines.session import Engine
 from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import jax, wide
@@ -17,7 +18,7 @@ from chainrule.engines.xla.joining import connected, join
 from chainrule.engines.xla.launching import is_one_of_several
 from chainrule.engines.xla.loop import common_batch, compiled_run
 from chainrule.engines.xla.lowerings import evaluated
-from chainrule.engines.xla.own_rows import OwnRowsSession, check_parts, own_batch
+from chainrule.engines.xla.own_rows import OwnRowsSession, own_batch
 from chainrule.engines.xla.placement import Placement, read
 from chainrule.engines.xla.sameness import check_same
 from chainrule.engines.xla.session import XlaSession
@@ -42,6 +43,7 @@ class XlaEngine(Engine):
     name = "xla"
 
     def __init__(self, devices: Any = None) -> None:
+        self._process = os.getpid()
         joined = join()
         self._placement = Placement(devices)
         self.processes: Agreement = connected(self._placement, joined)
@@ -52,6 +54,7 @@ class XlaEngine(Engine):
         def function(values: list[Any]) -> list[Any]:
             return evaluated(program.outputs, dict(zip(program.inputs, values, strict=True)))
 
+        self._check_not_forked()
         compiled = self._programs.made((program.inputs, program.outputs), lambda: jax.jit(function))
 
         def call(values: Mapping[str, Array]) -> list[Array]:
@@ -63,6 +66,7 @@ class XlaEngine(Engine):
         return call
 
     def begin(self, run: Run, threads: int | None = None) -> XlaSession:
+        self._check_not_forked()
         if threads is not None:
             raise EngineError(
                 f'threads={threads} is for engine="native"; leave it out, XLA uses all processors unless XLA_FLAGS in '
@@ -74,9 +78,17 @@ class XlaEngine(Engine):
         own = run.parts is not None
         with self.processes.together():
             if own:
-                check_parts(loop, self._placement)
+                check_divided(loop.batch_size, loop.row_count, self._placement.count)
             check_same(self.processes, checked)
             batch_of = own_batch(loop, self._placement) if own else common_batch
             execute = self._loops.made((key, own), lambda: compiled_run(loop, self._placement, batch_of))
             made = OwnRowsSession if own else XlaSession
             return made(execute, checked, self._placement, self.processes)
+
+    def _check_not_forked(self) -> None:
+        if os.getpid() != self._process:
+            raise EngineError(
+                'this process was forked from one that has used engine="xla", and JAX\'s threads do not survive a '
+                "fork; start processes with multiprocessing.get_context('spawn') or 'forkserver', or give "
+                'engine="native"'
+            )

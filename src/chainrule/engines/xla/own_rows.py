@@ -18,18 +18,6 @@ from chainrule.engines.xla.placement import ROWS, Placement, read
 from chainrule.engines.xla.session import ORDERED, Ahead, XlaSession
 
 
-def check_parts(loop: Loop, placement: Placement) -> None:
-    """Raise EngineError unless each batch, apart from the last one, has equally many rows of each device."""
-    count = placement.count
-    if loop.batch_size < loop.row_count and loop.batch_size % count:
-        raise EngineError(
-            f"batches of {loop.batch_size} rows do not divide over {count} devices that have their own rows; give a "
-            f"batch_size that is a multiple of {count}, such as {-(-loop.batch_size // count) * count}"
-        )
-    if loop.row_count < count:
-        raise EngineError(f"{loop.row_count} rows are fewer than the {count} devices; give each process more")
-
-
 def own_batch(loop: Loop, placement: Placement) -> Callable[[Arrays, Any, Any, int], Sequence[Any]]:
     """Return a function that gives the rows of a batch of `size` rows, the first of which has a number in its epoch."""
     parts, count = part_bounds(loop.row_count, placement.count), placement.count

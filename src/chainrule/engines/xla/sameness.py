@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from chainrule.engines.loop import Array, Run
 from chainrule.engines.processes import ProcessError
 from chainrule.engines.xla.agreement import Agreement
-from chainrule.ir import Apply
+from chainrule.interchange import program_to_json
 
 COMPARED = (
     ("program", "let all execute the same code"),
@@ -24,11 +26,11 @@ def check_same(processes: Agreement, run: Run) -> None:
     if processes.count == 1:
         return
     loop = run.loop
-    kinds = [f"{node.name} {node.type}" for node in loop.step.inputs]
-    program = [type(node.primitive).__name__ for node in loop.step.nodes if isinstance(node, Apply)]
+    tensors: dict[str, Any] = {}
+    program = json.dumps(program_to_json(loop.step, tensors))
     settings = loop.batch_size, loop.shuffles, run.seed, *run.position
     sums = [
-        _checksum([" ".join([*kinds, *program]).encode()]),
+        _checksum([program.encode(), *_bytes(tensors, tensors)]),
         _checksum([repr(settings).encode()]),
         _checksum(_bytes(run.state, loop.state)),
         _checksum(_bytes(run.data, loop.rows if run.parts is None else ())),

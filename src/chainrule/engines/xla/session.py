@@ -78,6 +78,7 @@ class XlaSession(Session):
         if not self._checked:
             return self._diverged(start, losses, order)
         end = start.epoch + epochs
+        self._ending(False, False)  # a process that is elsewhere is told here, where a step would wait for it forever
         while self._position.epoch < end:
             ahead = self._ahead(end, start.epoch, order)
             while self._position.epoch < ahead.first_epoch + ahead.epochs:
