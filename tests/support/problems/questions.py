@@ -211,3 +211,8 @@ formula(
 )
 def stacked_least_squares(A: Any, B: Any, x: Any) -> Any:
     return np.linalg.norm(np.concatenate([A, B]) @ x) ** 2
+
+
+formula(
+    "minus the sum of a matrix", "forum: derivative of the sum of all entries", "-sum(X)", "X: m n", TOLD, X="−1 1ᵀ"
+)

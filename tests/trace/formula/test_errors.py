@@ -71,6 +71,8 @@ REFUSED: list[tuple[str, dict[str, str], str, str]] = [
     ("if(x > 0, x, 0)", {}, "write where(condition, a, b) for a choice", "if"),
     ("∏_i x_i", {}, "write exp(sum(log(x))) where they are positive", "∏"),
     ("prod(x)", {}, "write exp(sum(log(x))) where they are positive", "prod"),
+    ("tr(sqrtm(X' X))", {"X": "m n"}, "that of X' X has the nuclear norm of X as its trace", "sqrtm"),
+    ("sum(svdvals(X))", {"X": "m n"}, "singular values and eigenvalues are not in the language", "svdvals"),
     ("log(sum(pi.*x)/√(2π))", {"pi": "k"}, "2π has the variable π here; write 6.283185307179586", "2π"),
     ("Σ x²", {}, "Σ x may be the sum of x or a product with Σ; write sum(x) or Σ * x", "Σ"),
     ("tr(inv(Sw) Sb)", {}, "Sw may be the product S w or one name; write S w, or state its shape", "Sw"),

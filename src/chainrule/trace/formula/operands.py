@@ -33,8 +33,15 @@ _WORDS = frozenset({"cost", "sins", "tang", "tank", "logs", "logo", "expo", "exp
 """Words that are no function of a letter."""
 _ENDLESS = ("*", "/", "./")
 """Operators after which the argument of a function without parentheses may go on."""
+_DECOMPOSED = (
+    "singular values and eigenvalues are not in the language; derive a Python function with np.linalg.svd or "
+    "np.linalg.eigh"
+)
 _INSTEAD = {
     "prod": PRODUCT,
+    "sqrtm": "the square root of a matrix is not in the language; that of X' X has the nuclear norm of X as its trace, "
+    "np.linalg.norm(X, 'nuc') in a Python function",
+    **dict.fromkeys(("svdvals", "singular_values", "eigvals", "eigvalsh"), _DECOMPOSED),
     "if": "write where(condition, a, b) for a choice",
     "lg": "lg is the logarithm to base 10 or 2; write log10(x) or log2(x)",
     "cross": "a cross product is not in the language; derive a Python function with np.cross",
