@@ -144,7 +144,14 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         argument = _argument(node)
         yield "transposed", argument, 0, written(node), written(argument)
     elif not isinstance(node, ast.Constant) and (path[-1][0] != "args" or depth <= 2):
-        yield "transposed", _call(TRANSPOSE, node), 1 + depth, written(node), f"{_bracketed(node)}.T"
+        counted = isinstance(parent, ast.Call) and function_name(parent) == "len"  # of two sizes one fits by chance
+        yield (
+            "transposed",
+            _call(TRANSPOSE, node),
+            UNLIKELY if counted else 1 + depth,
+            written(node),
+            f"{_bracketed(node)}.T",
+        )
     whole = path == (("value", None),)
     if whole:
         yield from _of_whole(node, scope)

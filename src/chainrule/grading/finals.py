@@ -20,7 +20,8 @@ from chainrule.grading.arguments import Binding
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.execution import Overview
 from chainrule.grading.instruments import GradeError
-from chainrule.grading.names import gradient_of, holds_gradients, is_data, is_loss_name
+from chainrule.grading.names import gradient_of, holds_gradients, is_data, is_loss_name, without_newness
+from chainrule.grading.origins import origin_of
 from chainrule.grading.truth import Truth
 from chainrule.trace import flatten
 
@@ -210,6 +211,8 @@ class Finder:
                     yield self._leaf(output.variable, path, output.label, output.name if not path else "")
             return
         label = next((u.names[0] for u in answer.units if u.names and _target(u.statement) == OUT), "")
+        if label and self._overview.kind == "NoneType" and self._named(label) is not None:
+            yield _Leaf(Place(label), label, label)  # the statement that makes it fails
         for path, kind in self._overview.leaves:
             if kind == "array" or (path and not isinstance(path[-1], int) and self._named(str(path[-1])) is not None):
                 root = "" if self._overview.early or answer.returned is None else answer.returned
@@ -330,7 +333,7 @@ class Finder:
 
     def _by_name(self, leaf: _Leaf) -> str | None:
         if leaf.index is None:
-            return self._named(leaf.label) if leaf.label else None
+            return (self._named(leaf.label) or self._origin(leaf)) if leaf.label else None
         root = called(leaf.label, self._trees) or gradient_of(leaf.label, list(self._trees))
         names = self._trees.get(root or "", [])
         return names[leaf.index] if leaf.index < len(names) else None
@@ -372,8 +375,15 @@ class Finder:
     def _final(self, leaf: _Leaf, symbol: str) -> Final:
         """Return a gradient; a value returned under a parameter's own name may be the updated parameter."""
         final = Final(symbol, leaf.place, leaf.label)
-        own = called(leaf.label, self._inputs) == symbol or not leaf.label
+        own = called(leaf.label, self._inputs) == symbol or not leaf.label or self._origin(leaf) == symbol
         return replace(final, is_update=True) if own and self._is_updated(leaf, symbol) else final
+
+    def _origin(self, leaf: _Leaf) -> str | None:
+        """Return the parameter of which a value under another name, `W1_new = W1 - lr * dW1`, is the next one."""
+        if not leaf.label.isidentifier() or self._named(leaf.label) is not None:
+            return None
+        older = without_newness(leaf.label)
+        return called(older, self._inputs) if older else origin_of(self._answer.units, leaf.label, self._wrt)
 
     def _beside_updates(self, final: Final) -> Final:
         """Return a value under the own name of a parameter, beside others that are updated, as an updated one.
@@ -389,6 +399,8 @@ class Finder:
     def _is_updated(self, leaf: _Leaf, symbol: str) -> bool:
         values = as_arrays([row[0] for row in self._look([leaf.place])])
         true = self._truth.gradient(symbol)
+        if self._origin(leaf) == symbol:
+            return values is None or true is None or not agree(values, true.values)
         if values is None:  # the statement that assigns it fails
             return any(_updates_itself(top, leaf.label) for top in self._answer.body)
         if true is None or agree(values, true.values):

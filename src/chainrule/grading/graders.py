@@ -128,11 +128,11 @@ class Grader:
         self.is_explained = False
 
     def _refuse_failures(self, run: Run) -> None:
-        """Raise GradeError for an exception that is unrelated to shapes."""
+        """Raise GradeError for an exception that is unrelated to shapes and to indices."""
         for problem in run.problems.values():
-            if problem.caused or "ValueError" in problem.kinds:
+            if problem.caused or "ValueError" in problem.kinds or "IndexError" in problem.kinds:
                 continue
-            if {"TypeError", "IndexError"} & set(problem.kinds) and "dimension" in problem.text:
+            if "TypeError" in problem.kinds and "dimension" in problem.text:
                 continue
             hint = ""
             if "'Container'" in problem.text and self._binding.containers:

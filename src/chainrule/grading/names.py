@@ -57,6 +57,7 @@ _WEIGHT = re.compile(
     r"|.*(?:weight|bias|param|embedding)(?:s|es)?\d*|bn(?:gain|bias))"
 )
 _PART = re.compile(r"_?(?:train|batch|test|one_?hot|data|set|vector|vec)$", re.IGNORECASE)
+_NEW = re.compile(r"^(?:new|next|updated|upd)_?(?=.)|(?<=.)_?(?:new|next|updated|upd)$", re.IGNORECASE)
 _HOLDERS = re.compile(r"_*(?:grad|nabla|d_?param|deriv)", re.IGNORECASE)
 _LOSSES = frozenset({"loss", "cost", "l", "j", "e", "error", "totalloss", "totalcost", "mse", "objective", "nll"})
 
@@ -83,6 +84,16 @@ def gradient_of(name: str, known: Collection[str]) -> str | None:
             if found is not None:
                 return found
     return None
+
+
+def without_newness(name: str) -> str:
+    """Return the name of what a variable is the next value of: `W1` for `W1_new`; "" for other names.
+
+    >>> without_newness("new_W1"), without_newness("b_updated"), without_newness("W1")
+    ('W1', 'b', '')
+    """
+    rest = _NEW.sub("", name)
+    return "" if rest == name else rest
 
 
 def is_target(name: str) -> bool:

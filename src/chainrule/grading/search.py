@@ -293,7 +293,7 @@ class Search:
 
     def _chosen(self, attempt: Attempt, mends: Sequence[Mend]) -> Mend | None:
         """Return the mend of the first mistake."""
-        mends = self._of_claims(self._unsettled(attempt, mends))
+        mends = self._of_claims(attempt, self._unsettled(attempt, mends))
         if not mends:
             return None
         trusts = {mend.unit.number: self._trust(attempt, mend.unit) for mend in mends}
@@ -348,13 +348,18 @@ class Search:
                 kept.append(mend)
         return kept
 
-    def _of_claims(self, mends: Sequence[Mend]) -> Sequence[Mend]:
-        """Return the mends without other values for initial zeros and the like, if a change elsewhere does as much."""
+    def _of_claims(self, attempt: Attempt, mends: Sequence[Mend]) -> Sequence[Mend]:
+        """Return the mends without other values for what is known, if a change elsewhere does as much.
+
+        Known are gradients, perhaps scaled, and initial zeros and the like.
+        """
+        known = {mend.unit.number: self._is_plain(mend.unit) for mend in mends}
+        known.update({m.unit.number: True for m in mends if self._mender.identities.of(attempt, m.unit).trust > 0})
         return [
             mend
             for mend in mends
             if mend.edit is not None
-            or not self._is_plain(mend.unit)
+            or not known[mend.unit.number]
             or not any(m.edit is not None and m.unit is not mend.unit and m.gain >= mend.gain for m in mends)
         ]
 

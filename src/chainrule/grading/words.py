@@ -87,7 +87,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "下标有误：写的是 {before}，应为 {after}。",
     ),
     "rounds": (
-        "The loop does not run over all of its rounds: {before}, where {after} belongs.",
+        "The rounds of the loop are wrong: {before}, where {after} belongs.",
         "循环的范围有误：写的是 {before}，应为 {after}。",
     ),
     "repeated": (
