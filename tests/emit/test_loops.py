@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.emitted import Case, assert_close, run_jax, run_numpy, run_torch
+from support.emitted import Case, assert_close, run_c, run_jax, run_js, run_numpy, run_torch
 
 import chainrule as cr
+from chainrule.deriving.recurrent import RecurrentDerivation
+from chainrule.emit.node import find_node
 
 
 def rnn(X: Any, W: Any, U: Any, b: Any, h0: Any, Y: Any) -> Any:
@@ -58,6 +61,13 @@ def before_and_after(X: Any, W: Any, U: Any, h0: Any) -> Any:
         h = np.tanh(X[t] @ W + h @ U)
         every.append(h @ U)
     return np.sum(np.stack(before[::-1]) ** 2) + np.sum(np.stack(every)) + np.sum(h)
+
+
+def last_state(X: Any, W: Any, U: Any, h0: Any) -> Any:
+    h = h0
+    for x in X:
+        h = np.tanh(x @ W + h @ U)
+    return np.sum(h**2)
 
 
 def layer(X: Any, W: Any, U: Any, h0: Any) -> Any:
@@ -149,26 +159,65 @@ def test_what_a_first_round_adds_to_zero_or_divides_by_one_is_written_as_it_is()
         assert " / 1;" not in text
 
 
-LIBRARIES = [name for name in ("torch", "jax") if importlib.util.find_spec(name) is not None]
-
-
-@pytest.mark.parametrize("function", [*FUNCTIONS, layer], ids=lambda function: function.__name__)
-@pytest.mark.parametrize("target", LIBRARIES)  # the libraries are not needed for the tests
-def test_the_loops_of_other_libraries_give_the_gradients(function: Callable[..., Any], target: str) -> None:
+@functools.cache
+def drawn_for(function: Callable[..., Any]) -> Case:
+    """Return random arguments, and what the loops of NumPy give for them."""
     derivation = of_its_sizes(function)
     random = np.random.default_rng(6)
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     arguments = {name: random.standard_normal([int(k) for k in SIZES[name].split()]) for name in names}
     seeds = [random.standard_normal(shape) for shape in ((2,), (6, 2))] if function is layer else []
     wanted = {name: np.zeros(()) for name in names if seeds or name not in ("X", "Y")}  # a layer hands on its own
-    drawn = Case(derivation, arguments, seeds, [], wanted, {})
-    outputs, gradients = run_numpy(derivation.source("numpy"), drawn)
+    outputs, gradients = run_numpy(derivation.source("numpy"), Case(derivation, arguments, seeds, [], wanted, {}))
+    return Case(derivation, arguments, seeds, [np.asarray(each) for each in outputs], gradients, {})
+
+
+LIBRARIES = [name for name in ("torch", "jax") if importlib.util.find_spec(name) is not None]
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, layer], ids=lambda function: function.__name__)
+@pytest.mark.parametrize("target", LIBRARIES)  # the libraries are not needed for the tests
+def test_the_loops_of_other_libraries_give_the_gradients(function: Callable[..., Any], target: str) -> None:
+    drawn = drawn_for(function)
     run = run_torch if target == "torch" else run_jax
-    found, own = run(derivation.source(target), drawn, function.__name__)
-    for each, expected in zip(found, outputs, strict=True):
+    found, own = run(drawn.derivation.source(target), drawn, function.__name__)
+    for each, expected in zip(found, drawn.outputs, strict=True):
         assert_close(each, np.asarray(expected), "output", 1e-9)
-    for name, expected in gradients.items():
+    for name, expected in drawn.gradients.items():
         assert_close(own[name], expected, name, 1e-9)
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, layer], ids=lambda function: function.__name__)
+def test_the_loops_of_c_give_the_gradients(function: Callable[..., Any], tmp_path: Path) -> None:
+    """Those of JavaScript are written from the same program, and run in node before they are given."""
+    derivation = of_its_sizes(function)
+    text = derivation.source("c", name="f", dtype="float64")
+    loops = sum(line.strip().startswith("for (int t = ") for line in text.splitlines())
+    assert loops == (4 if function is both_ways else 2)
+    drawn = drawn_for(function)
+    _, gradients = run_c(text, drawn, "f", tmp_path)
+    for name, expected in drawn.gradients.items():
+        assert_close(gradients[name], expected, name, 1e-12)
+
+
+@pytest.mark.skipif(find_node() is None, reason="node runs JavaScript")
+@pytest.mark.parametrize("function", [*FUNCTIONS, layer], ids=lambda function: function.__name__)
+def test_the_loops_of_javascript_give_the_gradients(function: Callable[..., Any]) -> None:
+    derivation = of_its_sizes(function)
+    assert isinstance(derivation, RecurrentDerivation)
+    drawn = drawn_for(function)
+    outputs, gradients = run_js(drawn, subject=derivation.recurrent)
+    for name, expected in drawn.gradients.items():
+        assert_close(gradients[name], expected, name, 1e-12)
+    for found, expected in zip(outputs, drawn.outputs, strict=True):
+        assert_close(found, expected, "output", 1e-12)
+
+
+def test_the_text_of_c_and_javascript_does_not_grow_with_the_steps() -> None:
+    for target in ("c", "js"):
+        short, long = (derived(last_state, {**SIZES, "X": f"{steps} 3"}).source(target) for steps in (6, 60))
+        assert long.count("\n") == short.count("\n")
+        assert short.count(f"{'grads->W[i][j]' if target == 'c' else 'dW[i * 2 + j]'} += X[t * 3 + i] *") == 1
 
 
 def test_a_tensor_has_loops_and_jax_has_scans_that_are_traced_once() -> None:

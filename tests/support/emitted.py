@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import is_upstream, output_name, small_sizes
+from chainrule.derivation import Recurrent, is_upstream, output_name, small_sizes
 from chainrule.deriving import Derivation
 from chainrule.emit import ascii_identifier
 from chainrule.emit.js_source import JsSource
@@ -249,11 +249,16 @@ def run_c(
     return loss, found
 
 
-def run_js(case: Case, sizes: Mapping[str, int] | None = None, name: str = "f") -> tuple[list[Array], dict[str, Array]]:
-    """Return the outputs and gradients of the JavaScript module under node, with constants for `sizes`."""
+def run_js(
+    case: Case, sizes: Mapping[str, int] | None = None, name: str = "f", subject: Recurrent | None = None
+) -> tuple[list[Array], dict[str, Array]]:
+    """Return the outputs and gradients of the JavaScript module under node, with constants for `sizes`.
+
+    It is written from the record of the case, or from `subject`, with loops for recurrences.
+    """
     node = find_node()
     assert node is not None
-    source = JsSource(case.derivation.record, name, sizes or {})
+    source = JsSource(subject or case.derivation.record, name, sizes or {})
     text = source.text()
     upstream = [each.name for each in case.derivation.program.inputs if is_upstream(each)]
     given = {**case.arguments, **dict(zip(upstream, case.seeds, strict=True))}

@@ -21,7 +21,14 @@ from chainrule.derivation.names import at_step
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Record
-from chainrule.derivation.recurrent import Loop, Recurrent, recurrent, verified_recurrence, write_recurrence
+from chainrule.derivation.recurrent import (
+    Loop,
+    Recurrent,
+    Result,
+    recurrent,
+    verified_recurrence,
+    write_recurrence,
+)
 from chainrule.derivation.second.chains import SecondChains
 from chainrule.derivation.second.further import (
     Derivatives,
@@ -69,6 +76,7 @@ __all__ = [
     "Record",
     "Recurrent",
     "Remark",
+    "Result",
     "SecondChains",
     "SecondOrder",
     "StageDerivative",

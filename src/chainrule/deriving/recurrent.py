@@ -64,7 +64,7 @@ class RecurrentDerivation(Derivation):
 
     def _source(self, target: str, name: str | None, sizes: Mapping[str, int] | None, dtype: str) -> str:
         """The source has loops where the target has them, else every step."""
-        found = source_with_loops(self.recurrent, target, name, self.verify, self.name)
+        found = source_with_loops(self.recurrent, target, name, sizes or {}, dtype, self.verify, self.name)
         if found is not None:
             return found
         check_gradients(self.record, self.verify())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from chainrule.derivation import Derivatives, Record
+from chainrule.derivation import Derivatives, Record, Recurrent
 from chainrule.emit.c_file import function, header_text, structure
 from chainrule.emit.c_unit import CUnit, declarations
 from chainrule.emit.c_values import C_TYPES
@@ -20,11 +20,15 @@ _BYTES = {DType.FLOAT32: 4, DType.FLOAT64: 8, DType.INT64: 4, DType.BOOL: 1}
 
 
 def c_source(
-    record: Record, name: str, sizes: Mapping[str, int], dtype: str, derivatives: Derivatives | None = None
+    subject: Record | Recurrent,
+    name: str,
+    sizes: Mapping[str, int],
+    dtype: str,
+    derivatives: Derivatives | None = None,
 ) -> str:
     """Return the header; `sizes` has a number for each symbolic size."""
-    check_all_sizes("C", record.program, sizes)
-    return _CSource(record, ascii_identifier(name), sizes, DType(dtype), derivatives).text()
+    check_all_sizes("C", subject.program, sizes)
+    return _CSource(subject, ascii_identifier(name), sizes, DType(dtype), derivatives).text()
 
 
 class _CSource(LoopSource):

@@ -78,6 +78,9 @@ class CWriter(ScalarWriter):
     def loop(self, name: str, extent: Code) -> str:
         return f"for (int {name} = 0; {name} < {extent.at(Level.SUM)}; ++{name}) {{"
 
+    def loop_back(self, name: str, last: Code) -> str:
+        return f"for (int {name} = {last}; {name} >= 0; --{name}) {{"
+
     def constant(self, value: float, dtype: DType) -> Value:
         if dtype is DType.BOOL or dtype is DType.INT64:
             return Value(signed(str(abs(int(value))), value < 0), dtype)

@@ -16,6 +16,7 @@ from chainrule.derivation import (
     Derivatives,
     LossDerivative,
     Record,
+    Recurrent,
     Verification,
     Verifier,
     derivatives_verifier,
@@ -127,17 +128,20 @@ def check_numpy(record: Record, text: str) -> None:
     trial.check("NumPy", [np.asarray(value, float) for value in found])
 
 
-def check_js(record: Record, name: str, sizes: Collection[str], derivatives: Derivatives | None = None) -> None:
+def check_js(
+    subject: Record | Recurrent, name: str, sizes: Collection[str], derivatives: Derivatives | None = None
+) -> None:
     """Run the JavaScript module, with constants for `sizes`, at a point; raise UnverifiedError unless it agrees.
 
     It is run by node. Without node, the program that it was written from is evaluated, in which composite operations
     are expanded.
     """
+    record = subject.joined if isinstance(subject, Recurrent) else subject
     trial = _trial(record, record.backward.wrt)
     given = {node.name: value for node, value in trial.given.items()}
-    source, results = _js_results(record, name, sizes, given)
+    source, results = _js_results(subject, name, sizes, given)
     labels = [f"output {k}" for k in range(len(source.outputs))]
-    labels += [f"gradient {each.name}" for each in record.backward.wrt]
+    labels += [f"gradient {by}" for by in source.by]
     arrays = [results[label].reshape(right.shape) for label, right in zip(labels, trial.expected, strict=True)]
     trial.check("JavaScript", arrays)
     for by in source.stepped:
@@ -165,16 +169,16 @@ def _check_further_js(derivatives: Derivatives, name: str, sizes: Collection[str
 
 
 def _js_results(
-    record: Record,
+    subject: Record | Recurrent,
     name: str,
     sizes: Collection[str],
     given: Mapping[str, NDArray[Any]],
     derivatives: Derivatives | None = None,
 ) -> tuple[JsSource, Mapping[str, NDArray[Any]]]:
     """Return the source for a point, and what it gives there: under node what `JsSource.trial` leaves, flat."""
-    shapes = {node.name: given[node.name].shape for node in record.program.inputs}
-    numbers = {size: concrete(k) for size, k in record.program.sizes(shapes).items()}
-    source = JsSource(record, name, {size: numbers[size] for size in numbers if size in sizes}, derivatives)
+    shapes = {node.name: given[node.name].shape for node in subject.program.inputs}
+    numbers = {size: concrete(k) for size, k in subject.program.sizes(shapes).items()}
+    source = JsSource(subject, name, {size: numbers[size] for size in numbers if size in sizes}, derivatives)
     node = find_node()
     if node is not None:
         text = source.text()
@@ -183,7 +187,7 @@ def _js_results(
         except EmitError as error:
             raise UnverifiedError(f"nothing is written, since the source in JavaScript fails: {error}") from error
     labels = [f"output {k}" for k in range(len(source.outputs))]
-    labels += [f"gradient {each.name}" for each in record.backward.wrt]
+    labels += [f"gradient {by}" for by in source.by]
     programs = {"": source.program, **{each.structure: each.program for each in source.further}}
     results: dict[str, NDArray[Any]] = {}
     for structure, program in programs.items():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from chainrule.calculus import Scan, written_nodes
 from chainrule.emit.code import atom
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
@@ -53,14 +55,15 @@ class Composer:
         self.locals = Names()
         self.members = Names()
         self.size_names = dict(size_names)
-        self.inner: list[str] = []
+        self.inner: list[tuple[int, str]] = []
+        """The names of nests, with the depths at which they are declared."""
         self.writer = writer(name, self.size_names, self._fresh, self.locals)
         self.tables: dict[str, Const] = {}
         self.names: dict[Node, str] = {}
 
     def name_values(self, program: Program) -> None:
         """Use the names of `program` for values."""
-        self.names = {node: self.writer.identifier(label) for node, label in program.names.items()}
+        self.names = {node: self.writer.identifier(label) for node, label in _names(program).items()}
         for node, label in list(self.names.items()):
             # The mean is stored without the kept axis; it has the same name.
             size = node.type.size
@@ -78,13 +81,22 @@ class Composer:
         """Return a new local name; within a loop it is released when the nest ends."""
         name = self.locals.local(stem)
         if self.writer.block.depth > 1:
-            self.inner.append(name)
+            self.inner.append((self.writer.block.depth, name))
         return name
+
+    def release(self) -> None:
+        """Release the names of nests that have ended, which are those of depths beyond the current one."""
+        for depth, name in self.inner:
+            if depth > self.writer.block.depth:
+                self.locals.release(name)
+        self.inner = [(depth, name) for depth, name in self.inner if depth <= self.writer.block.depth]
 
     def reduces(self, node: Apply) -> bool:
         """Whether one element requires a loop, determined by writing one."""
         if isinstance(node.primitive, Elementwise):
             return False
+        if isinstance(node.primitive, Scan):
+            return True
         probe = type(self.writer)("", self.size_names, Names().local, ())
         index = [Index() for _ in node.type.shape]
 
@@ -95,9 +107,9 @@ class Composer:
         node.primitive.lower(probe, [accessor(o) for o in node.operands], types, index)
         return probe.reductions > 0
 
-    def nests(self, places: Mapping[Node, Place], stored: Mapping[Node, None], kind: type[Nests] = Nests) -> Nests:
+    def nests(self, places: dict[Node, Place], stored: Mapping[Node, None], kind: type[Nests] = Nests) -> Nests:
         uses: dict[Node, int] = {}
-        for node in topological_order([*stored]):
+        for node in written_nodes([*stored]):
             if isinstance(node, Apply):
                 for operand in node.operands:
                     uses[operand] = uses.get(operand, 0) + 1
@@ -112,19 +124,25 @@ class Composer:
         return kind(self.writer, places, self.names, uses, table)
 
     def body(
-        self, nests: Nests, nodes: Sequence[Node], copies: Mapping[Node, list[Place]], has_comments: bool
+        self,
+        nests: Nests,
+        nodes: Sequence[Node],
+        copies: Mapping[Node, list[Place]],
+        has_comments: bool,
+        loop: Callable[[Apply], list[str]],
     ) -> list[str]:
-        """Return the statements that store `nodes`, with comments, followed by `copies`."""
+        """Return the statements that store `nodes`, with comments, followed by `copies`.
+
+        `loop` gives those of the recurrence that a value is a result of, unless they are written already.
+        """
         lines: list[str] = []
         for node in nodes:
             assert isinstance(node, Apply)
+            if isinstance(node.primitive, Scan):
+                lines += loop(node)
+                continue
             place = nests.places[node]
-            self.writer.block.lines = []
-            self.writer.block.known = {}
-            nests.write(node, place)
-            written = self.writer.block.lines
-            while self.inner:
-                self.locals.release(self.inner.pop())
+            written = self.nest(lambda node=node, place=place: nests.write(node, place))  # type: ignore[misc]
             lines += [*([self.comment(node)] if has_comments else []), *written]
         for node, targets in copies.items():
             for place in targets:
@@ -134,10 +152,20 @@ class Composer:
         self.writer.block.lines = []
         return lines
 
+    def nest(self, write: Callable[[], None]) -> list[str]:
+        """Return the statements that `write` writes, after which their names are free again."""
+        block = self.writer.block
+        block.lines, block.known = [], {}
+        write()
+        written, block.lines = block.lines, []
+        self.release()
+        return written
+
     def comment(self, node: Node) -> str:
         shape = " x ".join(map(str, node.type.shape)).replace("·", "*") or "scalar"
         label = self.names.get(node)
-        return f"    /* {label}: {shape} */" if label else f"    /* {shape} */"
+        margin = "    " * self.writer.block.depth
+        return f"{margin}/* {label}: {shape} */" if label else f"{margin}/* {shape} */"
 
     def table_rows(self) -> dict[str, tuple[str, DType, int]]:
         """Return the literal arrays by name: their numbers in C, dtype, and count."""
@@ -155,6 +183,10 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int], language: s
         if isinstance(found, Apply):  # a result that is an input would not be computed
             return found
         match node:
+            case Apply(Scan() as scan, operands):
+                step = _rebuilt(scan.step, expansion)
+                made = replace(scan, outputs=step.outputs, names=tuple(step.names.items()))
+                return None if made == scan else Apply(made, operands)
             case Apply(Mean(axes), (x,)):
                 return Sum(axes)(x) / Const(dim_product(x.type.shape[axis] for axis in axes), node.type)
             case Apply(Square(), (Apply(Norm() as norm, (x,)) as root,)) if root not in program.names:
@@ -194,6 +226,16 @@ def _rebuilt(program: Program, expansion: Callable[[Node], Node | None]) -> Prog
         names = {made.get(node, node): label for node, label in program.names.items()}
         names = {node: label for node, label in names.items() if node in there}
         program = Program(program.inputs, outputs, names)
+
+
+def _names(program: Program) -> dict[Node, str]:
+    """Return the names of values, also of those in the steps of recurrences."""
+    names = dict(program.names)
+    for node in written_nodes(program.outputs):
+        if isinstance(node, Apply) and isinstance(node.primitive, Scan):
+            for part, name in node.primitive.names:
+                names.setdefault(part, name)
+    return names
 
 
 def _literal_rows(node: Const, writer: ScalarWriter) -> tuple[str, DType, int]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
-from chainrule.derivation import Derivatives, Record
+from chainrule.derivation import Derivatives, Record, Recurrent
 from chainrule.emit.js_unit import JsUnit, allocations
 from chainrule.emit.js_values import JS_ARRAYS
 from chainrule.emit.layout import broken
@@ -29,9 +29,13 @@ class JsSource(LoopSource):
     """What a function begins with."""
 
     def __init__(
-        self, record: Record, name: str, sizes: Mapping[str, int], derivatives: Derivatives | None = None
+        self,
+        subject: Record | Recurrent,
+        name: str,
+        sizes: Mapping[str, int],
+        derivatives: Derivatives | None = None,
     ) -> None:
-        super().__init__(record, js_identifier(name), sizes, DType.FLOAT64, derivatives)
+        super().__init__(subject, js_identifier(name), sizes, DType.FLOAT64, derivatives)
         self._structures: Sequence[Structure] = ()
         self._functions: Sequence[PassFunction] = ()
         self._results: Sequence[Place] = ()

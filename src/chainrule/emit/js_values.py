@@ -49,6 +49,9 @@ class JsWriter(ScalarWriter):
     def loop(self, name: str, extent: Code) -> str:
         return f"for (let {name} = 0; {name} < {extent.at(Level.SUM)}; ++{name}) {{"
 
+    def loop_back(self, name: str, last: Code) -> str:
+        return f"for (let {name} = {last}; {name} >= 0; --{name}) {{"
+
     def quotient_of_integers(self, x: str, y: str) -> str:
         return self.floor_divided(x, y)
 

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chainrule.derivation import Derivatives, Record, is_upstream, output_name
+from chainrule.derivation import Derivatives, Record, Recurrent, is_upstream, output_name
+from chainrule.emit.composed import composed
 from chainrule.emit.composing import written_out_in_parts
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names, member_names
 from chainrule.emit.nests import Place
-from chainrule.emit.passes import refuse_random
 from chainrule.emit.tasks import Task, further_tasks, result_names, task_program
 from chainrule.emit.unit import Location, Member, Unit
-from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, substitute, topological_order
+from chainrule.ir import ArrayType, DType, Input, Program, topological_order
 from chainrule.primitives import broadcast_to
 
 _DATA = frozenset({"x", "data", "inputs"})
@@ -95,28 +95,25 @@ class LoopSource(ABC):
 
     def __init__(
         self,
-        record: Record,
+        subject: Record | Recurrent,
         name: str,
         sizes: Mapping[str, int],
         dtype: DType,
         derivatives: Derivatives | None = None,
     ) -> None:
-        self.back = record.backward
+        made = composed(subject)
         self.name, self.dtype = name, dtype
         self.sizes = dict(sizes)
-        refuse_random(record.program.nodes, self.back.stages)
-        check_sizes(self.unit_type.language, record.program, self.sizes)
-        outputs, gradients, names = self._composed(record)
-        complete = Program(record.program.inputs, (*outputs, *gradients), names).bind({}, dtype)
-        self.program = written_out_in_parts(complete, self.sizes, self.unit_type.language)
-        self.outputs = list(self.program.outputs[: len(outputs)])
-        self.by = [node.name for node in self.back.wrt]
-        self.assumed = ", ".join(map(str, record.program.declared))
+        check_sizes(self.unit_type.language, made.program, self.sizes)
+        self.program = written_out_in_parts(made.whole.bind({}, dtype), self.sizes, self.unit_type.language)
+        self.outputs = list(self.program.outputs[: len(made.outputs)])
+        self.by, self.prefix = [node.name for node in made.wrt], made.prefix
+        self.assumed = ", ".join(map(str, made.program.declared))
         self.is_layer = any(is_upstream(node) for node in self.program.inputs)
         present = {
             name for node in self.program.inputs for dim in node.type.shape for name in getattr(dim, "names", ())
         }
-        used = [size for size in record.program.dim_names if size in present]
+        used = [size for size in made.program.dim_names if size in present]
         self.members = member_names([node.name for node in self.program.inputs])
         self.params: list[Member] = []
         self.data: list[tuple[str, ArrayType]] = []
@@ -127,26 +124,6 @@ class LoopSource(ABC):
         self.further: list[Further] = []
         if derivatives is not None:
             self.further = [self._function_of(task, derivatives) for task in further_tasks(derivatives)]
-
-    def _composed(self, record: Record) -> tuple[list[Node], list[Node], dict[Node, str]]:
-        """Return outputs and gradients as functions of the inputs, and names for intermediates."""
-        names: dict[Node, str] = {}
-        known: dict[Node, Node] = {}
-        for stage in self.back.stages:
-            names[stage.node] = stage.name
-            known[stage.symbol] = stage.node
-        taken = {node.name for node in record.program.inputs} | set(names.values())
-        prefix = next(p for p in ("d", "d_", "grad_", "grad__") if not any(p + name in taken for name in taken))
-        for entry in self.back.accumulations:
-            (known[entry.cotangent],) = substitute([entry.result], known)
-            names.setdefault(known[entry.cotangent], prefix + entry.symbol.name)
-        self.prefix = prefix
-        upstream = [node for node in record.program.inputs if is_upstream(node)]
-        by_name = {stage.name: stage.node for stage in self.back.stages}
-        outputs = [by_name[output_name(node)] for node in upstream] or list(record.program.outputs)
-        names = {node: label for node, label in names.items() if isinstance(node, Apply)}
-        alive = set(topological_order([*outputs, *self.back.gradients]))
-        return outputs, list(self.back.gradients), {node: label for node, label in names.items() if node in alive}
 
     def _function_of(self, task: Task, derivatives: Derivatives) -> Further:
         numbers = {size: k for size, k in self.sizes.items() if size not in self.size_names}

@@ -9,7 +9,7 @@ from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
 from chainrule.emit.scalars import Index, ScalarWriter, Value, loop_index, plus, times
-from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim, bind_dim
+from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Shape, SymbolicDim, bind_dim
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -50,6 +50,9 @@ class Place:
     within: str = ""
     is_new: bool = False
     local: str = field(default="", compare=False)
+    at: tuple[Index, ...] = ()
+    """The place within an array of more axes, whose sizes are `ahead`: the first ones of the array."""
+    ahead: Shape = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -61,6 +64,10 @@ class Place:
         """The variable through which it is accessed."""
         return self.local or self.within or self.name
 
+    def entry(self, i: Index, type_: ArrayType) -> Place:
+        """Return the place of an entry along the first axis."""
+        return replace(self, type=type_, at=(*self.at, i), ahead=(*self.ahead, self.type.shape[0]))
+
 
 class Nests:
     """Writes the loops of a function; `places` are the locations of inputs and stored values."""
@@ -68,7 +75,7 @@ class Nests:
     def __init__(
         self,
         writer: ScalarWriter,
-        places: Mapping[Node, Place],
+        places: dict[Node, Place],
         names: Mapping[Node, str],
         uses: Mapping[Node, int],
         tables: Callable[[Const], str],
@@ -79,6 +86,8 @@ class Nests:
         self.uses = uses
         self.tables = tables
         self.replaced: dict[Node, Value] = {}
+        self.entries: dict[Node, tuple[Node, int, Index] | Node] = {}
+        """In the step of a recurrence, what each of its symbols is: an entry of an array along an axis, or a value."""
         self.loads: list[tuple[Place, Sequence[Index]]] = []
 
     # One element ----------------------------------------------------------------------------------------------------
@@ -91,6 +100,12 @@ class Nests:
             return self._literal(node, index)
         if not root and node in self.places:
             return self.load(self.places[node], index)
+        if node in self.entries:
+            match self.entries[node]:
+                case (array, axis, i):
+                    return self.element(array, [*index[:axis], i, *index[axis:]])
+                case Const() | Input() | Apply() as same:
+                    return self.element(same, index)
         if isinstance(node, Input):
             raise EmitError(f"{node.name} is used before it is known")
         assert isinstance(node, Apply)
@@ -145,25 +160,26 @@ class Nests:
     def load(self, place: Place, index: Sequence[Index]) -> Value:
         """Write the element at `index` of a stored value."""
         self.loads.append((place, index))
-        is_variable = not index and not place.within and not place.is_flat
+        is_variable = not index and not place.within and not place.is_flat and not place.at
         return Value(Code(self.address(place, index), is_word=is_variable), place.type.dtype)
 
     def address(self, place: Place, index: Sequence[Index]) -> str:
         """Write the address of the element at `index`."""
         self.writer.used[place.parameter] = None
         text = place.local or (self.writer.member(place.within, place.name) if place.within else place.name)
+        index = [*place.at, *index]
         if not index:
             return f"{text}[0]" if place.is_flat else text
         if not place.is_flat:
             return text + "".join(f"[{self.writer.written(i)}]" for i in index)
         position: Code | None = None
-        for i, size in zip(index, place.type.shape, strict=True):
+        for i, size in zip(index, (*place.ahead, *place.type.shape), strict=True):
             ahead = None if position is None else product(position, self.writer.size(size))
-            if ahead is None or i != Index():
-                position = self.writer.written(i) if ahead is None else total(ahead, self.writer.written(i))
-            else:
+            if i == Index():
                 position = ahead
-        return f"{text}[{position}]"
+            else:
+                position = self.writer.written(i) if ahead is None else total(ahead, self.writer.written(i))
+        return f"{text}[{0 if position is None else position}]"
 
     # A whole value --------------------------------------------------------------------------------------------------
 
@@ -190,6 +206,8 @@ class Nests:
         match value.code:
             case Code(level=Level.SUM, parts=((_, first), ("-", second))) if str(first) == address:
                 self.writer.block.say(f"{address} -= {second};")
+            case Code(level=Level.SUM, parts=((_, first), ("+", second))) if str(first) == address:
+                self.writer.block.say(f"{address} += {second};")
             case code:
                 self.writer.block.say(f"{address} = {code};")
 
@@ -320,7 +338,8 @@ class Nests:
                 index = [*first, *last]
                 self._store(place, index, zero if begin is None else self.element(begin, index))
 
-            writer.loops(node.type.shape[-1:], start)
+            if begin is None or self.places.get(begin) != place:  # what is added to is there
+                writer.loops(node.type.shape[-1:], start)
             for part in sums:
                 self._accumulate(part, place, outer)
             if top is node and not left:

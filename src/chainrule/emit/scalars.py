@@ -149,6 +149,10 @@ class ScalarWriter(ABC):
         """Write the head of a loop."""
 
     @abstractmethod
+    def loop_back(self, name: str, last: Code) -> str:
+        """Write the head of a loop that begins with the last index."""
+
+    @abstractmethod
     def constant(self, value: float, dtype: DType) -> Value: ...
 
     @abstractmethod

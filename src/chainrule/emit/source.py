@@ -24,7 +24,7 @@ _ARRAYS: dict[str, Callable[[Record, str, Derivatives | None], str]] = {
     "jax": jax_source,
 }
 _LOOPS: dict[str, Callable[[Recurrent, str], str]] = {"numpy": numpy_source, "torch": torch_source, "jax": jax_source}
-"""The targets in which recurrences are loops."""
+"""The array libraries, in which recurrences are loops."""
 TARGETS = (*_ARRAYS, "c", "js", "wasm")
 """The supported targets."""
 
@@ -85,22 +85,36 @@ def source(
 
 
 def source_with_loops(
-    recurrent: Recurrent, target: str, name: str | None, verify: Callable[[], Verification], title: str = "f"
+    recurrent: Recurrent,
+    target: str,
+    name: str | None,
+    sizes: Mapping[str, int],
+    dtype: str,
+    verify: Callable[[], Verification],
+    title: str = "f",
 ) -> str | None:
     """Return the passes of a function with recurrences as source with a loop for each.
 
     Returns None for a target or a recurrence whose steps are written one after another. The lines hold if `verify` says
     so; the gradients of the whole function are then compared with finite differences, and with those of the source.
     """
-    if target not in _LOOPS:
-        return None
-    wanted = identifier(_function_name(name, title))
+    wanted = _function_name(name, title)
     try:
-        text, twin = _LOOPS[target](recurrent, wanted), numpy_source(recurrent, wanted)
+        if target in _LOOPS:
+            text, twin = _LOOPS[target](recurrent, identifier(wanted)), numpy_source(recurrent, identifier(wanted))
+        elif target == "c":
+            text = c_source(recurrent, wanted, sizes, dtype)
+        elif target == "js":
+            text = JsSource(recurrent, wanted, sizes).text()
+        else:
+            return None
     except NoLoopError:
         return None
     check_gradients(recurrent.joined, verify())
-    check_numpy(recurrent.joined, twin)
+    if target in _LOOPS:
+        check_numpy(recurrent.joined, twin)
+    else:  # C and JavaScript are written from the same program
+        check_js(recurrent, wanted, sizes)
     return text
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from chainrule.calculus import Scan
 from chainrule.ir import Apply, Const, Input, Node, topological_order
 from chainrule.primitives import (
     Abs,
@@ -87,6 +88,8 @@ def _must_store(
     node: Apply, reduces: Callable[[Apply], bool], sites: int, repeated: bool, alone: bool, size: int
 ) -> bool:
     primitive = node.primitive
+    if isinstance(primitive, Scan):
+        return True
     if is_constant(node) or isinstance(primitive, VIEWS):
         return False
     if isinstance(primitive, ScatterAdd):
@@ -108,7 +111,7 @@ def _is_work(node: Apply) -> bool:
 def _repeats(consumer: Apply, reduces: Callable[[Apply], bool]) -> bool:
     """Whether one element of an operand is used by several elements of the consumer."""
     primitive = consumer.primitive
-    if isinstance(primitive, Broadcast | Gather | Contract | Windows):
+    if isinstance(primitive, Broadcast | Gather | Contract | Scan | Windows):
         return True
     return reduces(consumer) and len(consumer.type.shape) >= len(consumer.operands[0].type.shape)
 

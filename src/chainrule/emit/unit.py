@@ -11,6 +11,7 @@ from chainrule.emit.code import Code
 from chainrule.emit.composing import Composer, written_out_in_parts
 from chainrule.emit.errors import EmitError
 from chainrule.emit.nests import Nests, Place
+from chainrule.emit.rounds import Loops
 from chainrule.emit.scalars import ScalarWriter
 from chainrule.emit.storage import stored_values
 from chainrule.ir import (
@@ -159,6 +160,7 @@ class _Function:
         self.composer, self.program, self.unit, self.within = composer, program, unit, stored
         self.ahead = program.outputs[:ahead]
         self.early = set(topological_order(self.ahead))
+        self.loops = Loops(composer, self._stored_at)
         self.places: dict[Node, Place] = {
             node: inputs[node.name].of(node) for node in program.inputs if node.name in inputs
         }
@@ -173,7 +175,9 @@ class _Function:
     def statements(self, has_comments: bool, keeps_named: bool) -> Statements:
         applied = [node for node in dict.fromkeys(self.program.outputs) if isinstance(node, Apply)]
         wanted = [*applied, *(self._used_again() if keeps_named else ())]
-        stored = list(stored_values(wanted, self.composer.reduces, self.ahead))
+        further = self.loops.found(wanted, self.early)
+        self.early.update(further)
+        stored = list(stored_values([*wanted, *further], self.composer.reduces, [*self.ahead, *further]))
         copies: dict[Node, list[Place]] = {}
         for node, location in self.outputs:
             target = location.of(node)
@@ -186,7 +190,7 @@ class _Function:
         for node in stored:
             if node not in self.places:
                 assert isinstance(node, Apply)
-                self.places[node] = self._stored_at(node)
+                self.places[node] = self._member(node)
         copies = {node: copies[node] for node in sorted(copies, key=lambda node: not isinstance(node, Input))}
         self._check_copies(copies)
         if self.composer.writer.takes_apart:
@@ -194,11 +198,15 @@ class _Function:
             copies = {node: [self._with_local(node, place) for place in places] for node, places in copies.items()}
         nests, writer = self.composer.nests(self.places, dict.fromkeys(stored)), self.composer.writer
         writer.used = {}
-        ahead = self.composer.body(nests, [node for node in stored if node in self.early], {}, has_comments)
+
+        def loop(node: Apply) -> list[str]:
+            return self.loops.written(node, nests, has_comments)
+
+        ahead = self.composer.body(nests, [node for node in stored if node in self.early], {}, has_comments, loop)
         ahead, uses_ahead = self._opened(ahead)
         writer.used = {}
         later = [node for node in stored if node not in self.early]
-        lines = self.composer.body(nests, later, copies, has_comments)
+        lines = self.composer.body(nests, later, copies, has_comments, loop)
         results = tuple(self._result(nests, node, location) for node, location in self.outputs)
         lines, uses = self._opened(lines)
         self.unit.helpers.update(writer.helpers)
@@ -234,6 +242,11 @@ class _Function:
         return self.places[node] if self.ahead else Place(str(nests.element(node, ()).code), node.type)
 
     def _stored_at(self, node: Apply) -> Place:
+        """Return the location of a value in a loop over the steps of a recurrence."""
+        place = self._member(node)
+        return self._with_local(node, place) if self.composer.writer.takes_apart else place
+
+    def _member(self, node: Apply) -> Place:
         """Return the location of a value that the caller does not request; a scalar is usually a variable."""
         if node.type.ndim == 0 and not self.ahead:
             return Place(self.composer.locals.local(self.composer.label(node, "value")), node.type, is_new=True)
