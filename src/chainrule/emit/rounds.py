@@ -47,8 +47,10 @@ class Loops:
         writer = self.composer.writer
         places, composer = nests.places, self.composer
         lines: list[str] = []
-        for result in results[: len(recurrence.carries)]:
+        for result, carry in zip(results, recurrence.carries, strict=False):
             if result not in places:
+                if carry.following in composer.names:  # as a state is called
+                    composer.names.setdefault(result, composer.names[carry.following])
                 places[result] = self.store(result)
         first = Index((), recurrence.initial_place)
         sums = results[len(results) - len(recurrence.terms) :] if recurrence.terms else []
