@@ -141,6 +141,7 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
         "other seeds ProcessError process 1 has other settings or position than process 0",
         "other parameters ProcessError process 1 has other parameters",
         "another number ProcessError process 1 has other program than process 0",
+        "another step ProcessError process 1 has other program than process 0",
         "another number of epochs ProcessError process 1 is to run 3 more epochs, and process 0 2; let all",
         "another call ProcessError process 1 of 2 makes another call than process 0, which is at 'something'",
         "other rows ProcessError process 1 has 202 rows, and process 0 has 203; give all the same rows",

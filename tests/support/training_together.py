@@ -42,6 +42,14 @@ def plain(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
     return cr.cross_entropy(np.tanh(X @ W1 + b1) @ W2 + b2, y)
 
 
+def recurrent(w: Any, U: Any, factor: float = 1.0) -> Any:
+    """A step that is repeated often enough to be one primitive, which holds the factor."""
+    h = w
+    for _ in range(40):
+        h = np.tanh(U @ h * factor)
+    return np.sum(h**2)
+
+
 def brief() -> dict[str, Any]:
     """Return the losses and the parameters of a short run, with a last batch that is not divided."""
     result = cr.fit(plain, PARAMS, DATA, cr.SGD(0.1), 3, BATCH, 3, engine="xla")
@@ -169,6 +177,13 @@ def main() -> None:
     refused(
         "another number",
         lambda: cr.fit(lambda w: np.sum(w**2) * scaled, {"w": np.ones(2)}, {}, epochs=1, engine="xla"),
+        ProcessError,
+    )
+    start = {"w": np.ones(2), "U": np.eye(2) / 2}
+    near(*(cr.fit(recurrent, start, {}, epochs=1, engine=each).params for each in ("xla", "native")))
+    refused(
+        "another step",
+        lambda: cr.fit(lambda w, U: recurrent(w, U, scaled), start, {}, epochs=1, engine="xla"),
         ProcessError,
     )
     session = cr.begin_training(plain, PARAMS, DATA, cr.SGD(0.1), BATCH, engine="xla")

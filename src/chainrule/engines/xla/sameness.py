@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
+
+import numpy as np
 
 from chainrule.engines.loop import Array, Run
 from chainrule.engines.processes import ProcessError
 from chainrule.engines.xla.agreement import Agreement
-from chainrule.interchange import program_to_json
+from chainrule.ir import Apply, Const, Node, topological_order
 
 COMPARED = (
     ("program", "let all execute the same code"),
@@ -26,11 +28,10 @@ def check_same(processes: Agreement, run: Run) -> None:
     if processes.count == 1:
         return
     loop = run.loop
-    tensors: dict[str, Any] = {}
-    program = json.dumps(program_to_json(loop.step, tensors))
+    step = loop.step.inputs, loop.step.outputs
     settings = loop.batch_size, loop.shuffles, run.seed, *run.position
     sums = [
-        _checksum([program.encode(), *_bytes(tensors, tensors)]),
+        _checksum(_described(step, {})),
         _checksum([repr(settings).encode()]),
         _checksum(_bytes(run.state, loop.state)),
         _checksum(_bytes(run.data, loop.rows if run.parts is None else ())),
@@ -46,6 +47,37 @@ def check_same(processes: Agreement, run: Run) -> None:
         for (what, mend), here, there in zip(COMPARED, row[1:], rows[0][1:], strict=True):
             if here != there:
                 raise ProcessError(f"process {number} has other {what} than process 0; {mend}")
+
+
+def _described(value: object, numbers: dict[Node, int]) -> Iterator[bytes]:
+    """Yield what a value consists of, with every node once; `numbers` are those of the nodes that were described.
+
+    Unlike a file, this may hold a step that is repeated, a primitive whose fields are nodes.
+    """
+    if isinstance(value, tuple):
+        yield f"{len(value)} values".encode()
+        for each in value:
+            yield from _described(each, numbers)
+    elif isinstance(value, Node):
+        for node in topological_order([value]):
+            if node not in numbers:
+                numbers[node] = len(numbers)
+                yield from _contents(node, numbers)
+        yield f"node {numbers[value]}".encode()
+    else:
+        yield repr(value).encode()
+
+
+def _contents(node: Node, numbers: dict[Node, int]) -> Iterator[bytes]:
+    yield str(node.type).encode()
+    if isinstance(node, Apply):
+        primitive: Any = node.primitive
+        yield f"{type(primitive).__name__} {[numbers[each] for each in node.operands]}".encode()
+        yield from _described(tuple(getattr(primitive, field.name) for field in fields(primitive)), numbers)
+    elif isinstance(node, Const) and isinstance(node.value, np.ndarray):
+        yield from _bytes({"value": node.value}, ["value"])
+    else:
+        yield repr(node).encode()
 
 
 def _bytes(arrays: Mapping[str, Array], names: Iterable[str]) -> Iterable[bytes]:
