@@ -75,6 +75,8 @@ def test_zip_archives(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("one.csv", TEXT)
         archive.writestr("__MACOSX/._one.csv", "x")
+        archive.writestr("README.txt", "What is in it.")
+        archive.writestr("terms.pdf", "%PDF-1.7")
     assert read(path)[:2] == (["größe", "art"], WANTED)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("two.csv", TEXT)

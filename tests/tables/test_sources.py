@@ -392,6 +392,28 @@ def test_whole_numbers_of_json_are_told_apart_to_the_last_digit(tmp_path: Path) 
     assert prepared.X.shape[1] == 3
 
 
+@pytest.mark.parametrize(
+    ("header", "begin", "end", "below"),
+    [
+        (" a | b \n---+---\n", " ", "", "(9 rows)\n\n"),
+        ("| a | b |\n|:--|--:|\n", "| ", " |", ""),
+        ("a\tb\n", "", "", "(9 rows affected)\n"),
+    ],
+    ids=["psql", "markdown", "a count alone"],
+)
+def test_lines_and_counts_around_a_printed_table_are_no_rows(
+    tmp_path: Path, header: str, begin: str, end: str, below: str
+) -> None:
+    mark = "\t" if "\t" in header else "|"
+    path = tmp_path / "printed.txt"
+    path.write_text(header + "".join(f"{begin}{k}{mark}{k % 2}.5{end}\n" for k in range(9)) + below)
+    source = open_table(str(path))
+    frame = pl.concat([batch.frame for batch in source.batches()])
+    assert frame["a"].str.strip_chars().to_list() == [str(k) for k in range(9)]
+    assert frame["b"].str.strip_chars().to_list() == [f"{k % 2}.5" for k in range(9)]
+    assert source.notes == []
+
+
 def test_a_header_that_comes_again_is_no_row(tmp_path: Path) -> None:
     rows = [f"{k},{'xyc'[k % 3]},{k % 2}" for k in range(9)]
     for again in ("a,b,c", " a, b,c", "\ufeffa,b,c", '"a",b,c'):

@@ -57,9 +57,13 @@ def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
 
 
 def duration(seconds: float) -> str:
-    """Format a duration with a suitable unit, as `3.2 ms`."""
+    """Format a duration with a suitable unit, as `3.2 ms`.
+
+    >>> duration(0.0032), duration(0.99961), duration(250.3)
+    ('3.2 ms', '1.00 s', '250 s')
+    """
     for size, unit in ((1e-3, "µs"), (1.0, "ms")):
-        if seconds < size:
+        if seconds < 0.9995 * size:  # 1000 is rounded to 1e+03
             return f"{seconds / size * 1000:.3g} {unit}"
     return f"{seconds:.2f} s" if seconds < 100 else f"{seconds:.0f} s"
 

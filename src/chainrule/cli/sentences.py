@@ -66,6 +66,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "(The target holds few distinct whole numbers; --task regression treats them as quantities.)",
         "（目标列只有少数几个不同的整数；若它们是数量，请加 --task regression。）",
     ),
+    "regression because": ("Regression: {reason}.", "回归问题：{reason}。"),
     "regression": ("Regression: the target holds numbers.", "回归问题：目标列是数值。"),
     "and more": ("and {count} more", "等（另有 {count} 个）"),
     "note": ("Note: {note}.", "注意：{note}。"),

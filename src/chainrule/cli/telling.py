@@ -55,17 +55,19 @@ def print_task(path: str, plan: Plan, data: Data, candidates: Sequence[Learner],
 def _print_target(data: Data, lang: Language) -> None:
     target, prepared = data.target, data.prepared
     space = " " if lang == "en" else ""
+    asked = prepared.reason == "as asked"
     if not isinstance(target, ClassTarget):
-        said = say(lang, "regression")
-    else:
-        classes = ", ".join(cut(name, _LONG) for name in target.classes[:LISTED])
-        if len(target.classes) > LISTED:
-            classes += f" {say(lang, 'and more', count=len(target.classes) - LISTED)}"
-        said = say(lang, "classification", count=len(target.classes), classes=classes)
+        reason = translated(prepared.reason, lang)
+        say_line(say(lang, "regression") if asked else say(lang, "regression because", reason=reason))
+        return
+    classes = ", ".join(cut(name, _LONG) for name in target.classes[:LISTED])
+    if len(target.classes) > LISTED:
+        classes += f" {say(lang, 'and more', count=len(target.classes) - LISTED)}"
+    said = say(lang, "classification", count=len(target.classes), classes=classes)
     because = ""
     if "few different whole numbers" in prepared.reason:
         because = f"{space}{say(lang, 'because few')}"
-    elif prepared.reason != "as asked":
+    elif not asked:
         because = f"{space}{say(lang, 'because', reason=translated(prepared.reason, lang))}"
     say_line(f"{said}{because}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _START = 1 << 16
 _ROWS_READ = 8_192
+_COUNT = re.compile(r"\([\d,]+ rows?( affected)?\)", re.IGNORECASE)
 
 
 class DelimitedSource(Source):
@@ -216,6 +218,7 @@ class DelimitedSource(Source):
         width = len(self.names)
         header = [*self.names, *([""] * self._trailing)]
         while read := list(islice(found, _ROWS_READ)):
+            read = [record for record in read if not self._is_count(record)]
             some = list(filled(read))
             part = list(self._kept(some))
             self._empty_rows += len(read) - len(some)
@@ -227,6 +230,10 @@ class DelimitedSource(Source):
             if part:
                 yield self._batch(part, row)
             row += len(part)
+
+    def _is_count(self, record: Record) -> bool:
+        """Whether a record is the number of rows, as databases write it below a table."""
+        return len(self._header) > 1 == len(record.cells) and _COUNT.fullmatch(record.cells[0].strip()) is not None
 
     def _lines_of(self, pieces: Iterator[bytes], line: int) -> Iterator[str]:
         held = b""

@@ -15,6 +15,7 @@ _ROWS_TRIED = 60
 _MOST_TITLES = 10
 _SEPARATOR = re.compile(r"sep=(.)[ \t]*(?:\n|$)", re.IGNORECASE)
 """What Excel writes, and reads, in front of a table."""
+_RULE = re.compile(r":?[-=+|]*(-{2}|={2})[-=+|]*:?")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,11 @@ def find_header(path: str, beginning: str, delimiter: str | None, most: int | No
     if titles and any(found[0].cells):
         shown = short(" ".join(cell.strip() for cell in found[0].cells).strip())
         notes.append(f"{shown}, before the header of {path}, is taken for a title")
-    header, rows = found[titles], list(filled(found[titles + 1 :]))
+    header, below = found[titles], found[titles + 1 :]
+    lines = header.line
+    if below and is_rule(below[0].cells):
+        lines, below = below[0].line, below[1:]
+    rows = list(filled(below))
     names = _unquoted([name.strip() for name in header.cells])
     width, trailing = len(names), 0
     if rows and all(len(row.cells) == width + 1 for row in rows):
@@ -75,7 +80,7 @@ def find_header(path: str, beginning: str, delimiter: str | None, most: int | No
         trailing = 1
     if len(names) == 1 and rows and len(rows[0].cells) > 1 + trailing:
         raise ragged(path, rows[0], names, mark)
-    return Header(names, mark, header.line, trailing, tuple(notes))
+    return Header(names, mark, lines, trailing, tuple(notes))
 
 
 def _beginning(path: str, text: str, delimiter: str, first_line: int, most: int | None) -> Iterator[Record]:
@@ -130,6 +135,16 @@ def _titles(found: Sequence[Record]) -> int:
         is_header = len(record.cells) == width == len(cells) and not any(map(is_number, cells))
         return k if is_header else 0
     return 0
+
+
+def is_rule(cells: Sequence[str]) -> bool:
+    """Whether a row is a line drawn with characters, as databases and Markdown put it below the header.
+
+    >>> is_rule(["----+-----"]), is_rule(["", "---", ":--:", ""]), is_rule(["-", "-"]), is_rule(["---", "1"])
+    (True, True, False, False)
+    """
+    drawn = [cell.strip() for cell in cells if cell.strip()]
+    return bool(drawn) and all(_RULE.fullmatch(cell) for cell in drawn)
 
 
 def _are_row_names(cells: Sequence[str]) -> bool:

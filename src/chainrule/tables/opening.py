@@ -16,7 +16,7 @@ from chainrule.tables.jsonlines import JSONLinesSource
 from chainrule.tables.jsonwhole import WholeJSONSource, is_whole
 from chainrule.tables.limits import Limits, usual_limits
 from chainrule.tables.packing import OLD_EXCEL, SQLITE, ZIP, bare_name, members_of
-from chainrule.tables.several import SeveralSource, found_files
+from chainrule.tables.several import SeveralSource, found_files, named_as_tables
 from chainrule.tables.sources import Source
 from chainrule.tables.spreadsheets import SpreadsheetSource, is_workbook
 from chainrule.tables.streams import PACKED, File, TextFile, find_file, text_file
@@ -144,6 +144,7 @@ class _Choices:
                 self._refuse(path, "a spreadsheet", delimiter=self.delimiter, encoding=self.encoding)
                 return SpreadsheetSource(file, self.sheet)
             self._refuse(path, "no spreadsheet", sheet=self.sheet)
+            members = named_as_tables(members) or members
             if len(members) == 1:
                 return self._text(replace(file, member=members[0]), members[0])
             return SeveralSource(path, members, lambda member: self._member(file, member))

@@ -18,6 +18,7 @@ from chainrule.tables.sources import Batch, Source
 _PATTERN = re.compile(r"[*?\[]")
 _KEY = re.compile(r"([^=/\\]+)=([^=/\\]*)")
 _MOST = 100_000
+_ABOUT = re.compile(r"(read[-_ ]?me|licen[cs]e|copying|changelog|citation)\b", re.IGNORECASE)
 _TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".json", ".jsonl", ".jsonlines", ".ndjson")
 _BINARY = (".parquet", ".pq", ".arrow", ".feather", ".ipc", ".xlsx", ".xls", ".ods")
 
@@ -43,8 +44,7 @@ def found_files(path: str) -> list[str] | None:
         return None
     found = list(islice((name for name in inside if not os.path.basename(name).startswith((".", "_"))), _MOST))
     if wanted == "the folder" and found:
-        named = [name for name in found if bare_name(name).endswith((*_TEXT, *_BINARY))]
-        found = named or [name for name in found if "." not in os.path.basename(name)]
+        found = named_as_tables(found) or [name for name in found if "." not in os.path.basename(name)]
         if not found:
             raise TableError(
                 f"{path}: the folder holds no file that is named as a table, such as data.csv; give a file"
@@ -52,6 +52,16 @@ def found_files(path: str) -> list[str] | None:
     if not found:
         raise TableError(f"{path}: {wanted} holds no file; check the path")
     return found
+
+
+def named_as_tables(files: Sequence[str]) -> list[str]:
+    """Return the files that are named as tables are; a text that says what the others are is none.
+
+    >>> named_as_tables(["README.txt", "data/a.csv", "b.CSV.gz", "licence.txt", "terms.pdf"])
+    ['data/a.csv', 'b.CSV.gz']
+    """
+    found = [name for name in files if bare_name(name).endswith((*_TEXT, *_BINARY))]
+    return [name for name in found if not _ABOUT.match(os.path.basename(name))] or found
 
 
 def _is_hidden(folder: str) -> bool:

@@ -76,12 +76,12 @@ def shortened(text: str, most: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    r"""Truncate `text` to at most `width` columns, ending in … if truncated, without control characters.
+    r"""Truncate `text` to at most `width` columns, ending in … if so, in one line and without control characters.
 
-    >>> cut("a\x1b[31m long name", 10)
-    'a�[31m lo…'
+    >>> cut("a\x1b[31m long name", 10), cut("size,\nrounded", 20)
+    ('a�[31m lo…', 'size, rounded')
     """
-    text = printable(text)
+    text = printable(re.sub(r"[\r\n\t]+", " ", text))
     if width_of(text) <= width:
         return text
     kept = ""
