@@ -398,3 +398,34 @@ def test_mixed_numbers_are_spread_evenly() -> None:
     counts = np.bincount((numbers >> np.uint64(60)).astype(np.int64), minlength=16)
     assert np.abs(counts / 6250 - 1).max() < 0.05
     assert not np.array_equal(numbers, mixed(np.arange(100_000), 4))
+
+
+def test_what_is_learnt_of_columns_is_of_training_rows_alone(tmp_path: Path) -> None:
+    """Scales, levels, averages of the target and texts stay the same whatever the rows held out hold."""
+    random = np.random.default_rng(0)
+    rows = 240
+    words = ["red", "house", "good", "old", "new", "car"]
+    whole = pl.DataFrame(
+        {
+            "a": random.normal(5, 2, rows).round(3),
+            "b": random.integers(0, 1000, rows).astype(float),
+            "city": random.choice([f"c{k}" for k in range(60)], rows),
+            "text": [" ".join(random.choice(words, 6)) for _ in range(rows)],
+            "t": random.permutation(rows) + 0.5,
+        }
+    )
+    whole.write_csv(tmp_path / "a.csv")
+    first = prepare(open_table(str(tmp_path / "a.csv")), "t", held_out=0.25, seed=3)
+    assert isinstance(first.target, NumberTarget)
+    held = pl.Series(np.isin(whole["t"].to_numpy(), np.round(first.target.decode(first.y_held), 1)))
+    assert held.sum() == len(first.y_held) == 60
+    changed = {"a": pl.col("a") * 3 + 7, "b": pl.lit(None), "city": pl.lit("new"), "text": pl.col("text") + " unseen"}
+    other = whole.with_columns(
+        pl.when(held).then(value).otherwise(pl.col(name)).alias(name) for name, value in changed.items()
+    )
+    other.write_csv(tmp_path / "b.csv")
+    second = prepare(open_table(str(tmp_path / "b.csv")), "t", held_out=0.25, seed=3)
+    assert second.preprocessing.features == first.preprocessing.features
+    assert second.target == first.target
+    assert np.array_equal(second.X, first.X)
+    assert not np.array_equal(second.X_held, first.X_held)

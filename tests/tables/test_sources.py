@@ -393,6 +393,28 @@ def test_whole_numbers_of_json_are_told_apart_to_the_last_digit(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("below", "names", "left_out"),
+    [
+        ("Total,36,\n", "north", True),
+        ("Summe:,36,x\n", "7", True),
+        ("Total,36,x\n", "north", False),
+        ("total,36,\n", "total", False),
+        ("Total,36,\nwest,3,x\n", "north", False),
+    ],
+    ids=["an empty cell", "a word among numbers", "a name like others", "a name that comes again", "not the last row"],
+)
+def test_a_last_row_of_totals_is_no_row(tmp_path: Path, below: str, names: str, left_out: bool) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text("a,b,c\n" + "".join(f"{names},{k},x\n" for k in range(9)) + below)
+    source = open_table(str(path))
+    frame = pl.concat([batch.frame for batch in source.batches()])
+    assert frame.height == (9 if left_out else 9 + below.count("\n"))
+    word = below.split(",")[0]
+    said = f"{word!r}, the last row of {path}, is taken for totals and left out"
+    assert source.notes == ([said] if left_out else [])
+
+
+@pytest.mark.parametrize(
     ("header", "begin", "end", "below"),
     [
         (" a | b \n---+---\n", " ", "", "(9 rows)\n\n"),

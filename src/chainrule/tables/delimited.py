@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from chainrule.tables.dependency import load_polars
-from chainrule.tables.errors import EmptyTableError, TableError
+from chainrule.tables.errors import EmptyTableError, TableError, short
 from chainrule.tables.frames import cells_of, without
 from chainrule.tables.headers import find_header, is_number
 from chainrule.tables.records import (
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 _START = 1 << 16
 _ROWS_READ = 8_192
+_FEWEST_TOTALLED = 5
+_TOTAL = re.compile(
+    r"((grand|sub) ?)?total[es]?:?|(gesamt)?summe:?|gesamt:?|sums?:?|somme:?|suma:?|合计：?|总计：?", re.IGNORECASE
+)
+"""What the first cell of a row of totals holds."""
 _COUNT = re.compile(r"\([\d,]+ rows?( affected)?\)", re.IGNORECASE)
 
 
@@ -49,6 +55,7 @@ class DelimitedSource(Source):
         self._header = header.names
         self._notes = (*filter(None, (text.note,)), *header.notes)
         self._empty_rows = self._headers = 0
+        self._total = ""
         super().__init__(text.path, header.names)
 
     @staticmethod
@@ -79,14 +86,22 @@ class DelimitedSource(Source):
             said.append(f"{_rows(self._empty_rows)} of {self.path} without any value left out")
         if self._headers:
             said.append(f"{_rows(self._headers)} of {self.path} with the header again left out")
+        if self._total:
+            said.append(f"{short(self._total)}, the last row of {self.path}, is taken for totals and left out")
         return said
 
     def batches(self) -> Iterator[Batch]:
         hashing = Fingerprint(self.names)
         first_row = self._empty_rows = self._headers = 0
+        self._total = ""
+        held: Batch | None = None
         for batch in self._read(hashing):
-            yield Batch(batch.frame, first_row, batch.place, self.path)
+            if held is not None:
+                yield held
+            held = Batch(batch.frame, first_row, batch.place, self.path)
             first_row += batch.frame.height
+        if held is not None:
+            yield replace(held, frame=self._without_total(held.frame))
         if not first_row:
             raise EmptyTableError(f"{self.path} has a header but no rows; give one row for each sample")
         self.digest = hashing.digest()
@@ -187,6 +202,19 @@ class DelimitedSource(Source):
         assert again is not None
         self._headers += int(again.sum())
         return frame.filter(~again)
+
+    def _without_total(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows but for a last one of totals: its first cell says so, and one is empty in no other row."""
+        cells = cells_of(frame, frame.columns[0]).fill_null("").str.strip_chars()
+        last = frame.height - 1
+        if last < _FEWEST_TOTALLED or not _TOTAL.fullmatch(cells[last]) or (cells[:last] == cells[last]).any():
+            return frame
+        numbers = all(is_number(cell) for cell in cells[:last] if cell)
+        gaps = (_empty(cells_of(frame, name)) for name in frame.columns)
+        if not numbers and not any(gap[last] and not gap[:last].any() for gap in gaps):
+            return frame
+        self._total = cells[last]
+        return frame.head(last)
 
     def _has_long_line(self, block: bytes) -> bool:
         """Whether a line, and so an unquoted cell, may exceed the limit on the bytes of a cell."""
