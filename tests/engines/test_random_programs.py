@@ -660,9 +660,10 @@ def without_masked_nans(program: Program, values: dict[str, Array]) -> bool:
         match node:
             case Apply(p.Multiply(), (x, y)):
                 for mask, other in ((x, y), (y, x)):
-                    is_mask = isinstance(mask, Apply) and isinstance(mask.primitive, p.Cast)
-                    if is_mask and not np.all(np.isfinite(known[other])):
-                        return False
+                    match mask:
+                        case Apply(p.Cast(), (source,)) if source.type.dtype is DType.BOOL:
+                            if not np.all(np.isfinite(known[other])):
+                                return False
     return True
 
 
