@@ -13,7 +13,7 @@ import chainrule
 ROOT = Path(chainrule.__file__).parent
 _NOTATION = (
     *("boxes", "brackets", "expressions", "factors", "html", "index_notation", "json", "latex", "listing", "markdown"),
-    *("mathml", "notator", "numerals", "text", "writing"),
+    *("mathml", "notator", "numerals", "text", "typesetting", "writing"),
 )
 ROOMS = ("emit", "exports", *(f"derivation/{name}.py" for name in _NOTATION))
 """The checked rooms and files; a function that reads a text has an entry below."""
@@ -53,7 +53,7 @@ READERS = {
     "derivation/numerals.py: digits_of": "the digits of a number, as Python writes them",
     "derivation/text.py: _atoms": _SENTENCES,
     "derivation/text.py: symbol": _NAMES,
-    "derivation/writing.py: symbol": _NAMES,
+    "derivation/typesetting.py: symbol": _NAMES,
     "emit/numbers.py: _digits": "the digits of a number, as Python writes them",
     "emit/arrays.py: subscripts": _NAMES,
     "emit/composing.py: comment": "a shape, as the ir writes it",

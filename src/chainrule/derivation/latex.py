@@ -14,7 +14,7 @@ from typing import ClassVar
 from chainrule.derivation.boxes import NOTHING, Box, Pieces, break_lines, row
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
 from chainrule.derivation.names import GREEK, name_parts, shape_words
-from chainrule.derivation.writing import SetWriter
+from chainrule.derivation.typesetting import SetWriter
 from chainrule.primitives import Mark, Notation, Symbol
 from chainrule.words import width_of
 

@@ -10,7 +10,7 @@ from html import escape
 from typing import ClassVar
 
 from chainrule.derivation.boxes import Box, Break, Pieces, chunks, row
-from chainrule.derivation.writing import SetWriter
+from chainrule.derivation.typesetting import SetWriter
 from chainrule.primitives import Notation
 from chainrule.words import width_of
 

@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from chainrule.derivation.readback.abstract import NamedFunction
-from chainrule.derivation.readback.interpreter import Interpreter, Surroundings, size_of
+from chainrule.derivation.readback.cursor import Surroundings
+from chainrule.derivation.readback.interpreter import Interpreter
 from chainrule.derivation.readback.latex_tokens import latex_tokens
 from chainrule.derivation.readback.text_tokens import text_tokens
 from chainrule.derivation.readback.tokens import LOWERED, Token, Vocabulary
@@ -208,7 +209,7 @@ def letters_of(sentence: str, sizes: Mapping[str, float]) -> dict[str, int]:
         match = re.fullmatch(r"\s*(.*?)\s*(?:over|遍历)\s*(.*?)\s*", part)
         if match is None:
             raise ReadingError(f"the range of an index is missing: {part!r}")
-        size = size_of(match[2], sizes)
+        size = Interpreter.size_of(match[2], sizes)
         for letter in re.split(r",\s*|、|\s+", match[1]):
             found[letter] = size
     return found
