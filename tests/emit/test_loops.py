@@ -159,6 +159,24 @@ def test_what_a_first_round_adds_to_zero_or_divides_by_one_is_written_as_it_is()
         assert " / 1;" not in text
 
 
+@pytest.mark.parametrize("target", ["torch", "jax"])
+def test_a_line_named_loss_is_not_the_loss_that_is_returned(target: str) -> None:
+    def mean_error(X: Any, W: Any, h0: Any) -> Any:
+        h, loss = h0, 0.0
+        for x in X:
+            h = np.tanh(x @ W + h)
+            loss = loss + np.sum(h**2)
+        return loss / 8
+
+    def logarithm(x: Any) -> Any:
+        loss = np.sum(x**2)
+        return np.log(loss) + loss
+
+    of_steps = derived(mean_error).source(target)
+    assert of_steps.count("0.125") == 1
+    assert "(1 / loss + 1)" in cr.derive(logarithm, x="3").source(target)
+
+
 @functools.cache
 def drawn_for(function: Callable[..., Any]) -> Case:
     """Return random arguments, and what the loops of NumPy give for them."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from chainrule.calculus import COTANGENT, Accumulation
+from chainrule.calculus import Accumulation
 from chainrule.derivation import Loop, Recurrent, at_step, is_upstream, output_name
 from chainrule.emit.arrays import ArrayWriter
 from chainrule.emit.expressions import Arena, Expr, Number, ordered
 from chainrule.emit.names import Names
 from chainrule.emit.passes import PREFIXES, Argument, Passes, Scope, in_order_of_writing, refuse_random
-from chainrule.emit.seeds import seeded
+from chainrule.emit.seeds import seed_of, seeded
 from chainrule.emit.sharing import (
     Line,
     Repeat,
@@ -27,7 +27,7 @@ from chainrule.emit.sharing import (
     written_where_used,
 )
 from chainrule.emit.steps import Context, NoLoopError, Steps, is_name_or_number
-from chainrule.ir import ArrayType, DType, Input, Node, topological_order
+from chainrule.ir import DType, Input, Node, topological_order
 
 
 def find_loops(recurrent: Recurrent, reserved: Sequence[str], with_seed: bool, writer: type[ArrayWriter]) -> Passes:
@@ -73,7 +73,7 @@ class _Builder:
         self.seeds = [self.outer.define(node, self._bar(output_name(node))) for node in self.given]
         self.seed: Input | None = None
         if with_seed and not self.given:
-            self.seed = Input(COTANGENT + "loss", ArrayType(()))
+            self.seed = seed_of(DType.FLOAT64)
             self.seeds.append(self.outer.define(self.seed, self._bar(recurrent.loss_name)))
         self.steps: dict[Loop, Steps] = {}
         self.from_loops: dict[Input, Expr] = {}

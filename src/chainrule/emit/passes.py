@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chainrule.calculus import COTANGENT, Accumulation, Stage
+from chainrule.calculus import Accumulation, Stage
 from chainrule.derivation import Record, is_upstream, output_name
 from chainrule.emit.arrays import ArrayWriter
 from chainrule.emit.errors import EmitError
@@ -18,9 +18,9 @@ from chainrule.emit.expressions import Arena, Expr, Number, Variable, ordered
 from chainrule.emit.lowering import Lowering
 from chainrule.emit.names import Names
 from chainrule.emit.neutral import without_neutral
-from chainrule.emit.seeds import seeded
+from chainrule.emit.seeds import seed_of, seeded
 from chainrule.emit.sharing import Line, Repeat, alive, keep_for_later, shared, shortened, written_where_used
-from chainrule.ir import ArrayType, Input, Node, Property, applies, rebuild, topological_order
+from chainrule.ir import Input, Node, Property, applies, rebuild, topological_order
 from chainrule.primitives import Gelu, Primitive, RandomUniform, Silu, erfc, sigmoid
 
 PREFIXES = ("d", "d_", "grad_", "grad_of_")
@@ -191,7 +191,7 @@ class _Builder:
             name = self.names.take(prefix + output_name(node))
             seeds.append(self.scope.define(node, name))
         if self.with_seed and not self.given:
-            self.seed = Input(COTANGENT + "loss", ArrayType((), self.loss.type.dtype))
+            self.seed = seed_of(self.loss.type.dtype)
             seeds.append(self.scope.define(self.seed, self.names.take(f"{prefix}{self.loss.name}")))
         bars = {}
         for symbol, entry in entries.items():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from chainrule.ir import Apply, Const, Input, Node, topological_order
+from chainrule.calculus import COTANGENT
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, topological_order
 from chainrule.primitives import Broadcast, Contract, Divide, Linear, LinearComposite, Multiply
 
 
@@ -30,3 +31,8 @@ def seeded(node: Node, cotangents: Collection[Input], seed: Input) -> Node:
         places = {holds.index(True)}
     changed = [seeded(x, cotangents, seed) if k in places else x for k, x in enumerate(operands)]
     return Apply(primitive, tuple(changed))
+
+
+def seed_of(loss: DType) -> Input:
+    """Return the symbol of the upstream gradient of a loss; no line of the code can have its name."""
+    return Input(COTANGENT + "returned loss", ArrayType((), loss))
