@@ -99,13 +99,21 @@ def source_line(frame: FrameType) -> str:
 
 def current_instruction(frame: FrameType) -> str:
     """Return the name of the current bytecode instruction, e.g. `STORE_SUBSCR` in an assignment to an element."""
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]]
+    return dis.opname[frame.f_code.co_code[_offset(frame)]]
+
+
+def _offset(frame: FrameType) -> int:
+    """Return the place of the instruction that `frame` executes, which Python 3.11 leaves for its cache in a call."""
+    code, offset = frame.f_code.co_code, frame.f_lasti
+    while offset > 0 and dis.opname[code[offset]] == "CACHE":
+        offset -= 2
+    return offset
 
 
 def is_subscript(frame: FrameType) -> bool:
     """Whether the current bytecode instruction of `frame` is `x[index]`, as a value and not assigned to."""
-    instructions = dis.get_instructions(frame.f_code)
-    current = next((each for each in instructions if each.offset == frame.f_lasti), None)
+    instructions, offset = dis.get_instructions(frame.f_code), _offset(frame)
+    current = next((each for each in instructions if each.offset == offset), None)
     return current is not None and (current.opname == "BINARY_SUBSCR" or current.argrepr == "[]")
 
 
@@ -127,7 +135,7 @@ def _called_names(code: CodeType) -> dict[int, str]:
 
 def called_name(frame: FrameType) -> str:
     """Return the name of the function that `frame` is calling, as in `zeros` for `np.zeros(3)`; "" if it has none."""
-    return _called_names(frame.f_code).get(frame.f_lasti, "")
+    return _called_names(frame.f_code).get(_offset(frame), "")
 
 
 def current_expression(frame: FrameType) -> str:
