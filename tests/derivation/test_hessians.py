@@ -576,6 +576,7 @@ def test_nothing_is_said_of_convexity_where_there_are_kinks(kinked: str) -> None
         ("sum(1/x^2)", "n", False),
         ("1/x^2", "", False),
         ("-log(x^2)", "", False),
+        ("sum(tan(x)^2)", "n", False),
     ],
 )
 def test_a_function_with_a_pole_is_convex_on_each_side_only(formula: str, shape: str, everywhere: bool) -> None:
