@@ -87,3 +87,40 @@ def test_a_helper_and_an_argument_that_do_not_fit_are_both_named(tmp_path: Path)
     assert first.diagnosis is not None
     assert first.diagnosis.code == "return dA * (1 - np.tanh(cache) ** 2)"
     assert first.diagnosis.values["other"] == "d1 = relu_backward(d2 @ W2.T, a1)"
+
+
+_LAYERS = """
+def affine_backward(dout, x, w):
+    dx = dout @ w.T
+    dw = x.T @ dout
+    return dx, dw
+
+
+def gradients(X, y, params):
+    h = np.maximum(0, X @ params["W1"] + params["b1"])
+    s = h @ params["W2"]
+    dh, dW2 = affine_backward(ERROR, h, params["W2"])MASK
+    _, dW1 = affine_backward(dh, X, params["W1"])
+    return {"W1": dW1, "W2": dW2}
+
+
+def backward(X, y, W1, b1, W2):
+    return gradients(X, y, {"W1": W1, "b1": b1, "W2": W2})
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "mask", "source"),
+    [
+        ("s - y", "\n    dh[h <= 0] = 0", "dh, dW2 = affine_backward(s - y"),
+        ("2 * (s - y)", "", "_, dW1 = affine_backward(dh"),
+    ],
+)
+def test_a_helper_of_several_layers_is_not_to_blame_for_what_one_of_them_is_given(
+    error: str, mask: str, source: str, tmp_path: Path
+) -> None:
+    answer = _LAYERS.replace("ERROR", error).replace("MASK", mask)
+    loss = _ONE.replace("ACTIVATION(z1)", _RELU.format("z1"))
+    grade = cr.grade(made(answer, "backward", tmp_path), made(loss, "loss", tmp_path), wrt=["W1", "W2"])
+    wrong = [line for line in grade.lines if line.status == "wrong"]
+    assert [line.source.startswith(source) for line in wrong] == [True]

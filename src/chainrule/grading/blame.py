@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -66,10 +66,31 @@ class Blame:
         if not kinds & _OF_RESULTS:
             return []
         for inner in self._called(attempt, unit):
-            found = self.mends(attempt, inner, tried)
+            found = [mend for mend in self.mends(attempt, inner, tried) if self.fits_every_call(mend)]
             if any(mend.edit is not None and len(mend.gain) == wrong for mend in found):
                 return found
         return []
+
+    def fits_every_call(self, mend: Mend) -> bool:
+        """Whether a changed line of a helper that is called several times is a known quantity at each call.
+
+        Otherwise it corrects what a single call is given.
+        """
+        runs, number = mend.after.runs, mend.unit.number
+        rounds = [run.rounds.get(number, ()) for run in runs]
+        if mend.unit.helper is None or any(len(values) < 2 for values in rounds):
+            return True
+        body = mend.after.answer.helpers[mend.unit.helper].body
+        if all(statement.lineno != mend.unit.line for statement in body):  # in a loop, there are partial sums
+            return True
+        matches = [self._mender.identities.known(list(values)) for values in zip(*rounds, strict=False)]
+        return all(match is not None and match.is_exact for match in matches)
+
+    def of_helpers(self, mends: Sequence[Mend]) -> list[Mend]:
+        """Return the mends of helpers without those that do not fit every call, if others do as much."""
+        fitting = {id(mend) for mend in mends if self.fits_every_call(mend)}
+        others = [mend for mend in mends if id(mend) in fitting and mend.edit is not None]
+        return [m for m in mends if id(m) in fitting or not any(other.gain >= m.gain for other in others)]
 
     def at_its_call(self, attempt: Attempt, mend: Mend) -> Mend:
         """Return the exchange of an argument where a helper is called, if a mend gives the helper a value instead."""

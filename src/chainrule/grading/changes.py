@@ -81,7 +81,8 @@ class Scope:
     and dicts. `last` if no later statement assigns the same variable. `indices` are those of the loop it is in,
     `entries` what is looked up there, `constants` the numbers to which the reference compares; `signs` if the reference
     has absolute values, `flags` are the parameters of functions that ask for their derivatives. `inner` is that of a
-    helper function, `undone` what it has updated above, with the expressions of the values before.
+    helper function, `undone` what it has updated above, with the expressions of the values before. `helpers` are the
+    answer's own functions.
     """
 
     variables: Sequence[str]
@@ -99,6 +100,7 @@ class Scope:
     flags: Mapping[str, str] = field(default_factory=dict)
     inner: bool = False
     undone: Mapping[str, ast.expr] = field(default_factory=dict)
+    helpers: frozenset[str] = frozenset()
 
 
 class With(NamedTuple):
@@ -162,6 +164,8 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         for name in scope.derivatives:
             yield "derivative", With(variable, name), WHOLE + depth, text, name
             yield "missing derivative", With(scaled, name), depth, "", name
+    if path[-1][0] == "args" and isinstance(parent, ast.Call) and function_name(parent) in scope.helpers:
+        yield from _of_given(node, depth, scope)
     if path[-1][0] in ("args", "left", "right"):
         more, less = ast.BinOp(node, ast.Add(), variable), ast.BinOp(node, ast.Sub(), variable)
         for name in scope.variables:
@@ -186,6 +190,16 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
             yield "missing sum", _sum(node, axis, True), 3 + depth, written(node), str(axis)
             if axis is not None:
                 yield "missing sum", _sum(node, axis, False), 3 + depth, written(node), str(axis)
+
+
+def _of_given(node: ast.expr, depth: int, scope: Scope) -> Iterator[Change]:
+    """Yield the derivatives, and of what is computed in place the factors, that what a helper is given may lack."""
+    scaled = times(node, placeholder())
+    for name in scope.derivatives if not isinstance(node, ast.Constant) else ():
+        yield "missing derivative", With(scaled, name), depth, "", name
+    for label, name in scope.factors.items() if isinstance(node, ast.BinOp) else ():
+        if label not in ("η", "1/η"):
+            yield "sign" if label == "−" else "factor", With(scaled, name), 3, written(node), label
 
 
 def _root(node: ast.expr) -> str:

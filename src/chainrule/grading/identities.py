@@ -145,6 +145,10 @@ class Identities:
         name = self.name(attempt, unit)
         return self._truth.identify(values, self.claim(name), name) is not None
 
+    def known(self, values: Sequence[Any]) -> Match | None:
+        """Return what values are, whatever their name is."""
+        return self._truth.identify(values)
+
     def name(self, attempt: Attempt, unit: Unit) -> str:
         """Return the variable that a unit assigns: of a changed part of an array, the array."""
         name = unit.names[0] if unit.names else ""

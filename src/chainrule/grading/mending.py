@@ -393,6 +393,7 @@ class Mender:
         derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
         final = self.outcomes.updated_by(unit)
         flags = _flags(attempt.answer)
+        helpers = frozenset(name.rpartition(".")[2] for name in attempt.answer.helpers)
         if unit.helper is not None:
             helper = attempt.answer.helpers[unit.helper]
             names = [argument.arg for argument in helper.args.args]
@@ -401,7 +402,9 @@ class Mender:
             once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
             undone = updates_undone(attempt.answer, unit, self.outcomes.finals)
             given, updates = derivatives if once else (), updates_parameter(attempt.answer, unit, self.outcomes.finals)
-            return Scope(own, given, self._names, None, updates, flags=flags, inner=True, undone=undone)
+            return Scope(
+                own, given, self._names, None, updates, flags=flags, inner=True, undone=undone, helpers=helpers
+            )
         top = None if unit.nested else unit.top
         variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
         variables = [*variables, *(name for name in _of_comprehensions(unit.statement) if name not in variables)]
@@ -422,6 +425,7 @@ class Mender:
             () if loop is None else entries_of(loop),
             self._signs,
             flags,
+            helpers=helpers,
         )
 
     def updated_in(self, attempt: Attempt, unit: Unit, edit: Edit) -> int:

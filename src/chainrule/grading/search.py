@@ -151,6 +151,7 @@ class Search:
             if renamed and unit in unread:
                 return min(renamed, key=lambda mend: (-len(mend.gain), mend.rank))
             whole = [m for m in tried[unit.number] if m.edit is not None and len(m.gain) == wrong]
+            whole = [m for m in whole if self._blame.fits_every_call(m)]
             heavy = self._mender.cost(attempt, unit) > _HEAVY
             kinds = {mend.edit.kind for mend in whole if mend.edit is not None}
             if whole and (heavy or not kinds & SCALES or self._is_settled(attempt, unit, whole)):
@@ -172,7 +173,7 @@ class Search:
         for unit in units:
             if unit.top is None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
                 helpers += self._blame.mends(attempt, unit, tried)
-        helper = self._chosen(attempt, helpers)
+        helper = self._chosen(attempt, self._blame.of_helpers(helpers))
         if helper is not None and main is not None and self._is_slip_of_each(attempt, main, helper):
             return main
         if helper is not None and (
