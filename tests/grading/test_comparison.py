@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.grading.comparison import Candidates, constant_ratios, equal
+from chainrule.grading.measures import Measures
+from chainrule.grading.references import Truths
 
 RNG = np.random.default_rng(0)
 TRUE = [
@@ -45,3 +47,14 @@ def test_few_are_left() -> None:
     candidates = Candidates([RNG.normal(size=(5, 5)) for _ in range(200)])
     assert candidates.near(RNG.normal(size=(5, 5))) == []
     assert candidates.near(np.array(3.0) * candidates._rows[17].reshape(5, 5).T) == [17]
+
+
+def test_a_number_that_equals_a_size_at_one_point_is_not_that_size() -> None:
+    truth = Truths("sum((X @ w)^2)", None, {"X": "n 3", "w": "3"}).get()
+    assert truth is not None
+    sizes = [point.sizes["n"] for point in truth.points]
+    measures = Measures(truth)
+    assert len(set(sizes)) > 1
+    assert measures.shape([np.zeros((1, sizes[0])) for _ in sizes]) == f"(1, {sizes[0]})"
+    assert measures.shape([np.zeros((size, 1)) for size in sizes]) == "(n, 1)"
+    assert measures.shape([np.zeros(size) for size in sizes]) == "(n,)"

@@ -269,7 +269,7 @@ class Diagnostician:
         found = None if operand is None else self._value_of(attempt, mend, operand)
         axes = dict.fromkeys(("0", "1", "2"), "")
         if found is not None:
-            axes = {str(k): self._measures.axis(found[0], k) for k in range(found[0].ndim)}
+            axes = {str(k): self._measures.axis(found, k) for k in range(found[0].ndim)}
         for key in ("before", "after"):
             axis = values[key]
             if axis.removeprefix("-").isdigit() and found is not None:
@@ -381,7 +381,7 @@ class Diagnostician:
                 if agree([x.sum(axis=axis, keepdims=keep) for x in a], b):
                     return "missing sum", {
                         "after": str(axis),
-                        "after axis": self._measures.axis(a[0], axis),
+                        "after axis": self._measures.axis(a, axis),
                         "before": "",
                     }
         return "shape", {**self._measures.shapes(a, b), "before": "", "after": ""}
@@ -468,7 +468,13 @@ class Diagnostician:
     def _shapes(self, attempt: Attempt, unit: Unit, node: ast.expr) -> str | None:
         assert unit.top is not None
         found = self._mender.value_of(attempt, unit.top, node)
-        return None if found is None else self._measures.shape(found[0]) if np.ndim(found[0]) else ""
+        return (
+            None
+            if found is None
+            else self._measures.shape([np.asarray(value) for value in found])
+            if np.ndim(found[0])
+            else ""
+        )
 
 
 def _as_equations(values: Mapping[str, str]) -> dict[str, str]:

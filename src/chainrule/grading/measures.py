@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.truth import Truth
 
@@ -16,27 +18,30 @@ class Measures:
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
 
-    def size(self, size: int) -> str:
-        """Return the named size that is `size` at the first point, otherwise the number."""
-        sizes = self._truth.points[0].sizes
-        return next((name for name, number in sizes.items() if number == size), str(size))
+    def size(self, lengths: Sequence[int]) -> str:
+        """Return the named size that is `lengths` at the first points, otherwise the number at the first one."""
+        points = self._truth.points[: len(lengths)]
+        named = (name for name in points[0].sizes if [point.sizes[name] for point in points] == list(lengths))
+        return next(named, str(lengths[0]))
 
-    def axis(self, value: Array, axis: int) -> str:
-        if axis >= value.ndim:
+    def axis(self, values: Sequence[Array], axis: int) -> str:
+        """Return the size of an axis of a value, which is given at each point."""
+        if any(axis >= value.ndim for value in values):
             return ""
-        return self.size(value.shape[axis])
+        return self.size([value.shape[axis] for value in values])
 
-    def shape(self, value: Array) -> str:
-        """Return a shape in named sizes: `(n, h)`."""
-        inner = ", ".join(self.size(size) for size in value.shape)
-        return f"({inner}{',' if value.ndim == 1 else ''})"
+    def shape(self, values: Sequence[Array]) -> str:
+        """Return the shape of a value, which is given at each point, in named sizes: `(n, h)`."""
+        ndim = min(np.ndim(value) for value in values)
+        inner = ", ".join(self.axis(values, axis) for axis in range(ndim))
+        return f"({inner}{',' if ndim == 1 else ''})"
 
     def shapes(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> dict[str, str]:
         """Compare the shape of a value with the correct one, and say whether the value is correct otherwise."""
         a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
         if a is None or b is None:
             return {}
-        shapes = {"found": self.shape(a[0]), "needed": self.shape(b[0])}
+        shapes = {"found": self.shape(a), "needed": self.shape(b)}
         return {**shapes, "broadcast": "yes"} if agree(a, b) else shapes
 
     def factor(self, ratios: Sequence[float]) -> str | None:

@@ -174,14 +174,16 @@ class Outcomes:
         pairs = zip(found, self.expected(final, truth), strict=False)
         return all(a.shape == b.shape or (not final.is_update and fits_update(a.shape, b.shape)) for a, b in pairs)
 
-    def other_shapes(self, places: Sequence[Sequence[Any]], truth: Truth) -> list[tuple[str, Array, Array]]:
-        """Return the right gradients that have another shape than their parameter, with a correct one of its shape."""
-        result = []
+    def other_shapes(
+        self, places: Sequence[Sequence[Any]], truth: Truth
+    ) -> list[tuple[str, Sequence[Array], Sequence[Array]]]:
+        """Return the right gradients of another shape than their parameter, with correct ones of its shape."""
+        result: list[tuple[str, Sequence[Array], Sequence[Array]]] = []
         for final in self.finals:
             found = None if self.is_text else self.gradients(final, places, truth)
             true = self.expected(final, truth)
             if found and found[0].shape != true[0].shape and self._is_right(final, found, truth):
-                result.append((final.symbol, found[0], true[0]))
+                result.append((final.symbol, found, true))
         return result
 
     def _is_right(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
