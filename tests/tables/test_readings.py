@@ -104,6 +104,19 @@ def test_cells_mean_the_number_that_a_reader_takes_them_for_and_what_is_not_evid
     np.testing.assert_allclose(found, np.ravel(model.predict_frame(table).predictions), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["share", "song", "age", "starred", "mass", "height"])
+def test_what_the_numbers_of_a_target_mean_is_said_too(name: str) -> None:
+    cells, wanted, note = NUMBERS[name]
+    prepared = prepare(FrameSource(as_frame({"x": [f"{k}" for k in COUNT], name: cells})), name)
+    target = prepared.target
+    assert isinstance(target, NumberTarget)
+    said = [each for each in prepared.notes if f"{name!r}" in each]
+    assert [note in each for each in said] == [True] * bool(note), said
+    assert not any("--kind" in each for each in said)
+    found = target.decode(np.concatenate([prepared.y, prepared.y_held]))
+    np.testing.assert_allclose(np.sort(found), np.sort(wanted), 1e-6)
+
+
 def test_what_only_resembles_numbers_is_none() -> None:
     versions = [f"3.{k}" for k in range(6, 14)]
     cells = {

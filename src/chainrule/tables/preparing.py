@@ -385,9 +385,9 @@ class _Encoding:
             yield batch, np.zeros(batch.frame.height, dtype=bool), np.arange(batch.frame.height)
 
     def _notes(self, survey: _Survey) -> list[str]:
-        """Return notes on the classes."""
+        """Return notes on the classes, or the numbers, of the target."""
         if not isinstance(self.target, ClassTarget):
-            return []
+            return survey.counted.readings
         counts = survey.counted.counts
         single = [label for label in self.target.classes if counts[label] == 1]
         notes = survey.counted.notes()

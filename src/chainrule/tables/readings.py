@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def notes_on_notation(name: str, series: pl.Series, notation: Notation) -> list[str]:
+def notes_on_notation(name: str, series: pl.Series, notation: Notation, *, is_target: bool = False) -> list[str]:
     """Return a sentence for each way in which numbers of the column `name` are read otherwise than they stand.
+
+    Each says what to give if something else is meant, which for a target is not `--kind`.
 
     >>> import polars as pl
     >>> notes_on_notation("share", pl.Series(["53%", "0.25"]), Notation(unit="%", bare=100.0))
@@ -25,10 +27,10 @@ def notes_on_notation(name: str, series: pl.Series, notation: Notation) -> list[
     """
     if notation.plain or series.dtype != load_polars().String:
         return []
-    return list(_notes(name, texts(series).drop_nulls(), notation))
+    return list(_notes(name, texts(series).drop_nulls(), notation, is_target))
 
 
-def _notes(name: str, cells: pl.Series, notation: Notation) -> Iterator[str]:
+def _notes(name: str, cells: pl.Series, notation: Notation, is_target: bool) -> Iterator[str]:
     def first(wanted: pl.Series) -> tuple[str, float]:
         cell = cells.filter(wanted)[:1]
         return short(cell[0]), float(numbers_in(cell, notation)[0] or 0)
@@ -44,20 +46,30 @@ def _notes(name: str, cells: pl.Series, notation: Notation) -> Iterator[str]:
     if notation.duration:
         clock = cells.str.contains(":", literal=True)
         shown, value = first(clock)
-        yield (
-            f"{shown} in {name!r} is taken for a duration, the number {value:g}; --kind {quote(f'{name}=date')} takes "
-            "the column for times of day"
-        )
+        if is_target:
+            yield f"{shown} in {name!r} is taken for a duration, the number {value:g}"
+        else:
+            yield (
+                f"{shown} in {name!r} is taken for a duration, the number {value:g}; --kind {quote(f'{name}=date')} "
+                "takes the column for times of day"
+            )
     if notation.bounds:
         different = cells.unique(maintain_order=True).to_list()
         bounded = [cell for cell in different if parts_of(cell) is None and parts_of(unbound(cell)) is not None]
         among = cells.is_in(bounded)
         if bounded:
             shown = " and ".join(map(short, bounded[:2]))
-            yield (
-                f"{shown} in {int(among.sum()):,} of {rows:,} cells of {name!r}, which holds numbers, is taken for the "
-                f"number in it; --kind {quote(f'{name}=category')} makes levels of all of them"
-            )
+            some = f"{int(among.sum()):,}"
+            if is_target:
+                yield (
+                    f"{shown} in {some} of {rows:,} cells of {name!r}, which holds numbers, is taken for the number "
+                    "in it; --task classification makes classes of all of them"
+                )
+            else:
+                yield (
+                    f"{shown} in {some} of {rows:,} cells of {name!r}, which holds numbers, is taken for the number "
+                    f"in it; --kind {quote(f'{name}=category')} makes levels of all of them"
+                )
     marks = [each.text for each in notation.others if is_footnote(each.text)]
     for mark in marks:
         count = int(cells.str.contains(mark, literal=True).sum())

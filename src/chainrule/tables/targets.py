@@ -35,6 +35,7 @@ from chainrule.tables.fitting import natural
 from chainrule.tables.frames import cells_of
 from chainrule.tables.notation import PLAIN, Notation, guess_notation
 from chainrule.tables.pooling import common_notation
+from chainrule.tables.readings import notes_on_notation
 from chainrule.tables.sources import Batch, Source
 from chainrule.tables.spellings import folded, groups_of, main_spellings, with_counts
 
@@ -221,6 +222,8 @@ class TargetCount:
     looked_at: int = 0
     decorated: int = 0
     """How many of these cells were examined, and how many of them are numbers in another notation, such as 1,5."""
+    readings: list[str] = field(default_factory=list)
+    """Notes on numbers of the first batch that are read otherwise than they stand."""
     whole: bool = True
     low: float = np.inf
     high: float = -np.inf
@@ -235,6 +238,7 @@ class TargetCount:
         if not self.begun or (not self.rows and self.processes.count == 1):
             self.begun = True
             self.notation = common_notation(self._notation(batch, written), self.processes)
+            self.readings = notes_on_notation(self.name, written, self.notation, is_target=True)
         numbers = as_numbers(written if series.dtype == load_polars().Boolean else series, self.notation)
         absent = written.is_in(MISSING_WORDS)
         if absent.any():
