@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.published import made
@@ -91,7 +93,7 @@ def test_a_mask_that_is_always_true_is_named_where_it_is(tmp_path: Path) -> None
     assert found[2] == "dZ2 = np.multiply(dA2, np.int64(A2 > 0))"
 
 
-def _found(source: str, name: str, loss: str, folder: Path) -> tuple[str, str, str]:
+def _found(source: str, name: str, loss: Callable[..., Any], folder: Path) -> tuple[str, str, str]:
     """Return the kind of the first mistake, its line, and the corrected one."""
     first = cr.grade(made(source, name, folder), loss).first_wrong
     assert first is not None

@@ -468,13 +468,9 @@ class Diagnostician:
     def _shapes(self, attempt: Attempt, unit: Unit, node: ast.expr) -> str | None:
         assert unit.top is not None
         found = self._mender.value_of(attempt, unit.top, node)
-        return (
-            None
-            if found is None
-            else self._measures.shape([np.asarray(value) for value in found])
-            if np.ndim(found[0])
-            else ""
-        )
+        if found is None:
+            return None
+        return self._measures.shape([np.asarray(value) for value in found]) if np.ndim(found[0]) else ""
 
 
 def _as_equations(values: Mapping[str, str]) -> dict[str, str]:
