@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.published import made
 
 import chainrule as cr
 
@@ -395,6 +397,21 @@ def _of_values(X: Any, y: Any, W1: Any, W2: Any) -> Any:
     d2 = (a2 - y) * nonlin(a2)
     d1 = d2 @ W2.T * np.tanh(a1)
     return X.T @ d1, a1.T @ d2
+
+
+@pytest.mark.parametrize("product", ["d * h * (1 - h)", "d * (1 - h) * h", "h * (1 - h) * d"])
+def test_the_derivative_of_the_sigmoid_in_that_of_the_hyperbolic_tangent_is_named(product: str, tmp_path: Path) -> None:
+    def loss(x: Any, y: Any, W1: Any, W2: Any) -> Any:
+        h = np.tanh(x @ W1)
+        return np.sum((h @ W2 - y) ** 2) / 2
+
+    source = f"def back(x, y, W1, W2, h):\n    d = (h @ W2 - y) @ W2.T\n    return x.T @ ({product})\n"
+    answer = made(source, "back", tmp_path)
+    first = cr.grade(answer, loss, x="n 2", y="n 1", W1="2 3", W2="3 1", wrt=["W1"]).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert first.diagnosis.kind == "derivative"
+    assert "tanh′(z1)" in str(first.diagnosis)
 
 
 def test_an_activation_in_the_place_of_its_derivative_is_written_as_the_derivative() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.grading.changes import OTHER, Scope
+from chainrule.grading.building import OTHER
+from chainrule.grading.changes import Scope
 from chainrule.grading.edits import edits
 from chainrule.grading.instruments import with_name
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+
+from chainrule.grading.building import binary, function_name, times
 
 _SIGMOIDS, _RELUS = frozenset({"sigmoid", "sigma"}), frozenset({"relu", "ReLU"})
 _ACTIVATIONS = frozenset({"maximum", "tanh", "clip"}) | _SIGMOIDS | _RELUS
@@ -51,20 +53,3 @@ def activated(node: ast.expr) -> Iterator[ast.expr]:
 def is_tanh(node: ast.expr) -> bool:
     """Whether an expression is a hyperbolic tangent."""
     return isinstance(node, ast.Call) and function_name(node) == "tanh"
-
-
-def function_name(node: ast.Call) -> str:
-    """Return the name of the function or method that is called; "" for another expression."""
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
-
-
-def times(left: ast.expr, right: ast.expr) -> ast.expr:
-    """Return the elementwise product of two expressions."""
-    return ast.BinOp(left, ast.Mult(), right)
-
-
-def binary(left: ast.expr, operator: Callable[[], ast.operator], right: ast.expr) -> ast.BinOp:
-    """Return the operation of two expressions."""
-    return ast.BinOp(left, operator(), right)

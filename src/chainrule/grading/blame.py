@@ -9,7 +9,8 @@ from functools import partial
 
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
-from chainrule.grading.changes import ACTIVATED, DERIVATIVE, OTHER
+from chainrule.grading.building import OTHER
+from chainrule.grading.changes import ACTIVATED, DERIVATIVE
 from chainrule.grading.edits import Edit
 from chainrule.grading.faults import spared
 from chainrule.grading.identities import Identity

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from chainrule.cage import BEFORE, TRANSPOSE
-from chainrule.grading.activations import (
-    activated,
+from chainrule.grading.activations import activated, derivatives, is_activation, is_tanh, slopes
+from chainrule.grading.building import (
+    argument_of,
     binary,
-    derivatives,
+    bracketed,
+    call,
     function_name,
-    is_activation,
-    is_tanh,
-    slopes,
+    is_method,
+    is_transposition,
+    placeholder,
+    summed,
     times,
+    toggled,
+    with_arguments,
 )
 from chainrule.grading.indices import compared, of_brackets
 from chainrule.grading.lacking import by_sign, of_entries, of_exponentials
@@ -59,8 +64,6 @@ Kind: TypeAlias = Literal[
 ]
 Path: TypeAlias = tuple[tuple[str, int | None], ...]
 
-OTHER = "__other__"
-"""The placeholder in the pattern of many changes for the variable that each of them introduces."""
 UNLIKELY = 20
 """The cost from which on a change is considered after those of every other kind."""
 ACTIVATED = 6
@@ -70,7 +73,6 @@ WHOLE = 2
 DERIVATIVE = "_derivative__"
 FACTOR = "_factor__"
 """Not `__name`, which a method would read as a private name of its class."""
-MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,11 @@ class Scope:
 
 
 class With(NamedTuple):
-    """An expression with the variable `name` in place of `OTHER`."""
+    """An expression with the variable `name` in place of `OTHER`; it is for `part`, if not for the whole expression."""
 
     pattern: ast.expr
     name: str
+    part: ast.expr | None = None
 
 
 Change: TypeAlias = tuple[Kind, ast.expr | With, int, str, str]
@@ -142,17 +145,17 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         yield "sign", node.operand, 0, written(node), written(node.operand)
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield "transposed", node.value, 0, written(node), written(node.value)
-    elif _is_transposition(node):
-        argument = _argument(node)
+    elif is_transposition(node):
+        argument = argument_of(node)
         yield "transposed", argument, 0, written(node), written(argument)
     elif not isinstance(node, ast.Constant) and (path[-1][0] != "args" or depth <= 2):
         counted = isinstance(parent, ast.Call) and function_name(parent) == "len"  # of two sizes one fits by chance
         yield (
             "transposed",
-            _call(TRANSPOSE, node),
+            call(TRANSPOSE, node),
             UNLIKELY if counted else 1 + depth,
             written(node),
-            f"{_bracketed(node)}.T",
+            f"{bracketed(node)}.T",
         )
     whole = path == (("value", None),)
     if whole:
@@ -187,9 +190,9 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
             yield "missing operand", With(product, name), 3 + depth, "", name
             yield "missing operand", With(quotient, name), 4 + depth, "", f"1/{name}"
         for axis in (0, 1, None):
-            yield "missing sum", _sum(node, axis, True), 3 + depth, written(node), str(axis)
+            yield "missing sum", summed(node, axis, True), 3 + depth, written(node), str(axis)
             if axis is not None:
-                yield "missing sum", _sum(node, axis, False), 3 + depth, written(node), str(axis)
+                yield "missing sum", summed(node, axis, False), 3 + depth, written(node), str(axis)
 
 
 def _of_given(node: ast.expr, depth: int, scope: Scope) -> Iterator[Change]:
@@ -240,7 +243,7 @@ def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
             yield ("sign", factor, 1, "", label) if label == "−" else ("factor", factor, 2, "", label)
     for axis in (0, 1, 2, None):
         for keep in (False, True):
-            yield "missing sum", _sum(node, axis, keep), 0 if not keep else 1, written(node), str(axis)
+            yield "missing sum", summed(node, axis, keep), 0 if not keep else 1, written(node), str(axis)
     more, less = ast.BinOp(node, ast.Add(), variable), ast.BinOp(node, ast.Sub(), variable)
     complement = times(node, ast.BinOp(ast.Constant(1), ast.Sub(), variable))
     for name in scope.variables if scope.inner else ():
@@ -269,6 +272,10 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
             if _number(dropped) is not None:
                 yield "factor", kept, 0, written(dropped), "1"
         yield "other", binary(left, ast.Div, right), 1, text, ""
+        if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):  # the last two factors, as in d * h * (1 - h)
+            slope, less = binary(left.right, ast.Mult, right), times(left.left, placeholder())
+            for name in scope.derivatives:
+                yield "derivative", With(less, name, slope), WHOLE + depth, written(slope), name
     elif isinstance(node.op, ast.Div):
         if _number(right) is not None:
             yield "factor", left, 0, f"1/{written(right)}", "1"
@@ -315,7 +322,7 @@ def _number(node: ast.expr) -> float | None:
 
 def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped: Kind) -> Iterator[Change]:
     """Yield `left @ right` with both transposed, exchanged, or with one of them transposed, and the outer product."""
-    a, b = _toggled(left), _toggled(right)
+    a, b = toggled(left), toggled(right)
     yield single, binary(a, ast.MatMult, b), 4, text, written(binary(a, ast.MatMult, b))
     for cost, (x, y) in enumerate(((right, left), (b, left), (right, a), (b, a))):
         new = binary(x, ast.MatMult, y)
@@ -328,8 +335,8 @@ def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped:
 
 def _matrix_products(left: ast.expr, right: ast.expr) -> Iterator[ast.expr]:
     for x, y in ((left, right), (right, left)):
-        for a in (x, _toggled(x)):
-            for b in (y, _toggled(y)):
+        for a in (x, toggled(x)):
+            for b in (y, toggled(y)):
                 yield binary(a, ast.MatMult, b)
 
 
@@ -339,7 +346,7 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
         left, right = node.args
         text = written(node)
         if name in ("outer", "dot", "matmul"):
-            yield "transposed" if name == "outer" else "order", _with_arguments(node, [right, left]), 0, text, ""
+            yield "transposed" if name == "outer" else "order", with_arguments(node, [right, left]), 0, text, ""
         if name in ("dot", "matmul"):
             yield from _products(left, right, text, "transposed", "order")
             yield "matrix product", binary(left, ast.Mult, right), 0, text, ""
@@ -379,7 +386,7 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
 
 
 def _of_reduction(node: ast.Call, name: str) -> Iterator[Change]:
-    inner = _argument(node)
+    inner = argument_of(node)
     text = written(node)
     yield "extra sum", inner, 0, text, written(inner)
     swapped = {"sum": "mean", "mean": "sum"}[name]
@@ -409,7 +416,7 @@ def _other_axes(node: ast.Call) -> Iterator[Change]:
 
 def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:
     variable = placeholder()
-    transposed = _call(TRANSPOSE, variable)
+    transposed = call(TRANSPOSE, variable)
     for name in scope.variables:
         if name != node.id:
             yield "operand", With(variable, name), 0, node.id, name
@@ -438,62 +445,3 @@ def _of_constant(node: ast.Constant, path: Path, parent: ast.AST) -> Iterator[Ch
             constant = ast.Constant(choice)
             kind: Kind = "power" if exponent else "operand" if name == "args" else "factor"
             yield kind, constant, 1 if kind == "factor" else 5, str(value), f"{choice:g}"
-
-
-def is_method(call: ast.Call) -> bool:
-    """Whether a call is that of an array method rather than of a module's function."""
-    function = call.func
-    if not isinstance(function, ast.Attribute):
-        return False
-    return not (isinstance(function.value, ast.Name) and function.value.id in MODULES)
-
-
-# Construction of expressions
-
-
-def _bracketed(node: ast.expr) -> str:
-    text = written(node)
-    return text if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
-
-
-def placeholder() -> ast.Name:
-    """Return the variable that stands for each of many."""
-    return ast.Name(OTHER, ast.Load())
-
-
-def _call(name: str, *arguments: ast.expr) -> ast.expr:
-    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
-
-
-def _sum(node: ast.expr, axis: int | None, keep: bool) -> ast.expr:
-    return ast.Call(
-        ast.Attribute(node, "sum", ast.Load()),
-        [],
-        [ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))],
-    )
-
-
-def _toggled(node: ast.expr) -> ast.expr:
-    """Return the transpose, without a double transpose."""
-    if isinstance(node, ast.Attribute) and node.attr == "T":
-        return node.value
-    return _argument(node) if _is_transposition(node) else _call(TRANSPOSE, node)
-
-
-def _is_transposition(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and function_name(node) in ("transpose", "swapaxes")
-
-
-def _argument(node: ast.expr) -> ast.expr:
-    """Return the argument of a function, or the object of an array method."""
-    assert isinstance(node, ast.Call)
-    if is_method(node):
-        assert isinstance(node.func, ast.Attribute)
-        return node.func.value
-    return node.args[0] if node.args else node
-
-
-def _with_arguments(node: ast.Call, arguments: list[ast.expr]) -> ast.Call:
-    new = copy.copy(node)
-    new.args = arguments
-    return new

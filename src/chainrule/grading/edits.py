@@ -11,19 +11,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from chainrule.grading.activations import activated
-from chainrule.grading.changes import (
-    ACTIVATED,
-    MODULES,
-    OTHER,
-    UNLIKELY,
-    Kind,
-    Path,
-    Scope,
-    With,
-    changes,
-    is_method,
-    placeholder,
-)
+from chainrule.grading.building import MODULES, OTHER, is_method, placeholder
+from chainrule.grading.changes import ACTIVATED, UNLIKELY, Kind, Path, Scope, With, changes
 from chainrule.grading.indices import of_index
 
 PRIORITY: tuple[Kind, ...] = (
@@ -119,10 +108,10 @@ def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     for path, node, parent in _positions(statement):
         patterns: dict[ast.expr, ast.stmt] = {}
         for kind, new, cost, before, after in changes(node, path, scope, parent):
-            new, name = new if isinstance(new, With) else (new, "")
+            new, name, part = new if isinstance(new, With) else (new, "", None)
             if new not in patterns:
                 patterns[new] = replaced(statement, path, new)
-            yield Edit(kind, patterns[new], before, after, cost, node, name)
+            yield Edit(kind, patterns[new], before, after, cost, part or node, name)
     for path, node in _slices(statement):
         for kind, new, cost, before, after in of_index(node, scope.variables):
             yield Edit(kind, replaced(statement, path, new), before, after, cost, node)

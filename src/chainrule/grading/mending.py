@@ -16,8 +16,9 @@ from chainrule.cage import GIVEN, Trial
 from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
+from chainrule.grading.building import OTHER
 from chainrule.grading.candidates import candidates, given, whole_of
-from chainrule.grading.changes import DERIVATIVE, FACTOR, OTHER, WHOLE, Scope
+from chainrule.grading.changes import DERIVATIVE, FACTOR, WHOLE, Scope
 from chainrule.grading.comparison import agree, as_arrays
 from chainrule.grading.edits import Edit, edits, pairs
 from chainrule.grading.equations import read_equations, with_equation

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from chainrule.cage import OUT, called
 from chainrule.grading.answers import Answer, Output, Unit
-from chainrule.grading.changes import MODULES
+from chainrule.grading.building import MODULES
 from chainrule.grading.instruments import compiled, elements, helper_code
 from chainrule.grading.marks import Mark, mark_of, put_mark
 from chainrule.grading.names import is_gradient_name

@@ -1,0 +1,92 @@
+"""Expressions of Python: what they are, and new ones made of them."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable
+
+from chainrule.cage import TRANSPOSE
+from chainrule.grading.written import written
+
+OTHER = "__other__"
+"""The placeholder in the pattern of many changes for the variable that each of them introduces."""
+MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
+
+
+def function_name(node: ast.Call) -> str:
+    """Return the name of the function or method that is called; "" for another expression."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def times(left: ast.expr, right: ast.expr) -> ast.expr:
+    """Return the elementwise product of two expressions."""
+    return ast.BinOp(left, ast.Mult(), right)
+
+
+def binary(left: ast.expr, operator: Callable[[], ast.operator], right: ast.expr) -> ast.BinOp:
+    """Return the operation of two expressions."""
+    return ast.BinOp(left, operator(), right)
+
+
+def is_method(call: ast.Call) -> bool:
+    """Whether a call is that of an array method rather than of a module's function."""
+    function = call.func
+    if not isinstance(function, ast.Attribute):
+        return False
+    return not (isinstance(function.value, ast.Name) and function.value.id in MODULES)
+
+
+def bracketed(node: ast.expr) -> str:
+    """Return the text of a factor."""
+    text = written(node)
+    return text if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
+
+
+def placeholder() -> ast.Name:
+    """Return the variable that stands for each of many."""
+    return ast.Name(OTHER, ast.Load())
+
+
+def call(name: str, *arguments: ast.expr) -> ast.expr:
+    """Return the call of a function by its name."""
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+def summed(node: ast.expr, axis: int | None, keep: bool) -> ast.expr:
+    """Return the sum along an axis, or of all entries; `keep` that axis with the size 1."""
+    return ast.Call(
+        ast.Attribute(node, "sum", ast.Load()),
+        [],
+        [ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))],
+    )
+
+
+def toggled(node: ast.expr) -> ast.expr:
+    """Return the transpose, without a double transpose."""
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        return node.value
+    return argument_of(node) if is_transposition(node) else call(TRANSPOSE, node)
+
+
+def is_transposition(node: ast.expr) -> bool:
+    """Whether an expression calls a function that exchanges axes."""
+    return isinstance(node, ast.Call) and function_name(node) in ("transpose", "swapaxes")
+
+
+def argument_of(node: ast.expr) -> ast.expr:
+    """Return the argument of a function, or the object of an array method."""
+    assert isinstance(node, ast.Call)
+    if is_method(node):
+        assert isinstance(node.func, ast.Attribute)
+        return node.func.value
+    return node.args[0] if node.args else node
+
+
+def with_arguments(node: ast.Call, arguments: list[ast.expr]) -> ast.Call:
+    """Return the call with other arguments."""
+    new = copy.copy(node)
+    new.args = arguments
+    return new
