@@ -236,6 +236,7 @@ def test_the_text_of_c_and_javascript_does_not_grow_with_the_steps() -> None:
         short, long = (derived(last_state, {**SIZES, "X": f"{steps} 3"}).source(target) for steps in (6, 60))
         assert long.count("\n") == short.count("\n")
         assert short.count(f"{'grads->W[i][j]' if target == 'c' else 'dW[i * 2 + j]'} += X[t * 3 + i] *") == 1
+        assert short.count("/* dW: 3 x 2 */") == 2  # where it is 0, and where a step adds to it
 
 
 def test_a_tensor_has_loops_and_jax_has_scans_that_are_traced_once() -> None:

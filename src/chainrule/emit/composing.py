@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -142,7 +143,7 @@ class Composer:
                 lines += loop(node)
                 continue
             place = nests.places[node]
-            written = self.nest(lambda node=node, place=place: nests.write(node, place))  # type: ignore[misc]
+            written = self.nest(partial(nests.write, node, place))
             lines += [*([self.comment(node)] if has_comments else []), *written]
         for node, targets in copies.items():
             for place in targets:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 from chainrule.calculus import Recurrence, Scan
 from chainrule.emit.composing import Composer
@@ -69,7 +70,7 @@ class Loops:
                 starts.append((result, zeros(result.type), places[result]))
         for result, value, place in starts:
             lines += [composer.comment(result)] if has_comments else []
-            lines += composer.nest(lambda value=value, place=place: nests.copy(value, place))  # type: ignore[misc]
+            lines += composer.nest(partial(nests.copy, value, place))
         name = self._names.pop() if self._names else composer.locals.local("t")
         if recurrence.reverse:
             head = writer.loop_back(name, writer.size(recurrence.length - 1))
@@ -104,7 +105,10 @@ class Loops:
             if number >= len(results) - len(recurrence.terms):
                 so_far = Input(f"Σ {number}", result.type)
                 places[so_far] = places[result]
-                targets.append((so_far + output, places[result]))
+                total = so_far + output
+                if result in self.composer.names:
+                    self.composer.names[total] = self.composer.names[result]
+                targets.append((total, places[result]))
                 continue
             i = forth if number < len(recurrence.carries) else t
             targets.append((output, places[result].entry(i, output.type)))
@@ -124,7 +128,7 @@ class Loops:
             nests, stored, {}, has_comments, lambda node: self.written(node, nests, has_comments)
         )
         for node, place in copies:
-            lines += self.composer.nest(lambda node=node, place=place: nests.copy(node, place))  # type: ignore[misc]
+            lines += self.composer.nest(partial(nests.copy, node, place))
         places.clear()
         places.update(known)
         entries.clear()
