@@ -24,6 +24,7 @@ import chainrule as cr
 from chainrule.engines import EngineError, get_engine
 from chainrule.engines.xla.launching import Launched, is_one_of_several, launched
 from chainrule.models import load_checkpoint
+from chainrule.trace import trace
 
 LAUNCHED = {
     "plain": (
@@ -116,6 +117,24 @@ def test_a_place_that_cannot_be_taken_is_refused(
         monkeypatch.setenv(name, "")  # so that they are as before afterwards
     with pytest.raises(EngineError, match=message):
         cr.join_processes("127.0.0.1:1", count, number)
+
+
+def test_programs_are_told_apart_by_their_numbers_and_by_what_operands_are() -> None:
+    from chainrule.engines.xla.sameness import described  # imports JAX
+
+    def summary(function: Callable[..., Any]) -> bytes:
+        program = trace(function, x="3", y="3")
+        return b"|".join(described((program.inputs, program.outputs), {}))
+
+    assert summary(lambda x, y: x - 2.0 * y) == summary(lambda x, y: x - 2.0 * y)
+    different = [
+        lambda x, y: x - 2.0 * y,
+        lambda x, y: y - 2.0 * x,
+        lambda x, y: x - 3.0 * y,
+        lambda x, y: x + 2.0 * y,
+        lambda x, y: x - np.array([2.0, 2.0, 3.0]) * y,
+    ]
+    assert len(set(map(summary, different))) == len(different)
 
 
 def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ def _piece_of_a_product(node: Apply) -> Node | None:
 @rule("a piece of joined pieces", Slice, examples=lambda: [
     Slice((0, 0), parse_shape("n m"), (1, 1))(Concatenate(0)(some_x("n m"), some_y("k m"))),
     Slice((*parse_shape("n"), 0), parse_shape("k m"), (1, 1))(Concatenate(0)(some_x("n m"), some_y("k m"))),
+    Slice((0, *parse_shape("n")), parse_shape("m k"), (1, 1))(Concatenate(1)(some_x("m n"), some_y("m k"))),
 ])  # fmt: skip
 def _piece_of_pieces(node: Apply) -> Node | None:
     match node:

@@ -11,7 +11,15 @@ _OPPOSITE = {"+": "−", "−": "+"}
 
 
 def with_sign_in_front(notation: Notation) -> Notation:
-    """Write `(−a b) c` as `−a b c`, and `a + (−b) c` as `a − b c`."""
+    """Write `(−a b) c` as `−a b c`, and `a + (−b) c` as `a − b c`.
+
+    >>> a, b = Number(2), Number(3)
+    >>> with_sign_in_front(Infix("+", (a, Infix("", (Number(-5), b))))) == Infix("−", (a, Infix("", (Number(5), b))))
+    True
+    >>> of_ones = Infix("+", (a, Infix("", (Number(-1), b))))
+    >>> with_sign_in_front(of_ones) is of_ones
+    True
+    """
     match notation:
         case Infix("+" | "−" as operator, (left, right)):
             positive = _without_sign(right)

@@ -446,8 +446,6 @@ class Traced(ArrayOperators, _NumPyProtocols):
         raise as_number("item")
 
     def reshape(self, *shape: Any, **options: Any) -> Any:
-        if "shape" in options:  # which is the name of that argument of np.reshape from NumPy 2.1 on
-            shape = (options.pop("shape"),)
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, **options)
 
     def transpose(self, *axes: Any) -> Any:

@@ -31,7 +31,7 @@ def check_same(processes: Agreement, run: Run) -> None:
     step = loop.step.inputs, loop.step.outputs
     settings = loop.batch_size, loop.shuffles, run.seed, *run.position
     sums = [
-        _checksum(_described(step, {})),
+        _checksum(described(step, {})),
         _checksum([repr(settings).encode()]),
         _checksum(_bytes(run.state, loop.state)),
         _checksum(_bytes(run.data, loop.rows if run.parts is None else ())),
@@ -49,15 +49,16 @@ def check_same(processes: Agreement, run: Run) -> None:
                 raise ProcessError(f"process {number} has other {what} than process 0; {mend}")
 
 
-def _described(value: object, numbers: dict[Node, int]) -> Iterator[bytes]:
-    """Yield what a value consists of, with every node once; `numbers` are those of the nodes that were described.
+def described(value: object, numbers: dict[Node, int]) -> Iterator[bytes]:
+    """Yield what a value consists of, such as the inputs and outputs of a program, with every node once.
 
-    Unlike a file, this may hold a step that is repeated, a primitive whose fields are nodes.
+    `numbers` are those of the nodes that were described. Unlike a file, this may hold a step that is repeated, a
+    primitive whose fields are nodes.
     """
     if isinstance(value, tuple):
         yield f"{len(value)} values".encode()
         for each in value:
-            yield from _described(each, numbers)
+            yield from described(each, numbers)
     elif isinstance(value, Node):
         for node in topological_order([value]):
             if node not in numbers:
@@ -73,7 +74,7 @@ def _contents(node: Node, numbers: dict[Node, int]) -> Iterator[bytes]:
     if isinstance(node, Apply):
         primitive: Any = node.primitive
         yield f"{type(primitive).__name__} {[numbers[each] for each in node.operands]}".encode()
-        yield from _described(tuple(getattr(primitive, field.name) for field in fields(primitive)), numbers)
+        yield from described(tuple(getattr(primitive, field.name) for field in fields(primitive)), numbers)
     elif isinstance(node, Const) and isinstance(node.value, np.ndarray):
         yield from _bytes({"value": node.value}, ["value"])
     else:
