@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import both_orders, is_scaling, refilled, rule
-from chainrule.ir import Apply, Dim, Node, applies, parse_shape
+from chainrule.ir import Apply, Const, Dim, Node, applies, parse_shape
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -19,6 +19,7 @@ from chainrule.primitives import (
     Slice,
     reversal,
     reverse,
+    zeros,
 )
 
 
@@ -106,6 +107,25 @@ def _added_to_a_piece(node: Apply) -> Node | None:
                 return join(*parts[:place], _plus(part, x), *parts[place + 1 :])
             start = start + part.type.shape[axis]
     return None
+
+
+@rule("[A; 0] + [0; B] → [A; B]", Add, examples=lambda: [
+    Concatenate(0)(some_x("k m"), zeros(some_y("n m").type)) + Concatenate(0)(zeros(some_x("k m").type), some_y("n m")),
+    Concatenate(1)(zeros(some_x("n m").type), some_y("n k")) + Concatenate(1)(some_x("n m"), zeros(some_y("n k").type)),
+])  # fmt: skip
+def _joined_among_zeros(node: Apply) -> Node | None:
+    """Add joined arrays of the same shapes, of which one is zero wherever they are joined."""
+    match node.operands:
+        case Apply(Concatenate() as join, parts), Apply(Concatenate() as other, others) if join == other:
+            pairs = list(zip(parts, others, strict=False))
+            same = len(parts) == len(others) and all(x.type == y.type for x, y in pairs)
+            if same and all(_is_zero(x) or _is_zero(y) for x, y in pairs):
+                return join(*(y if _is_zero(x) else x for x, y in pairs))
+    return None
+
+
+def _is_zero(node: Node) -> bool:
+    return isinstance(node, Const) and node.fill == 0
 
 
 def _plus(x: Node, y: Node) -> Node:
