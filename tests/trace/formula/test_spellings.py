@@ -258,6 +258,17 @@ def test_the_axes_that_einsum_names_have_these_names(text: str, shapes: str) -> 
     assert " ".join(str(node.type.shape) for node in program.inputs) == shapes
 
 
+@pytest.mark.parametrize(
+    "text",
+    [r"-\log\frac{e^{z_y}}{\sum_j e^{z_j}}", r"\log \sum_{j=1}^K e^{z_j} - z_y", r"\log \sum_j e^{z_j - z_y}"],
+)
+def test_beside_a_sum_over_its_elements_a_vector_with_an_index_is_an_element(text: str) -> None:
+    derivation = cr.derive(text, "z")
+    assert {node.name: node.type.dtype.is_float for node in cr.trace(text).inputs} == {"z": True, "y": False}
+    assert "∂L/∂z = softmax(z) − onehot(y)" in derivation.text()
+    assert {node.name for node in cr.trace(text, z_y="").inputs} == {"z_y", "z"}
+
+
 def test_side_by_side_is_never_element_by_element() -> None:
     assert "A B" in str(cr.equations(cr.trace("A B", A="n n", B="n n")))
     with pytest.raises(cr.FormulaError, match="side by side"):

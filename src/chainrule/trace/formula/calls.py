@@ -9,7 +9,7 @@ from chainrule.ir import Dim, named_dim
 from chainrule.trace.formula.errors import Span, meant, shown
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.syntax import WORDS, Call, Name, Number, Option, Syntax, Unary
-from chainrule.trace.formula.vocabulary import INDEXED, VOCABULARY, Function, abstract_function
+from chainrule.trace.formula.vocabulary import INDEXED, PICKED, VOCABULARY, Function, abstract_function
 
 _ORDERS: dict[str, Option] = {
     "inf": "inf",
@@ -45,6 +45,8 @@ def read_call(formula: Formula, call: Call) -> Application:
         return _abstract(formula, call, formula.abstract[name])
     if name == "indexed":
         return Application(INDEXED, call.arguments, {key: value for key, (value, _) in call.options.items()})
+    if name == "picked":
+        return Application(PICKED, call.arguments, {})
     if name not in VOCABULARY:
         raise formula.error(f"{name} is not available here", call.mark)
     function = VOCABULARY[name]

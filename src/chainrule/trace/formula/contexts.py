@@ -51,6 +51,11 @@ class Context(Cursor):
         """An array, and its axis, for each index of a sum."""
         self._sizes: dict[str, tuple[str, int]] = {}
         """Such an axis for each name that is the last value of an index."""
+        indices = "".join(token.text for token in self._tokens if token.kind == "sum over")
+        names = [token.text.partition("_") for token in self._tokens if token.kind == "name"]
+        self._summed_over = frozenset(indices)
+        self._vectors = frozenset(stem for stem, _, below in names if len(below) == 1 and below in indices)
+        """The vectors whose elements are summed over, such as z where a sum of `e^{z_j}` stands."""
         self._in_abstract = 0
         """The number of calls of functions without a definition around the present place."""
 

@@ -58,6 +58,8 @@ class Indices(Context):
         if set(self._indices).isdisjoint(letters) and not set(letters) <= _USUAL:
             return None
         free = [letter for letter in letters if letter not in self._indices]
+        if free == [letters] and stem in self._vectors:  # an element of a vector whose elements are summed over
+            return None
         if free:
             raise self._error(
                 f"{token.text} has the index {free[0]}, which is not summed over; write a sum over it, or whole arrays",
@@ -72,6 +74,22 @@ class Indices(Context):
             self._axes.setdefault(letter, (stem, axis))
         options: dict[str, tuple[Option, Span]] = {"labels": (letters, token.span), "of": (self._indices, token.span)}
         return self._call("indexed", (name,), options, token.span, token.span)
+
+    def _picked(self, token: Token) -> Syntax | None:
+        r"""Return the element of a vector that z_y is beside `\sum_j e^{z_j}`; None for any other name."""
+        stem, mark, below = token.text.partition("_")
+        if not mark or stem not in self._vectors or len(below) != 1 or token.text in self._given | self._assigned:
+            return None
+        if below in self._summed_over:
+            raise self._error(f"{token.text} stands outside the sum over {below}; write the sum around it", token.span)
+        if below.isdigit():
+            raise self._error(
+                f"{token.text} may be an element of {stem}, counted from 0 or from 1, or a variable of its own; write "
+                f"an index such as {stem}_k for the element, or state the shape of the variable",
+                token.span,
+            )
+        name, index = self._made(Name(stem, token.span)), self._made(Name(below, token.span))
+        return self._call("picked", (name, index), {}, token.span, token.span)
 
     def _with_indices(self, operator: str, left: Syntax, right: Syntax, mark: Span) -> Syntax | None:
         """Return an operation below a sum, in which indexed values are numbers; None if neither has an index."""

@@ -201,8 +201,8 @@ class Operands(Applications, ABC):
             return self._applied_to(token)
         self._check_beside(token)
         self._check_name(token)
-        indexed = self._indexed(token)
-        return self._made(Name(token.text, token.span)) if indexed is None else indexed
+        found = self._indexed(token) or self._picked(token)
+        return self._made(Name(token.text, token.span)) if found is None else found
 
     def _check_name(self, name: Token) -> None:
         """Raise FormulaError for a name that is rather a function, as in sinx and lg x, or an element, as in x(1)."""

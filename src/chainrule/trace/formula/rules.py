@@ -262,6 +262,14 @@ def indexed_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     return Kind(tuple(size_of.get(letter, 1) for letter in of), open=kind.open)
 
 
+def picked_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of one element of a vector."""
+    vector, index = kinds
+    if vector.rank != 1 or index.rank:
+        raise MisfitError("an element has one index, which is a number, and is that of a vector", span)
+    return Kind(())
+
+
 def length_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     """Return the kind of the length of a vector."""
     (kind,) = kinds

@@ -151,8 +151,8 @@ class Subject:
         """Return the dtypes of variables that are used as labels or conditions."""
         dtypes: dict[str, DType] = {}
         for node in self.order:
-            if isinstance(node, Call) and node.function in ("cross_entropy", "where"):
-                place, dtype = (1, DType.INT64) if node.function == "cross_entropy" else (0, DType.BOOL)
+            if isinstance(node, Call) and node.function in ("cross_entropy", "picked", "where"):
+                place, dtype = (0, DType.BOOL) if node.function == "where" else (1, DType.INT64)
                 argument = node.arguments[place]
                 if isinstance(argument, Name):
                     dtypes[canonical_name(argument.name)] = dtype

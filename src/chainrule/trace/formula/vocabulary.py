@@ -210,6 +210,9 @@ _ACTIVATIONS = (
 INDEXED = Function(1, 1, ("labels", "of"), rules.indexed_kind, _built_indexed)
 """What a name with indices stands for below a sum over indices."""
 
+PICKED = Function(2, 2, (), rules.picked_kind, lambda x, index: primitives.take(_floats(x), as_node(index), 0), Kind(()))
+"""What z_y stands for beside a sum over the elements of z: the element whose number is y."""
+
 VOCABULARY: dict[str, Function] = {
     **{name: _elementwise(_ufunc(name), kind.arity) for name, kind in primitives.UFUNCS.items() if name != "absolute"},
     "sinc": _elementwise(lambda x: call_numpy(np.sinc, x), 1),  # which NumPy has as a function of arrays
