@@ -91,6 +91,7 @@ REFUSED: list[tuple[str, dict[str, str], str, str]] = [
     ("einsum(A, B)", {}, "takes its indices in quotes first", "einsum(A, B)"),
     ("einsum('ij->ij', x)", {"x": "n"}, "einsum has 2 indices for a column (n,)", "einsum('ij->ij', x)"),
     ("einsum('ii,i->i', A, x)", {"x": "n", "A": "n m"}, "the index i of einsum has two sizes", "einsum"),
+    ("cumsum(A)", {"A": "n m"}, "is along its columns in MATLAB, and of all elements in NumPy", "cumsum(A)"),
     ("diff(A)", {"A": "n m"}, "diff takes a vector", "diff(A)"),
     ("\\sum_{i<j} x_i x_j", {}, "a sum runs over all values of its indices", "\\sum"),
     ("\\sum_i x_i y_j", {}, "y_j has the index j, which is not summed over", "y_j"),

@@ -217,6 +217,18 @@ def diff_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     return Kind((Unknown("diff", 0) if isinstance(size, Unknown) else size - 1,), open=kind.open)
 
 
+def cumulative_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """Return the kind of the sums of the elements up to each."""
+    (kind,) = kinds
+    if kind.rank > 1 and options.get("axis") is None:
+        raise MisfitError(
+            "cumsum of a matrix is along its columns in MATLAB, and of all elements in NumPy; write cumsum(X, axis=0) "
+            "for the first",
+            span,
+        )
+    return along_kind(kinds, options, span)
+
+
 def einsum_kind(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     """Return the kind of a sum of products over the indices that the result lacks."""
     subscripts = str(options.get("subscripts", "")).replace(" ", "")

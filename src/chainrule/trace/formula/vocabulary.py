@@ -20,12 +20,14 @@ from chainrule.primitives import (
     as_floats,
     broadcast_to,
     cast,
+    erfc,
     exp,
     identity,
     logical_and,
     logical_not,
     logical_or,
     matmul,
+    special_function,
     sqrt,
     square,
     where,
@@ -210,7 +212,9 @@ _ACTIVATIONS = (
 INDEXED = Function(1, 1, ("labels", "of"), rules.indexed_kind, _built_indexed)
 """What a name with indices stands for below a sum over indices."""
 
-PICKED = Function(2, 2, (), rules.picked_kind, lambda x, index: primitives.take(_floats(x), as_node(index), 0), Kind(()))
+PICKED = Function(
+    2, 2, (), rules.picked_kind, lambda x, index: primitives.take(_floats(x), as_node(index), 0), Kind(())
+)
 """What z_y stands for beside a sum over the elements of z: the element whose number is y."""
 
 VOCABULARY: dict[str, Function] = {
@@ -223,9 +227,14 @@ VOCABULARY: dict[str, Function] = {
     "elu": _elementwise(_named(functions.elu), 1, "alpha"),
     "abs": _elementwise(_ufunc("absolute")),
     "indicator": _elementwise(_indicator),
+    "digamma": _elementwise(_named(special_function("digamma"))),
+    "erfc": _elementwise(_named(erfc)),
+    "gammaln": _elementwise(_named(special_function("gammaln"))),
+    "trigamma": _elementwise(_named(special_function("polygamma", 1))),
     "multiply": _elementwise(_ufunc("multiply"), 2),
     "concatenate": Function(1, MOST_ARGUMENTS, ("axis",), rules.concatenate_kind, _built_concatenation),
     "corr": Function(2, 2, (), rules.inner_kind, _correlation, Kind(())),
+    "cumsum": Function(1, 1, ("axis",), rules.cumulative_kind, _numpy(np.cumsum)),
     "diff": Function(1, 1, (), rules.diff_kind, _numpy(np.diff)),
     "einsum": Function(1, MOST_ARGUMENTS, ("subscripts",), rules.einsum_kind, _built_einsum),
     "matrix_power": Function(1, 1, ("exponent",), rules.square_to_square_kind, matrix_power),

@@ -18,12 +18,12 @@ CONSTANTS = {"π": math.pi, "e": math.e}
 
 FUNCTION_NAMES = (
     *(name for name in UFUNCS if name != "absolute"), "abs", "binary_cross_entropy", "clip", "concatenate", "corr",
-    "cross_entropy", "det", "diag", "diff", "dot", "einsum", "elu", "erf", "eye", "gelu", "indicator", "inner", "inv",
-    "kron", "layer_norm", "leaky_relu", "length", "log10", "log2", "log_sigmoid", "log_softmax", "logdet",
-    "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "matrix", "matrix_power", "max", "mean",
-    "mean_squared_error", "min", "multiply", "norm", "normal_density", "numel", "ones", "outer", "reciprocal", "relu",
-    "rms_norm", "sigmoid", "silu", "size", "softmax", "softplus", "solve", "square", "std", "sum", "tan", "tr",
-    "transpose", "var", "vec", "vector", "where",
+    "cross_entropy", "cumsum", "det", "diag", "diff", "digamma", "dot", "einsum", "elu", "erf", "erfc", "eye",
+    "gammaln", "gelu", "indicator", "inner", "inv", "kron", "layer_norm", "leaky_relu", "length", "log10", "log2",
+    "log_sigmoid", "log_softmax", "logdet", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "matrix",
+    "matrix_power", "max", "mean", "mean_squared_error", "min", "multiply", "norm", "normal_density", "numel", "ones",
+    "outer", "reciprocal", "relu", "rms_norm", "sigmoid", "silu", "size", "softmax", "softplus", "solve", "square",
+    "std", "sum", "tan", "tr", "transpose", "trigamma", "var", "vec", "vector", "where",
 )  # fmt: skip
 
 _ALIASES = {
@@ -32,12 +32,12 @@ _ALIASES = {
     "atanh": "arctanh", "average": "mean", "bce": "binary_cross_entropy", "bmm": "matmul", "cat": "concatenate",
     "concat": "concatenate", "corrcoef": "corr", "crossentropy": "cross_entropy", "determinant": "det",
     "diagonal": "diag", "fabs": "abs", "hadamard": "multiply", "heaviside": "indicator", "identity": "eye",
-    "ifelse": "where", "inverse": "inv", "layernorm": "layer_norm", "leakyrelu": "leaky_relu", "ln": "log",
-    "log_10": "log10",
-    "log_2": "log2", "log_det": "logdet", "log_e": "log", "log_sum_exp": "logsumexp", "logistic": "sigmoid",
-    "logsigmoid": "log_sigmoid", "logsoftmax": "log_softmax", "lse": "logsumexp", "mm": "matmul",
-    "mpower": "matrix_power", "mse": "mean_squared_error", "mse_loss": "mean_squared_error", "mv": "matmul",
-    "pow": "power", "reduce_logsumexp": "logsumexp", "reduce_max": "max", "reduce_mean": "mean", "reduce_min": "min",
+    "ifelse": "where", "inverse": "inv", "layernorm": "layer_norm", "leakyrelu": "leaky_relu", "lgamma": "gammaln",
+    "ln": "log", "log_10": "log10", "log_2": "log2", "log_det": "logdet", "log_e": "log", "log_gamma": "gammaln",
+    "log_sum_exp": "logsumexp", "loggamma": "gammaln", "logistic": "sigmoid", "logsigmoid": "log_sigmoid",
+    "logsoftmax": "log_softmax", "lse": "logsumexp", "mm": "matmul", "mpower": "matrix_power",
+    "mse": "mean_squared_error", "mse_loss": "mean_squared_error", "mv": "matmul", "pow": "power",
+    "reduce_logsumexp": "logsumexp", "reduce_max": "max", "reduce_mean": "mean", "reduce_min": "min",
     "reduce_sum": "sum", "rmsnorm": "rms_norm", "sgn": "sign", "sigma": "sigmoid", "swish": "silu", "tg": "tan",
     "trace": "tr", "variance": "var", "vcat": "concatenate", "vdot": "dot", "σ": "sigmoid",
 }  # fmt: skip
