@@ -50,6 +50,36 @@ def activated(node: ast.expr) -> Iterator[ast.expr]:
     yield ast.BinOp(ast.Constant(1), ast.Div(), whole)
 
 
+def of_outputs(node: ast.BinOp) -> Iterator[tuple[ast.expr, str, str]]:
+    """Yield 1 − tanh² and σ (1 − σ) of a value for 1 − z² and z (1 − z), with what is replaced and by what."""
+    match node:
+        case ast.BinOp(ast.Constant(1), ast.Sub(), square):
+            value = _root_of(square)
+            if value is not None:
+                new = next(activated(value))
+                yield ast.BinOp(node.left, ast.Sub(), binary(new, ast.Pow, ast.Constant(2))), *_texts(value, new)
+        case ast.BinOp(value, ast.Mult(), ast.BinOp(ast.Constant(1), ast.Sub(), again)):
+            if isinstance(value, ast.Name) and ast.dump(value) == ast.dump(again):
+                new = list(activated(value))[1]
+                yield times(new, ast.BinOp(ast.Constant(1), ast.Sub(), new)), *_texts(value, new)
+
+
+def _root_of(square: ast.expr) -> ast.expr | None:
+    """Return what is squared: z in `z ** 2`, `np.square(z)`, `z * z`."""
+    match square:
+        case ast.BinOp(ast.Name() as value, ast.Pow(), ast.Constant(2)):
+            return value
+        case ast.BinOp(ast.Name() as value, ast.Mult(), ast.Name(other)):
+            return value if value.id == other else None
+        case ast.Call(args=[ast.Name() as value]) if function_name(square) == "square":
+            return value
+    return None
+
+
+def _texts(before: ast.expr, after: ast.expr) -> tuple[str, str]:
+    return ast.unparse(before), ast.unparse(after)
+
+
 def is_tanh(node: ast.expr) -> bool:
     """Whether an expression is a hyperbolic tangent."""
     return isinstance(node, ast.Call) and function_name(node) == "tanh"

@@ -55,13 +55,11 @@ def call(name: str, *arguments: ast.expr) -> ast.expr:
     return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
 
 
-def summed(node: ast.expr, axis: int | None, keep: bool) -> ast.expr:
-    """Return the sum along an axis, or of all entries; `keep` that axis with the size 1."""
-    return ast.Call(
-        ast.Attribute(node, "sum", ast.Load()),
-        [],
-        [ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))],
-    )
+def summed(node: ast.expr, axis: str, keep: bool) -> ast.expr:
+    """Return the sum along an axis, several, or of all entries, as code says it; `keep` these with the size 1."""
+    along = ast.parse(axis, mode="eval").body
+    keywords = [ast.keyword("axis", along), ast.keyword("keepdims", ast.Constant(keep))]
+    return ast.Call(ast.Attribute(node, "sum", ast.Load()), [], keywords)
 
 
 def toggled(node: ast.expr) -> ast.expr:

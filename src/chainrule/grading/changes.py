@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from chainrule.cage import BEFORE, TRANSPOSE
-from chainrule.grading.activations import activated, derivatives, is_activation, is_tanh, slopes
+from chainrule.grading.activations import activated, derivatives, is_activation, is_tanh, of_outputs, slopes
+from chainrule.grading.axes import axes_up_to, of_order, of_reduction, other_axes
 from chainrule.grading.building import (
     argument_of,
     binary,
@@ -81,10 +82,10 @@ class Scope:
 
     `updated` are parameters that statements above have updated, whose values before may be meant; `holders` are lists
     and dicts. `last` if no later statement assigns the same variable. `indices` are those of the loop it is in,
-    `entries` what is looked up there, `constants` the numbers to which the reference compares; `signs` if the reference
-    has absolute values, `flags` are the parameters of functions that ask for their derivatives. `inner` is that of a
-    helper function, `undone` what it has updated above, with the expressions of the values before. `helpers` are the
-    answer's own functions.
+    `entries` what is looked up there, `others` what could be, `constants` the numbers to which the reference compares;
+    `signs` if the reference has absolute values, `flags` are the parameters of functions that ask for their
+    derivatives. `inner` is that of a helper function, `undone` what it has updated above, with the expressions of the
+    values before. `helpers` are the answer's own functions, `ndim` is the number of axes that arrays have at most.
     """
 
     variables: Sequence[str]
@@ -98,11 +99,13 @@ class Scope:
     indices: Sequence[ast.expr] = ()
     constants: Sequence[float] = ()
     entries: Sequence[ast.expr] = ()
+    others: Sequence[ast.expr] = ()
     signs: bool = False
     flags: Mapping[str, str] = field(default_factory=dict)
     inner: bool = False
     undone: Mapping[str, ast.expr] = field(default_factory=dict)
     helpers: frozenset[str] = frozenset()
+    ndim: int = 2
 
 
 class With(NamedTuple):
@@ -123,6 +126,10 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, written(node), ""
     if scope.undone and (text := ast.unparse(node)) in scope.undone:
         yield "updated", scope.undone[text], 0, text, ""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and not scope.inner:
+        for name in scope.variables:
+            if name != node.value.id:
+                yield "operand", With(placeholder(), name), 3, written(node), name
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         for name in scope.holders:
             if name != node.value.id:
@@ -132,6 +139,8 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
     if isinstance(node, ast.Compare):
         yield from _of_comparison(node, scope)
     if isinstance(node, ast.BinOp):
+        for by_output, before, after in of_outputs(node):
+            yield "operand", by_output, UNLIKELY, before, after
         yield from of_brackets(node)
         yield from _of_operation(node, depth, scope)
     elif isinstance(node, ast.Call):
@@ -143,6 +152,10 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         yield from _of_constant(node, path, parent)  # that of a comparison is changed with it
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield "sign", node.operand, 0, written(node), written(node.operand)
+    if isinstance(node, ast.Attribute) and node.attr == "T" and isinstance(node.value, ast.Name):
+        for name in scope.variables:
+            if name != node.value.id:
+                yield "operand", With(placeholder(), name), 8, written(node), name
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield "transposed", node.value, 0, written(node), written(node.value)
     elif is_transposition(node):
@@ -158,9 +171,9 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
             f"{bracketed(node)}.T",
         )
     whole = path == (("value", None),)
-    if whole:
+    if whole and not isinstance(node, ast.Compare):  # a mask has no factor and no terms
         yield from _of_whole(node, scope)
-    yield from of_entries(node, whole, scope.entries)
+    yield from of_entries(node, whole, scope.entries, scope.others)
     variable, constant = placeholder(), isinstance(node, ast.Constant)
     if (path[-1][0] in ("left", "right", "value", "operand") or whole) and not constant:
         text, scaled = written(node), times(node, variable)
@@ -189,10 +202,10 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         for name in scope.variables:
             yield "missing operand", With(product, name), 3 + depth, "", name
             yield "missing operand", With(quotient, name), 4 + depth, "", f"1/{name}"
-        for axis in (0, 1, None):
-            yield "missing sum", summed(node, axis, True), 3 + depth, written(node), str(axis)
-            if axis is not None:
-                yield "missing sum", summed(node, axis, False), 3 + depth, written(node), str(axis)
+        for axis in ("0", "1", "None"):
+            yield "missing sum", summed(node, axis, True), 3 + depth, written(node), axis
+            if axis != "None":
+                yield "missing sum", summed(node, axis, False), 3 + depth, written(node), axis
 
 
 def _of_given(node: ast.expr, depth: int, scope: Scope) -> Iterator[Change]:
@@ -222,6 +235,10 @@ def _renamed_root(node: ast.expr, name: str) -> ast.expr:
 
 
 def _of_comparison(node: ast.Compare, scope: Scope) -> Iterator[Change]:
+    if scope.signs and len(node.comparators) == 1 and isinstance(node.left, ast.Name):
+        unsigned = copy.copy(node)
+        unsigned.left = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "abs", ast.Load()), [node.left], [])
+        yield "mask", unsigned, 1, written(node), written(unsigned)
     for new in compared(node):
         yield "mask", new, 0, written(node), written(new)
     for number in scope.constants:
@@ -241,9 +258,9 @@ def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
                 yield "rate", factor, 0, written(node), label
         else:
             yield ("sign", factor, 1, "", label) if label == "−" else ("factor", factor, 2, "", label)
-    for axis in (0, 1, 2, None):
+    for axis, cost in axes_up_to(scope.ndim):
         for keep in (False, True):
-            yield "missing sum", summed(node, axis, keep), 0 if not keep else 1, written(node), str(axis)
+            yield "missing sum", summed(node, axis, keep), cost + int(keep), written(node), axis
     more, less = ast.BinOp(node, ast.Add(), variable), ast.BinOp(node, ast.Sub(), variable)
     complement = times(node, ast.BinOp(ast.Constant(1), ast.Sub(), variable))
     for name in scope.variables if scope.inner else ():
@@ -361,9 +378,11 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
         yield from _products(left, right, written(node), "transposed", "order")
         yield "matrix product", binary(left, ast.Mult, right), 0, written(node), ""
     if name in ("sum", "mean"):
-        yield from _of_reduction(node, name)
+        yield from of_reduction(node, name, scope.ndim)
     elif name in ("max", "min", "std", "var", "softmax", "cumsum") or any(k.arg == "axis" for k in node.keywords):
-        yield from _other_axes(node)
+        yield from other_axes(node, scope.ndim)
+    if name in ("transpose", "swapaxes", "reshape"):
+        yield from of_order(node, scope.ndim)
     if name in ("zeros_like", "copy", "array", "asarray"):
         return
     if name == "exp" and not isinstance(parent, ast.BinOp):
@@ -383,35 +402,6 @@ def _of_call(node: ast.Call, scope: Scope, parent: ast.AST) -> Iterator[Change]:
         for k in range(len(node.args)):
             for derivative in scope.derivatives:
                 yield "applied", With(times(node.args[k], variable), derivative), 0, written(node), derivative
-
-
-def _of_reduction(node: ast.Call, name: str) -> Iterator[Change]:
-    inner = argument_of(node)
-    text = written(node)
-    yield "extra sum", inner, 0, text, written(inner)
-    swapped = {"sum": "mean", "mean": "sum"}[name]
-    new = copy.copy(node)
-    if isinstance(node.func, ast.Attribute):
-        new.func = ast.Attribute(node.func.value, swapped, ast.Load())
-        yield "factor", new, 0, name, swapped
-    yield from _other_axes(node)
-
-
-def _other_axes(node: ast.Call) -> Iterator[Change]:
-    position = 0 if is_method(node) else 1
-    now = next((k.value for k in node.keywords if k.arg == "axis"), None)
-    if now is None and len(node.args) > position:
-        now = node.args[position]
-    keeps = any(k.arg == "keepdims" for k in node.keywords)
-    rest = [k for k in node.keywords if k.arg not in ("axis", "keepdims")]
-    for axis in (0, 1, 2, None):
-        for keep in (False, True):
-            new = copy.copy(node)
-            new.args = node.args[:position]
-            new.keywords = [*rest, ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))]
-            before = written(now) if now is not None else "None"
-            same = before == str(axis)
-            yield ("shape" if same else "axis"), new, 0 if keep == keeps else 1, before, str(axis)
 
 
 def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:

@@ -142,7 +142,7 @@ class Diagnostician:
         if edit.kind in ("derivative", "operand"):
             return self._of_exchange(attempt, mend, values)
         if edit.kind in ("extra operand", "missing operand"):
-            return self._of_operand(attempt, mend, values)
+            return self._of_operand(attempt, mend, values, found, needed)
         if edit.kind in ("missing sum", "extra sum", "axis", "shape"):
             kind, values = self._of_sum(attempt, mend, values)
             return kind, {**values, **(self._measures.shapes(found, needed) if kind == "shape" else {})}
@@ -226,7 +226,14 @@ class Diagnostician:
         taken = self._truth.derivative_at_activation(pair[0])
         return taken is not None and agree(list(values), taken)
 
-    def _of_operand(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
+    def _of_operand(
+        self,
+        attempt: Attempt,
+        mend: Mend,
+        values: dict[str, str],
+        whole: Sequence[Any] | None,
+        needed: Sequence[Any] | None,
+    ) -> tuple[Kind, dict[str, str]]:
         """Diagnose an extra or missing factor: a number, the derivative of an activation, or another value."""
         edit = mend.edit
         assert edit is not None
@@ -238,13 +245,8 @@ class Diagnostician:
         if found is None:
             return edit.kind, values
         if all(value.size == 1 for value in found):
-            numbers = [float(value.reshape(())) for value in found]
-            number = self._truth.numbers.label(
-                [1 / x if inverse != (not missing) else x for x in numbers if x] or [1.0]
-            )
-            if number is not None and len(number):
-                return "factor", {"factor": number, **values}
-            return "factor", {"factor": "", **values}
+            factor = self._measures.named_ratio(whole, needed)
+            return ("factor", {"factor": factor, **values}) if factor else (edit.kind, values)
         match = self._truth.identify(found)
         if match is not None and match.is_exact and not inverse and self._is_derivative(match.quantity):
             return ("missing derivative" if missing else "extra derivative"), {**values, "right": match.quantity.label}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from chainrule.grading.activations import activated
-from chainrule.grading.building import MODULES, OTHER, is_method, placeholder
+from chainrule.grading.building import MODULES, OTHER, function_name, is_method, placeholder
 from chainrule.grading.changes import ACTIVATED, UNLIKELY, Kind, Path, Scope, With, changes
 from chainrule.grading.indices import of_index
 
@@ -90,6 +90,10 @@ _SECOND = _NATURAL | {"operand", "derivative", "missing operand"}
 _LIKELY = 5
 
 
+_REPEATING = frozenset({"tile", "repeat"})
+"""Functions that are told how often: with an array for it, a single trial would fill the memory."""
+
+
 def pairs(statement: ast.stmt, scope: Scope) -> Iterator[tuple[Edit, Edit]]:
     """Yield two likely changes of `statement`, the second as a change of what the first makes of it."""
     made = (edit for edit in edits(statement, scope) if edit.kind in _NATURAL and not edit.name)
@@ -162,7 +166,8 @@ def _within(node: ast.expr, path: Path, parent: ast.AST) -> Iterator[tuple[Path,
         elif isinstance(value, ast.expr):
             yield from _within(value, (*path, (name, None)), node)
         elif isinstance(value, list):
-            for k, item in enumerate(value):
+            counts = name == "args" and isinstance(node, ast.Call) and function_name(node) in _REPEATING
+            for k, item in enumerate(value[:1] if counts else value):
                 if isinstance(item, ast.expr) and not isinstance(item, ast.Starred):
                     yield from _within(item, (*path, (name, k)), node)
 
@@ -207,7 +212,7 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             assert isinstance(adding, ast.Expr)
             base = _as_loaded(statement.target.value)
             value = statement.value if isinstance(statement.op, ast.Add) else ast.UnaryOp(ast.USub(), statement.value)
-            call = ast.Call(adding.value, [base, statement.target.slice, value], [])
+            call = ast.Call(adding.value, [base, _as_argument(statement.target.slice), value], [])
             at_once = ast.copy_location(ast.Expr(call), statement)
             yield Edit("repeated", ast.fix_missing_locations(at_once), ast.unparse(statement.target), "", 1)
     if scope.parameter and isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp):
@@ -231,6 +236,18 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             for name in scope.variables:
                 if name != target.id:
                     yield Edit("target", named, target.id, name, 3, None, name)
+
+
+def _as_argument(index: ast.expr) -> ast.expr:
+    """Return an index as an argument: `(slice(None), i)` for `:, i`."""
+    if isinstance(index, ast.Tuple):
+        return ast.Tuple([_as_argument(part) for part in index.elts], ast.Load())
+    if not isinstance(index, ast.Slice):
+        return index
+    ends = [ast.Constant(None) if end is None else end for end in (index.lower, index.upper, index.step)]
+    if index.step is None:
+        ends = ends[1:2] if index.lower is None else ends[:2]
+    return ast.Call(ast.Name("slice", ast.Load()), ends, [])
 
 
 def _as_loaded(node: ast.expr) -> ast.expr:

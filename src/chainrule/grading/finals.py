@@ -346,10 +346,9 @@ class Finder:
         shapes = [np.shape(row) if isinstance(row, np.ndarray | float | int) else None for row in values[0]]
         for names in (self._wrt, () if any(found) else self._inputs):
             free = [name for name in names if name not in found and name not in updated]
-            if len(left) > len(free):  # a cost may stand among them
-                left = [k for k in left if shapes[k] != ()]
-            if left and len(left) == len(free):
-                pairs = self._paired(left, free, shapes)
+            among = [k for k in left if shapes[k] != ()] if len(left) > len(free) else left  # but for a cost
+            if among and len(among) == len(free):
+                pairs = self._paired(among, free, shapes)
                 for k, name in pairs:
                     found[k] = name
                 return

@@ -80,7 +80,7 @@ def _graded(answer: Answer, truths: Truths, against: str, session: Session) -> G
             break
         strict += [grader] if assume in _STRICTEST else []
         score = len(grader.attempt.right), grader.known()
-        if best is None or score > best[0]:
+        if best is None or score > best[0] or (assume == "masked" and score == best[0]):  # a mask is rarely anything
             best = score, grader
     assert best is not None
     grade = best[1].grade(against)
@@ -443,8 +443,10 @@ class Grader:
         self, mends: Sequence[Mend], diagnoses: Mapping[int, Diagnosis]
     ) -> list[tuple[str, Mapping[str, str]]]:
         remarks: list[tuple[str, Mapping[str, str]]] = []
-        if self._assume != "any":
+        if self._assume not in ("any", "masked"):
             remarks.append((self._assume.partition(" ")[0].replace("columns", "distribution"), {}))
+        if self._assume != "any" and self._truths.masks:
+            remarks.append(("masked", {"names": ", ".join(self._truths.masks)}))
         epsilons = self.outcomes.epsilons(self.attempt.places, self._truth)
         if epsilons:
             remarks.append(("epsilon", {"numbers": ", ".join(f"{number:g}" for number in epsilons)}))

@@ -87,6 +87,10 @@ class Identities:
     def __init__(self, truth: Truth, outcomes: Outcomes) -> None:
         self._truth, self._outcomes = truth, outcomes
         self._activations = {stage.name for stage in truth.record.derivative_symbols}
+        own = truth.record.traced.names.values()
+        operands = {stage.name: stage.operands[0].name for stage in truth.record.derivative_symbols}
+        self._unnamed = {name: operand for name, operand in operands.items() if operand not in own}
+        """What activations with a name are taken of, if that has no name: `dft` may be its gradient."""
         known = [q.symbol for q in truth.quantities if q.kind == "gradient" and q.symbol is not None]
         numbered = [n for unit in outcomes.units for n in unit.names if is_numbered_gradient(n)]
         from_one = any(re.fullmatch(r"\D*1", name) for name in numbered)
@@ -110,13 +114,24 @@ class Identities:
         if not found:
             return Identity(None, claim)
         match = self._truth.identify(found[0], claim, name)
+        if match is None and not unit.nested:
+            summed = self._summed(attempt, unit, found[0], claim, name)
+            if summed is not None:
+                return Identity(summed, claim, (), name, is_partial=claim is not None)
         if match is not None or not unit.nested:
             misshaped = match is not None and self._is_misshaped(attempt, match, found[0])
-            claim = None if self._is_turned_into(attempt, unit, match, claim) else claim
+            claim = None if self._is_otherwise_named(attempt, unit, match, claim) else claim
             forward = name in self._truth.stages
             partial = claim is not None and self._is_added_to(attempt, unit)
             return Identity(match, claim, (), name, forward, misshaped, partial)
         return self._by_rounds(attempt, unit, claim, name)
+
+    def _summed(self, attempt: Attempt, unit: Unit, found: Sequence[Any], claim: str | None, name: str) -> Match | None:
+        """Return the summands of a gradient of which a value is the sum, if others are added later, or to `dx1`."""
+        part = self.claim(name.rstrip("0123456789").rstrip("_")) if claim is None and name[-1:].isdigit() else None
+        symbol = claim if claim is not None and self._is_added_to(attempt, unit) else part
+        arrays = None if symbol is None else as_arrays(found)
+        return None if arrays is None or symbol is None else self._truth.summed(symbol, arrays)
 
     def _last_of_sum(self, attempt: Attempt, unit: Unit) -> int:
         """Return the last unit of a loop that adds to the same array: before, there are partial sums."""
@@ -153,6 +168,18 @@ class Identities:
         """Return the variable that a unit assigns: of a changed part of an array, the array."""
         name = unit.names[0] if unit.names else ""
         return _whole(name) if unit.number in attempt.runs[0].wholes and name.endswith("]") else name
+
+    def _is_otherwise_named(self, attempt: Attempt, unit: Unit, match: Match | None, claim: str | None) -> bool:
+        """Whether a value is another gradient than its name says, and may be: a name may be used for several."""
+        if match is None or claim is None or not match.is_exact or match.quantity.symbol == claim:
+            return False
+        quantity = match.quantity
+        if quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == self._unnamed.get(claim):
+            return True
+        twin = any(u.names == unit.names and u.number != unit.number for u in attempt.answer.units if not u.hidden)
+        if twin and quantity.kind == "gradient" and quantity.label and not unit.nested:
+            return True
+        return self._is_turned_into(attempt, unit, match, claim)
 
     def _is_turned_into(self, attempt: Attempt, unit: Unit, match: Match | None, claim: str | None) -> bool:
         """Whether a changed part makes an array another gradient than its name says: `dhidden[z <= 0] = 0`."""

@@ -11,6 +11,19 @@ import numpy as np
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.truth import Truth
 
+_LARGEST_ROOT = 4096
+
+
+def _number(ratio: float) -> str:
+    """Return a number as text, a root as such: `√2`, `−1/√3`, `0.25`."""
+    sign, size = ("−" if ratio < 0 else ""), abs(ratio)
+    for square, text in ((size * size, "√{}"), (1 / (size * size), "1/√{}")):
+        nearest = round(square)
+        if 1 < nearest <= _LARGEST_ROOT and math.isclose(square, nearest, rel_tol=1e-6):
+            root = math.isqrt(nearest)
+            return f"{sign}{root}" if root * root == nearest and text == "√{}" else sign + text.format(nearest)
+    return f"{ratio:.4g}"
+
 
 class Measures:
     """Names sizes, shapes and factors as the reference does."""
@@ -47,7 +60,7 @@ class Measures:
     def factor(self, ratios: Sequence[float]) -> str | None:
         """Return the name of the factor that is `ratios` at the points; None if there is no common name."""
         same = all(math.isclose(ratio, ratios[0], rel_tol=1e-6) for ratio in ratios)
-        return self._truth.numbers.label(ratios) or (f"{ratios[0]:.4g}" if same else None)
+        return self._truth.numbers.label(ratios) or (_number(ratios[0]) if same else None)
 
     def of_factor(
         self, values: dict[str, str], found: Sequence[Any] | None, needed: Sequence[Any] | None
@@ -59,6 +72,14 @@ class Measures:
             if ratios is not None:
                 return {**values, "factor": self.factor(ratios) or ""}
         return {**values, "factor": ""}
+
+    def named_ratio(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> str | None:
+        """Return the ratio of a value to the correct one, if it has a name in the reference."""
+        a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
+        if a is None or b is None or any(x.shape != y.shape for x, y in zip(a, b, strict=True)):
+            return None
+        ratios = constant_ratios(a, b)
+        return None if ratios is None else self._truth.numbers.label(ratios)
 
     def number(self, ratios: Sequence[float]) -> str | None:
         """Return the number of the forward pass, perhaps with a factor, that is missing in values with these ratios."""

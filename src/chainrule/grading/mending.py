@@ -18,24 +18,20 @@ from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.building import OTHER
 from chainrule.grading.candidates import candidates, given, whole_of
-from chainrule.grading.changes import DERIVATIVE, FACTOR, WHOLE, Scope
+from chainrule.grading.changes import DERIVATIVE, FACTOR, WHOLE
 from chainrule.grading.comparison import agree, as_arrays
 from chainrule.grading.edits import Edit, edits, pairs
 from chainrule.grading.equations import read_equations, with_equation
 from chainrule.grading.execution import LostError, Session, columns
 from chainrule.grading.heads import head_edits, head_of
 from chainrule.grading.identities import Identities
-from chainrule.grading.instruments import GradeError, filling_code, names_stored, with_name
-from chainrule.grading.lacking import entries_of
+from chainrule.grading.instruments import GradeError, filling_code, with_name
 from chainrule.grading.numbers import CONSTANTS
 from chainrule.grading.outcomes import Outcomes
-from chainrule.grading.points import margins
 from chainrule.grading.quantities import Quantity
+from chainrule.grading.scopes import Scopes, of_comprehensions
 from chainrule.grading.statements import prepare
 from chainrule.grading.truth import Truth
-from chainrule.grading.updates import updates_parameter, updates_undone
-from chainrule.ir import Apply
-from chainrule.primitives import Abs
 
 WORK = 400_000
 """The number of statements to run in the search for an explanation, which ends with its results so far.
@@ -93,7 +89,6 @@ class Mender:
     def __init__(self, truth: Truth, key: str, binding: Binding, outcomes: Outcomes, session: Session) -> None:
         self._truth = truth
         self._key = key
-        self._binding = binding
         self._session = session
         self.outcomes = outcomes
         self.identities = Identities(truth, outcomes)
@@ -108,8 +103,8 @@ class Mender:
         constants.update({f"−{label}": -number for label, number in _HALVES})
         self.numbers = {name: constants[label] for label, name in self._names.items() if label in constants}
         self._candidates = list(candidates(truth))
-        self._constants = margins(truth.record.program)
-        self._signs = any(isinstance(n, Apply) and isinstance(n.primitive, Abs) for n in truth.record.program.nodes)
+        derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
+        self._scopes = Scopes(truth.record.program, binding, outcomes, session, key, derivatives, self._names)
         self._deadline = session.clock + TIME_BUDGET
         self._work, self._most = 0, WORK
 
@@ -195,7 +190,7 @@ class Mender:
             return list(self._of_head(attempt, unit))
         if (self._is_late() and like is None) or not self._matters(attempt, unit):
             return mends
-        scope, cost = self._scope(attempt, unit), self.cost(attempt, unit)
+        scope, cost = self._scopes.of(attempt, unit), self.cost(attempt, unit)
         multiple = unit.top is not None and self.identities.of(attempt, unit).trust == 1
         every = edits(unit.statement, scope)
         changes = (e for e in every if not multiple or e.kind in _OF_MULTIPLES or e.before == "=")
@@ -229,7 +224,7 @@ class Mender:
         cost = self.cost(attempt, unit)
         firsts: dict[int, Edit] = {}
         seconds = []
-        for first, second in itertools.islice(pairs(unit.statement, self._scope(attempt, unit)), _MOST_PAIRS):
+        for first, second in itertools.islice(pairs(unit.statement, self._scopes.of(attempt, unit)), _MOST_PAIRS):
             firsts[id(second)] = first
             seconds.append(second)
         for batch in _batches(self._changed(attempt, unit, seconds)):
@@ -282,7 +277,7 @@ class Mender:
     def _changed(self, attempt: Attempt, unit: Unit, changes: Iterable[Edit]) -> Iterator[tuple[Edit, Trial]]:
         """Yield each change with its trial; a shared pattern is compiled once."""
         patterns: dict[ast.stmt, CodeType | None] = {}
-        inner = _of_comprehensions(unit.statement)
+        inner = of_comprehensions(unit.statement)
         around = marshal.dumps(attempt.answer.holed_code(unit.number)) if unit.nested else b""
         for edit in changes:
             if edit.pattern not in patterns:
@@ -390,45 +385,6 @@ class Mender:
                 if claim is not None and quantity.symbol == claim:
                     return
 
-    def _scope(self, attempt: Attempt, unit: Unit) -> Scope:
-        derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
-        final = self.outcomes.updated_by(unit)
-        flags = _flags(attempt.answer)
-        helpers = frozenset(name.rpartition(".")[2] for name in attempt.answer.helpers)
-        if unit.helper is not None:
-            helper = attempt.answer.helpers[unit.helper]
-            names = [argument.arg for argument in helper.args.args]
-            names += sorted(name for statement in helper.body for name in names_stored(statement))
-            own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
-            once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
-            undone = updates_undone(attempt.answer, unit, self.outcomes.finals)
-            given, updates = derivatives if once else (), updates_parameter(attempt.answer, unit, self.outcomes.finals)
-            return Scope(
-                own, given, self._names, None, updates, flags=flags, inner=True, undone=undone, helpers=helpers
-            )
-        top = None if unit.nested else unit.top
-        variables, holders = self._session.variables(attempt.answer, self._key, attempt.given, top)
-        variables = [*variables, *(name for name in _of_comprehensions(unit.statement) if name not in variables)]
-        rate = self._binding.rate or ("η" if final else None)
-        loop = attempt.answer.body[unit.top] if unit.nested and unit.top is not None else None
-        updated, last = self._updated(attempt, unit), _is_last(attempt.answer, unit)
-        return Scope(
-            variables,
-            derivatives,
-            self._names,
-            rate,
-            final is not None or updates_parameter(attempt.answer, unit, self.outcomes.finals),
-            updated,
-            holders,
-            last,
-            () if loop is None else _indices(loop),
-            self._constants,
-            () if loop is None else entries_of(loop),
-            self._signs,
-            flags,
-            helpers=helpers,
-        )
-
     def updated_in(self, attempt: Attempt, unit: Unit, edit: Edit) -> int:
         """Return the line of the last update, before a unit, of the parameter that an edit reads as it was."""
         before = [u for u in attempt.answer.units if u.helper == unit.helper and u.order < unit.order]
@@ -439,48 +395,6 @@ class Mender:
             if any(name.startswith(edit.before) or edit.before.startswith(name) for name in each.names)
         ]
         return max(lines, default=unit.line)
-
-    def _updated(self, attempt: Attempt, unit: Unit) -> frozenset[str]:
-        """Return the parameters that statements before a unit have updated."""
-        before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
-        finals = [self.outcomes.updated_by(u) for u in before]
-        return frozenset(self.outcomes.in_variable(final).place.root for final in finals if final is not None)
-
-
-def _flags(answer: Answer) -> dict[str, str]:
-    """Return the functions of the file that give their derivative if a parameter says so, each with the parameter."""
-    flags = {}
-    for name, helper in answer.helpers.items():
-        defaults = helper.args.defaults
-        for argument, default in zip(helper.args.args[-len(defaults) :] if defaults else (), defaults, strict=True):
-            off = isinstance(default, ast.Constant) and default.value is False
-            if off and argument.arg.casefold().startswith(("d", "prime", "grad", "back")):
-                flags[name] = argument.arg
-    return flags
-
-
-def _of_comprehensions(statement: ast.stmt) -> list[str]:
-    """Return the variables of the comprehensions in a statement."""
-    loops = [node for node in ast.walk(statement) if isinstance(node, ast.comprehension)]
-    return [node.id for loop in loops for node in ast.walk(loop.target) if isinstance(node, ast.Name)]
-
-
-def _indices(loop: ast.stmt) -> list[ast.expr]:
-    """Return the different indices that are looked up in a loop, such as `y[i]`."""
-    found: dict[str, ast.expr] = {}
-    for node in ast.walk(loop):
-        index = node.slice if isinstance(node, ast.Subscript) else None
-        for part in index.elts if isinstance(index, ast.Tuple) else [index]:
-            if isinstance(part, ast.Subscript | ast.Name):
-                found.setdefault(ast.dump(part), part)
-    return list(found.values())
-
-
-def _is_last(answer: Answer, unit: Unit) -> bool:
-    """Whether no later statement assigns the variable of which a unit changes a part."""
-    own = {name.partition("[")[0] for name in unit.names}
-    later = (u for u in answer.units if u.helper == unit.helper and u.order > unit.order)
-    return not any(name.partition("[")[0] in own for u in later for name in u.names)
 
 
 def _are_same(first: Any, second: Any) -> bool:

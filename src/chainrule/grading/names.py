@@ -14,6 +14,7 @@ _PREFIXES = re.compile(
 _SUFFIXES = re.compile(r"(?<=.)(?:_?grads?|_?gradient|_?bar|_?delta|_?δ|_d|_g)$")
 TARGETS = frozenset({"y", "ys", "t", "target", "targets", "labels", "label", "y_true", "ytrue"})
 _MASKS = frozenset({"mask", "q", "p"})
+_DROPPING = frozenset({"drop", "dropout", "keep", "kept"})
 OUTPUTS = frozenset(
     {"output", "outputs", "out", "y_hat", "yhat", "y_pred", "ypred", "pred", "prediction", "predictions"}
 )
@@ -102,6 +103,12 @@ def is_target(name: str) -> bool:
     return plain in TARGETS or plain in _MASKS
 
 
+def is_mask(name: str) -> bool:
+    """Whether an input's name is that of a mask, as of dropout: `mask2`, `dropout_mask`, `D1`."""
+    plain = name.casefold().rstrip("_0123456789")
+    return plain in _DROPPING or "mask" in plain or re.fullmatch(r"D_?\d+", name) is not None
+
+
 def is_loss_name(name: str) -> bool:
     """Whether a returned value's name is that of a loss."""
     return folded(name) in _LOSSES
@@ -116,7 +123,9 @@ def is_label(name: str) -> bool:
 def is_data(name: str) -> bool:
     """Whether an input's name is that of data: `X_train`, `img`, `layer_0`, `inputs`, `labels`."""
     plain = folded(_PART.sub("", name))
-    return plain in DATA or plain.rstrip("0123456789") in ("x", "input", "inputs") or is_target(name) or is_label(name)
+    if plain in DATA or plain.rstrip("0123456789") in ("x", "input", "inputs"):
+        return True
+    return is_target(name) or is_label(name) or is_mask(name)
 
 
 def is_hyperparameter(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,7 +20,9 @@ from chainrule.ir import Apply, Const, Input, Node, Program, concrete, topologic
 from chainrule.primitives import Add, Broadcast, Subtract, evaluate_nodes, index_bounds
 from chainrule.words import ChainruleError
 
-Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
+Assumption: TypeAlias = Literal[
+    "any", "masked", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"
+]
 
 SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
 """Distinct sizes, none of them 1 or 2, so that axes and factors are not confused."""
@@ -32,16 +34,20 @@ _SCALES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 2.0, 4.0, 8.0)
 class Drawing:
     """Draws points for a derivation.
 
-    `assume` draws targets of common kinds: rows that sum to 1, columns that do, or zeros and ones.
+    `assume` draws targets of common kinds: rows that sum to 1, columns that do, or zeros and ones; and `masks`, unless
+    it is "any", as zeros and ones.
     """
 
-    def __init__(self, vocabulary: Vocabulary, batch: str | None, assume: Assumption, single: bool) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, batch: str | None, assume: Assumption, single: bool, masks: Collection[str]
+    ) -> None:
         self.vocabulary = vocabulary
         self.record = vocabulary.record
         self.stages = vocabulary.stages
         self.batch = batch
         self._assume = assume
         self._single = single
+        self._masks = frozenset() if assume == "any" else frozenset(masks)
         self._random = np.random.default_rng(7)
         self._thresholds = list(_thresholds(self.record.program))
         self.decided = 0
@@ -99,7 +105,7 @@ class Drawing:
         pairs = [side for pair in self._thresholds for side in pair]
         bound = self.vocabulary.bound([*pairs, *inputs], sizes)
         normal = [n for n in inputs if n.type.dtype.is_float and n.type.ndim and spreads[n] == "normal"]
-        free = {bound[n] for n in normal if self._assume == "any" or not is_target(n.name)}
+        free = {bound[n] for n in normal if not self._is_assumed(n)}
         best, self.decided = dict(values), -1
         for scale in _SCALES:
             scaled = {node: value * scale if node in free else value for node, value in values.items()}
@@ -160,7 +166,9 @@ class Drawing:
     def _draw(self, node: Input, bound: Node, spread: str, bounds: Mapping[Node, Any]) -> Array:
         shape = bound.type.concrete_shape
         target = None
-        if self._assume != "any" and is_target(node.name) and shape and bound.type.dtype.is_float:
+        if shape and bound.type.dtype.is_float and node.name in self._masks:
+            target = self._zeros_and_ones(shape)
+        elif self._is_assumed(node) and shape and bound.type.dtype.is_float:
             target = self._target(node, shape)
         declared = self.record.program.properties(node)
         if target is not None and not declared:
@@ -182,13 +190,20 @@ class Drawing:
             return np.asarray(weights / weights.sum(axis, keepdims=True))
         classes = [k for k, size in enumerate(shape) if size > 1 and str(dims[k]) != self.batch]
         if self._assume == "indicator" or not classes:
-            drawn = self._random.integers(0, 2, shape).astype(float)
-            drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
-            return drawn
+            return self._zeros_and_ones(shape)
         columns = [k for k in classes if k == max(len(shape) - 2, 0)] or classes  # of several samples or times
         axis = columns[0] if self._assume == "one-hot columns" else classes[-1]
         scores = self._random.standard_normal(shape)
         return np.asarray(scores == scores.max(axis, keepdims=True), float)
+
+    def _zeros_and_ones(self, shape: tuple[int, ...]) -> Array:
+        drawn = self._random.integers(0, 2, shape).astype(float)
+        drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
+        return drawn
+
+    def _is_assumed(self, node: Input) -> bool:
+        """Whether an input is drawn as the assumption says, rather than freely."""
+        return node.name in self._masks or (self._assume not in ("any", "masked") and is_target(node.name))
 
     def _named(self, values: Mapping[Node, Array]) -> dict[str, Array]:
         named: dict[str, Array] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.derivation import is_upstream, with_sizes_apart
 from chainrule.deriving import Derivation, derive, inputs_named
 from chainrule.grading.forwards import forward_of
-from chainrule.grading.names import is_data, is_label, is_target
+from chainrule.grading.names import is_data, is_label, is_mask, is_target
 from chainrule.grading.points import Assumption
 from chainrule.grading.requested import parameters_of
 from chainrule.grading.truth import Truth
@@ -50,11 +50,18 @@ class Truths:
 
     @property
     def assumptions(self) -> list[Assumption]:
-        """The possible assumptions on targets; only "any" without targets."""
+        """The possible assumptions on targets and masks; only "any" without them."""
         floats = [n for n in self.program.inputs if n.type.dtype.is_float and n.type.ndim]
-        if not any(is_target(node.name) for node in floats):
-            return ["any"]
-        return ["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
+        masked: list[Assumption] = ["any", "masked"] if self.masks else ["any"]
+        if not any(is_target(node.name) and node.name not in self.masks for node in floats):
+            return masked
+        return [*masked, "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
+
+    @property
+    def masks(self) -> list[str]:
+        """The inputs that may be masks, and are none of the parameters."""
+        arrays = [n for n in self.program.inputs if n.type.dtype.is_float and n.type.ndim]
+        return [node.name for node in arrays if is_mask(node.name) and node.name not in self.wrt]
 
     def get(self, assume: Assumption = "any", single: bool = False) -> Truth | None:
         """Return the reference under an assumption, or for one sample; None if there is no such point.
@@ -73,7 +80,7 @@ class Truths:
         if single and batch is None:
             return None
         try:
-            truth = Truth(self._vocabulary, batch, assume, single)
+            truth = Truth(self._vocabulary, batch, assume, single, self.masks)
         except (ChainruleError, ValueError, IndexError):
             return None
         general = self.get()

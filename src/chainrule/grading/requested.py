@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from chainrule.grading.names import is_data, is_hyperparameter, is_target, is_weight
+from chainrule.grading.names import is_data, is_hyperparameter, is_mask, is_target, is_weight
 from chainrule.ir import Input
 
 
@@ -16,7 +16,8 @@ def parameters_of(inputs: Sequence[Input], is_loss: bool) -> list[str]:
     """
     floats = [node for node in inputs if node.type.dtype.is_float]
     if not is_loss:
-        kept = [n.name for n in floats if not is_target(n.name) and not (not n.type.ndim and is_hyperparameter(n.name))]
+        named = [node for node in floats if not is_target(node.name) and not is_mask(node.name)]
+        kept = [node.name for node in named if node.type.ndim or not is_hyperparameter(node.name)]
         return kept or [node.name for node in floats]
     chosen = [node.name for node in floats if not is_plainly_data(node)]
     weights = [k for k, node in enumerate(floats) if is_weight(node.name) and not is_plainly_data(node)]

@@ -14,7 +14,6 @@ from functools import partial
 from chainrule.grading.answers import Unit
 from chainrule.grading.attempts import Attempt
 from chainrule.grading.blame import SCALES, Blame, is_negative
-from chainrule.grading.edits import Edit
 from chainrule.grading.faults import spared
 from chainrule.grading.identities import Identity
 from chainrule.grading.mending import Mend, Mender
@@ -27,6 +26,7 @@ from chainrule.grading.scales import (
     is_sum,
     where_claimed,
 )
+from chainrule.grading.slips import is_of_name, is_of_shape, is_slip, slip
 from chainrule.grading.updates import step_of
 
 _MAKERS = frozenset({"zeros", "zeros_like", "ones", "ones_like", "empty_like", "copy", "array", "len", "eye", "range"})
@@ -102,7 +102,7 @@ class Search:
         """Return the next line with the mistake of one that is found already."""
         known = [mend for mend in found if mend.edit is not None and mend.first is None and not mend.unit.is_head]
         for mend in known:
-            like, kind = partial(_is_slip, _slip(mend.edit)), type(mend.unit.statement)
+            like, kind = partial(is_slip, slip(mend.edit)), type(mend.unit.statement)
             for unit in attempt.answer.units:
                 alike = unit.order > mend.unit.order and unit.helper == mend.unit.helper and not unit.is_head
                 alike = alike and is_error(unit) == is_error(mend.unit)
@@ -129,7 +129,7 @@ class Search:
         identity, wrong = self._mender.identities.of, len(self._outcomes.finals) - len(attempt.right)
         for unit in attempt.answer.units:
             if identity(attempt, unit).is_misshaped and not unit.hidden:
-                mends = spared(self._mender.mends, [], attempt, unit, _is_of_shape)
+                mends = spared(self._mender.mends, [], attempt, unit, is_of_shape)
                 if whole := [mend for mend in mends if len(mend.gain) == wrong]:
                     return min(whole, key=lambda mend: mend.rank)
         return None
@@ -149,7 +149,7 @@ class Search:
             tried[unit.number] = spared(self._mender.mends, [], attempt, unit)
             renamed = [m for m in tried[unit.number] if m.edit is not None and m.edit.kind == "target"]
             if renamed and unit in unread:
-                return min(renamed, key=lambda mend: (-len(mend.gain), mend.rank))
+                return self._reading(attempt, min(renamed, key=lambda mend: (-len(mend.gain), mend.rank)))
             whole = [m for m in tried[unit.number] if m.edit is not None and len(m.gain) == wrong]
             whole = [m for m in whole if self._blame.fits_every_call(m)]
             heavy = self._mender.cost(attempt, unit) > _HEAVY
@@ -181,6 +181,20 @@ class Search:
         ):
             return helper
         return main
+
+    def _reading(self, attempt: Attempt, renamed: Mend) -> Mend:
+        """Return the line that reads another variable than a line assigns, if that is the only one that should.
+
+        Then the value has its own name, and is not read where it should be: `err = z - y` after `a = sigmoid(z)`.
+        """
+        assert renamed.edit is not None
+        name, own = renamed.edit.name, renamed.unit.names[0]
+        found: list[Mend] = []
+        for unit in attempt.answer.units if name in _read(renamed.unit) else ():
+            if unit.order > renamed.unit.order and name in _read(unit):
+                like = partial(is_of_name, own)
+                found += [m for m in spared(self._mender.mends, [], attempt, unit, like) if m.gain >= renamed.gain]
+        return min(found, key=lambda mend: mend.rank, default=renamed)
 
     def _is_settled(self, attempt: Attempt, unit: Unit, whole: Sequence[Mend]) -> bool:
         """Whether a term or derivative that a line lacks makes it what its name says, and no line above is in doubt."""
@@ -459,20 +473,6 @@ def _read(unit: Unit) -> set[str]:
     """Return the variables that a unit reads."""
     nodes = ast.walk(unit.statement)
     return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-
-
-def _is_of_shape(edit: Edit) -> bool:
-    """Whether a change may leave the entries and give them another shape."""
-    return edit.kind in ("shape", "axis", "missing sum", "extra sum")
-
-
-def _is_slip(slip: tuple[str, str, int] | None, edit: Edit) -> bool:
-    return _slip(edit) == slip
-
-
-def _slip(edit: Edit | None) -> tuple[str, str, int] | None:
-    """Return what two changes have in common that correct the same mistake in two lines."""
-    return None if edit is None else (edit.kind, edit.name, edit.cost)
 
 
 def _is_turned(identity: Identity) -> bool:

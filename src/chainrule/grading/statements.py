@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import marshal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from chainrule.cage import OUT, called
@@ -22,8 +22,8 @@ def prepare(answer: Answer, containers: Collection[str], known: Collection[str] 
     if `x` is `known`.
     """
     body: list[ast.stmt] = []
-    for statement in answer.body:
-        for part in _parted(statement, answer, containers):
+    for k, statement in enumerate(answer.body):
+        for part in _parted(_with_container(statement, answer.body[:k]), answer, containers):
             body.append(_picked(part, containers, known))
     answer.body = body
     for top, statement in enumerate(body):
@@ -34,6 +34,23 @@ def prepare(answer: Answer, containers: Collection[str], known: Collection[str] 
         answer.helper_codes[name] = marshal.dumps(helper_code(name, helper, answer.filename))
     answer.codes = [marshal.dumps(compiled(statement, answer.filename)) for statement in body]
     return answer
+
+
+def _with_container(statement: ast.stmt, above: Sequence[ast.stmt]) -> ast.stmt:
+    """Return `return grads` as the return of the dict of variables that makes it, which exists if a line fails."""
+    match statement:
+        case ast.Return(ast.Name(id=name)):
+            pass
+        case _:
+            return statement
+    for k, maker in reversed(list(enumerate(above))):
+        later = {n.id: n for each in above[k + 1 :] for n in ast.walk(each) if isinstance(n, ast.Name)}
+        match maker:
+            case ast.Assign([ast.Name(id=target)], ast.Dict(values=values) as made) if target == name:
+                held = {value.id for value in values if isinstance(value, ast.Name)}
+                plain = len(held) == len(values) and held.isdisjoint(later) and name not in later
+                return ast.copy_location(ast.Return(made), statement) if plain else statement
+    return statement
 
 
 def _parted(statement: ast.stmt, answer: Answer, containers: Collection[str]) -> Iterator[ast.stmt]:

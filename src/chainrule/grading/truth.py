@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.calculus import Accumulation, operation_count
 from chainrule.derivation import is_upstream, output_name, text_of
-from chainrule.grading.comparison import TOLERANCE, Array, Candidates, agree, as_arrays, constant_ratios
+from chainrule.grading.comparison import TOLERANCE, Array, Candidates, agree, as_arrays, constant_ratios, same_shapes
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.names import TARGETS
 from chainrule.grading.numbers import Numbers, corrected_sizes
@@ -30,11 +30,17 @@ from chainrule.primitives import Add, Divide, Subtract, evaluate_nodes
 class Truth:
     """The quantities of one derivation at a few random points.
 
-    `assume` draws targets of common kinds: rows that sum to 1, columns that do, or zeros and ones.
+    `assume` draws targets of common kinds: rows that sum to 1, columns that do, or zeros and ones; and `masks`, unless
+    it is "any", as zeros and ones.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, batch: str | None, assume: Assumption = "any", single: bool = False
+        self,
+        vocabulary: Vocabulary,
+        batch: str | None,
+        assume: Assumption = "any",
+        single: bool = False,
+        masks: Collection[str] = (),
     ) -> None:
         self.vocabulary = vocabulary
         self.record = vocabulary.record
@@ -43,7 +49,8 @@ class Truth:
         self.upstream = {output_name(node): node.name for node in self.record.program.inputs if is_upstream(node)}
         self.stages = vocabulary.stages
         self._slacks: dict[str, list[float]] = {}
-        self._evaluate(Drawing(vocabulary, batch, assume, single))
+        self._sums: dict[str, list[Quantity]] = {}
+        self._evaluate(Drawing(vocabulary, batch, assume, single, masks))
         self.numbers = Numbers(self.points, self.inputs.values(), corrected_sizes(self.record.program))
 
     # Quantities
@@ -168,6 +175,22 @@ class Truth:
                 sums = [np.asarray(sum(columns)) for columns in zip(*(parts[k] for k in kept), strict=True)]
                 partial.append((", ".join(left_out), sums))
         return partial
+
+    def summed(self, symbol: str, arrays: Sequence[Array]) -> Match | None:
+        """Return what values are, if they are some of the summands of a gradient, but neither one nor all."""
+        if symbol not in self._sums:
+            entry = next((e for e in self.record.backward.accumulations if e.symbol.name == symbol), None)
+            terms = [] if entry is None else [contribution.adjoint for contribution in entry.contributions]
+            kept = [some for k in range(2, len(terms)) for some in itertools.combinations(terms, k)]
+            nodes = [sum(some[1:], start=some[0]) for some in kept] if len(terms) <= _MOST_PATHS else []
+            columns = self._values_of(nodes) if nodes else []
+            of = frozenset({symbol})
+            self._sums[symbol] = [
+                Quantity(self.vocabulary.label(node), "part", None, tuple(values), of)
+                for node, values in zip(nodes, columns, strict=True)
+            ]
+        found = (q for q in self._sums[symbol] if same_shapes(arrays, q.values) and agree(arrays, q.values))
+        return next((Match(quantity) for quantity in found), None)
 
     def _without_earlier_paths(self, entry: Accumulation) -> list[tuple[str, list[Array]]]:
         """Return a gradient without a summand of a gradient that it contains."""

@@ -50,6 +50,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "前提是目标为独热编码：每个样本只有一个 1，其余为 0。",
     ),
     "indicator": ("This holds where the targets are 0 or 1.", "前提是目标取值为 0 或 1。"),
+    "masked": ("This holds where every entry of {names} is 0 or 1.", "前提是 {names} 的每个元素为 0 或 1。"),
     "lacks": (
         "In {name} what reaches it through {paths} is missing.",
         "{name} 中缺少经由 {paths} 传来的部分。",
