@@ -187,6 +187,14 @@ def main() -> None:
         ProcessError,
     )
     session = cr.begin_training(plain, PARAMS, DATA, cr.SGD(0.1), BATCH, engine="xla")
+    order = np.roll(np.arange(ROWS), processes.number)[None]
+    refused("another order", lambda: session.advance(1, order=order), ProcessError)
+    refused("an order of one", lambda: session.advance(1, order=order if last else None), ProcessError)
+    session.set_hyperparameter("learning_rate", 0.2)
+    session.advance(1)
+    session.set_hyperparameter("learning_rate", 0.3 + processes.number)
+    refused("another rate", lambda: session.advance(1), ProcessError)
+    session = cr.begin_training(plain, PARAMS, DATA, cr.SGD(0.1), BATCH, engine="xla")
     refused("another number of epochs", lambda: session.advance(2 + processes.number), ProcessError)
     refused(
         "another call", (lambda: session.advance(2)) if last else (lambda: processes.agreed("something")), ProcessError

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.loop import LATEST, Array, EngineError, Outcome, Position, Report, Run, Status
-from chainrule.engines.processes import ALONE, ProcessError, Processes
+from chainrule.engines.processes import ALONE, Processes
 from chainrule.engines.trail import Mark, Trail
 from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program, ProgramError, ShapeError
@@ -73,12 +73,6 @@ class Session(ABC):
             last = self._position.epoch + epochs
             if epochs < 0 or last >= LATEST:
                 raise ProgramError(f"a run cannot advance by {epochs} epochs")
-            for number, others in enumerate(self.processes.each("the epochs of a call", epochs)):
-                if others != epochs:
-                    raise ProcessError(
-                        f"process {number} is to run {others:.0f} more epochs, and process {self.processes.number} "
-                        f"{epochs}; let all of them execute the same program with the same arguments"
-                    )
             used = None if order is None else self._checked_order(order, epochs)
             return self._advance_in_pieces(epochs, report, used, interrupt)
 

@@ -49,6 +49,33 @@ def check_same(processes: Agreement, run: Run) -> None:
                 raise ProcessError(f"process {number} has other {what} than process 0; {mend}")
 
 
+def check_same_call(processes: Agreement, epochs: int, order: Array | None, changes: int) -> None:
+    """Raise ProcessError, in every process, if they are to run on differently; `changes` is from `changed`."""
+    if processes.count == 1:
+        return
+    given = 0.0 if order is None else 1 + _checksum([order.tobytes()])
+    rows = processes.rows("the epochs of a call", [epochs, given, changes])
+    for number, row in enumerate(rows):
+        if row[0] != rows[0][0]:
+            raise ProcessError(
+                f"process {number} is to run {row[0]:.0f} more epochs, and process 0 {rows[0][0]:.0f}; let all of them "
+                "execute the same program with the same arguments"
+            )
+        if row[1] != rows[0][1]:
+            raise ProcessError(f"process {number} has another order of the rows than process 0; give all the same")
+        if row[2] != rows[0][2]:
+            raise ProcessError(
+                f"process {number} has set another constant than process 0, or has restored another position; let all "
+                "of them execute the same program with the same arguments"
+            )
+
+
+def changed(changes: int, what: object, array: Array | None = None) -> int:
+    """Return a checksum of all changes so far, of which the last one is of `what`, to the elements of an array."""
+    pieces = [repr(what).encode(), b"" if array is None else array.tobytes()]
+    return int(_checksum(pieces, changes))
+
+
 def described(value: object, numbers: dict[Node, int]) -> Iterator[bytes]:
     """Yield what a value consists of, such as the inputs and outputs of a program, with every node once.
 
@@ -89,8 +116,7 @@ def _bytes(arrays: Mapping[str, Array], names: Iterable[str]) -> Iterable[bytes]
             yield piece.tobytes()
 
 
-def _checksum(pieces: Iterable[bytes]) -> float:
-    total = 0
+def _checksum(pieces: Iterable[bytes], total: int = 0) -> float:
     for piece in pieces:
         total = zlib.crc32(piece, total)
     return float(total)

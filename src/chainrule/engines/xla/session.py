@@ -18,6 +18,8 @@ from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import wide
 from chainrule.engines.xla.loop import MOST_STEPS, Arrays, Progress
 from chainrule.engines.xla.placement import Placement, read
+from chainrule.engines.xla.sameness import changed, check_same_call
+from chainrule.interrupts import Interrupt
 
 CALL = 0.25
 """The duration of a call in seconds: how long Ctrl-C or a report may have to wait.
@@ -60,6 +62,8 @@ class XlaSession(Session):
         self._constants = self._placed_constants()
         self._length = 1
         """The number of steps in the next call."""
+        self._changes = 0
+        """A checksum of what was set or restored since the run began."""
         self._checked = False
         """Whether the state is known to be finite: one that was given may not be, one that a call leaves is."""
 
@@ -69,6 +73,12 @@ class XlaSession(Session):
     def _placed_constants(self) -> tuple[Any, ...]:
         with wide():
             return tuple(self._placement.copied(self._data[name]) for name in self.loop.constants)
+
+    def _advance_in_pieces(
+        self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, interrupt: Interrupt
+    ) -> Outcome:
+        check_same_call(self._agreement, epochs, order, self._changes)
+        return super()._advance_in_pieces(epochs, report, order, interrupt)
 
     def _advance(
         self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, losses: NDArray[np.float64]
@@ -184,9 +194,12 @@ class XlaSession(Session):
         with wide():
             self._state = tuple(self._placement.copied(state[name]) for name in self.loop.state)
         self._position, self._checked = position, False
+        # Without the state, whose rounding may differ between processors of different kinds.
+        self._changes = changed(self._changes, position)
 
     def _change(self, name: str, value: Array) -> None:
         self._exchange({**self._data, name: value})
+        self._changes = changed(self._changes, name, value)
 
     def _exchange(self, data: dict[str, Array]) -> None:
         super()._exchange(data)
