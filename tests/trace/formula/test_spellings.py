@@ -241,6 +241,7 @@ def test_a_spelling_computes_what_it_says(text: str, shapes: dict[str, str], mea
         ("A*x^p", "A: 2, x: 1, p: 1"),
         ("A*x/n^2", "A: 2, x: 1, n: 0"),
         ("X*w/N", "X: 2, w: 1, N: 0"),
+        ("sum((sigmoid(X*theta) - y).^2)/(2*m)", "X: 2, theta: 1, y: 1, m: 0"),
         ("A^-1*x/r^2", "A: 2, x: 1, r: 1"),
         ("sum_i (y_i - w x_i)^2", "y: 1, w: 0, x: 1"),
     ],

@@ -256,17 +256,19 @@ class _Search:
         """Return the cost of what is unusual on paper.
 
         That is a number added to a matrix, a matrix taken from a vector, a quotient by a matrix, and a number right of
-        what it scales, as in `x c`.
+        what it scales, as in `x c`, or what is a matrix, as in `X * c`.
         """
         total = 0.0
         for node in self._subject.order:
-            if not isinstance(node, Binary) or node.operator not in ("+", "-", " ", "/"):
+            if not isinstance(node, Binary) or node.operator not in ("+", "-", " ", "*", "/"):
                 continue
             left, right = typing.kinds[node.left], typing.kinds[node.right]
             if left is None or right is None:
                 continue
-            if node.operator == " ":
+            if node.operator == " " or (node.operator == "*" and isinstance(node.right, Name) and left.rank == 2):
                 total += 0.0 if right.rank else _SCALED_FROM_RIGHT[min(left.rank, 2)]
+            elif node.operator == "*":
+                continue
             elif node.operator == "/":
                 total += _DIVIDED_BY_MATRIX if right.rank == 2 else 0.0
             elif {left.rank, right.rank} == {0, 2}:
