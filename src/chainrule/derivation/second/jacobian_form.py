@@ -9,7 +9,7 @@ from chainrule.derivation.document import Block, Detail, Equation, Heading, Para
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.second.hessian import stacked
 from chainrule.derivation.second.jacobians import JacobianRecord, Jacobians
-from chainrule.derivation.second.names import free_name, stacked_notation
+from chainrule.derivation.second.names import direction_of, free_name, stacked_notation
 from chainrule.derivation.second.sections import FurtherSections, framed
 from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import join
@@ -27,8 +27,8 @@ class JacobianNotator(Notator):
         names = jacobians.first.names
         self._several = len(jacobians.blocks) > 1
         self._letter = free_name(("J", "Jac", "Jacobian"), names)
-        direction = free_name(("v", "u", "q", "direction"), names)
         for symbol in jacobians.parameters:
+            direction = direction_of(symbol, names)
             name = f"{direction}_{symbol.name}" if len(jacobians.parameters) > 1 else direction
             self._symbols[jacobians.directions[symbol]] = Symbol(name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.second.hessian import SecondOrder, cotangent_tangent
@@ -24,8 +24,14 @@ from chainrule.primitives import (
 _GRADIENTS = ("g", "G", "grad")
 _HESSIANS = ("H", "Hess", "Hessian")
 _DIRECTIONS = ("v", "u", "q", "direction")
+_DIRECTIONS_OF_MATRICES = ("V", "U", "Q", "Direction")
 _STEPS = ("Δ", "step", "Newton_step")
 _JACOBIANS = ("J", "Jac", "Jacobian")
+
+
+def direction_of(symbol: Input, taken: Collection[str]) -> str:
+    """Return the letter of a direction in which a parameter changes, v, or V for a matrix."""
+    return free_name(_DIRECTIONS_OF_MATRICES if symbol.type.ndim == 2 else _DIRECTIONS, taken)
 
 
 class SecondNotator(Notator):
@@ -37,13 +43,12 @@ class SecondNotator(Notator):
         names = order.first.names
         self._several = len(order.parameters) > 1
 
-        self._gradient, self._hessian, direction, step, jacobian, residual = (
-            free_name(each, names)
-            for each in (_GRADIENTS, _HESSIANS, _DIRECTIONS, _STEPS, _JACOBIANS, ("r", "residual"))
+        self._gradient, self._hessian, step, jacobian, residual = (
+            free_name(each, names) for each in (_GRADIENTS, _HESSIANS, _STEPS, _JACOBIANS, ("r", "residual"))
         )
         self.jacobian_symbol = Symbol(jacobian)
         for symbol in order.parameters:
-            self._symbols[order.directions[symbol]] = Symbol(self._below(direction, symbol))
+            self._symbols[order.directions[symbol]] = Symbol(self._below(direction_of(symbol, names), symbol))
             self._symbols[order.steps[symbol]] = Symbol(self._below(step, symbol))
         for entry in order.first.backward.accumulations:
             self._symbols[cotangent_tangent(entry.cotangent)] = self._changed(entry.symbol, entry.cotangent)
