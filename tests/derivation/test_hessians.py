@@ -37,7 +37,7 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
     "sum(sqrt(1 + x^2))": (
         "x",
         {"x": "n"},
-        "diag(1 / (s ⊙ (1 + x²)))",
+        "diag(1 / s³)",
         lambda x: np.diag((1 + x**2) ** -1.5),
     ),
     "sum(log(cosh(X @ w - y)))": (
@@ -171,7 +171,7 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
     "log(sum(exp(x)))": (
         "x",
         {"x": "n"},
-        "diag(softmax(x)) − softmax(x) softmax(x)ᵀ",
+        "diag(p) − p pᵀ",
         lambda x: np.diag(softmax(x)) - np.outer(softmax(x), softmax(x)),
     ),
     "p = softmax(x); -sum(t * log(p))": (
@@ -183,7 +183,7 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
     "logsumexp(A @ x + b)": (
         "x",
         {"A": "m n", "b": "m"},
-        "Aᵀ (diag(softmax(z)) − softmax(z) softmax(z)ᵀ) A",
+        "Aᵀ (diag(p) − p pᵀ) A",
         lambda A, x, b: A.T @ (np.diag(softmax(A @ x + b)) - np.outer(softmax(A @ x + b), softmax(A @ x + b))) @ A,
     ),
     "p = sigmoid(X @ w); -sum(y*log(p) + (1 - y)*log(1 - p))": (
@@ -256,7 +256,7 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
     "logsumexp(W @ x)": (
         "W",
         {"W": "k d", "x": "d"},
-        "(x xᵀ) ⊗ (diag(softmax(z)) − softmax(z) softmax(z)ᵀ)",
+        "(x xᵀ) ⊗ (diag(p) − p pᵀ)",
         lambda W, x: np.kron(np.outer(x, x), np.diag(softmax(W @ x)) - np.outer(softmax(W @ x), softmax(W @ x))),
     ),
     "f(g(x))": ("x", {}, "f′′(g(x)) · g′(x)² + f′(g(x)) · g′′(x)", lambda x: None),
@@ -439,7 +439,44 @@ JACOBIANS: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "(I − Y Yᵀ) / ‖x‖",
         "(I − Y Yᵀ) / ‖x‖",
     ),
+    "(x - mean(x)) / std(x)": (
+        "x",
+        {"x": "n"},
+        "(I − (1/n) · 1 1ᵀ − (1/n) Y Yᵀ) / √(mean((x − mean(x))²))",
+        "(I − (1/n) · 1 1ᵀ − (1/n) Y Yᵀ) / √(mean((x − mean(x))²))",
+    ),
+    "(x' A x) x": (
+        "x",
+        {"A": "n n", "x": "n", "assume": "A symmetric"},
+        "(xᵀ u) · I + 2 x uᵀ",
+        "(xᵀ u) · I + 2 u xᵀ",
+    ),
 }
+
+# Products of the Hessian with a vector.
+PRODUCTS = {
+    "log(x' A x)": ({"A": "n n", "x": "n", "assume": "A symmetric"}, "2 (A v − 2 u uᵀ v / (xᵀ u)) / (xᵀ u)"),
+    "norm(x)": ({"x": "n"}, "(v − x xᵀ v / L²) / L"),
+    "norm(A x - b)": ({}, "(Aᵀ A v − Aᵀ (A x − b) (A x − b)ᵀ A v / L²) / L"),
+    "std(x)": ({"x": "n"}, "(1/n) (v − mean(v) − mean((x − mean(x)) ⊙ v) · (x − mean(x)) / L²) / L"),
+    "sum(sqrt(x.^2 + eps^2))": ({"x": "n", "eps": ""}, "ε² · v / s³"),
+    "logsumexp(A x + b)": ({}, "Aᵀ (p ⊙ (A v − pᵀ A v))"),
+}
+
+
+@pytest.mark.parametrize("formula", PRODUCTS)
+def test_products_with_a_vector_are_those_of_textbooks(formula: str) -> None:
+    shapes, expected = PRODUCTS[formula]
+    derivation = cr.derive(formula, "x", order=2, **shapes)
+    assert f"H v = {expected} " in derivation.text(width=200)
+    assert derivation.verify(points=1).ok
+
+
+def test_the_matrix_of_gauss_and_newton_is_the_hessian_of_a_piecewise_linear_residual() -> None:
+    derivation = cr.derive("sum(max(0, 1 - y .* (X w)).^2)", "w", order=2, X="n d", y="n")
+    assert "2 Jᵀ J = 2 Xᵀ diag(1[z1 > 0] ⊙ y²) X" in derivation.text(width=200)
+    assert "since a1 is piecewise linear in w" in derivation.text(width=200)
+    assert "since r is linear in x" in cr.derive("norm(A x - b)^2", "x", order=2).text(width=200)
 
 
 @pytest.mark.parametrize("formula", JACOBIANS)
@@ -480,7 +517,7 @@ def test_what_has_no_matrix_has_products_with_a_vector() -> None:
     derivation = cr.derive(loss, wrt="W", X="n d", Y="n k", W="d k", order=2)
     text = derivation.text(width=120)
     assert "It has no short form as a matrix; these are its entries." in text
-    assert "H vec(v) = vec(Xᵀ (" in text
+    assert "H vec(V) = vec(Xᵀ (" in text
     forms: tuple[Form, ...] = ("matrix", "index")
     for form in forms:
         assert re.search(r"│ ∂²L/∂W\[\w,\w\]∂W\[\w,\w\] = Σᵢ ", derivation.text(form, width=200))

@@ -30,6 +30,7 @@ from chainrule.calculus.collect import expanded
 from chainrule.calculus.jacobian import jacobian_matrix, jacobian_tensor, transposed_matrix
 from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
+from chainrule.calculus.matrices import PRODUCT_OF_DIAGONALS
 from chainrule.calculus.networks import NoClosedFormError
 from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.recognize import recognize
@@ -58,6 +59,7 @@ from chainrule.calculus.transpose import transpose
 
 __all__ = [
     "COTANGENT",
+    "PRODUCT_OF_DIAGONALS",
     "RELU",
     "RULES",
     "SHARED",

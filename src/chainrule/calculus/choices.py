@@ -7,8 +7,8 @@ from typing import Final
 from chainrule.calculus.examples import filled, some_x, some_y
 from chainrule.calculus.rules import Rule, both_orders, is_filled, is_scale, rule, scalar_of
 from chainrule.calculus.terms import Term, factors, product_of
-from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, parse_shape
-from chainrule.primitives import Add, Broadcast, Divide, Mean, Multiply, Negate, Subtract, Sum, Where
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, applies, parse_shape
+from chainrule.primitives import Add, Broadcast, Cast, Divide, Mean, Multiply, Negate, Square, Subtract, Sum, Where
 
 
 def _condition() -> Node:
@@ -39,6 +39,12 @@ def _join_branches(node: Apply) -> Node | None:
 
 WITHIN_CHOICE = "divide within a choice"
 """The rule by which what is not chosen contributes 0, though its derivative is not finite: (g if x > 0, else 0)/x."""
+
+
+@rule("1[c]² → 1[c]", Square, examples=lambda: [Cast(DType.FLOAT64)(_condition()) ** 2])
+def _square_of_indicator(node: Apply) -> Node | None:
+    (x,) = node.operands
+    return x if applies(x, Cast) and x.operands[0].type.dtype is DType.BOOL else None
 
 
 @rule("factor into a choice", Multiply, examples=lambda: [

@@ -16,7 +16,7 @@ from chainrule.calculus.products import orders_of_products
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import RuleTable, Simplifier, by_primitive
 from chainrule.calculus.stages import COTANGENT, Stage
-from chainrule.calculus.sums import known_sums
+from chainrule.calculus.sums import centred_factors, known_sums
 from chainrule.calculus.symmetry import known_symmetric, symmetric_rules
 from chainrule.ir import (
     Const,
@@ -63,6 +63,7 @@ def facts_of(stages: Sequence[Stage], program: Program) -> Facts:
     rules = (
         *declared,
         known_sums(definitions),
+        centred_factors(definitions),
         positive_parts(definitions),
         oriented(definitions),
         *orders_of_products(definitions),

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import TypeAlias
 
 import numpy as np
 
-from chainrule.calculus.chains import Chain, Link, chain_of, is_row, product_of_chain
+from chainrule.calculus.chains import Chain, Link, chain_of, is_column, is_row, product_of_chain, transposed_chain
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
-from chainrule.calculus.rules import Rule, both_orders, rule, with_operand
+from chainrule.calculus.rules import Rule, both_orders, refilled, rule, with_operand
 from chainrule.calculus.symmetry import upright
 from chainrule.calculus.terms import Term, factors, operation_count, product_of, sum_of_terms
 from chainrule.ir import Apply, ArrayType, Const, DType, Node, applies, named_dim, parse_shape
@@ -23,7 +24,7 @@ from chainrule.primitives import Add, Broadcast, Contract, Exp, Multiply, Negate
 
 _TERM_LIMIT = 24
 
-Key: TypeAlias = Node | Chain
+Key: TypeAlias = Node | Chain | frozenset[Chain]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,42 @@ def _common_factor_of_products(node: Apply) -> Node | None:
     return None
 
 
+@rule("A (x + y) + A y → A (x + 2·y)", Add, Subtract, examples=lambda: [
+    some("z", "n m") @ (some_x("m") + some_y("m")) + some("z", "n m") @ some_y("m"),
+    some("z", "n m") @ (some_x("m") + _c("m") * some_y("m")) + _c("n") * (some("z", "n m") @ some_y("m")),
+    2 * (some("z", "n m") @ (some_x("m") - _c("m") * some_y("m"))) - _c("n") * (some("z", "n m") @ some_y("m")),
+])  # fmt: skip
+def _like_terms_within_product(node: Apply) -> Node | None:
+    """Take a product of a matrix with a vector into another with a sum that has this vector among its terms."""
+    terms = list(signed_terms(node))
+    products = [_as_product(sign, term) for sign, term in terms] if len(terms) <= _TERM_LIMIT else []
+    for first, second in permutations(range(len(products)), 2):
+        one, other = products[first], products[second]
+        if one is None or other is None or one.coefficient.powers:
+            continue
+        (*before, (total, _)), (*its_before, (vector, _)) = chain_of(one.product), chain_of(other.product)
+        if not before or before != its_before or total.type.ndim != 1 or not applies(total, Add, Subtract):
+            continue
+        number = other.coefficient.times(Term(1 / one.coefficient.number, ()))
+        powers = tuple((_repeated_like(factor, vector), exponent) for factor, exponent in number.powers)
+        term = product_of(Term(number.number, powers).times(factors(vector)), vector.type)
+        inner = _with_like_terms(Apply(Add(), (total, term)), ())
+        if inner is not None:
+            product = product_of_chain((*before, (inner, False)))
+            joined = product_of(Term(one.coefficient.number, ((product, 1),)), node.type)
+            rest = [each for place, each in enumerate(terms) if place not in (first, second)]
+            return sum_of_signed([*rest[:first], (1, joined), *rest[first:]])
+    return None
+
+
+def _repeated_like(number: Node, like: Node) -> Node:
+    """Return a number that fills an array in the shape of `like`."""
+    match number:
+        case Apply(Broadcast(axes=()), (scalar,)):
+            return Broadcast(like.type.shape, ())(scalar)
+    return refilled(number, like.type)
+
+
 @rule("A vᵀ − onehot(o) vᵀ → (A − onehot(o)) vᵀ", Add, Subtract, examples=lambda: [
     _outer(some_x("n"), some("z", "m")) - _scattered(some("z", "m"), _label()),
     _c("n m") * _scattered(some("z", "m"), _label()) - _c("n m") * _outer(some_x("n"), some("z", "m")),
@@ -116,6 +153,10 @@ def _scattered(rows: Node, places: Node) -> Node:
     return ScatterAdd(0, named_dim("n"))(rows, places)
 
 
+def _gram() -> Node:
+    return _transposed_first(some("z", "m n"), some("z", "m n"))
+
+
 def _label() -> Node:
     return Const(1, ArrayType((), DType.INT64))
 
@@ -137,6 +178,7 @@ def like_terms_of_symmetric(symmetric: Container[Node]) -> Rule:
     (some_y() + some_x()) + some_y(),
     (some_x() - 2 * some_y()) - some_y(),
     (_c("n m") * some_y() - some_x()) + _c("n m") * some_y(),
+    some_x("n") @ (_gram() @ some_y("n")) + some_y("n") @ (_gram() @ some_x("n")),
     (some_x("n m") @ some_y("m k")) @ some("z", "k n") + some_x("n m") @ (some_y("m k") @ some("z", "k n")),
 ])  # fmt: skip
 def _like_terms(node: Apply) -> Node | None:
@@ -159,11 +201,17 @@ def _with_like_terms(node: Apply, symmetric: Container[Node]) -> Node | None:
 
 
 def _key(factor: Node, symmetric: Container[Node]) -> Key:
-    """Return what equal factors have in common: the chain of a product of matrices, in which symmetric ones stand."""
+    """Return what equal factors have in common: the chain of a product of matrices, in which symmetric ones stand.
+
+    A product that is a number has its transpose in common as well: xᵀ S y is yᵀ S x.
+    """
     if not applies(factor, Contract):
         return factor
-    links = chain_of(factor)
-    return factor if len(links) < 2 else upright(links, symmetric)
+    links = upright(chain_of(factor), symmetric)
+    if len(links) < 2:
+        return factor
+    turned = upright(transposed_chain(links), symmetric)
+    return frozenset((links, turned)) if is_row(links[0]) and is_column(links[-1]) else links  # a number is its own
 
 
 @rule("a + b·(1 − a) → b + a·(1 − b)", Add, examples=lambda: [

@@ -7,17 +7,17 @@ are vectors of their columns: vec(A X B) = (Bᵀ ⊗ A) vec(X), and K vec(X) = v
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.chain_sums import Weighted, as_chain, number_apart, with_common_factors, with_rows_as_products
 from chainrule.calculus.chains import product_of_chain
 from chainrule.calculus.collect import expanded
+from chainrule.calculus.facts import Facts
 from chainrule.calculus.matrices import MULTIPLY_OUT
 from chainrule.calculus.networks import Labels, LinearTerm, NoClosedFormError, linear_terms
 from chainrule.calculus.rules import RULES
 from chainrule.calculus.simplify import Simplifier, simplify
-from chainrule.calculus.symmetry import symmetric_rules
 from chainrule.calculus.terms import Term, common_factor, factors, product_of, with_powers
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim, dim_product, named_dim, substitute
 from chainrule.primitives import (
@@ -41,13 +41,13 @@ from chainrule.primitives import (
 
 
 def jacobian_matrix(
-    linear_map: Node, tangent: Input, names: Mapping[Node, Node] | None = None, symmetric: Collection[Node] = ()
+    linear_map: Node, tangent: Input, names: Mapping[Node, Node] | None = None, facts: Facts | None = None
 ) -> Node:
     """Return the matrix J of a linear map dy = J dx, or vec(dy) = J vec(dx) for matrices.
 
     A number has no axis: its derivative has the shape of what changes with it. Vectors that are joined have their
     matrices one below the other. `names` maps expressions to symbols that
-    are written in their place among the numbers in front of matrices; those that are `symmetric` are not transposed.
+    are written in their place among the numbers in front of matrices; `facts` are what is known of the symbols.
 
     Raises NoClosedFormError if there is none.
     """
@@ -55,7 +55,7 @@ def jacobian_matrix(
         raise NoClosedFormError("an array of more than two axes has no matrix of its differential; see its elements")
     match linear_map:
         case Apply(Concatenate(0) as rows, vectors) if linear_map.type.ndim == 1:
-            return rows(*(jacobian_matrix(vector, tangent, names, symmetric) for vector in vectors))
+            return rows(*(jacobian_matrix(vector, tangent, names, facts) for vector in vectors))
     if not tangent.type.ndim and linear_map.type.ndim:
         return _by_number(linear_map, tangent)
     if not tangent.type.ndim:
@@ -63,7 +63,7 @@ def jacobian_matrix(
     parts = [_part(term) for term in linear_terms(linear_map, tangent)]
     shape = tuple(dim_product(x.type.shape) for x in (linear_map, tangent) if x.type.ndim)
     total = _total(parts, tangent.type.with_shape(shape), names or {})
-    known = symmetric_rules(symmetric) if symmetric else ()
+    known = [rule for rule in (facts.rules if facts else ()) if rule.name != MULTIPLY_OUT]
     replaced = {MULTIPLY_OUT, *(rule.name for rule in known)}
     return with_rows_as_products(Simplifier([*known, *(rule for rule in RULES if rule.name not in replaced)])(total))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from itertools import pairwise
 
 from chainrule.calculus.chains import chain_of, is_column, is_row, product_of_chain
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.rules import Rule, both_orders, is_scale, number_of, rule, with_operand
 from chainrule.calculus.simplify import simplify
-from chainrule.calculus.terms import Term, factors, product_of
+from chainrule.calculus.terms import Term, factors, product_of, with_powers
 from chainrule.ir import Apply, Const, Node, Shape, applies, named_dim, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Add,
@@ -101,6 +102,20 @@ def equated(first: int, second: int, operands: Sequence[Node], inputs: Sequence[
     kept = [label for label in labels if label in wanted]
     x = Sum(summed)(x) if summed else x
     return x if kept == list(wanted) else Permute(tuple(kept.index(label) for label in wanted))(x)
+
+
+def _of_diagonals(node: Apply) -> Node | None:
+    links = chain_of(node)
+    for place, pair in enumerate(pairwise(links)):
+        match pair:
+            case (Apply(DiagonalMatrix(), (a,)), _), (Apply(DiagonalMatrix(), (b,)), _) if a.type.ndim == 1:
+                joined = DiagonalMatrix()(simplify(with_powers(a * b)))
+                return product_of_chain((*links[:place], (joined, False), *links[place + 2 :]))
+    return None
+
+
+PRODUCT_OF_DIAGONALS = Rule("diag(a) diag(b) → diag(a ⊙ b)", (Contract,), _of_diagonals, list)
+"""Not in the table: along a chain each factor diag(σ′(z)) is seen."""
 
 
 @rule("Σ diag(A) → tr(A)", Sum, examples=lambda: [

@@ -26,6 +26,7 @@ from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import (
     Apply,
+    ArrayType,
     Const,
     DType,
     Input,
@@ -47,6 +48,7 @@ from chainrule.primitives import (
     Cos,
     Divide,
     Exp,
+    Gather,
     Log,
     Log1p,
     LogAddExp,
@@ -119,9 +121,15 @@ def _tangent(node: Apply) -> Node | None:
 
 @rule("eˣ / Σ eˣ → softmax(x)", Divide, examples=lambda: [
     Exp()(some_x()) / _column(Sum((1,))(Exp()(some_x()))),
+    Exp()(Gather(0)(some_x("n"), Const(1, ArrayType((), DType.INT64)))) / Sum((0,))(Exp()(some_x("n"))),
 ])  # fmt: skip
 def _softmax(node: Apply) -> Node | None:
     match node:
+        case Apply(
+            Divide(),
+            (Apply(Exp(), (Apply(Gather() as picked, (x, index)),)), Apply(Sum((0,)), (Apply(Exp(), (y,)),))),
+        ) if x is y and x.type.ndim == 1:
+            return picked(Softmax((0,))(x), index)
         case Apply(Divide(), (Apply(Exp(), (x,)) as e, below)) if repeated := _repeated(below):
             axes = _repeated_axes(repeated)
             return Softmax(axes)(x) if repeated.operands[0] is Sum(axes)(e) else None

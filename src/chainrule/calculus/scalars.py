@@ -24,6 +24,7 @@ from chainrule.primitives import (
     Mean,
     Multiply,
     Negate,
+    Norm,
     Permute,
     Power,
     Reshape,
@@ -93,6 +94,37 @@ def _number_out_of_product(node: Apply) -> Node | None:
                 return repeated(number, node.type) * with_operand(node, k, x)
             case Apply((Divide() | DivideNoNan()) as quotient, (x, Apply(Broadcast(axes=()), (number,)))):
                 return None if is_scale(x) else quotient(with_operand(node, k, x), repeated(number, node.type))
+    return None
+
+
+def _some_inner() -> Node:
+    return repeated(some("p", "m") @ some("q", "m"), ArrayType(parse_shape("n")))
+
+
+@rule("b·(x/s) → (b·x)/s for numbers b and s", Multiply, examples=lambda: [
+    _some_inner() * (some_x("n") / _some_number("n")),
+    _some_inner() * DivideNoNan()(some_x("n"), _some_number("n")),
+    DivideNoNan()(some_x("n"), _some_number("n")) * _some_inner(),
+    repeated(DivideNoNan()(some("p", "m") @ some("q", "m"), Norm((0,))(some("q", "m"))), ArrayType(parse_shape("n")))
+    * some_x("n"),
+])  # fmt: skip
+def _number_above(node: Apply) -> Node | None:
+    """Write an inner product times a quotient as one quotient: x xᵀ v / ‖x‖²."""
+    for number, x in both_orders(node):
+        match number, x:
+            case (
+                Apply(Broadcast(axes=()), (Apply(Contract()),)),
+                Apply((Divide() | DivideNoNan()) as quotient, (above, Apply(Broadcast(axes=())) as below)),
+            ) if not is_scale(above):
+                return quotient(number * above, below)
+            case (
+                Apply(
+                    Broadcast(axes=()),
+                    (Apply((Divide() | DivideNoNan()) as quotient, (Apply(Contract()) as above, s)),),
+                ),
+                _,
+            ) if not applies(x, Divide, DivideNoNan) and not is_scale(s) and x.type.ndim and scalar_of(x) is None:
+                return quotient(repeated(above, node.type) * x, repeated(s, node.type))
     return None
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chainrule.calculus.examples import size, some_x, some_y
-from chainrule.calculus.rules import Rule, along_kept, beneath_arrangement, both_orders, is_scale, rule
+from chainrule.calculus.rules import Rule, along_kept, beneath_arrangement, both_orders, is_scale, rule, with_operand
 from chainrule.calculus.simplify import simplify
+from chainrule.calculus.stages import TANGENT
 from chainrule.calculus.terms import Term, factors
-from chainrule.ir import Apply, Const, Node, applies, dim_product, parse_shape, substitute, topological_order
+from chainrule.ir import Apply, Const, Input, Node, applies, dim_product, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
     Compare,
+    Contract,
     Divide,
     DivideNoNan,
     Exp,
@@ -70,6 +72,7 @@ def _repeat_result(node: Apply) -> Node | None:
     Sum((1,))(some_x() / _column(Exp()(some_y("n")))),
     Sum((1,))(DivideNoNan()(some_x(), _column(Exp()(some_y("n"))))),
     Sum((1,))(some_x() * (Exp()(some_x()) / _column(Exp()(some_y("n"))))),
+    Mean((1,))(DivideNoNan()(some_x(), _column(Exp()(some_y("n")))) * Exp()(some_x())),
     Mean((0, 2))(Broadcast(parse_shape("n m k"), (1,))(some_y("m")) * some_x("n m k")),
 ])  # fmt: skip
 def _out_of_sum(node: Apply) -> Node | None:
@@ -78,8 +81,10 @@ def _out_of_sum(node: Apply) -> Node | None:
         case (Apply(Multiply()) as product,):
             for place, (factor, x) in enumerate(both_orders(product)):
                 match factor:
-                    case Apply(Divide(), (above, below)) if (divisor := along_kept(below, node)) is not None:
-                        return total(above * x if place == 0 else x * above) / divisor
+                    case Apply((Divide() | DivideNoNan()) as quotient, (above, below)) if (
+                        divisor := along_kept(below, node)
+                    ) is not None:
+                        return quotient(total(above * x if place == 0 else x * above), divisor)
                 fixed = along_kept(factor, node)
                 if fixed is not None:
                     return fixed * total(x) if place == 0 else total(x) * fixed
@@ -223,3 +228,50 @@ def _is_fact(definition: Node) -> bool:
         case Apply(Permute(), (x,)):
             return applies(x, OneHot, Softmax)
     return applies(bare, Mean, OneHot, Softmax)
+
+
+def centred_factors(definitions: Mapping[Node, Node]) -> Rule:
+    """Return the rule Σ c ⊙ (dx − m) → Σ c ⊙ dx for a c that sums to 0, such as a centred one, and one number m.
+
+    It is for changes: of two values both stay centred, as they are usually written. `definitions` maps symbols to their
+    values.
+    """
+    known: dict[tuple[Node, tuple[int, ...]], bool] = {}
+
+    def sums_to_zero(c: Node, axes: tuple[int, ...]) -> bool:
+        if (c, axes) not in known:
+            used = {part: definitions[part] for part in topological_order([c]) if part in definitions}
+            total = simplify(Sum(axes)(*substitute([c], used)))
+            known[c, axes] = isinstance(total, Const) and total.filled_with(0)
+        return known[c, axes]
+
+    def without_mean(node: Apply) -> Node | None:
+        match node:
+            case Apply(Sum(axes) | Mean(axes), (Apply(Multiply()) as product,)):
+                pass
+            case Apply(Contract(product=kind)) if kind is not None and kind.kind == "inner":
+                axes, product = (0,), node
+            case _:
+                return None
+        for place, (shifted, c) in enumerate(both_orders(product)):
+            match shifted:
+                case Apply(Subtract(), (change, mean)) if _is_change(change) and _is_constant(mean, axes):
+                    if sums_to_zero(c, axes):
+                        product = with_operand(product, place, change)
+                        return product if applies(node, Contract) else with_operand(node, 0, product)
+        return None
+
+    return Rule("Σ c (dx − m) → Σ c dx, where Σ c is 0", (Sum, Mean, Contract), without_mean, list)
+
+
+def _is_change(node: Node) -> bool:
+    """Whether an expression has a tangent such as dx in it."""
+    return any(isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([node]))
+
+
+def _is_constant(node: Node, axes: tuple[int, ...]) -> bool:
+    """Whether a term is the same along summed axes."""
+    match node:
+        case Apply(Broadcast(axes=kept)):
+            return set(kept).isdisjoint(axes)
+    return is_scale(node)

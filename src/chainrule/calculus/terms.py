@@ -7,8 +7,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from chainrule.calculus.rules import is_scale, number_of, refilled, scalar_of
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, topological_order
+from chainrule.calculus.rules import beneath_arrangement, is_scale, number_of, refilled, scalar_of
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -20,6 +20,7 @@ from chainrule.primitives import (
     Permute,
     Power,
     Reshape,
+    Sqrt,
     Square,
     Subtract,
 )
@@ -169,7 +170,7 @@ def with_powers(node: Node) -> Node:
         case Apply(Negate(), (x,)):
             return -with_powers(x)
         case Apply(Multiply() | Divide()):
-            term = factors(node)
+            term = _with_powers_of_roots(factors(node))
         case _:
             return node
     above = _power_product([(f, e) for f, e in term.powers if e > 0])
@@ -179,6 +180,18 @@ def with_powers(node: Node) -> Node:
     if above is None:
         return Divide()(Const(term.number, node.type), below)
     return _times(Const(term.number, node.type), Divide()(above, below))
+
+
+def _with_powers_of_roots(term: Term) -> Term:
+    """Return a term in which √v beside v, above or below both, is √v to the third power."""
+    exponents = dict(term.powers)
+    for root, exponent in term.powers:
+        match beneath_arrangement(root):
+            case Apply(Sqrt(), (v,)) as bare:
+                (square,) = substitute([root], {bare: v})
+                if exponents.get(square, 0) * exponent > 0:
+                    exponents[root] += 2 * exponents.pop(square)
+    return Term(term.number, tuple(exponents.items()))
 
 
 def sum_with_powers(terms: Sequence[Term], like: ArrayType) -> Node:

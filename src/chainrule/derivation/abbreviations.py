@@ -7,10 +7,10 @@ symbols in the right sides of all other claims.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from chainrule.calculus import TANGENT, is_scale, simplify
+from chainrule.calculus import TANGENT, is_scale, reading_cost, simplify
 from chainrule.derivation.naming import in_case
 from chainrule.ir import Apply, Const, Input, Node, applies, substitute, topological_order
 from chainrule.primitives import (
@@ -19,7 +19,9 @@ from chainrule.primitives import (
     Cast,
     DiagonalMatrix,
     Divide,
+    Exp,
     Inverse,
+    Log,
     Mean,
     Multiply,
     Negate,
@@ -27,6 +29,7 @@ from chainrule.primitives import (
     Permute,
     Reshape,
     Slice,
+    Softmax,
     Sqrt,
     Square,
     Subtract,
@@ -38,7 +41,7 @@ _LIMIT = 12
 """The maximum number of abbreviations; a reader could not remember more."""
 _FREE = (Broadcast, Cast, Permute, Reshape, Slice)
 _PLAIN = (Add, Divide, Mean, Multiply, Negate, Square, Subtract, Sum)
-_LETTERS: dict[type, str] = {Sqrt: "s", Tanh: "t"}
+_LETTERS: dict[type, str] = {Softmax: "p", Sqrt: "s", Tanh: "t"}
 _ANY = "uvwrst"
 
 
@@ -73,6 +76,17 @@ def abbreviations(expressions: Iterable[Node], taken: Collection[str]) -> tuple[
     return tuple(Abbreviation(symbol, value) for symbol, value in _readable(found))
 
 
+def probabilities(expressions: Iterable[Node], taken: Collection[str]) -> tuple[Abbreviation, ...]:
+    """Return names for the softmax of what one of `expressions` has it of several times: p in diag(p) − p pᵀ."""
+    used, found = set(taken), list[Abbreviation]()
+    for line in expressions:
+        for node, count in _occurrences(line).items():
+            if count > 1 and applies(node, Softmax) and all(each.value is not node for each in found):
+                found.append(Abbreviation(Input(next(_free_names(node, used)), node.type), node))
+                used.add(found[-1].symbol.name)
+    return tuple(found)
+
+
 def aligned(expressions: Sequence[Node], others: Iterable[Node]) -> dict[Node, Node]:
     """Return parts of `expressions` that differ from parts of `others` only by axes of size 1, in terms of the latter.
 
@@ -91,6 +105,21 @@ def aligned(expressions: Sequence[Node], others: Iterable[Node]) -> dict[Node, N
         bare = simplify(Reshape(tuple(shape[axis] for axis in kept))(node))
         if bare in known and isinstance(bare, Apply) and not isinstance(bare.primitive, _FREE):
             found[node] = Broadcast(shape, kept)(bare)
+    return found
+
+
+def functions_as_written(expressions: Sequence[Node], simplified: Callable[[Node], Node]) -> dict[Node, Node]:
+    """Return the functions of arithmetic in `expressions` by their simplified forms, where those are not shorter.
+
+    So exp(−u / (2 l²)) is the same in the forward pass and in a gradient, where it would be exp(−½ u / l²).
+    """
+    found: dict[Node, Node] = {}
+    for part in topological_order(expressions):
+        match part:
+            case Apply(Exp() | Log() | Sqrt(), (Apply(Add() | Divide() | Multiply() | Negate() | Subtract()),)):
+                other = simplified(part)
+                if other is not part and reading_cost(part) <= reading_cost(other):
+                    found[other] = part
     return found
 
 

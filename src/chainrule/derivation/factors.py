@@ -262,6 +262,6 @@ def _line_filled(number: Notation, node: Node) -> Notation | None:
 def filled(number: Notation, ndim: int) -> Notation:
     """Return a vector or matrix filled with a number, as a product with ones."""
     ones = _COLUMN_OF_ONES if ndim == 1 else _MATRIX_OF_ONES
-    if number == Number(-1) and ndim == 2:
+    if number == Number(-1):
         return Prefix("−", ones)
     return ones if number == Number(1) else Infix("·", (number, ones))

@@ -11,7 +11,7 @@ _OPPOSITE = {"+": "−", "−": "+"}
 
 
 def with_sign_in_front(notation: Notation) -> Notation:
-    """Write `(−a b) c` as `−a b c`, and `a + (−b) c` as `a − b c`.
+    """Write `(−a b) c` as `−a b c`, `a + (−b) c` as `a − b c`, and `−(1 − a) / b` as `(a − 1) / b`.
 
     >>> a, b = Number(2), Number(3)
     >>> with_sign_in_front(Infix("+", (a, Infix("", (Number(-5), b))))) == Infix("−", (a, Infix("", (Number(5), b))))
@@ -27,6 +27,8 @@ def with_sign_in_front(notation: Notation) -> Notation:
         case Infix(operator, (Prefix("−", Infix() as first), *others)) if operator in _PRODUCTS:
             if precedence(first) is Precedence.PRODUCT:
                 return Prefix("−", Infix(operator, (first, *others)))
+        case Prefix("−", Fraction(Infix("−", (Number() as number, x)), below)):
+            return Fraction(Infix("−", (x, number)), below)
     return notation
 
 

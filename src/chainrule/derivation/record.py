@@ -22,7 +22,13 @@ from chainrule.calculus import (
     with_powers,
     without_factor,
 )
-from chainrule.derivation.abbreviations import Abbreviation, abbreviations, aligned
+from chainrule.derivation.abbreviations import (
+    Abbreviation,
+    abbreviations,
+    aligned,
+    functions_as_written,
+    probabilities,
+)
 from chainrule.derivation.claims import (
     Claim,
     Expression,
@@ -78,6 +84,9 @@ class Record:
         self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
         self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
 
+    beside: tuple[Node, ...] = ()
+    """What is written beside the backward pass, as the differential of the gradient; its probabilities have a name."""
+
     elsewhere: frozenset[str] = frozenset()
     """Names of the user that are not in this program."""
 
@@ -106,9 +115,13 @@ class Record:
     def abbreviations(self) -> tuple[Abbreviation, ...]:
         """Names for repeated parts of the forward pass and the gradients."""
         lines = list(substitute([stage.expression for stage in self.backward.stages], self._aligned))
-        lines += [*self.activation_factors.values(), *self._gradient_lines()]
+        lines += substitute([*self.activation_factors.values(), *self._gradient_lines()], self._functions)
         taken = {node.name for node in self.program.inputs} | {stage.name for stage in self.backward.stages}
-        return self.named_symbols(abbreviations(lines, taken | self.reserved | set(self.program.dim_names)))
+        taken |= self.reserved | set(self.program.dim_names)
+        found = abbreviations(lines, taken)
+        values: dict[Node, Node] = {each.value: each.symbol for each in found}
+        beside = substitute(self.beside, values)
+        return self.named_symbols((*found, *probabilities(beside, taken | {each.symbol.name for each in found})))
 
     def named_symbols(self, found: tuple[Abbreviation, ...]) -> tuple[Abbreviation, ...]:
         """Return abbreviations with the names that they have in this record."""
@@ -127,13 +140,19 @@ class Record:
 
     @cached_property
     def _aligned(self) -> dict[Node, Node]:
-        """Parts of the forward pass as they are written in the gradients."""
-        return aligned([stage.expression for stage in self.backward.stages], self._gradient_lines())
+        """Parts of the forward pass as they are written in the gradients, and functions as it has them."""
+        expressions = [stage.expression for stage in self.backward.stages]
+        return self._functions | aligned(expressions, self._gradient_lines())
+
+    @cached_property
+    def _functions(self) -> dict[Node, Node]:
+        """The functions of the forward pass by their simplified forms."""
+        return functions_as_written([stage.expression for stage in self.backward.stages], self._simplifier)
 
     def short(self, node: Node) -> Node:
         """Return `node` with abbreviations substituted."""
         if not self.abbreviations:
-            return node
+            return substitute([node], self._functions)[0] if self._functions else node
         (node,) = substitute([node], self._aligned)
         for entry in self.abbreviations:
             (node,) = substitute([node], {entry.value: entry.symbol})

@@ -62,6 +62,8 @@ class FurtherDerivation(Derivation):
         self.derivatives: Derivatives = (
             SecondOrder(self.record, layout) if order == 2 else Jacobians(self.record, layout)
         )
+        if isinstance(self.derivatives, SecondOrder):
+            self.record.beside = tuple(self.derivatives.changes.values())
 
     def _document(self, options: PageOptions) -> Document:
         written = self._written(options.form)

@@ -216,3 +216,22 @@ def stacked_least_squares(A: Any, B: Any, x: Any) -> Any:
 formula(
     "minus the sum of a matrix", "forum: derivative of the sum of all entries", "-sum(X)", "X: m n", TOLD, X="−1 1ᵀ"
 )
+formula("minus the sum of a vector", "forum: derivative of minus the sum", "-sum(x)", "x: n", x="−1")
+formula(
+    "kernel ridge regression",
+    "forum: gradient of the loss with a kernel matrix",
+    "norm(f - K @ c)^2 + a*(c' @ K @ c)",
+    "f: n; K: n n sym; c: n; a: ",
+    "u = K c is named, and the orientation of the residual is free",
+    c=("2 K (K c − f + a c)", "2 K (u − f + a · c)"),
+)
+formula(
+    "squared exponential kernel",
+    "forum: derivative by the length scale",
+    "s^2*exp(-(x-z)' @ (x-z)/(2*l^2))",
+    "s: ; x: n; z: n; l: ",
+    "u is the exponential and v the squared distance, and the sign is taken into the difference",
+    s=("2 L / s", "2 s · u"),
+    l=("L · ((x − z)ᵀ (x − z)) / l³", "L · v / l³"),
+    x=("−L (x − z) / l²", "L · (z − x) / l²"),
+)

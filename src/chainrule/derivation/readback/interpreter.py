@@ -54,8 +54,9 @@ class Interpreter(Calls):
 
     @property
     def is_number(self) -> bool:
-        """Whether the line is a single literal number."""
-        return [word.kind for word in self._words] == ["number", "end"]
+        """Whether the line is a single literal number, possibly with a sign."""
+        words = self._words[1:] if self._words[0].text == "−" else self._words
+        return [word.kind for word in words] == ["number", "end"]
 
     def expression(self) -> Meaning:
         """Evaluate an expression as it may occur in brackets."""

@@ -184,10 +184,10 @@ def _read(line: str, page: Page, expected: Array | None) -> Outcome:
 
 
 def _settled(meaning: Meaning, literal: bool, shape: Shape) -> Array:
-    """Return an array of `shape`; a single 0 is an array of zeros, a single 1 a vector of ones."""
+    """Return an array of `shape`; a single 0 is an array of zeros, a single 1 or −1 a vector of these."""
     if literal and isinstance(meaning, Value) and shape:
         number = float(meaning.data.reshape(()))
-        if number == 0 or (number == 1 and sum(size != 1 for size in shape) <= 1):
+        if number == 0 or (abs(number) == 1 and sum(size != 1 for size in shape) <= 1):
             return np.full((1,) * meaning.letters + shape, number)
     return settle(meaning, shape)
 

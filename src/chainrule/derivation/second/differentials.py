@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from chainrule.calculus import TANGENT, Simplifier, linearize, simplify
+from chainrule.calculus import TANGENT, Simplifier, linearize, reading_cost, simplify, with_powers
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Record
 from chainrule.ir import Apply, Input, Node, cached_property, substitute
@@ -58,7 +58,8 @@ class Differentials:
         (change,) = substitute([change], known or {})
         (written_out,) = substitute([change], self.totals)
         (named,) = substitute([self._simplified(written_out)], self.names)
-        return self._simplified(named)
+        result = self._simplified(named)
+        return min(result, self._simplified(with_powers(result)), key=reading_cost)
 
     @cached_property
     def _simplified(self) -> Simplifier:

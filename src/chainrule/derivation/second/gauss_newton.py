@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chainrule.calculus import (
+    PRODUCT_OF_DIAGONALS,
+    RULES,
     NoClosedFormError,
+    Simplifier,
     backward,
     jacobian_matrix,
     linearize,
@@ -73,7 +76,7 @@ def gauss_newton(record: Record, differentials: Differentials, turned: bool) -> 
     if operation_total(jacobian) > _LIMIT or rest is not identity(symbol.type.shape[0], symbol.type.dtype):
         return None
     product = matmul(Permute((1, 0))(jacobian), jacobian)
-    shorter = with_rows_as_products(simplify(scale * product))
+    shorter = with_rows_as_products(Simplifier([*RULES, PRODUCT_OF_DIAGONALS])(scale * product))
     left = StageJacobian(symbol, residual, by, transposed=turned)
     shown = transposed_matrix(jacobian) if turned else jacobian
     return GaussNewton(

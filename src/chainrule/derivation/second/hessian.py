@@ -141,8 +141,7 @@ class SecondOrder(Changes):
 
     def _jacobian(self, change: Node, by: Input) -> Node:
         differentials = self.differentials
-        symmetric = self.first.backward.facts.symmetric
-        return jacobian_matrix(change, differentials.tangents[by], differentials.names, symmetric)
+        return jacobian_matrix(change, differentials.tangents[by], differentials.names, self.first.backward.facts)
 
     def _is_quotient(self, gradient: Node) -> bool:
         """Whether a gradient is divided by a quantity or multiplied by one that depends on the loss."""

@@ -12,7 +12,7 @@ from chainrule.derivation.second.names import SecondNotator, stacked_notation
 from chainrule.derivation.second.sections import FurtherSections, framed
 from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import join
-from chainrule.ir import Input, Node
+from chainrule.ir import Input, Node, topological_order
 from chainrule.primitives import Call, Infix, Notation, Number, Postfix, PowerNotation, Prefix, Symbol
 from chainrule.words import Language
 
@@ -243,7 +243,8 @@ class SecondForm(FurtherSections):
         product = product if scale == Number(1) else Infix("·", (scale, product))
         exact = self.order.blocks[0].matrix
         is_exact = exact is not None and exact.right is found.matrix.right
-        key = "Gauss-Newton exact" if is_exact else "Gauss-Newton text"
+        varies = not self.order.differentials.tangents.keys().isdisjoint(topological_order([found.jacobian.right]))
+        key = ("Gauss-Newton pieces" if varies else "Gauss-Newton exact") if is_exact else "Gauss-Newton text"
         reason = self.say(key, residual, by)
         equation = Equation(
             (product, self.written(found.matrix.right)), self.shape(found.matrix.right), (reason,), found.matrix.right

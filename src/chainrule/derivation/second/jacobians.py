@@ -61,7 +61,7 @@ class Jacobians(Changes):
             if operation_total(tensor) <= CLOSED_LIMIT:
                 left = StageJacobian(result, result, by, by_axes=True)
                 array = Claim("Jacobian elements", left, self.first.short(tensor))
-            value = self._gradient(by) if result is self.first.loss else jacobian_matrix(change, tangent)
+            value = self._gradient(by) if result is self.first.loss else self._jacobian(change, tangent)
             value = transposed(value) if turned else value
             if not result.type.ndim and by.type.ndim and not turned:
                 value = Reshape((1, by.type.size))(stacked(value))
@@ -71,6 +71,9 @@ class Jacobians(Changes):
         except NoClosedFormError:
             pass
         return JacobianRecord(result, by, matrix, array)
+
+    def _jacobian(self, change: Node, tangent: Input) -> Node:
+        return jacobian_matrix(change, tangent, facts=self.first.backward.facts)
 
     def _gradient(self, by: Input) -> Node:
         """Return the gradient of a function that returns one number, in terms of names of the forward pass."""

@@ -98,6 +98,10 @@ SECOND: dict[str, tuple[str, str]] = {
         "it is the Hessian, since {0} is linear in {1}",
         "由于 {0} 是 {1} 的线性函数，它就是黑塞矩阵",
     ),
+    "Gauss-Newton pieces": (
+        "it is the Hessian, since {0} is piecewise linear in {1}",
+        "由于 {0} 是 {1} 的分段线性函数，它就是黑塞矩阵",
+    ),
     "Gauss-Newton text": (
         "the Hessian without the second derivatives of {0}; it is positive semidefinite",
         "略去 {0} 的二阶导数的黑塞矩阵，它是半正定的",
