@@ -160,6 +160,12 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
         "L · (x xᵀ − I)",
         lambda x: np.exp(-0.5 * x @ x) * (np.outer(x, x) - np.eye(len(x))),
     ),
+    "1/(x' @ A @ x)": (
+        "x",
+        {"A": "n n", "x": "n", "assume": "A symmetric"},
+        "2 L² · (4 L · A x xᵀ A − A)",
+        lambda x, A: 8 * np.outer(A @ x, A @ x) / (x @ A @ x) ** 3 - 2 * A / (x @ A @ x) ** 2,
+    ),
     "exp(a' @ x)": ("x", {"a": "n"}, "L · a aᵀ", lambda a, x: np.exp(a @ x) * np.outer(a, a)),
     "log(a' @ x)": ("x", {"a": "n"}, "−a aᵀ / (aᵀ x)²", lambda a, x: -np.outer(a, a) / (a @ x) ** 2),
     "(a' @ x)*(b' @ x)": (

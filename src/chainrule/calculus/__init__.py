@@ -23,7 +23,7 @@ import chainrule.calculus.scalars
 import chainrule.calculus.sums
 import chainrule.calculus.symmetry
 import chainrule.calculus.transposes  # noqa: F401 - these enter their rules into the table
-from chainrule.calculus.backward import Accumulation, Backward, Contribution, backward
+from chainrule.calculus.backward import Accumulation, Backward, Contribution, backward, by_result
 from chainrule.calculus.chain_sums import as_chain, number_apart, with_rows_as_products
 from chainrule.calculus.chains import chain_of, is_column, is_row
 from chainrule.calculus.collect import expanded
@@ -83,6 +83,7 @@ __all__ = [
     "as_chain",
     "backward",
     "beneath_arrangement",
+    "by_result",
     "chain_of",
     "counts_up",
     "entry",

@@ -224,7 +224,7 @@ def _active(stages: Sequence[Stage], wrt: Sequence[Input]) -> set[Input]:
     return active
 
 
-def _by_result(stage: Stage) -> dict[Node, Node]:
+def by_result(stage: Stage) -> dict[Node, Node]:
     """Return the expressions that are written with the result of a stage: σ′(z) by a = σ(z), y by L in L = 1/y."""
     result: dict[Node, Node] = {stage.expression: stage.symbol}
     match stage.expression:
@@ -257,7 +257,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     if linear_map is None:
         return None
     adjoints = [transpose([linear_map], [tangent], [cotangent], as_read)[0] for as_read in (True, False)]
-    result = _by_result(stage)
+    result = by_result(stage)
     (change,) = substitute([linear_map], result)
     written = substitute([each for each in dict.fromkeys(adjoints) if each is not None], result)
     found: list[tuple[Node, Simplifier]] = []

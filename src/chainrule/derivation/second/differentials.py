@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from chainrule.calculus import TANGENT, Simplifier, linearize, reading_cost, simplify, with_powers
+from chainrule.calculus import TANGENT, Simplifier, by_result, linearize, reading_cost, simplify, with_powers
 from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Record
 from chainrule.ir import Apply, Input, Node, cached_property, substitute
@@ -33,7 +33,7 @@ class Differentials:
             if stage.symbol in self.tangents:
                 change = self.of(stage.expression)
                 if change is not None:
-                    (change,) = substitute([change], {stage.expression: stage.symbol})
+                    (change,) = substitute([change], by_result(stage))
                     found[stage.symbol] = simplify(change)
         return found
 
