@@ -108,6 +108,7 @@ def test_every_line_of_right_answers_is_confirmed_though_names_are_used_twice(tm
         ("dq.transpose(0, 2, 1, 3)", "dq.transpose(0, 1, 2, 3)", "transposed"),
         ("dq.transpose(0, 2, 1, 3).reshape", "dq.reshape", "transposed"),
         ("axis=-1", "axis=1", "axis"),
+        ("att.transpose(0, 1, 3, 2) @ dy", "att @ dy", "transposed"),
     ],
 )
 def test_the_order_of_axes_and_the_fourth_axis_are_mended(before: str, after: str, kind: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from chainrule.grading.changes import DERIVATIVE, FACTOR, Kind
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios, in_shapes, same_shapes
 from chainrule.grading.execution import columns
 from chainrule.grading.measures import Measures
-from chainrule.grading.mended import code_of
+from chainrule.grading.mended import code_of, exchanged
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.quantities import Match, Quantity
 from chainrule.grading.truth import Truth
@@ -98,7 +98,11 @@ class Diagnostician:
         code = code_of(mend, self._mender.numbers)
         if attempt.answer.is_text:
             code, values = as_equation(code), _as_equations(values)
-        code = code if code and self._mender.holds(attempt, mend, code) else ""
+        if code and not self._mender.holds(attempt, mend, code):
+            code = code_of(mend, self._mender.numbers, deep=True)
+            code = code if code and self._mender.holds(attempt, mend, code) else ""
+            if code and values.get("after") == f"{values['before']}.T":
+                values["after"] = exchanged(values["before"])
         values = {**values, **self._other(attempt, mend)}
         if mend.first is None:
             return Diagnosis(kind, values, label, formula, quantity, code)

@@ -13,13 +13,16 @@ from chainrule.grading.mending import Mend
 _HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, GIVEN, BEFORE)
 
 
-def code_of(mend: Mend, numbers: Mapping[str, float]) -> str:
-    """Return the corrected statement in the learner's names; "" if it needs others. `numbers` are those of factors."""
+def code_of(mend: Mend, numbers: Mapping[str, float], deep: bool = False) -> str:
+    """Return the corrected statement in the learner's names; "" if it needs others. `numbers` are those of factors.
+
+    A transposition exchanges the last two axes of `deep` arrays, which have more than two.
+    """
     if mend.edit is not None and mend.unit.is_head:
         return head_of(mend.edit.statement)
     if mend.edit is None or isinstance(mend.edit.pattern, ast.If) or mend.edit.kind == "updated":
         return ""
-    statement = _Readable(numbers).visit(ast.parse(ast.unparse(mend.edit.statement)))
+    statement = _Readable(numbers, deep).visit(ast.parse(ast.unparse(mend.edit.statement)))
     text = ast.unparse(statement)
     if any(hidden in text for hidden in _HIDDEN):
         return ""
@@ -28,11 +31,16 @@ def code_of(mend: Mend, numbers: Mapping[str, float]) -> str:
     return text
 
 
+def exchanged(code: str) -> str:
+    """Return an array of several axes with the last two exchanged, as code."""
+    return f"np.swapaxes({code}, -1, -2)"
+
+
 class _Readable(ast.NodeTransformer):
     """Replaces generated names of a correction by readable expressions."""
 
-    def __init__(self, numbers: Mapping[str, float]) -> None:
-        self._numbers = numbers
+    def __init__(self, numbers: Mapping[str, float], deep: bool) -> None:
+        self._numbers, self._deep = numbers, deep
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
@@ -59,6 +67,8 @@ class _Readable(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == TRANSPOSE:
+            if self._deep:
+                return ast.parse(exchanged(ast.unparse(node.args[0])), mode="eval").body
             return ast.Attribute(node.args[0], "T", ast.Load())
         node.keywords = [
             k
