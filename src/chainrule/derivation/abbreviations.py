@@ -109,7 +109,7 @@ def aligned(expressions: Sequence[Node], others: Iterable[Node]) -> dict[Node, N
 
 
 def functions_as_written(expressions: Sequence[Node], simplified: Callable[[Node], Node]) -> dict[Node, Node]:
-    """Return the functions of arithmetic in `expressions` by their simplified forms, where those are not shorter.
+    """Return the functions of arithmetic in `expressions` by their simplified forms, where those are hardly shorter.
 
     So exp(−u / (2 l²)) is the same in the forward pass and in a gradient, where it would be exp(−½ u / l²).
     """
@@ -118,7 +118,7 @@ def functions_as_written(expressions: Sequence[Node], simplified: Callable[[Node
         match part:
             case Apply(Exp() | Log() | Sqrt(), (Apply(Add() | Divide() | Multiply() | Negate() | Subtract()),)):
                 other = simplified(part)
-                if other is not part and reading_cost(part) <= reading_cost(other):
+                if other is not part and reading_cost(part) <= reading_cost(other) + 1:  # the 2 of u/2
                     found[other] = part
     return found
 

@@ -155,6 +155,9 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
     ("3x^2y", {"x": "", "y": ""}, lambda x, y: 3 * x**2 * y),
     (r"-\sum_i y_i \log p_i", {}, lambda y, p: -np.sum(y * np.log(p))),
     (r"\sum_{i,j} A_{ij} x_i y_j", {}, lambda A, x, y: x @ A @ y),
+    (r"\sum_{i,j} a_i a_j y_i y_j K_{ij}", {}, lambda a, y, K: (a * y) @ K @ (a * y)),
+    (r"-\sum_k y_k \log \frac{e^{z_k}}{\sum_j e^{z_j}}", {}, lambda y, z: -y @ np.log(np.exp(z) / np.sum(np.exp(z)))),
+    (r"\sum_k \pi_k e^{-(x-\mu_k)^2/2}", {}, lambda pi, x, mu: np.sum(pi * np.exp(-((x - mu) ** 2) / 2))),
     (r"\sum_{i,j} A_{ji} x_i y_j", {}, lambda A, x, y: y @ A @ x),
     (r"\sum_i (y_i - \sum_j A_{ij} x_j)^2", {}, lambda A, x, y: np.sum((y - A @ x) ** 2)),
     (r"\sum_{ij} (X_{ij} - u_i v_j)^2 + \sum_k X_{kk}", {},
@@ -286,3 +289,8 @@ def test_the_name_of_the_identity_may_be_a_variable() -> None:
     assert [node.name for node in cr.trace("I = x + 1; sum(I)", x="n").inputs] == ["x"]
     with pytest.raises(cr.DerivationError, match="'I' in wrt"):
         cr.derive("x'*(A + I)*x", "I")
+
+
+def test_the_cross_entropy_of_a_softmax_with_two_indices_is_recognized() -> None:
+    text = cr.derive(r"-\sum_k y_k \log \frac{e^{z_k}}{\sum_j e^{z_j}}", "z").text(detail="brief")
+    assert "∂L/∂z = (Σ y) · softmax(z) − y" in text

@@ -222,8 +222,14 @@ class Indices(Context):
             return None
         names = [each.arguments[0] for each in factors if isinstance(each, Call)]
         matrices = [place for place, each in enumerate(labels) if len(each) == 2]
-        vectors = {each: names[place] for place, each in enumerate(labels) if len(each) == 1}
-        if len(matrices) != 1 or len(vectors) != len(factors) - 1 or not vectors.keys() <= set(labels[matrices[0]]):
+        vectors: dict[str, Syntax] = {}
+        for each, name in zip(labels, names, strict=True):
+            if len(each) == 1:
+                known = vectors.get(each)
+                vectors[each] = name if known is None else self._binary(".*", known, name, name.span)
+        if len(matrices) != 1 or not all(1 <= len(each) <= 2 for each in labels):
+            return None
+        if not vectors.keys() <= set(labels[matrices[0]]):
             return None
         matrix, first, second = names[matrices[0]], labels[matrices[0]][0], labels[matrices[0]][1]
         mark = matrix.span

@@ -77,13 +77,23 @@ class Operands(Applications, ABC):
             own += self._take().text
         if len(set(outer + own)) < len(outer + own) or len(outer + own) > MOST_INDICES:
             raise self._error(f"a sum is over up to {MOST_INDICES} different indices here", mark.span)
-        self._indices += own
-        self._enter()
-        body = self._product()
-        self._nesting -= 1
+        start, around = self._place, outer
+        body = self._below_sum(around + own)
+        if outer and set(outer).isdisjoint(self._letters(body)):  # one number for all values of the outer indices
+            self._place, around = start, ""
+            body = self._below_sum(own)
+        self._indices = around + own
         found = self._summed(mark, body, own)
         self._indices = outer
         return found
+
+    def _below_sum(self, indices: str) -> Syntax:
+        """Parse what is summed over."""
+        self._indices = indices
+        self._enter()
+        body = self._product()
+        self._nesting -= 1
+        return body
 
     def _stacked(self) -> Syntax:
         """Parse `[x; y]`, vectors one below the other."""

@@ -52,6 +52,8 @@ class Subject:
         self.order = [node for order in self.orders for node in order]
         self.matrix_powers = frozenset(_matrix_powers(self.order))
         """The powers that are those of a matrix, if what is raised is one."""
+        indexed = [node.arguments[0] for node in self.order if isinstance(node, Call) and node.function == "indexed"]
+        self._indexed = frozenset(canonical_name(name.name) for name in indexed if isinstance(name, Name))
         self.variables: dict[str, Name] = {}
         """For each variable, by canonical name, the position of its first use."""
         self._find_variables(frozenset(map(canonical_name, given)))
@@ -126,7 +128,8 @@ class Subject:
         return is_power and not isinstance(exponent, Number)
 
     def _is_constant(self, node: Name) -> bool:
-        return canonical_name(node.name) in CONSTANTS or node.name in self.sizes or node.name in IDENTITIES
+        name = canonical_name(node.name)
+        return (name in CONSTANTS and name not in self._indexed) or node.name in self.sizes or node.name in IDENTITIES
 
     def is_one(self, node: Syntax) -> bool:
         """Whether a part is the literal `1`, which may be a vector of ones; `1.0` is a number."""
