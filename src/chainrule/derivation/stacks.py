@@ -29,11 +29,14 @@ def stacked(node: Apply, write: Callable[[Node], Notation]) -> Notation | None:
 
 
 def with_bare_zeros(node: Node, operands: Sequence[Notation]) -> list[Notation]:
-    """Return the blocks of joined vectors or matrices, in which zeros are 0 where another block has a size."""
+    """Return the blocks of joined vectors or matrices, in which a single block of zeros, as long as is left, is 0."""
     if not applies(node, Concatenate) or node.type.ndim > 2:
         return list(operands)
     zero = [isinstance(part, Const) and part.filled_with(0) and 1 not in part.type.shape for part in node.operands]
-    return [Number(0) if is_zero and not all(zero) else each for is_zero, each in zip(zero, operands, strict=True)]
+    return [
+        Number(0) if is_zero and zero.count(True) == 1 < len(zero) else each
+        for is_zero, each in zip(zero, operands, strict=True)
+    ]
 
 
 def _without_axis(node: Node, axis: int, write: Callable[[Node], Notation]) -> Notation | None:
