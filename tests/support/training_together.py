@@ -187,9 +187,9 @@ def main() -> None:
         ProcessError,
     )
     session = cr.begin_training(plain, PARAMS, DATA, cr.SGD(0.1), BATCH, engine="xla")
-    order = np.roll(np.arange(ROWS), processes.number)[None]
-    refused("another order", lambda: session.advance(1, order=order), ProcessError)
-    refused("an order of one", lambda: session.advance(1, order=order if last else None), ProcessError)
+    rolled = np.roll(np.arange(ROWS, dtype=np.int64), processes.number)[None]
+    refused("another order", lambda: session.advance(1, order=rolled), ProcessError)
+    refused("an order of one", lambda: session.advance(1, order=rolled if last else None), ProcessError)
     session.set_hyperparameter("learning_rate", 0.2)
     session.advance(1)
     session.set_hyperparameter("learning_rate", 0.3 + processes.number)
