@@ -43,6 +43,9 @@ pytestmark = pytest.mark.skipif(not NODE, reason="node is not installed")
 EXACT = ("abbreviation", "forward", "derivative", "chain", "merge")
 """Lines in which nothing cancels: a rewrite starts from x / x, and along a path a centred row may be summed."""
 
+MOST_PAIRS = 600
+"""Entries of a line times those of a value up to which reads are compared: a condition has two evaluations for each."""
+
 EVERYTHING = """
 const at = evaluate(NUMBERS, given);
 results.loss = at.loss;
@@ -57,6 +60,7 @@ lines.forEach((line, k) => {
     for (const { name, at: position, value } of reads) {
       const whole = at.value(name).data;
       if (whole[position] !== value && !Number.isNaN(value)) throw new Error(`${name} is ${value} in line ${k}`);
+      if (at.line(k).data.length * whole.length > MOST_PAIRS) continue;
       const label = `reads ${k} ${name}`;
       results[label] ??= new Float64Array(at.line(k).data.length * whole.length);
       results[label][place * whole.length + position] = 1;
@@ -84,7 +88,7 @@ inputs.forEach(({ name, kind }, k) => { if (kind === "tangent") results[name] = 
 def outcome(drawn: Case, record: Record) -> tuple[LiveModule, dict[str, Array], dict[str, Array]]:
     module = live_module(record)
     given = given_to(drawn, record, module)
-    statements = EVERYTHING.replace("NUMBERS", json.dumps(drawn.sizes))
+    statements = EVERYTHING.replace("NUMBERS", json.dumps(drawn.sizes)).replace("MOST_PAIRS", str(MOST_PAIRS))
     return module, given, run_in_node(NODE, module.text, statements, given)
 
 
@@ -119,7 +123,7 @@ def assert_lives(drawn: Case, record: Record) -> None:
             right = Line(claim.left.node, known, drawn).value.ravel()
             assert_close(found[f"left {k}"], right, f"the left side of line {k}, {claim.kind}", 1e-12)
         for node in line.inputs:
-            if line.value.size * known[node.name].size > 600:  # conditions of hundreds of evaluations each
+            if line.value.size * known[node.name].size > MOST_PAIRS:
                 continue
             reads = found.get(f"reads {k} {node.name}", np.zeros(line.value.size * known[node.name].size))
             changed = line.changed_by(node)
