@@ -305,7 +305,7 @@ JSON = [
     Case(
         "a list",
         json_line(4, '{"size": [1, 2], "kind": "a"}'),
-        ("row 4 (line 4), column 'size' holds a list",),
+        ("row 4 (line 4), column 'size' holds '1, 2'",),
         "data.jsonl",
     ),
     Case("a line that is a list", json_line(2, "[1, 2]"), ("{path}, line 2 holds a list",), "data.jsonl"),

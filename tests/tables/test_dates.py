@@ -31,6 +31,12 @@ STYLES = {
     "%b-%d-%Y": "D",
     "%Y %b": "M",
     "%YM%m": "M",
+    "%Y%m%d%H%M%S": "S",
+    "%d/%b/%Y:%H:%M:%S +0000": "S",
+    "%a %b %d %H:%M:%S +0000 %Y": "S",
+    "%Y年%m月%d日": "D",
+    "%Y-%j": "D",
+    "%B %dth, %Y": "D",
 }
 
 
@@ -83,6 +89,29 @@ def test_quarters_weeks_and_times_of_day(tmp_path: Path) -> None:
     times = [datetime.time(minute // 60, minute % 60) for minute in minutes]
     check([time.strftime("%H:%M") for time in times], [60 * minute for minute in minutes], tmp_path)
     check([time.strftime("%I:%M %p") for time in times], [60 * minute for minute in minutes], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [
+        ("{}. März 2021", "2021-03-{:02}"),
+        ("{} août 2021", "2021-08-{:02}"),
+        ("{} de enero de 2021", "2021-01-{:02}"),
+        ("{} ottobre 2021", "2021-10-{:02}"),
+        ("{} de fevereiro de 2021", "2021-02-{:02}"),
+        ("2021-03-{:02} 04:05 EST", "2021-03-{:02}T09:05"),
+    ],
+)
+def test_months_of_other_languages_and_named_zones(cell: str, day: str, tmp_path: Path) -> None:
+    days = range(1, 29)
+    wanted = [int(np.datetime64(day.format(k), "s").astype(np.int64)) for k in days]
+    check([cell.format(k) for k in days], wanted, tmp_path)
+
+
+def test_hours_of_the_day_have_halves(tmp_path: Path) -> None:
+    halves = [(hour, half) for hour in range(1, 13) for half in ("AM", "PM")]
+    wanted = [3600 * (hour % 12 + (12 if half == "PM" else 0)) for hour, half in halves]
+    check([f"{hour}{half}" for hour, half in halves], wanted, tmp_path)
 
 
 def test_years_below_1000_have_four_digits(tmp_path: Path) -> None:

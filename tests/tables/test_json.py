@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from chainrule.tables import TableError, open_table
+from chainrule.tables.jsonlines import without_lists
 
 ROWS = [{"a": k / 4, "c": "rg"[k % 2], "y": None if k == 3 else k} for k in range(12)]
 COLUMNS = {name: [row[name] for row in ROWS] for name in ROWS[0]}
@@ -77,3 +79,23 @@ def test_the_list_that_is_chosen_is_said_and_others_are_refused(tmp_path: Path) 
     path.write_text(json.dumps(ROWS, indent=1)[:-9])
     with pytest.raises(TableError, match=r"line \d+, character \d+: not JSON: .*is the file whole"):
         open_table(str(path))
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_lists_of_numbers_are_columns_and_others_are_texts(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"data.{suffix}"
+    rows: list[dict[str, Any]] = [
+        {"at": [1.5, 2], "tags": ["a", "b"], "odd": [1], "parts": [{"n": 1}]},
+        {"at": None, "tags": [], "odd": [1, 2], "parts": []},
+    ]
+    lines = [json.dumps(row) for row in rows]
+    path.write_text("\n".join([*lines, ""]) if suffix == "jsonl" else f"[{','.join(lines)}]")
+    assert read(path).to_dicts() == [
+        {"at.0": 1.5, "at.1": 2.0, "tags": "a, b", "odd": "1", "parts": '[{"n": 1}]'},
+        {"at.0": None, "at.1": None, "tags": None, "odd": "1, 2", "parts": None},
+    ]
+
+
+def test_a_later_list_of_another_length_is_refused() -> None:
+    with pytest.raises(TableError, match=r"line 9, column 'x' holds a list, where the first rows have lists of 2"):
+        without_lists({"x": [1, 2, 3]}, {"x": 2}, "data.jsonl, line 9")

@@ -143,7 +143,10 @@ def test_kinds_are_found(name: str, values: Sequence[Any], kind: str, reason: st
     assert len(fitted.features) + len(fitted.left_out) == 1
 
 
-COMPLETED = ("name year", "month/year", "year-month", "quarter", "ISO week", "hour:minute")
+COMPLETED = (
+    "name year", "month/year", "year-month", "quarter", "ISO week", "hour:minute", "year-day of year",
+    "year-month-day in a named zone",
+)  # fmt: skip
 """Formats whose patterns are of the completed text; `test_dates` has what people write in them."""
 
 

@@ -46,7 +46,7 @@ def test_rows_with_a_rare_word_are_left_out_unless_classes_are_asked_for(tmp_pat
     prepared = prepare(open_table(path), "y")
     assert (prepared.class_counts, prepared.row_count) == ({"yes": 150, "no": 150}, 300)
     assert prepared.notes[:2] == (
-        "1 of 301 rows have no value of 'y' and are left out",
+        "1 of 301 rows has no value of 'y' and is left out",
         "'NA' in 1 rows is taken for no value of 'y'; --task classification makes it a class",
     )
     prepared = prepare(open_table(path), "y", task="classification")

@@ -318,9 +318,9 @@ def test_long_codes_are_not_compared_as_numbers() -> None:
 
 def test_lists_can_be_left_out(tmp_path: Path) -> None:
     frame = table(50).with_columns(pair=pl.concat_list("x", "y"))
-    frame.write_ndjson(tmp_path / "t.jsonl")
+    frame.write_ipc(tmp_path / "t.arrow")
     frame.write_parquet(tmp_path / "t.parquet")
-    for name in ("t.jsonl", "t.parquet"):
+    for name in ("t.arrow", "t.parquet"):
         source = open_table(str(tmp_path / name))
         with pytest.raises(TableError, match=r"row 1.*, column 'pair' holds a list or an object"):
             prepare(source, "y")

@@ -448,3 +448,36 @@ def test_a_header_that_comes_again_is_no_row(tmp_path: Path) -> None:
         assert source.place(9, "a") == f"{path}, row 10 (line 12), column 'a'"
     path.write_text("a\na\nb\n")
     assert [batch.frame["a"].to_list() for batch in open_table(str(path)).batches()] == [["a", "b"]]
+
+
+ROWS = "".join(f"{k},x,{k / 2}\n" for k in range(9))
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "said"),
+    [
+        (f"a,b,c\n[s],,m/s\n{ROWS}", 9, "'[s] m/s', below the header of {path}, is taken for the units of the columns"),
+        (f"a,b,c\n,x,\n{ROWS}", 10, ""),
+        (f"a,b,c\n,kg,NA\n{ROWS}", 10, ""),
+        (f"a,b,c\n{ROWS}\nPublished by us\nin 2024,x\n", 9, "'Published by us', below the rows of {path}, is taken"),
+        (f"a,b,c\n{ROWS}* estimated\n", 9, "'* estimated', below the rows of {path}, is taken"),
+        (ROWS.replace(",", "^").replace("0^x^0.0", "a^b^c"), 8, ""),
+    ],
+    ids=["units", "no units", "a unit of a text", "a text below", "a footnote", "a rare mark"],
+)
+def test_what_stands_around_the_rows_is_no_row(tmp_path: Path, text: str, rows: int, said: str) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text(text)
+    source = open_table(str(path))
+    assert sum(batch.frame.height for batch in source.batches()) == rows
+    assert source.names == ("a", "b", "c")
+    assert "".join(source.notes).startswith(said.format(path=path))
+    assert bool(source.notes) == bool(said)
+
+
+def test_a_row_that_is_cut_off_is_no_text_below(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    for text in (f"a,b,c\n{ROWS}1,x\n", f"a,b,c\n{ROWS}\nNote\n1,x,2\n"):
+        path.write_text(text)
+        with pytest.raises(TableError, match="but the header has 3"):
+            list(open_table(str(path)).batches())

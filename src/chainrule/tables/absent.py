@@ -29,7 +29,7 @@ _SIGNED_NAME = re.compile(
     r"|earning|利润|盈亏|余额|变化",
     re.IGNORECASE,
 )
-_NINES = re.compile(r"-?9{2,8}(\.0)?")
+_NINES = re.compile(r"-?(9{2,8}(\.0)?|9{1,5}\.9{1,4})(?<!^9\.9)(?<!-9\.9)")
 _DIGIT = re.compile(r"\d")
 
 NOTHING = frozenset((

@@ -28,6 +28,20 @@ _NAMED_ZONES = (" %H:%M:%S%.f UTC", " %H:%M UTC", " %H:%M:%S%.f GMT")
 _HALVES = ("", " %H:%M:%S%.f", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
 _CLOCKS = ("", " %H:%M:%S%.f", " %H:%M")
 
+_MONTHS = {
+    "German": "jan(?:uar)? feb(?:ruar)? m(?:ä|ae)rz apr(?:il)? mai juni? juli? aug(?:ust)? sept?(?:ember)? okt(?:ober)?"
+    " nov(?:ember)? dez(?:ember)?",
+    "French": "janv(?:ier)? f[ée]vr?(?:ier)? mars avr(?:il)? mai juin juil(?:let)? ao[ûu]t sept?(?:embre)? oct(?:obre)?"
+    " nov(?:embre)? d[ée]c(?:embre)?",
+    "Spanish": "ene(?:ro)? feb(?:rero)? mar(?:zo)? abr(?:il)? may(?:o)? jun(?:io)? jul(?:io)? ago(?:sto)?"
+    " sept?(?:iembre)? oct(?:ubre)? nov(?:iembre)? dic(?:iembre)?",
+    "Italian": "gen(?:naio)? feb(?:braio)? mar(?:zo)? apr(?:ile)? mag(?:gio)? giu(?:gno)? lug(?:lio)? ago(?:sto)?"
+    " sett?(?:embre)? ott(?:obre)? nov(?:embre)? dic(?:embre)?",
+    "Portuguese": "jan(?:eiro)? fev(?:ereiro)? mar(?:ço)? abr(?:il)? mai(?:o)? jun(?:ho)? jul(?:ho)? ago(?:sto)?"
+    " set(?:embro)? out(?:ubro)? nov(?:embro)? dez(?:embro)?",
+}
+"""The names of the months in other languages, as regular expressions, also in their usual short forms."""
+
 
 def _with(day: str, times: Sequence[str]) -> tuple[str, ...]:
     return tuple(day + time for time in times)
@@ -35,9 +49,12 @@ def _with(day: str, times: Sequence[str]) -> tuple[str, ...]:
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "year-month-day": _with("%Y-%m-%d", _TIMES + _ZONES + _NAMED_ZONES),
+    "year-month-day in a named zone": ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z"),
     "year/month/day": _with("%Y/%m/%d", _CLOCKS),
     "year.month.day": _with("%Y.%m.%d", _CLOCKS),
-    "yearmonthday": ("%Y%m%d",),
+    "yearmonthday": ("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ"),
+    "year年month月day日": ("%Y年%m月%d日", "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M"),
+    "year-day of year": ("%Y~%j",),
     "day.month.year": _with("%d.%m.%Y", _CLOCKS),
     "month/day/year": _with("%m/%d/%Y", _HALVES),
     "day/month/year": _with("%d/%m/%Y", _HALVES),
@@ -52,6 +69,9 @@ FORMATS: dict[str, tuple[str, ...]] = {
         *_with("%d %B %Y", _HALVES),
         *_with("%d. %B %Y", _HALVES),
         *_with("%d-%b-%y", _HALVES),
+        *_with("%d/%b/%Y", _HALVES),
+        "%d/%b/%Y:%H:%M:%S %#z",
+        "%d/%b/%Y:%H:%M:%S%#z",  # as exported modules write it
     ),
     "name day, year": (
         *_with("%b %d, %Y", _HALVES),
@@ -66,9 +86,12 @@ FORMATS: dict[str, tuple[str, ...]] = {
         "%a, %d %b %Y %H:%M:%S %#z",
         "%a, %d %b %Y",
         "%a %b %d %H:%M:%S %Y",
+        "%a %b %d %H:%M:%S %#z %Y",
+        "%a %b %d %H:%M:%S%#z %Y",
         "%A, %B %d, %Y",
         "%A, %d %B %Y",
     ),
+    **{f"day name year, {language}": ("%d %b %Y",) for language in _MONTHS},
     "name year": ("%d %b-%y", "%d %b-%Y", "%d %b %Y", "%d %B %Y", "%d %b %y", "%d %B-%Y"),
     "month/year": ("%d %m/%Y",),
     "year-month": ("%d %Y-%m", "%d %Y/%m"),
@@ -112,7 +135,31 @@ FORMAT_NAME = one_of(*FORMATS) | Rule(
 )
 """The rule of the name of a format."""
 
+_ORDINAL = (r"([0-9])(?:st|nd|rd|th)\b", "${1}")
+_ZONE_NAMES = {
+    "-0800": "PST", "-0700": "PDT|MST", "-0600": "MDT|CST", "-0500": "CDT|EST", "-0400": "EDT|AST", "+0000": "WET|GMT",
+    "+0100": "CET|WEST", "+0200": "CEST|EET", "+0300": "EEST|MSK", "+0530": "IST", "+0900": "JST|KST",
+}  # fmt: skip
+_ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 REWRITTEN: dict[str, tuple[tuple[str, str], ...]] = {
+    "year-month-day in a named zone": tuple(
+        (rf"([0-9]) ?(?:{names})$", f"${{1}}{offset}") for offset, names in _ZONE_NAMES.items()
+    ),
+    "year-day of year": ((r"^([0-9]{4})-([0-9]{3})$", "${1}~${2}"),),
+    "day name year": ((r"^([0-9]{1,2})(?:st|nd|rd|th) (?:of )?", "${1} "),),
+    "name day, year": (_ORDINAL,),
+    "name of weekday and day": (_ORDINAL,),
+    **{
+        f"day name year, {language}": tuple(
+            (
+                rf"(?i)^([0-9]{{1,2}})(?:\.|er)?[- ](?:de )?(?:{name})\.?[- ](?:de |del )?([0-9]{{4}})$",
+                f"${{1}} {month} ${{2}}",
+            )
+            for name, month in zip(names.split(), _ENGLISH, strict=True)
+        )
+        for language, names in _MONTHS.items()
+    },
     "name year": (
         (r"^([0-9]{4})[- ]([A-Za-z]{3,9})$", "${2} ${1}"),
         (r"^([A-Za-z]{3,9}[- ][0-9]{2,4})$", "01 ${1}"),
@@ -136,7 +183,8 @@ REWRITTEN: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "hour:minute": (
         (r"^([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?)$", "1970-01-01 ${1}"),
-        (r"^([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?) ?([AaPp][Mm])$", "1970-01-01 ${1} ${2}"),
+        (r"^([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?) ?([AaPp])\.?([Mm])\.?$", "1970-01-01 ${1} ${2}${3}"),
+        (r"^([0-9]{1,2}) ?([AaPp])\.?([Mm])\.?$", "1970-01-01 ${1}:00 ${2}${3}"),
     ),
 }
 """Patterns and replacements, in the notation of polars, that complete a text of some formats to a whole date: a month
@@ -150,7 +198,7 @@ IN_PYTHON = {
 
 EPOCHS = {"seconds since 1970": 1, "milliseconds since 1970": 1000}
 
-_LIKE_A_DATE = re.compile(r"^(?=.*\d)[\w.,/: +\-]{4,40}$")
+_LIKE_A_DATE = re.compile(r"^(?=.*\d)[\w.,/: +\-]{3,40}$")
 _YEAR_1, _YEAR_1000, _YEAR_10000 = -62_135_596_800, -30_610_224_000, 253_402_300_800
 _TRIED = 200
 
@@ -181,8 +229,10 @@ def _could_be(form: str, cell: str) -> bool:
         return any(map(str.isalpha, cell))
     if form == "year-month" and "M" in cell.upper():
         return True
-    mark = next((mark for mark in "-/.:" if mark in form), None)
-    return mark in cell if mark else cell.isdigit()
+    if form == "hour:minute":
+        return ":" in cell or cell[-1:] in "mM."
+    mark = next((mark for mark in "-/.:年" if mark in form), None)
+    return mark in cell if mark else cell[:8].isdigit()
 
 
 def parse(texts: pl.Series, form: str) -> Seconds:

@@ -38,6 +38,9 @@ _TOTAL = re.compile(
     r"((grand|sub) ?)?total[es]?:?|(gesamt)?summe:?|gesamt:?|sums?:?|somme:?|suma:?|合计：?|总计：?", re.IGNORECASE
 )
 """What the first cell of a row of totals holds."""
+_FOOTER = re.compile(r"(sources?|notes?|footnotes?|legend|quelle|fuente|copyright)\s*:|[*†#©]|来源|注", re.IGNORECASE)
+"""How a text below a table begins that no blank line separates from it."""
+_MOST_BELOW = 20
 _COUNT = re.compile(r"\([\d,]+ rows?( affected)?\)", re.IGNORECASE)
 
 
@@ -55,7 +58,7 @@ class DelimitedSource(Source):
         self._header = header.names
         self._notes = (*filter(None, (text.note,)), *header.notes)
         self._empty_rows = self._headers = 0
-        self._total = ""
+        self._total = self._below = ""
         super().__init__(text.path, header.names)
 
     @staticmethod
@@ -88,12 +91,14 @@ class DelimitedSource(Source):
             said.append(f"{_rows(self._headers)} of {self.path} with the header again left out")
         if self._total:
             said.append(f"{short(self._total)}, the last row of {self.path}, is taken for totals and left out")
+        if self._below:
+            said.append(f"{short(self._below)}, below the rows of {self.path}, is taken for a text about them")
         return said
 
     def batches(self) -> Iterator[Batch]:
         hashing = Fingerprint(self.names)
         first_row = self._empty_rows = self._headers = 0
-        self._total = ""
+        self._total = self._below = ""
         held: Batch | None = None
         for batch in self._read(hashing):
             if held is not None:
@@ -245,7 +250,8 @@ class DelimitedSource(Source):
         found = records(self.path, lines, self.delimiter, line, self.names, self._limits.cell)
         width = len(self.names)
         header = [*self.names, *([""] * self._trailing)]
-        while read := list(islice(found, _ROWS_READ)):
+        whole = self._above(found, line - 1)
+        while read := list(islice(whole, _ROWS_READ)):
             read = [record for record in read if not self._is_count(record)]
             some = list(filled(read))
             part = list(self._kept(some))
@@ -258,6 +264,26 @@ class DelimitedSource(Source):
             if part:
                 yield self._batch(part, row)
             row += len(part)
+
+    def _above(self, found: Iterator[Record], before: int) -> Iterator[Record]:
+        """Yield the records but for a text below the table: the last few, none with a cell for each column.
+
+        A blank line is above it, or it begins as notes do. `before` is the line before the first record.
+        """
+        width = len(self.names)
+        held: list[Record] = []
+        for record in found:
+            odd = len(record.cells) < width and width > 1 and not self._is_count(record)
+            begins = record.begin > before + 1 or _FOOTER.match(record.cells[0].strip()) is not None
+            before = record.line
+            if odd and (held or begins) and len(held) < _MOST_BELOW:
+                held.append(record)
+                continue
+            yield from held
+            held.clear()
+            yield record
+        if held:
+            self._below = " ".join(cell.strip() for cell in held[0].cells).strip()
 
     def _is_count(self, record: Record) -> bool:
         """Whether a record is the number of rows, as databases write it below a table."""

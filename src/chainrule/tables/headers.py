@@ -10,11 +10,13 @@ from itertools import islice
 
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.records import Record, check_delimiter, filled, guess_delimiter, ragged, records
+from chainrule.tables.units import is_unit
 
 _ROWS_TRIED = 60
 _MOST_TITLES = 10
 _SEPARATOR = re.compile(r"sep=(.)[ \t]*(?:\n|$)", re.IGNORECASE)
 """What Excel writes, and reads, in front of a table."""
+_FEWEST_ROWS = 3
 _RULE = re.compile(r":?[-=+|]*(-{2}|={2})[-=+|]*:?")
 
 
@@ -65,6 +67,10 @@ def find_header(path: str, beginning: str, delimiter: str | None, most: int | No
     header, below = found[titles], found[titles + 1 :]
     lines = header.line
     if below and is_rule(below[0].cells):
+        lines, below = below[0].line, below[1:]
+    if below and are_units(below[0].cells, [row.cells for row in filled(below[1:])]):
+        shown = short(" ".join(cell.strip() for cell in below[0].cells if cell.strip()))
+        notes.append(f"{shown}, below the header of {path}, is taken for the units of the columns")
         lines, below = below[0].line, below[1:]
     rows = list(filled(below))
     names = _unquoted([name.strip() for name in header.cells])
@@ -145,6 +151,33 @@ def is_rule(cells: Sequence[str]) -> bool:
     """
     drawn = [cell.strip() for cell in cells if cell.strip()]
     return bool(drawn) and all(_RULE.fullmatch(cell) for cell in drawn)
+
+
+def are_units(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the row below a header holds the units of columns: most columns of numbers have one, none has a number.
+
+    >>> rows = [["1", "2.5", "x"], ["2", "3,1", "y"], ["4", "7", "x"]]
+    >>> are_units(["[s]", "m/s", ""], rows), are_units(["", "-", "x"], rows), are_units(["NA", "NA", "y"], rows)
+    (True, False, False)
+    """
+    width = len(cells)
+    if len(rows) < _FEWEST_ROWS or any(len(row) != width for row in rows):
+        return False
+    numbers = [k for k in range(width) if _hold_numbers([row[k].strip() for row in rows])]
+    units = [k for k in numbers if is_unit(cells[k].strip())]
+    if not units or 2 * len(units) < len(numbers) or any(map(_has_number, cells)):
+        return False
+    others = (k for k in range(width) if k not in units and cells[k].strip())
+    return not any(cells[k] in (row[k] for row in rows) for k in others)
+
+
+def _hold_numbers(cells: Sequence[str]) -> bool:
+    filled_cells = [cell for cell in cells if cell]
+    return len(filled_cells) >= _FEWEST_ROWS and 10 * sum(map(_has_number, filled_cells)) >= 9 * len(filled_cells)
+
+
+def _has_number(cell: str) -> bool:
+    return is_number(cell.strip().replace(",", "."))
 
 
 def _are_row_names(cells: Sequence[str]) -> bool:

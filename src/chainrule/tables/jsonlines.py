@@ -1,10 +1,13 @@
-"""JSON lines: an object on each line. An object within an object is columns of its own, `outer.inner`."""
+"""JSON lines: an object on each line. An object within an object is columns of its own, `outer.inner`.
+
+A list of numbers that is as long in every row is columns too, `outer.0`; another list is a text.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.tables.dependency import load_polars
@@ -31,8 +34,10 @@ class JSONLinesSource(Source):
             first += piece
             self._check_line(first, 1)
         whole = first[: first.rfind(b"\n") + 1] or first
-        for row in _rows(text.path, whole, 1, None)[0]:
-            names.update(dict.fromkeys(row))
+        rows = _rows(text.path, whole, 1, None)[0]
+        self._lengths = lengths_of([*rows, *_last(first[len(whole) :])])
+        for row in rows:
+            names.update(dict.fromkeys(without_lists(row, self._lengths)))
         if not whole.strip():
             raise TableError(f"{text.path} is empty; give one JSON object on each line, one for each sample")
         text.file.limits.check_columns(text.path, len(names))
@@ -55,7 +60,7 @@ class JSONLinesSource(Source):
             end = len(block) if ended else block.rfind(b"\n") + 1
             whole, block = block[:end], block[end:]
             self._check_line(block, line + whole.count(b"\n"))
-            rows, lines = _rows(self.path, whole, line, self._keys)
+            rows, lines = _rows(self.path, whole, line, self._keys, self._lengths)
             line += whole.count(b"\n")
             if rows:
                 frame = frame_of(self._keys, self.names, rows)
@@ -89,6 +94,63 @@ def flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def _last(text: bytes) -> list[dict[str, Any]]:
+    """Return the object of a line without an end, if it is one."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [flat(row)] if type(row) is dict else []
+
+
+def lengths_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the length of the lists of each key that holds nothing but lists of numbers, all as long, or null.
+
+    >>> lengths_of([{"x": [1, 2.5], "y": [1]}, {"x": [3, 4], "y": [1, 2]}])
+    {'x': 2}
+    """
+    found: dict[str, int] = {}
+    for row in rows:
+        for key, value in row.items():
+            if value is None:
+                continue
+            numbers = type(value) is list and all(type(item) in (int, float) for item in value)
+            length = len(value) if numbers else 0
+            if found.setdefault(key, length) != length:
+                found[key] = 0
+    return {key: length for key, length in found.items() if length}
+
+
+def without_lists(row: Mapping[str, Any], lengths: Mapping[str, int], where: str = "") -> dict[str, Any]:
+    """Return an object with the numbers of its lists as keys of their own, and the text of other lists; [] is null.
+
+    >>> without_lists({"x": [1, 2.5], "tags": ["a", "b"], "parts": [{"n": 1}], "y": []}, {"x": 2})
+    {'x.0': 1, 'x.1': 2.5, 'tags': 'a, b', 'parts': '[{"n": 1}]', 'y': None}
+
+    Raises TableError for a list of another length than `lengths` has, in the place `where`.
+    """
+    if not lengths and list not in map(type, row.values()):
+        return dict(row)
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        length = lengths.get(key)
+        if length is not None:
+            items = [None] * length if value is None else value
+            if type(items) is not list or len(items) != length:
+                held = what_is(items)
+                raise TableError(
+                    f"{where}, column {key!r} holds {held}, where the first rows have lists of {length} numbers"
+                )
+            found.update((f"{key}.{k}", item) for k, item in enumerate(items))
+        elif type(value) is not list:
+            found[key] = value
+        elif any(type(item) in (list, dict) for item in value):
+            found[key] = json.dumps(value, ensure_ascii=False)
+        else:
+            found[key] = ", ".join(map(_text, value)) or None
+    return found
+
+
 def frame_of(keys: Sequence[str], names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Return the values of `keys` in objects as columns with these names."""
     frames = load_polars()
@@ -101,11 +163,6 @@ def frame_of(keys: Sequence[str], names: Sequence[str], rows: Sequence[Mapping[s
 
 
 def _series(pl: Any, name: str, cells: list[Any], kinds: set[type]) -> Any:
-    if kinds & {list, dict}:
-        # Lists stand for all values that are not plain, so that such a column can be left out.
-        return pl.Series(
-            name, [[] if isinstance(cell, list | dict) else None for cell in cells], dtype=pl.List(pl.Null)
-        )
     if kinds == {str}:
         return pl.Series(name, cells, dtype=pl.String)
     if kinds == {bool}:
@@ -130,8 +187,10 @@ def _text(cell: Any) -> str:
     return cell if isinstance(cell, str) else json.dumps(cell)
 
 
-def _rows(path: str, block: bytes, line: int, names: Sequence[str] | None) -> tuple[list[dict[str, Any]], list[int]]:
-    """Return the objects of `block` and their lines, counted from `line`; without `names`, up to the first error."""
+def _rows(
+    path: str, block: bytes, line: int, names: Sequence[str] | None, lengths: Mapping[str, int] | None = None
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the objects of `block` and their lines, counted from `line`; their lists as they are without `lengths`."""
     texts = block.split(b"\n")
     places = [k for k, text in enumerate(texts) if text and not text.isspace()]
     try:
@@ -145,6 +204,8 @@ def _rows(path: str, block: bytes, line: int, names: Sequence[str] | None) -> tu
         if type(row) is not dict:
             raise TableError(f"{path}, line {line + k} holds {what_is(row)}; give one JSON object on each line")
     found = [flat(row) for row in found]
+    if lengths is not None:
+        found = [without_lists(row, lengths, f"{path}, line {line + k}") for k, row in zip(places, found, strict=True)]
     for k, row in zip(places, found, strict=True):
         if known is not None and not known.issuperset(row):
             name = next(name for name in row if name not in known)

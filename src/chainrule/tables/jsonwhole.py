@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chainrule.tables.errors import TableError
-from chainrule.tables.jsonlines import flat, frame_of, what_is
+from chainrule.tables.jsonlines import flat, frame_of, lengths_of, what_is, without_lists
 from chainrule.tables.sources import Batch, FrameSource, row_places
 from chainrule.tables.streams import TextFile
 
@@ -25,6 +25,8 @@ class WholeJSONSource(FrameSource):
     def __init__(self, text: TextFile) -> None:
         self._said: list[str] = []
         rows = [flat(row) for row in _rows_of(text.path, _values(text), self._said)]
+        lengths = lengths_of(rows)
+        rows = [without_lists(row, lengths) for row in rows]
         keys = tuple(dict.fromkeys(key for row in rows for key in row))
         text.file.limits.check_columns(text.path, len(keys))
         frame = frame_of(keys, keys, rows)

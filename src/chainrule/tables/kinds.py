@@ -60,13 +60,15 @@ _UNKNOWN_PART = r"(?i)(^|[/.\-])(0+|-9+|\?+|x+)([/.\-]|$)"
 """A part of a date that stands for an unknown one, as in 1/-9/1953, 1987-00-00 and ??.05.2001."""
 
 _TIME_NAME = re.compile(
-    r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on|created|updated|modified|posted|published|joined)$",
+    r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|ts_ms|at|on|created|updated|modified|posted|published|joined|seen)$",
     re.IGNORECASE | re.ASCII,
 )
 _MEASURED_NAME = re.compile(r"(^|[\s_.\-])(age|step|hour|minute|second|period|quarter)s?$", re.IGNORECASE | re.ASCII)
 _VERSION = re.compile(r"[vV]?(\d{1,3})\.(\d{1,3})")
 _VERSION_NAME = re.compile(r"(^|[^a-z])(versions?|ver|release|build)([^a-z]|$)|Version|版本", re.IGNORECASE)
 _CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
+_FIRST_PLAIN, _LAST_PLAIN = 1e12, 2e12
+"""Milliseconds since 1970 in 2001 and in 2033."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
@@ -283,10 +285,16 @@ def _numeric_dates(name: str, present: Floats, gaps: str) -> Finding | None:
         seconds = read_dates_or_none(days, "yearmonthday")
         if seconds is not None:
             return _of_dates(name, seconds, "yearmonthday", gaps)
-    if _TIME_NAME.search(name):
-        for form, unit in EPOCHS.items():
-            if 3e8 * unit <= low and high <= 4.2e9 * unit:
-                return _of_dates(name, np.floor(present / unit).astype(np.int64), form, gaps)
+    named = _TIME_NAME.search(name) is not None
+    if low >= 19_000_101_000_000 and high <= 21_001_231_235_959:
+        seconds = read_dates_or_none(pl.Series(present.astype(np.int64)).cast(pl.String), "yearmonthday")
+        if seconds is not None:
+            return _of_dates(name, seconds, "yearmonthday", gaps)
+    for form, unit in EPOCHS.items():
+        # Milliseconds of the years about now have 13 digits, as little else has.
+        alone = unit > 1 and low >= _FIRST_PLAIN and high <= _LAST_PLAIN and len(np.unique(present)) > FEW
+        if (named and 3e8 * unit <= low and high <= 4.2e9 * unit) or alone:
+            return _of_dates(name, np.floor(present / unit).astype(np.int64), form, gaps)
     return None
 
 

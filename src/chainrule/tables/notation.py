@@ -67,6 +67,9 @@ _PARTS = re.compile(
 _BARE = re.compile(r"\s*[+-]?((?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*")
 """A number without blanks, apostrophes and a unit in it."""
 
+_YEAR_BEHIND = re.compile(r"(^|[^\W\d_]|\s)\d{4}$")
+"""The year of a date that begins with the number of a day."""
+
 _AMOUNT = re.compile(rf"([^\W\d_]+\.?)\s*({_CURRENCY})")
 """A word such as M, and the currency behind it."""
 
@@ -224,6 +227,8 @@ def parts_of(cell: str) -> tuple[str, str] | None:
     if match is None or (match[1] and match[3]):
         return None
     before, behind = match[2] or "", (match[5] or "").strip()
+    if _YEAR_BEHIND.search(behind):
+        return None
     amount = _AMOUNT.fullmatch(behind)
     if amount and not before:
         behind, before = amount.groups()

@@ -43,7 +43,10 @@ FOREIGN = (
     (b"<!DOCTYPE", "a web page; download the table itself"),
     (b"<!doctype", "a web page; download the table itself"),
     (b"<html", "a web page; download the table itself"),
+    (b"<table", "a web page; download the table itself"),
     (b"<?xml", "an XML document; save the table as CSV"),
+    (b"@relation", "an ARFF file; save the table as CSV"),
+    (b"@RELATION", "an ARFF file; save the table as CSV"),
     (b"version https://git-lfs", "a pointer to a file that was not fetched; run git lfs pull"),
 )
 

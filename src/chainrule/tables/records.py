@@ -23,6 +23,7 @@ MARK = "\ufeff"
 """The mark with which a file in UTF-8 may begin."""
 
 _LINES_TRIED = 60
+_RARE = "^~\x01\x1f:"
 _ANY_LENGTH = 2**31 - 1
 
 _TOGETHER = 256
@@ -247,11 +248,11 @@ def check_delimiter(delimiter: str) -> str:
 def guess_delimiter(text: str) -> str:
     r"""Infer the delimiter of `text`, the start of a table.
 
-    It is that of comma, semicolon, tab and bar with which most records have as many cells as the header; a blank only
-    if none of these occurs in the header.
+    It is that of comma, semicolon, tab and bar with which most records have as many cells as the header; a blank, or a
+    rare one such as ^, only if none of these occurs in the header and all records have as many cells.
 
-    >>> guess_delimiter("a;b;c\n1,5;2,5;3,5\n"), guess_delimiter("x y\n1 2\n3 4\n")
-    (';', ' ')
+    >>> guess_delimiter("a;b;c\n1,5;2,5;3,5\n"), guess_delimiter("x y\n1 2\n3 4\n"), guess_delimiter("x^y\n1^2\n")
+    (';', ' ', '^')
     """
     lines = [line for line in text.split("\n") if line.strip()][:_LINES_TRIED]
     best, score = ",", (0.0, 1)
@@ -266,6 +267,10 @@ def guess_delimiter(text: str) -> str:
     widths = [len(line.split()) for line in lines]
     if len(widths) > 1 and widths[0] > 1 and all(width == widths[0] for width in widths):
         return " "
+    for mark in _RARE:
+        widths = _widths(lines, mark)
+        if len(widths) > 1 and widths[0] > 1 and all(width == widths[0] for width in widths):
+            return mark
     below = {mark: max(_widths(lines[1:], mark), default=1) for mark in ",;\t|"}  # the header may be a title
     return max(below, key=lambda mark: below[mark])
 

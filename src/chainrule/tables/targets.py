@@ -501,4 +501,6 @@ def without_target(count: int, rows: int, name: str) -> str:
     >>> without_target(59, 1_322, "Salary")
     "59 of 1,322 rows have no value of 'Salary' and are left out"
     """
+    if count == 1:
+        return f"1 of {rows:,} rows has no value of {name!r} and is left out"
     return f"{count:,} of {rows:,} rows have no value of {name!r} and are left out"

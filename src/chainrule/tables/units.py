@@ -53,6 +53,31 @@ def is_footnote(unit: str) -> bool:
     return _LETTER.search(unit) is None
 
 
+_IN_BRACKETS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|<[^<>]*>")
+_PARTS = re.compile(r"[/·*×.^ ]|(?<=[a-z])[⁻-]?[0-9¹²³]+")
+_ALONE = frozenset((
+    "%", "‰", "°", "°c", "°f", "degc", "degf", "deg", "degree", "degrees", "rad", "k", "pa", "hpa", "kpa", "mpa",
+    "mbar", "bar", "atm", "psi", "mmhg", "v", "mv", "kv", "a", "ma", "ah", "mah", "ohm", "ω", "hz", "khz", "mhz",
+    "ghz", "n", "kn", "nm", "j", "kj", "mj", "cal", "kcal", "bpm", "rpm", "ppm", "ppb", "ppt", "mol", "mmol", "μmol",
+    "umol", "µg", "μg", "ug", "ng", "µm", "μm", "um", "nm", "µs", "us", "ns", "ha", "acre", "acres", "sqft", "gal",
+    "gallon", "gallons", "mph", "kmh", "kph", "knots", "kt", "db", "dba", "lux", "lx", "cd", "usd", "eur", "gbp",
+    "chf", "cny", "jpy", "€", "$", "£", "¥", "count", "counts", "pct", "percent", "per", "b", "kb", "mb", "gb", "tb",
+    "byte", "bytes", "bit", "bits", "iu", "pcu", "psu", "ntu",
+))  # fmt: skip
+"""Units that are converted to no other, in lower case."""
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text is the unit of a quantity: one in brackets, or made of known ones.
+
+    >>> [is_unit(text) for text in ("kg/m2", "[-]", "W·m-2", "mg", "name", "")]
+    [True, True, True, True, False, False]
+    """
+    parts = [part for part in _PARTS.split(folded(text)) if part and part != "1"]
+    known = (part in _ALONE or any(part in sizes for sizes in _FAMILIES) for part in parts)
+    return _IN_BRACKETS.fullmatch(text) is not None or (bool(parts) and all(known))
+
+
 def folded(unit: str) -> str:
     """Return a unit as the tables of this module spell it."""
     return unit.casefold().rstrip(".")
