@@ -11,11 +11,12 @@ import pytest
 from support.scaled_functions import FUNCTIONS
 
 import chainrule as cr
+from chainrule.calculus import Scan, rolled
 from chainrule.derivation.claims import Claim
 from chainrule.derivation.differences import derivative_at_zero
 from chainrule.derivation.points import Evaluator, Values
 from chainrule.derivation.verify import Verifier
-from chainrule.ir import Const, DType, Input, Node, topological_order
+from chainrule.ir import Const, DType, Input, Node, applies, topological_order
 from chainrule.primitives import Multiply
 
 SEEDS = int(os.environ.get("CHAINRULE_POINT_SEEDS", "1"))
@@ -28,6 +29,15 @@ def test_right_lines_are_verified(name: str) -> None:
     for seed in range(SEEDS):
         verification = derivation.verify(points=2, seed=seed)
         assert verification.ok, (seed, str(verification))
+
+
+def test_results_of_a_recurrence_are_those_of_the_values_at_hand() -> None:
+    program = rolled(cr.trace(lambda h, X: cr.scan(lambda h, x: (np.sin(h) * x, h + x), h, X)[1], h="", X="6"), {})
+    assert any(applies(node, Scan) for node in program.nodes)
+    evaluate, (h, X), (node,) = Evaluator(), program.inputs, program.outputs
+    for start in (1.0, 2.0, 2.0):
+        found = evaluate(node, {h: np.array(start), X: np.arange(1.0, 7.0)})
+        np.testing.assert_allclose(found[:2], [start + 1, np.sin(start) + 2])
 
 
 def test_a_value_is_the_same_where_what_does_not_move_is_computed_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 from support.emitted import Case, assert_close, run_c, run_jax, run_js, run_numpy, run_torch
 
 import chainrule as cr
+from chainrule.derivation import Record
 from chainrule.deriving.recurrent import RecurrentDerivation
+from chainrule.emit import UnverifiedError, check_gradients
 from chainrule.emit.node import find_node
 
 
@@ -121,6 +124,22 @@ def test_the_source_of_a_recurrence_has_a_loop_in_each_direction(function: Calla
 def _places(text: str, names: list[str]) -> list[int]:
     returned = text.rpartition("return ")[2].strip().split(", ")
     return [names.index(each.removeprefix("d")) for each in returned]
+
+
+def test_gradients_of_the_whole_that_are_not_those_of_the_lines_are_refused() -> None:
+    derivation = of_its_sizes(rnn)
+    assert isinstance(derivation, RecurrentDerivation)
+    lines = derivation.verify()
+    whole = derivation.recurrent.whole
+    check_gradients(Record(whole, derivation.recurrent.wrt), derivation.recurrent, lines)
+    wrong = Record(whole, derivation.recurrent.wrt)
+    entries = [
+        replace(entry, chain=2 * entry.result, merged=None) if entry.symbol.name == "U" else entry
+        for entry in wrong.backward.accumulations
+    ]
+    wrong.backward = replace(wrong.backward, accumulations=tuple(entries))
+    with pytest.raises(UnverifiedError):
+        check_gradients(wrong, derivation.recurrent, lines)
 
 
 def test_a_layer_is_given_the_gradients_by_its_states_and_by_the_last_one() -> None:

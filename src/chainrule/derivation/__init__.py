@@ -26,6 +26,7 @@ from chainrule.derivation.recurrent import (
     Recurrent,
     Result,
     recurrent,
+    recurrent_gradients,
     verified_recurrence,
     write_recurrence,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "program_latex",
     "program_markdown",
     "recurrent",
+    "recurrent_gradients",
     "render_html",
     "render_json",
     "render_latex",

@@ -8,7 +8,7 @@ elements of the gradients are not negligible.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ from chainrule.primitives import (
     RandomUniform,
     Relu,
     Reshape,
+    Several,
     Sign,
     Slice,
     Subtract,
@@ -113,15 +114,22 @@ class NoPointError(ValueError):
     """The function is not finite at any of the points tried."""
 
 
+def _identical(first: Array, second: Array) -> bool:
+    """Whether two arrays of one type have the same bits."""
+    return first is second or (first.shape == second.shape and first.tobytes() == second.tobytes())
+
+
 class Evaluator:
     """Evaluates expressions repeatedly; the topological order of each is computed once.
 
     If `rounding` is a generator, the result of every operation is perturbed by a random multiple of its rounding error.
+    Of a computation with several results, such as a recurrence, the latest are kept: each gradient asks for one.
     """
 
     def __init__(self) -> None:
         self.rounding: np.random.Generator | None = None
         self._orders: dict[Node, list[Node]] = {}
+        self._latest: dict[Hashable, tuple[Sequence[Array], Sequence[Array]]] = {}
 
     def __call__(self, node: Node, values: Mapping[Node, Array]) -> Array:
         """Evaluate `node`, given the values of the inputs that it needs."""
@@ -151,7 +159,7 @@ class Evaluator:
             known = {**fixed, **new}
             with np.errstate(all="ignore"):
                 for part in order:
-                    known[part] = part.primitive.value(*[known[operand] for operand in part.operands])
+                    known[part] = self._result(part, [known[operand] for operand in part.operands])
             return known[node]
 
         return value
@@ -171,10 +179,23 @@ class Evaluator:
                     known[part] = values[part]
                 elif isinstance(part, Apply):
                     operands = [known[operand] for operand in part.operands]
-                    known[part] = self._rounded(part, part.primitive.value(*operands), operands)
+                    known[part] = self._rounded(part, self._result(part, operands), operands)
                 else:
                     known[part] = evaluate_nodes([part], {})[part]
         return known
+
+    def _result(self, node: Apply, operands: Sequence[Array]) -> Array:
+        primitive = node.primitive
+        result: Array
+        if isinstance(primitive, Several):
+            key = primitive.together, node.operands
+            latest = self._latest.get(key)
+            if latest is None or not all(map(_identical, latest[0], operands)):
+                latest = self._latest[key] = operands, primitive.values(*operands)
+            result = latest[1][primitive.output]
+        else:
+            result = primitive.value(*operands)
+        return result
 
     def _rounded(self, node: Apply, value: Array, operands: Sequence[Array]) -> Array:
         kind = type(node.primitive)

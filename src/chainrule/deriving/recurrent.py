@@ -67,7 +67,7 @@ class RecurrentDerivation(Derivation):
         found = source_with_loops(self.recurrent, target, name, sizes or {}, dtype, self.verify, self.name)
         if found is not None:
             return found
-        check_gradients(self.record, self.verify())
+        check_gradients(self.record, self.recurrent, self.verify())
         return super()._source(target, name, sizes, dtype)
 
     def __repr__(self) -> str:

@@ -96,7 +96,7 @@ def source_with_loops(
     """Return the passes of a function with recurrences as source with a loop for each.
 
     Returns None for a target or a recurrence whose steps are written one after another. The lines hold if `verify` says
-    so; the gradients of the whole function are then compared with finite differences, and with those of the source.
+    so; the gradients of the whole function are then compared with those of the lines, and of the source.
     """
     wanted = _function_name(name, title)
     try:
@@ -110,7 +110,7 @@ def source_with_loops(
             return None
     except NoLoopError:
         return None
-    check_gradients(recurrent.joined, verify())
+    check_gradients(recurrent.joined, recurrent, verify())
     if target in _LOOPS:
         check_numpy(recurrent.joined, twin)
     else:  # C and JavaScript are written from the same program

@@ -122,6 +122,7 @@ from chainrule.primitives.emitter import (
 )
 from chainrule.primitives.evaluate import (
     evaluate_nodes,
+    evaluate_ordered,
 )
 from chainrule.primitives.expansion import expanded
 from chainrule.primitives.exponentials import (
@@ -579,6 +580,7 @@ __all__ = [
     "erf",
     "erfc",
     "evaluate_nodes",
+    "evaluate_ordered",
     "exp",
     "expand_dims",
     "expanded",

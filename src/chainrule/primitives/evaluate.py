@@ -19,9 +19,14 @@ def evaluate_nodes(outputs: Sequence[Node], values: Mapping[N, NDArray[Any]]) ->
 
     Raises ProgramError if an input has no value.
     """
+    return evaluate_ordered(topological_order(outputs, stop=values), values)
+
+
+def evaluate_ordered(order: Sequence[Node], values: Mapping[N, NDArray[Any]]) -> dict[Node, NDArray[Any]]:
+    """As `evaluate_nodes`, for nodes in a topological order, which is found once for many evaluations."""
     known: dict[Node, NDArray[Any]] = dict(values.items())
     several: dict[Hashable, Sequence[NDArray[Any]]] = {}
-    for node in topological_order(outputs, stop=known):
+    for node in order:
         if node in known:
             continue
         if isinstance(node, Const):

@@ -99,7 +99,8 @@ class Slice(Linear):
     def value(self, *operands: Array) -> Array:
         (x,) = operands
         for axis, (start, size, stride) in enumerate(zip(self.starts, self.sizes, self.strides, strict=True)):
-            x = np.take(x, concrete(start) + stride * np.arange(concrete(size)), axis=axis)
+            if (start, size, stride) != (0, x.shape[axis], 1):
+                x = np.take(x, concrete(start) + stride * np.arange(concrete(size)), axis=axis)
         return x
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:

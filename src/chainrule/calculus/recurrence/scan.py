@@ -47,7 +47,7 @@ from chainrule.primitives import (
     Pad,
     Several,
     Slice,
-    evaluate_nodes,
+    evaluate_ordered,
     permute,
     squeeze,
     stack,
@@ -130,10 +130,11 @@ class Scan(Several, abstract=True):
         count = concrete(self.length)
         states = [[carry] for carry in carries]
         ys: list[list[Array]] = [[] for _ in self.outputs[self.carries :]]
+        order = topological_order(self.outputs, stop=self.inputs)
         for t in range(count - 1, -1, -1) if self.reverse else range(count):
             elements = [np.take(x, t, axis) for x, axis in zip(sequences, self.axes, strict=True)]
             given: dict[Node, Array] = dict(zip(self.inputs, [*carries, *elements, *constants], strict=True))
-            found = evaluate_nodes(self.outputs, given)
+            found = evaluate_ordered(order, given)
             results = [found[output] for output in self.outputs]
             carries = results[: self.carries]
             for line, value in zip([*states, *ys], results, strict=True):

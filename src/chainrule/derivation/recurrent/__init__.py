@@ -3,7 +3,7 @@
 from chainrule.derivation.recurrent.loops import Element, Loop, Part, Result, State
 from chainrule.derivation.recurrent.page import write_recurrence
 from chainrule.derivation.recurrent.parts import Recurrent, recurrent
-from chainrule.derivation.recurrent.verification import verified_recurrence
+from chainrule.derivation.recurrent.verification import recurrent_gradients, verified_recurrence
 
 __all__ = [
     "Element",
@@ -13,6 +13,7 @@ __all__ = [
     "Result",
     "State",
     "recurrent",
+    "recurrent_gradients",
     "verified_recurrence",
     "write_recurrence",
 ]

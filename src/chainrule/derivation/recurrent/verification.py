@@ -20,6 +20,7 @@ from chainrule.derivation.recurrent.loops import Loop, Part
 from chainrule.derivation.recurrent.parts import Recurrent
 from chainrule.derivation.recurrent.proofreading import RecurrentProofreader
 from chainrule.derivation.recurrent.scene import Scene
+from chainrule.derivation.small_sizes import small_sizes
 from chainrule.derivation.verification import Failure, Verification
 from chainrule.derivation.verify import POINTS, PRINTED, REDRAWS, TINY, Verifier
 from chainrule.ir import Apply, Input, Node, applies, concrete, topological_order
@@ -38,6 +39,13 @@ def verified_recurrence(recurrent: Recurrent, points: int = POINTS, seed: int = 
         outcome = found if outcome is None else outcome.joined(found)
     joining = _Joining(recurrent, seed).run(points)
     return joining if outcome is None else outcome.joined(joining)
+
+
+def recurrent_gradients(recurrent: Recurrent, inputs: Mapping[str, Array]) -> dict[Input, Array]:
+    """Return the gradients that the lines of a derivation with recurrences give at a point; `inputs` are by name."""
+    scene = Scene(recurrent, inputs, small_sizes(recurrent.whole), True)
+    found = {symbol: scene.gradient(symbol) for symbol in recurrent.wrt}
+    return {symbol: np.zeros_like(inputs[symbol.name]) if g is None else g for symbol, g in found.items()}
 
 
 @dataclass(frozen=True, eq=False)
