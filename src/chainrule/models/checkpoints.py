@@ -60,9 +60,9 @@ class Checkpoint:
         if known and fingerprint and known != fingerprint:
             if parts is not None:
                 raise ModelError(
-                    f"the run was on other parts than the {parts} of {path}: their SHA-256 is {fingerprint[:12]}…, and "
-                    f"was {known[:12]}…; start as many processes as then, with the parts as they were, or begin a new "
-                    "run"
+                    f"the run was on other parts of {path}: for today's {parts} the SHA-256 is {fingerprint[:12]}…, "
+                    f"and it was {known[:12]}…; start as many processes as then, with the parts as they were, or begin "
+                    "a new run"
                 )
             raise ModelError(
                 f"the run was on other data than {path}: its SHA-256 is {fingerprint[:12]}…, and was {known[:12]}…; "
