@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.calculus import RULES, operation_count, simplify
+from chainrule.calculus import RULES, TANGENT, operation_count, simplify, with_powers
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
-from chainrule.ir import Apply, topological_order
-from chainrule.primitives import Contract, permute
+from chainrule.calculus.sums import centred_factors
+from chainrule.ir import Apply, Node, topological_order
+from chainrule.primitives import Broadcast, Contract, Mean, Sqrt, Sum, permute
 
 READING = (
     "A C + B C → (A + B) C",
@@ -170,6 +171,30 @@ def test_a_sum_with_the_identity_that_the_user_wrote_stays() -> None:
 
 def test_powers_are_written_as_such() -> None:
     assert gradients("exp(-norm(x - c)^2/(2*s^2))", wrt="s", x="n", c="n", s="")["∂L/∂s"] == "L · u / s³"
+
+
+def test_roots_of_roots_beside_what_they_are_of_are_powers_of_one() -> None:
+    x = some("x", "")
+    first, second = Sqrt()(x), Sqrt()(Sqrt()(x))
+    assert with_powers(first * x) is first**3
+    assert with_powers(second * first * x) in (x * second**3, second**3 * x)
+    assert with_powers(x / first) is x / first
+
+
+def test_a_mean_is_left_out_of_a_change_only_beside_what_sums_to_zero() -> None:
+    x, change = some_x("n"), some(f"{TANGENT}x", "n")
+    mean, centred = Broadcast(x.type.shape, ())(Mean((0,))(change)), x - Broadcast(x.type.shape, ())(Mean((0,))(x))
+    rewritten = centred_factors({}).rewrite
+    assert rewritten(_sum(centred * (change - mean))) is _sum(centred * change)
+    assert rewritten(_sum(x * (change - mean))) is None
+    assert rewritten(_sum(centred * (change - x))) is None
+    assert rewritten(_sum(centred * (some_y("n") - mean))) is None
+
+
+def _sum(x: Node) -> Apply:
+    total = Sum((0,))(x)
+    assert isinstance(total, Apply)
+    return total
 
 
 def test_a_sum_does_not_become_a_multiple_of_a_mean() -> None:

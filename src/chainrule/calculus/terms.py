@@ -189,7 +189,7 @@ def _with_powers_of_roots(term: Term) -> Term:
         match beneath_arrangement(root):
             case Apply(Sqrt(), (v,)) as bare:
                 (square,) = substitute([root], {bare: v})
-                if exponents.get(square, 0) * exponent > 0:
+                if root in exponents and exponents.get(square, 0) * exponent > 0:  # √x may be gone into ⁴√x³
                     exponents[root] += 2 * exponents.pop(square)
     return Term(term.number, tuple(exponents.items()))
 
