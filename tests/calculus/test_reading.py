@@ -191,8 +191,16 @@ def test_a_mean_is_left_out_of_a_change_only_beside_what_sums_to_zero() -> None:
     assert rewritten(_sum(centred * (some_y("n") - mean))) is None
 
 
-def _sum(x: Node) -> Apply:
-    total = Sum((0,))(x)
+def test_a_mean_that_differs_along_the_sum_stays() -> None:
+    x, change = some_x("n m"), some(f"{TANGENT}x", "n m")
+    of_rows, of_columns = Broadcast(x.type.shape, (0,)), Broadcast(x.type.shape, (1,))
+    centred, rewritten = x - of_rows(Mean((1,))(x)), centred_factors({}).rewrite
+    assert rewritten(_sum(centred * (change - of_rows(Mean((1,))(change))), 1)) is _sum(centred * change, 1)
+    assert rewritten(_sum(centred * (change - of_columns(Mean((0,))(change))), 1)) is None
+
+
+def _sum(x: Node, axis: int = 0) -> Apply:
+    total = Sum((axis,))(x)
     assert isinstance(total, Apply)
     return total
 
