@@ -471,11 +471,3 @@ def test_logarithms_of_other_bases_have_no_decimals(formula: str, line: str) -> 
     text = cr.derive(formula).text()
     assert line in text
     assert "." not in text.partition("Gradients")[2]
-
-
-def test_zeros_beside_a_block_are_the_number_zero() -> None:
-    derivation = cr.derive("norm([x; y])^2", ["x", "y"], x="n", y="m")
-    assert "⟨∂L/∂u, [dx; 0]⟩ = ⟨∂L/∂u[:n], dx⟩" in derivation.text(width=200)
-    assert "⟨∂L/∂u, [0; dy]⟩ = ⟨∂L/∂u[n:], dy⟩" in derivation.text(width=200)
-    assert "repeat" not in derivation.text()
-    assert derivation.verify().ok

@@ -29,7 +29,7 @@ from chainrule.derivation.repetition import (
     is_reshaped,
 )
 from chainrule.derivation.sheet import Sheet, extent_of, leaves_open, repeats_number
-from chainrule.derivation.stacks import stacked, with_bare_zeros
+from chainrule.derivation.stacks import stacked
 from chainrule.derivation.unasked import stretched
 from chainrule.ir import Apply, Const, Dim, DType, Input, Node, applies, topological_order
 from chainrule.primitives import (
@@ -128,7 +128,7 @@ class ExpressionWriter(ABC):
             return written[node.operands[0]]
         factors = sheet.counted(node)
         fitting = sheet.fitting(node, written)
-        operands = with_bare_zeros(node, sheet.grouped(node, [fitting[operand] for operand in node.operands]))
+        operands = sheet.grouped(node, [fitting[operand] for operand in node.operands])
         if is_elementwise(node) and sum(size != 1 for size in node.type.shape) == 1:
             operands = as_columns(operands)
         plain = [

@@ -1,11 +1,11 @@
-"""The notation of arrays that are joined."""
+"""The notation of arrays that are joined along a new axis."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from chainrule.derivation.literals import literal
-from chainrule.ir import Apply, Const, Node, applies
+from chainrule.ir import Apply, Const, Node
 from chainrule.primitives import Broadcast, Call, Concatenate, Multiply, Negate, Notation, Number, Reshape
 
 
@@ -26,17 +26,6 @@ def stacked(node: Apply, write: Callable[[Node], Notation]) -> Notation | None:
         return Call("columns" if axis else "rows", tuple(known))
     below = (Number(axis),) if node.type.ndim > 1 else ()
     return Call("stack", tuple(known), subscript=below) if len(known) == len(arrays) else None
-
-
-def with_bare_zeros(node: Node, operands: Sequence[Notation]) -> list[Notation]:
-    """Return the blocks of joined vectors or matrices, in which a single block of zeros, as long as is left, is 0."""
-    if not applies(node, Concatenate) or node.type.ndim > 2:
-        return list(operands)
-    zero = [isinstance(part, Const) and part.filled_with(0) and 1 not in part.type.shape for part in node.operands]
-    return [
-        Number(0) if is_zero and zero.count(True) == 1 < len(zero) else each
-        for is_zero, each in zip(zero, operands, strict=True)
-    ]
 
 
 def _without_axis(node: Node, axis: int, write: Callable[[Node], Notation]) -> Notation | None:

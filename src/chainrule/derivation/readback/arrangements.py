@@ -181,27 +181,7 @@ def blocks(parts: Sequence[Meaning], axis: int) -> Meaning:
     ndims = {part.ndim for part in parts}
     if ndims in ({0}, {1}) and axis == ndims.pop():
         return stacked(parts, (axis,))
-    others = [part for part in parts if not _is_zero(part)]
-    if others and len(others) < len(parts):
-        parts = [_zeros_beside(others[0], axis) if _is_zero(part) else part for part in parts]
     return concatenated(parts, (axis,))
-
-
-def _is_zero(part: Meaning) -> bool:
-    """Whether a block is the number 0, which stands for zeros."""
-    return isinstance(part, Value) and not part.ndim and not np.any(part.data)
-
-
-def _zeros_beside(other: Meaning, axis: int) -> Open:
-    """Return zeros of any length along `axis`, as a block beside another one."""
-    value = known(other)
-    letters = value.letters
-
-    def make(size: int) -> Value:
-        shape = (*value.shape[:axis], size, *value.shape[axis + 1 :])
-        return Value(np.zeros((1,) * letters + shape), letters)
-
-    return Open(make, 1, value.ndim)
 
 
 def stacked(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
