@@ -16,7 +16,7 @@ from chainrule.derivation.claims import Claim
 from chainrule.derivation.differences import derivative_at_zero
 from chainrule.derivation.points import Evaluator, Values
 from chainrule.derivation.verify import Verifier
-from chainrule.ir import Const, DType, Input, Node, applies, topological_order
+from chainrule.ir import Apply, Const, DType, Input, Node, applies, topological_order
 from chainrule.primitives import Multiply
 
 SEEDS = int(os.environ.get("CHAINRULE_POINT_SEEDS", "1"))
@@ -77,7 +77,8 @@ def test_wrong_lines_are_caught(name: str) -> None:
 
 
 def _is_zero(claim: Claim) -> bool:
-    (_, value) = claim.right.operands  # type: ignore[attr-defined]
+    assert isinstance(claim.right, Apply)
+    (_, value) = claim.right.operands
     return isinstance(value, Const) and bool(np.all(np.asarray(value.value) == 0))
 
 

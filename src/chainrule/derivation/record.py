@@ -43,13 +43,14 @@ from chainrule.derivation.claims import (
     StepRecord,
 )
 from chainrule.derivation.constants import Constants, name_constants
+from chainrule.derivation.contributions import activation_factor, linear_map_of
 from chainrule.derivation.draws import name_draws
-from chainrule.derivation.naming import is_activation, name_activations, name_arguments
+from chainrule.derivation.naming import name_activations, name_arguments
 from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.shared import LONGEST_GRADIENT, longest, name_nonlinear, name_shared
 from chainrule.derivation.upstream import is_upstream
-from chainrule.ir import Apply, Const, Input, Node, Program, applies, cached_property, substitute, topological_order
-from chainrule.primitives import Abstract, AbstractMap, Divide, Multiply, Sum, zeros
+from chainrule.ir import Const, Input, Node, Program, applies, cached_property, substitute, topological_order
+from chainrule.primitives import Abstract, AbstractMap, Multiply, Sum, zeros
 
 PATH_LIMIT = 32
 """The number of chains from the loss to one parameter above which they are counted, not listed."""
@@ -182,7 +183,7 @@ class Record:
         if factor is not None:
             symbol = self.derivative_symbols[stage]
             derivative = Claim("derivative", StageDerivative(stage, operands[0], symbol), self.short(factor))
-        total = _linear_map(contributions[0], symbol)
+        total = linear_map_of(contributions[0], symbol)
         for contribution in contributions[1:]:
             total = self._simplifier(total + contribution.linear_map)
         differential = Claim("differential", StageDifferential(stage, operands), self.short(total))
@@ -367,7 +368,7 @@ class Record:
 
     def linear_map(self, contribution: Contribution) -> Node:
         """Return J dx, written σ′(z) ⊙ dz for an activation."""
-        return _linear_map(contribution, self.derivative_symbols.get(contribution.stage))
+        return linear_map_of(contribution, self.derivative_symbols.get(contribution.stage))
 
     @cached_property
     def _path_counts(self) -> dict[Input, int]:
@@ -477,22 +478,6 @@ class Record:
         return tuple(dict.fromkeys(forms))
 
 
-def _linear_map(contribution: Contribution, derivative: Input | None) -> Node:
-    if derivative is None:
-        return _with_change_last(contribution.linear_map, contribution.tangent)
-    return Multiply()(derivative, contribution.tangent)
-
-
-def _with_change_last(node: Node, change: Node) -> Node:
-    """Write a product of numbers with the change last: x · dw."""
-    match node:
-        case Apply(Divide(), (x, y)):
-            return Divide()(_with_change_last(x, change), y)
-        case Apply(Multiply(), (x, y)) if x is change and not node.type.shape:
-            return Multiply()(y, x)
-    return node
-
-
 def _rewrite_claim(rewrite: Rewrite) -> Claim:
     return Claim("rewrite", Expression(rewrite.before), rewrite.after, rewrite.rule)
 
@@ -501,16 +486,3 @@ def inner(left: Node, right: Node) -> Node:
     """Return ⟨left, right⟩, the sum of the elementwise product."""
     product = Multiply()(left, right)
     return Sum(tuple(range(product.type.ndim)))(product) if product.type.ndim else product
-
-
-def activation_factor(contribution: Contribution) -> Node | None:
-    """Return σ′(z) as an expression if the equation is a = σ(z) and its contribution δ ⊙ σ′(z), otherwise None."""
-    match contribution.stage.expression:
-        case Apply(primitive, operands) if is_activation(primitive) and operands == (contribution.operand,):
-            pass
-        case _:
-            return None
-    match contribution.adjoint:
-        case Apply(Multiply(), (delta, factor)) if delta is contribution.cotangent is not factor:
-            return factor
-    return None

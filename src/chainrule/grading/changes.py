@@ -126,16 +126,8 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, written(node), ""
     if scope.undone and (text := ast.unparse(node)) in scope.undone:
         yield "updated", scope.undone[text], 0, text, ""
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and not scope.inner:
-        for name in scope.variables:
-            if name != node.value.id:
-                yield "operand", With(placeholder(), name), 3, written(node), name
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-        for name in scope.holders:
-            if name != node.value.id:
-                new = copy.copy(node)
-                new.value = ast.Name(name, ast.Load())
-                yield "operand", new, 1, written(node), written(new)
+    if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.value, ast.Name):
+        yield from _of_part(node, node.value.id, scope)
     if isinstance(node, ast.Compare):
         yield from _of_comparison(node, scope)
     if isinstance(node, ast.BinOp):
@@ -152,10 +144,6 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         yield from _of_constant(node, path, parent)  # that of a comparison is changed with it
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield "sign", node.operand, 0, written(node), written(node.operand)
-    if isinstance(node, ast.Attribute) and node.attr == "T" and isinstance(node.value, ast.Name):
-        for name in scope.variables:
-            if name != node.value.id:
-                yield "operand", With(placeholder(), name), 8, written(node), name
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield "transposed", node.value, 0, written(node), written(node.value)
     elif is_transposition(node):
@@ -206,6 +194,20 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
             yield "missing sum", summed(node, axis, True), 3 + depth, written(node), axis
             if axis != "None":
                 yield "missing sum", summed(node, axis, False), 3 + depth, written(node), axis
+
+
+def _of_part(node: ast.Subscript | ast.Attribute, own: str, scope: Scope) -> Iterator[Change]:
+    """Yield other variables for an entry `own[k]`, or `own.T`, and the entry of other lists and dicts."""
+    is_entry = isinstance(node, ast.Subscript)
+    if (is_entry and not scope.inner) or (isinstance(node, ast.Attribute) and node.attr == "T"):
+        for name in scope.variables:
+            if name != own:
+                yield "operand", With(placeholder(), name), 3 if is_entry else 8, written(node), name
+    for name in scope.holders if is_entry else ():
+        if name != own:
+            new = copy.copy(node)
+            new.value = ast.Name(name, ast.Load())
+            yield "operand", new, 1, written(node), written(new)
 
 
 def _of_given(node: ast.expr, depth: int, scope: Scope) -> Iterator[Change]:

@@ -15,6 +15,7 @@ from chainrule.tables.averages import Folded, Outcomes, fold_of
 from chainrule.tables.cells import read_numbers
 from chainrule.tables.columns import Fitted, check_wishes, fit_columns
 from chainrule.tables.conventions import USUAL, Conventions
+from chainrule.tables.counts import TargetCount, without_target
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.features import Kind
 from chainrule.tables.fitting import mean_and_scale
@@ -27,7 +28,7 @@ from chainrule.tables.preprocessing import Notes, Preprocessing, feature_values
 from chainrule.tables.sampling import Mask, RowSample, StreamSplit, row_limit, split_rows
 from chainrule.tables.sources import BATCH_ROWS, Batch, Source, row_places
 from chainrule.tables.spooling import IN_MEMORY, GrownArray, SpooledArray
-from chainrule.tables.targets import ClassTarget, NumberTarget, Target, TargetCount, Task, without_target
+from chainrule.tables.targets import ClassTarget, NumberTarget, Target, Task
 
 if TYPE_CHECKING:
     import polars as pl

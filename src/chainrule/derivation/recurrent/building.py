@@ -15,7 +15,7 @@ from typing import TypeVar
 from chainrule.calculus import COTANGENT, Recurrence, Scan, StepNames, entry, fused, rolled, with_sums
 from chainrule.derivation.names import at_step
 from chainrule.derivation.record import Record
-from chainrule.derivation.recurrent.loops import Element, Loop, Part, Result, State, StepRecord, step_record
+from chainrule.derivation.recurrent.loops import Element, Loop, Part, Place, Result, State, StepRecord, Use, step_record
 from chainrule.derivation.recurrent.parts import OuterRecord, Recurrent
 from chainrule.derivation.upstream import GIVEN, is_upstream, output_name
 from chainrule.ir import (
@@ -219,7 +219,7 @@ class _Builder:
         self, loss: Node, paired: Sequence[Node], layer: bool
     ) -> tuple[Node, list[Input], dict[int, list[Part]]]:
         """Return the loss with ⟨G, v⟩ for each part G of a gradient by a value v outside, the G and all parts."""
-        uses: dict[Input, list[tuple[int, Input, str]]] = {}
+        uses: dict[Input, list[tuple[int, Input, Use]]] = {}
         values: dict[Input, Node] = {}
         for draft in self.drafts:
             for source, value, kind in draft.uses:
@@ -235,13 +235,13 @@ class _Builder:
             is_input = isinstance(value, Input)
             if is_input and len(places) == 1 and value not in seen:
                 number, source, kind = places[0]
-                parts[number].append(Part(source, target, None, kind))  # type: ignore[arg-type]
+                parts[number].append(Part(source, target, None, kind))
                 continue
             alone = not is_input and len(places) == 1 and value not in operands
             for place, (number, source, kind) in enumerate(places):
                 name = target.name if place == 0 else self.fresh(f"{target.name}{place + 1}")
                 symbol = Input((COTANGENT if alone else GIVEN) + name, target.type)
-                parts[number].append(Part(source, target, symbol, kind))  # type: ignore[arg-type]
+                parts[number].append(Part(source, target, symbol, kind))
                 given.append(symbol)
                 total = total + _inner(symbol, value)
         inactive = [node for node in paired if isinstance(node, Apply) and node not in values.values()]
@@ -277,7 +277,7 @@ class _Draft:
         self.length = concrete(recurrence.length)
         self.names = builder.step_names.get(scan.together, {})
         self.results: list[Result] = []
-        self.found: list[tuple[Node, str, str, Node]] = []
+        self.found: list[tuple[Node, str, Place, Node]] = []
         """The values outside that are made of values of the steps, with the name, the place and the value of these."""
         self.outer_operands: list[Node] = []
         self.again: set[str] = set()
@@ -335,7 +335,11 @@ class _Draft:
             if states not in present:
                 continue
             last = entry(states, 0 if recurrence.reverse else self.length)
-            places = {recurrence.after(states): "after", recurrence.before(states): "before", last: "last"}
+            places: dict[Node, Place] = {
+                recurrence.after(states): "after",
+                recurrence.before(states): "before",
+                last: "last",
+            }
             inner = {node for node in places if node in present}
             windows = {part for node in inner for part in getattr(node, "operands", ())} | inner
             others = [
@@ -376,7 +380,7 @@ class _Draft:
             self.ys.append((y, name))
             self.found.append((stack, name, "ys", y))
 
-    def _result(self, node: Node, output: str, place: str, value: Node) -> None:
+    def _result(self, node: Node, output: str, place: Place, value: Node) -> None:
         """Make a value outside an input there; `value` is what it consists of, in the step."""
         base = output[:-1]
         builder = self.builder
@@ -396,7 +400,7 @@ class _Draft:
         builder.outside[node] = symbol
         if value in self.reached:
             builder.active |= {node, symbol}
-        self.results.append(Result(symbol, output, place))  # type: ignore[arg-type]
+        self.results.append(Result(symbol, output, place))
 
     def _has_other_uses(self, output: str, value: Node) -> bool:
         """Whether the last value of a step is used but as such, so that its gradient has further terms."""
@@ -415,7 +419,7 @@ class _Draft:
         made: dict[Node, Node] = {}
         self.states, self.elements = list[State](), list[Element]()
         self.listed = list[tuple[Input, Const]]()
-        self.uses: list[tuple[Input, Node, str]] = []
+        self.uses: list[tuple[Input, Node, Use]] = []
         self.values: dict[Node, str] = {}
         sources: list[tuple[Input, bool]] = []
         back = "t+1" if recurrence.reverse else "t-1"
@@ -463,7 +467,7 @@ class _Draft:
         reached = set(topological_order(list(self.outputs)))
         self.wrt = list(dict.fromkeys(symbol for symbol in wrt if symbol in reached))
 
-    def _enters(self, symbol: Input, value: Node, inner: Input, kind: str, original: Node) -> None:
+    def _enters(self, symbol: Input, value: Node, inner: Input, kind: Use, original: Node) -> None:
         """Note a value outside that the step reads."""
         if isinstance(value, Apply):
             self.outer_operands.append(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from chainrule.calculus import Accumulation, recognize
 from chainrule.derivation.abbreviations import Abbreviation
@@ -19,7 +19,8 @@ from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
 from chainrule.ir import Const, Input, Node, Program, substitute, topological_order
 
-Place = Literal["after", "before", "whole", "last", "ys"]
+Place: TypeAlias = Literal["after", "before", "whole", "last", "ys"]
+Use: TypeAlias = Literal["constant", "element", "initial"]
 """What of a recurrence a value is: the states after each step, or before it, all of them, the last one, or the ys."""
 
 
@@ -131,7 +132,7 @@ class Part:
     source: Input
     target: Input
     given: Input | None
-    kind: Literal["constant", "element", "initial"]
+    kind: Use
 
 
 @dataclass(frozen=True, eq=False)
