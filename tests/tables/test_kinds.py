@@ -132,6 +132,9 @@ CASES: list[tuple[str, Sequence[Any], str, str]] = [
     ("created_at", texts(1_700_000_000 + np.arange(N) * 9999), "date", "seconds since 1970 from 2023-11-14"),
     ("timestamp", texts((1_700_000_000 + np.arange(N) * 9999) * 1000), "date", "milliseconds since 1970"),
     ("population", texts(1_700_000_000 + np.arange(N) * 9999), "number", "whole numbers"),
+    ("x", texts((1_700_000_000 + np.arange(N) * 9999) * 1000), "date", "milliseconds since 1970"),
+    ("x", texts(1_700_000_000_000 + np.arange(N) % 2), "number", "whole numbers"),
+    ("x", moments("%Y%m%d%H%M%S"), "date", "yearmonthday from 2020-01-01"),
 ]
 
 

@@ -14,6 +14,9 @@ def with_sign_in_front(notation: Notation) -> Notation:
     """Write `(−a b) c` as `−a b c`, `a + (−b) c` as `a − b c`, and `−(1 − a) / b` as `(a − 1) / b`.
 
     >>> a, b = Number(2), Number(3)
+    >>> below = Number(4)
+    >>> with_sign_in_front(Prefix("−", Fraction(Infix("−", (a, b)), below))) == Fraction(Infix("−", (b, a)), below)
+    True
     >>> with_sign_in_front(Infix("+", (a, Infix("", (Number(-5), b))))) == Infix("−", (a, Infix("", (Number(5), b))))
     True
     >>> of_ones = Infix("+", (a, Infix("", (Number(-1), b))))

@@ -51,7 +51,15 @@ def activated(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def of_outputs(node: ast.BinOp) -> Iterator[tuple[ast.expr, str, str]]:
-    """Yield 1 − tanh² and σ (1 − σ) of a value for 1 − z² and z (1 − z), with what is replaced and by what."""
+    """Yield 1 − tanh² and σ (1 − σ) of a value for 1 − z² and z (1 − z), with what is replaced and by what.
+
+    >>> def of(code):
+    ...     return [ast.unparse(new) for new, *_ in of_outputs(ast.parse(code, mode="eval").body)]
+    >>> of("1 - z**2") == of("1 - np.square(z)") == of("1 - z * z"), of("1 - z**3"), of("z * (1 - y)")
+    (True, [], [])
+    >>> of("1 - z**2"), of("z * (1 - z)")
+    (['1 - np.tanh(z) ** 2'], ['1 / (1 + np.exp(-z)) * (1 - 1 / (1 + np.exp(-z)))'])
+    """
     match node:
         case ast.BinOp(ast.Constant(1), ast.Sub(), square):
             value = _root_of(square)

@@ -52,7 +52,11 @@ def other_axes(node: ast.Call, ndim: int) -> Iterator[AxisChange]:
 
 
 def axes_up_to(ndim: int) -> Iterator[tuple[str, int]]:
-    """Yield axes as code, with their costs: all, each of an array of `ndim` axes, and of three or more several."""
+    """Yield axes as code, with their costs: all, each of an array of `ndim` axes, and of three or more several.
+
+    >>> list(axes_up_to(3))
+    [('0', 0), ('1', 0), ('2', 0), ('None', 0), ('(0, 1)', 2), ('(0, 2)', 2), ('(1, 2)', 2)]
+    """
     for axis in range(max(_FEWEST, min(ndim, _MOST))):
         yield str(axis), 0
     yield "None", 0
@@ -63,7 +67,15 @@ def axes_up_to(ndim: int) -> Iterator[tuple[str, int]]:
 
 
 def of_order(node: ast.Call, ndim: int) -> Iterator[AxisChange]:
-    """Yield other orders of three or more axes, and an exchange of two before a reshape that lacks it."""
+    """Yield other orders of three or more axes, and an exchange of two before a reshape that lacks it.
+
+    >>> def orders(code):
+    ...     return [text for *_, text in of_order(ast.parse(code, mode="eval").body, 4)]
+    >>> orders("x.transpose(0, 1, 2)")[:2], orders("np.transpose(x, (1, 0, 2))")[0]
+    (['x.transpose(0, 2, 1)', 'x.transpose(1, 0, 2)'], 'np.transpose(x, (0, 1, 2))')
+    >>> orders("np.swapaxes(x, 0, 1)")[1], orders("x.reshape(n, d)")[0]
+    ('np.swapaxes(x, 0, 2)', 'x.swapaxes(1, 2).reshape(n, d)')
+    """
     name, text = function_name(node), written(node)
     match node:
         case ast.Call(ast.Attribute(), [ast.Tuple(parts)]) | ast.Call(ast.Attribute(), [_, ast.Tuple(parts)]):

@@ -15,14 +15,21 @@ _LARGEST_ROOT = 4096
 
 
 def _number(ratio: float) -> str:
-    """Return a number as text, a root as such: `√2`, `−1/√3`, `0.25`."""
+    """Return a number as text, a root or the inverse of a whole number as such.
+
+    >>> [_number(ratio) for ratio in (2**0.5, -(3**-0.5), 0.25, -1 / 7, 3.0, 0.7)]
+    ['√2', '−1/√3', '0.25', '−1/7', '3', '0.7']
+    """
     sign, size = ("−" if ratio < 0 else ""), abs(ratio)
-    for square, text in ((size * size, "√{}"), (1 / (size * size), "1/√{}")):
+    decimal = f"{size:.4g}"
+    if math.isclose(float(decimal), size, rel_tol=1e-9):
+        return sign + decimal
+    for square, before in ((size * size, ""), (1 / (size * size), "1/")):
         nearest = round(square)
         if 1 < nearest <= _LARGEST_ROOT and math.isclose(square, nearest, rel_tol=1e-6):
             root = math.isqrt(nearest)
-            return f"{sign}{root}" if root * root == nearest and text == "√{}" else sign + text.format(nearest)
-    return f"{ratio:.4g}"
+            return sign + before + (f"{root}" if root * root == nearest else f"√{nearest}")
+    return sign + decimal
 
 
 class Measures:

@@ -105,6 +105,10 @@ def sentinels_in(values: Floats, name: str = "") -> tuple[float, ...]:
     ((-999.0,), ())
     >>> sentinels_in(np.array([*range(-200, 300), -999.0, -999.0]))
     ()
+    >>> sentinels_in(np.array([*np.arange(20) / 5, 9.9, 9.9]))
+    ()
+    >>> sentinels_in(np.array([*range(20), 999.9, 999.9]))
+    (999.9,)
     """
     present = values[np.isfinite(values)]
     found, counts = np.unique(present, return_counts=True)

@@ -159,6 +159,8 @@ def are_units(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     >>> rows = [["1", "2.5", "x"], ["2", "3,1", "y"], ["4", "7", "x"]]
     >>> are_units(["[s]", "m/s", ""], rows), are_units(["", "-", "x"], rows), are_units(["NA", "NA", "y"], rows)
     (True, False, False)
+    >>> are_units(["m", "", "x"], rows), are_units(["m", "", ""], [[*row[:2], "5"] for row in rows])
+    (False, False)
     """
     width = len(cells)
     if len(rows) < _FEWEST_ROWS or any(len(row) != width for row in rows):

@@ -253,6 +253,8 @@ def guess_delimiter(text: str) -> str:
 
     >>> guess_delimiter("a;b;c\n1,5;2,5;3,5\n"), guess_delimiter("x y\n1 2\n3 4\n"), guess_delimiter("x^y\n1^2\n")
     (';', ' ', '^')
+    >>> guess_delimiter("a:b\n1\n2\n")
+    ','
     """
     lines = [line for line in text.split("\n") if line.strip()][:_LINES_TRIED]
     best, score = ",", (0.0, 1)

@@ -278,6 +278,16 @@ def test_beside_a_sum_over_its_elements_a_vector_with_an_index_is_an_element(tex
     assert {node.name for node in cr.trace(text, z_y="").inputs} == {"z_y", "z"}
 
 
+def test_the_index_of_an_element_may_be_a_letter_that_sums_have_too() -> None:
+    assert str(cr.equations(cr.trace(r"\log \sum_j e^{z_j} - z_k"))) == "L = ln(Σ exp(z)) − z[k]"
+    assert str(cr.equations(cr.trace(r"\log \sum_j e^{z_j - z_k}"))) == "L = ln(Σ exp(z − z[k]))"
+
+
+def test_an_element_over_the_sum_of_another_vector_is_no_softmax() -> None:
+    text = cr.derive(r"-\log\frac{e^{z_y}}{\sum_j e^{z_j + x_j}}", "z").text(detail="brief")
+    assert "∂L/∂z = softmax(z + x) − onehot(y)" in text
+
+
 def test_side_by_side_is_never_element_by_element() -> None:
     assert "A B" in str(cr.equations(cr.trace("A B", A="n n", B="n n")))
     with pytest.raises(cr.FormulaError, match="side by side"):
