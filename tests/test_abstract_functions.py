@@ -133,7 +133,7 @@ def test_what_has_no_definition_is_not_run() -> None:
         ("x(y + 1)", None, r"x\(…\) may be a product or a function; write x \* \(…\) for a product"),
         ("f(x) + f", None, r"f\(…\) may be a product or a function; write f \* \(…\) for a product"),
         ("A(x - b)", None, r"name the function, as in --functions A"),
-        ("cumsum(x)", None, "there is no function cumsum; for one without a definition add functions='cumsum'"),
+        ("cumprod(x)", None, "there is no function cumprod; for one without a definition add functions='cumprod'"),
         ("sum(sigmod(x))", None, "there is no function sigmod; did you mean sigmoid"),
         ("f(x, axis=1)", None, "f has no definition, and so no options"),
         ("f(x, y)", "f: n ->", "f is given 2 arguments, and its sizes are those of 1"),

@@ -20,6 +20,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import numpy as np
@@ -28,7 +29,8 @@ from chainrule.schema.errors import shown
 from chainrule.words import suggestion
 
 _SAID = 12
-"""How many names a message lists, so that it remains a sentence."""
+_SAID_CHARACTERS = 180
+"""How many names a message lists, and how many characters of them, so that it remains a sentence."""
 
 
 def _same(value: Any) -> Any:
@@ -140,13 +142,15 @@ def whole(*, at_least: int | None = None, at_most: int | None = None) -> Rule:
 
 
 def one_of(*names: str) -> Rule:
-    """Return the rule of texts among `names`, of which it says the first twelve.
+    """Return the rule of texts among `names`, of which it says the first.
 
     >>> one_of("adam", "sgd").says
     'one of adam, sgd'
     """
-    more = ", …" if len(names) > _SAID else ""
-    said = f"one of {', '.join(names[:_SAID])}{more}" if len(names) > 1 else repr(names[0])
+    lengths = accumulate(len(name) + len(", ") for name in names[:_SAID])
+    listed = names[: sum(length <= _SAID_CHARACTERS for length in lengths)]
+    more = ", …" if len(names) > len(listed) else ""
+    said = f"one of {', '.join(listed)}{more}" if len(names) > 1 else repr(names[0])
     return Rule((said,), lambda value: isinstance(value, str) and value in names, names=names)
 
 
