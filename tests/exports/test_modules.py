@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from support.spellings import SPELLED, TEXTS
 from chainrule.exports import export_model
 from chainrule.models import Model
 from chainrule.networks import Architecture
-from chainrule.tables import ClassTarget, NumberTarget, Preprocessing
+from chainrule.tables import ClassTarget, Notation, Number, NumberTarget, Preprocessing
 from chainrule.words import ChainruleError
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -147,6 +148,25 @@ def test_numbers_are_read_as_the_model_reads_them(target: str, tmp_path: Path) -
     table = FRAME.with_columns(pl.Series("x", cells))
     assert model.preprocessing is not None
     np.testing.assert_allclose(module.encode(table), model.preprocessing.encode(table), rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_durations_are_read_as_the_model_reads_them(target: str, tmp_path: Path) -> None:
+    """Of clocks and in words, to the bit of what is expected, with refusals of what is neither."""
+    seconds = {
+        "3:45": 225.0, "-1:02:30.5": -3750.5, "1h20m": 4800.0, "2 d 45 min": 175_500.0, "-5 days, 3:04:05": -443_045.0,
+        "PT1H20M": 4800.0, "P1DT0.25S": 86_400.25, "90 s": 90.0,
+    }  # fmt: skip
+    preprocessing = Preprocessing((Number("d", 0.0, 0.0, 1.0, notation=Notation(duration=True)),))
+    network = Architecture(1, (), 1)
+    module = load(
+        Path(export_model(Model.of(network, network.initial(0), preprocessing), target, tmp_path / "d.py")[0])
+    )
+    for encode in (module.encode, partial(preprocessing.encode, dtype=np.float64)):
+        np.testing.assert_array_equal(np.asarray(encode({"d": [*seconds]}))[:, 0], [*seconds.values()])
+        for wrong in ("P", "PT", "h", "1h20", "1:2:3:4:5", "20m1h"):
+            with pytest.raises(ValueError, match="which is not a"):
+                encode({"d": ["1:30", wrong]})
 
 
 def test_every_spelling_of_a_number_is_the_level_that_it_is_to_the_model(tmp_path: Path) -> None:

@@ -44,6 +44,21 @@ NUMBERS: Mapping[str, tuple[list[str], list[float], str]] = {
         [k % 10 * 60.0 + k for k in COUNT],
         "'1:01' in 'song' is taken for a duration, the number 61",
     ),
+    "flight": (
+        [f"{k % 5}h{k:02}m" if k % 4 else f"{k}m" for k in COUNT],
+        [k % 5 * 3600.0 + k * 60 if k % 4 else k * 60.0 for k in COUNT],
+        "'1h01m' in 'flight' is taken for a duration, the number 3660",
+    ),
+    "stay": (
+        [f"{k} days, {k % 24}:{k:02}:05.5" for k in COUNT],
+        [k * 86400.0 + k % 24 * 3600 + k * 60 + 5.5 for k in COUNT],
+        "taken for a duration, the number 90065",
+    ),
+    "video": (
+        [f"PT{k % 3}H{k}M{k % 7}S" if k % 5 else f"-P{k}DT{k % 7}S" for k in COUNT],
+        [k % 3 * 3600.0 + k * 60 + k % 7 if k % 5 else -(k * 86400.0 + k % 7) for k in COUNT],
+        "'PT1H1M1S' in 'video' is taken for a duration, the number 3661",
+    ),
     "race": ([f"{k}:{k:02}:00" for k in COUNT], [k * 3660.0 for k in COUNT], "taken for a duration, the number 3660"),
     "age": (
         ["under 18" if k % 5 == 0 else "65+" if k % 7 == 0 else f"{k + 17}" for k in COUNT],

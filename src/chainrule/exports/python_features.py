@@ -16,6 +16,7 @@ from chainrule.tables import (
     FALSE_WORDS,
     MISSING_WORDS,
     NUMBER_BOUNDS,
+    NUMBER_DURATIONS,
     NUMBER_REWRITES,
     PLAIN,
     TRUE_WORDS,
@@ -80,9 +81,8 @@ _PLAIN = '''def plain(word, row, name, notation=PLAIN):
             break
     if re.fullmatch(pattern_of_number, found, re.ASCII):
         found = found.replace(thousands, "") if thousands else found
-        value = 0.0
-        for part in found.lstrip("+-").replace(decimal, ".").split(":"):
-            value = value * 60 + float(part)
+        parts = found.lstrip("+-").replace(decimal, ".").split(":")  # a duration has up to four
+        value = sum(s * float(part or 0) for s, part in zip((86400, 3600, 60, 1)[-len(parts) :], parts, strict=True))
         return (-value if found.startswith("-") else value) * size
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a finite number")'''
 
@@ -272,7 +272,7 @@ def functions_of(preprocessing: Preprocessing, dtype: str) -> list[str]:
             "# Patterns and replacements in texts of numbers: signs and blanks of Unicode, (12.5) and 12.5-.",
             *collection("REWRITES", NUMBER_REWRITES),
             "# A notation of numbers: the pattern of one, those of units around it with their sizes, the size without",
-            "# one, marks for decimals and thousands, words that make a number a bound.",
+            "# one, marks for decimals and thousands, words of bounds and of durations.",
             f"PLAIN = {literal(spelled(PLAIN))}",
         ]
     functions = [_CELLS_OF, _TEXT]
@@ -335,8 +335,8 @@ def _call(feature: Feature, function: str) -> list[str]:
 
 def spelled(notation: Notation) -> tuple[object, ...]:
     """Return a notation as the source has it: patterns, sizes and marks."""
-    bounds = NUMBER_BOUNDS if notation.bounds else ()
-    return notation.pattern, notation.units, notation.bare, notation.decimal, notation.thousands, bounds
+    words = (*(NUMBER_BOUNDS if notation.bounds else ()), *(NUMBER_DURATIONS if notation.duration else ()))
+    return notation.pattern, notation.units, notation.bare, notation.decimal, notation.thousands, words
 
 
 def patterns_of(form: str) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from chainrule.tables.frames import as_frame
 from chainrule.tables.kinds import Finding
 from chainrule.tables.limits import UNLIMITED, VARIABLE, Limits
 from chainrule.tables.notation import BOUNDS_IN_PYTHON as NUMBER_BOUNDS
+from chainrule.tables.notation import DURATIONS_IN_PYTHON as NUMBER_DURATIONS
 from chainrule.tables.notation import IN_PYTHON as NUMBER_REWRITES
 from chainrule.tables.notation import PLAIN, Notation, Unit
 from chainrule.tables.opening import open_table
@@ -53,6 +54,7 @@ __all__ = [
     "NO_COLUMN",
     "NO_LEVEL",
     "NUMBER_BOUNDS",
+    "NUMBER_DURATIONS",
     "NUMBER_REWRITES",
     "PLAIN",
     "TRUE_WORDS",

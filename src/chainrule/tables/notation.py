@@ -53,7 +53,22 @@ BOUNDS = (
 
 BOUNDS_IN_PYTHON = tuple((pattern, replacement.replace("${1}", r"\1")) for pattern, replacement in BOUNDS)
 
+DURATIONS = (
+    (r"(?i)^([+-]?)([0-9]+) ?d(?:ays?)?,? +([0-9]{1,2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?)$", "${1}${2}:${3}"),
+    (
+        r"(?i)^([+-]?)P?(?:([0-9]+)\s*d(?:ays?)?[, ]*)?T?(?:([0-9]+)\s*h(?:ou)?r?s?[, ]*)?"
+        r"(?:([0-9]+)\s*m(?:in)?(?:ute)?s?[, ]*)?(?:([0-9]+(?:\.[0-9]+)?)\s*s(?:ec)?(?:ond)?s?)?$",
+        "${1}${2}:${3}:${4}:${5}",
+    ),
+)
+"""The same of durations in words, which become days:hours:minutes:seconds: `5 days, 3:04:05`, `1h 20m`, `PT1H20M`."""
+
+DURATIONS_IN_PYTHON = tuple(
+    (pattern, replacement.replace("${", "\\g<").replace("}", ">")) for pattern, replacement in DURATIONS
+)
+
 _BOUNDS = [(re.compile(pattern), replacement) for pattern, replacement in BOUNDS_IN_PYTHON]
+_DURATIONS = [(re.compile(pattern), replacement) for pattern, replacement in DURATIONS_IN_PYTHON]
 _REWRITES = [(re.compile(pattern), replacement) for pattern, replacement in IN_PYTHON]
 
 _CODES = "AED|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN|NOK|NZD|PLN|RMB|RUB|SEK|SGD|TRY|TWD|USD|ZAR"
@@ -77,7 +92,14 @@ _FEWEST_ALIKE = 2
 _MANY = 20
 """Numbers among which a bound is one of them; fewer may be the names of groups, as `3+` is after 0, 1 and 2."""
 
-_CLOCK = r"[+-]?\d+(?::[0-5]\d){1,2}(?:\.\d+)?"
+_SECONDS = r"(?:\d+(?:\.\d+)?)"
+_CLOCK = (
+    rf"[+-]?(?:\d+(?::[0-5]\d){{1,2}}(?:\.\d+)?|\d+:\d*:\d*:{_SECONDS}?|:\d+:\d*:{_SECONDS}?|::\d+:{_SECONDS}?"
+    rf"|:::{_SECONDS})"
+)
+"""The pattern of a duration, of four parts what `DURATIONS` makes of words, where parts may be empty but not all."""
+
+_IN_DAYS = re.compile(r"[+-]?(\d*:\d*:\d*:[\d.]*)")
 _CLOCK_PARTS = re.compile(r"[+-]?(\d+)(?::[0-5]\d){1,2}(?:\.\d+)?")
 _DURATION_NAME = re.compile(
     r"durat|length|elapsed|runtime|(^|[^a-z])(lap|laps|pace|split|splits|run|running|took|taken|time_?taken|track"
@@ -102,8 +124,8 @@ class Notation:
 
     `unit` is text before or behind the number, or around it, as `€…M` is in €1.2M. A missing mark for thousands is "".
     `others` are further units, in which some cells are written, and `bare` is the size of a number without a unit: 100
-    if 0.53 is 53 %. With `duration` cells are written as 1:30 or 1:02:30, read as 90 and 3750, and with `bounds` texts
-    such as `under 18` are the number in them.
+    if 0.53 is 53 %. With `duration` cells are written as 1:30, 1:02:30 or 1h 20m, read as 90, 3750 and 4800, and with
+    `bounds` texts such as `under 18` are the number in them.
     """
 
     kind: ClassVar[str] = "notation"
@@ -176,10 +198,13 @@ def numbers_in(written: pl.Series, notation: Notation) -> pl.Series:
     [1234.5, -0.5, -2.0, None]
     >>> numbers_in(pl.Series(["1:30", "1:02:30.5"]), Notation(duration=True)).to_list()
     [90.0, 3750.5]
+    >>> numbers_in(pl.Series(["1h 20m", "5 days, 3:04:05", "PT45M"]), Notation(duration=True)).to_list()
+    [4800.0, 443045.0, 2700.0]
     """
     pl = load_polars()
     cells = written.str.strip_chars()
-    for pattern, replacement in (*REWRITES, *(BOUNDS if notation.bounds else ())):
+    rewrites = (*REWRITES, *(BOUNDS if notation.bounds else ()), *(DURATIONS if notation.duration else ()))
+    for pattern, replacement in rewrites:
         cells = cells.str.replace_all(pattern, replacement)
     sizes = pl.repeat(notation.bare, len(cells), dtype=pl.Float64, eager=True)
     for pattern, size in notation.units:
@@ -202,14 +227,16 @@ def _product(numbers: pl.Series, sizes: pl.Series) -> pl.Series:
 
 
 def _durations(cells: pl.Series) -> pl.Series:
-    """Return a·60 + b of texts a:b, and (a·60 + b)·60 + c of texts a:b:c."""
-    pl = load_polars()
-    parts = cells.str.replace(r"^[+-]", "").str.split(":")
-    value = parts.list.get(0).cast(pl.Float64)
-    for place in (1, 2):
-        part = parts.list.get(place, null_on_oob=True).cast(pl.Float64)
-        value = value.zip_with(part.is_null(), value * 60 + part)
-    return value.zip_with(~cells.str.starts_with("-").fill_null(False), -value)
+    """Return the seconds of texts minutes:seconds, of further parts hours and days in front; an empty part is 0."""
+    polars = load_polars()
+    parts = cells.str.replace(r"^[+-]", "").str.split(":").list.reverse()
+    value: pl.Series = polars.zeros(len(cells), dtype=polars.Float64, eager=True)
+    for place, size in reversed((*enumerate((1.0, 60.0, 3_600.0, 86_400.0)),)):
+        part = parts.list.get(place, null_on_oob=True).replace("", None).cast(polars.Float64).fill_null(0.0)
+        value = value + size * part
+    value = value.set(cells.is_null(), None)
+    signed: pl.Series = value.zip_with(~cells.str.starts_with("-").fill_null(False), -value)
+    return signed
 
 
 def parts_of(cell: str) -> tuple[str, str] | None:
@@ -251,17 +278,43 @@ def unbound(cell: str) -> str:
 def are_durations(name: str, cells: Sequence[str]) -> bool:
     """Whether texts such as 3:45 in the column `name` are durations, and no times of day.
 
-    Some have more than 23 in front, or the name says so, or none has 10 or more and none is written as 03:45.
+    Some have more than 23 in front, or the name says so, or none has 10 or more and none is written as 03:45. Durations
+    in words are some of several units, such as 1h 20m; those of one unit are numbers with a unit.
 
     >>> [are_durations("a", cells) for cells in (["3:45", "2:10"], ["03:45", "12:10"], ["83:20", "1:07"])]
     [True, False, True]
+    >>> [are_durations("a", cells) for cells in (["1h20m", "2h 5min", "45m"], ["45m", "50m"], ["2 days", "3 days"])]
+    [True, False, False]
     """
+    if _are_in_words(cells):
+        return True
     found = [match for cell in cells if (match := _CLOCK_PARTS.fullmatch(cell.strip()))]
     if len(found) < max(_FEWEST_ALIKE, 0.9 * len(cells)):
         return False
     first = [match[1] for match in found]
     unpadded = all(not (len(digits) > 1 and digits[0] == "0") and int(digits) < 10 for digits in first)
     return unpadded or max(map(int, first)) > 23 or _DURATION_NAME.search(name) is not None
+
+
+def _are_in_words(cells: Sequence[str]) -> bool:
+    """Whether nine of ten texts are durations in words, and two of them at least of several units."""
+    parts = [match[1].split(":") for cell in cells if (match := _IN_DAYS.fullmatch(in_days(cell)))]
+    several = sum(sum(part != "" for part in each) > 1 for each in parts)
+    return several >= _FEWEST_ALIKE and len(parts) >= 0.9 * len(cells)
+
+
+def in_days(cell: str) -> str:
+    """Return a duration in words as days:hours:minutes:seconds, and other texts as they are.
+
+    >>> in_days("5 days, 3:04:05"), in_days("1h20m"), in_days("3:45"), in_days("PT")
+    ('5:3:04:05', ':1:20:', '3:45', ':::')
+    """
+    cell = cell.strip()
+    for pattern, replacement in _DURATIONS:
+        found, count = pattern.subn(replacement, cell)
+        if count and cell:
+            return found
+    return cell
 
 
 def guess_notation(

@@ -44,9 +44,9 @@ def _notes(name: str, cells: pl.Series, notation: Notation, is_target: bool) -> 
             "sign, and none of them is above 1"
         )
     if notation.duration:
-        clock = cells.str.contains(":", literal=True)
-        shown, value = first(clock)
-        if is_target:
+        clock = cells.str.contains(r"^[^A-Za-z]*:[^A-Za-z]*$")
+        shown, value = first(clock if clock.any() else numbers_in(cells, notation).is_not_null())
+        if is_target or not clock.any():
             yield f"{shown} in {name!r} is taken for a duration, the number {value:g}"
         else:
             yield (
