@@ -18,6 +18,7 @@ from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.building import OTHER
 from chainrule.grading.candidates import candidates, given, whole_of
+from chainrule.grading.chances import is_one_of_equals, whole_number, without_changed
 from chainrule.grading.changes import DERIVATIVE, FACTOR, WHOLE
 from chainrule.grading.comparison import agree, as_arrays
 from chainrule.grading.edits import Edit, edits, pairs
@@ -308,12 +309,35 @@ class Mender:
         except GradeError:  # it does not terminate at another point
             return None
         gain = after.right - attempt.right
-        if not gain or not self._breaks_nothing(attempt, after):
+        if not gain or not self._breaks_nothing(attempt, after) or self._is_by_chance(attempt, unit, edit, after):
             return None
         is_exact = not self.outcomes.epsilons([run.places for run in after.runs], self._truth)
         if edit.kind == "missing sum" and self._is_misshaped_alone(attempt, gain):
             edit = edit._replace(kind="shape")
         return Mend(unit, edit, gain, after, is_exact=is_exact)
+
+    def _is_by_chance(self, attempt: Attempt, unit: Unit, edit: Edit, after: Attempt) -> bool:
+        """Whether a change is right by a factor that it makes 1, or by one of several sizes that are equal."""
+        if edit.name and unit.top is not None:
+            names, _ = self._session.variables(attempt.answer, self._key, attempt.given, unit.top)
+            own = self.value_of(attempt, unit.top, _read(edit.name)) if edit.name in names else None
+            if whole_number(own) is not None:
+                values = {name: self.value_of(attempt, unit.top, _read(name)) for name in names}
+                if is_one_of_equals(edit.name, values, self._truth.points[0].held):
+                    return True
+        return any(
+            self._is_right(attempt, unit, less, after) for less in without_changed(unit.statement, edit.statement)
+        )
+
+    def _is_right(self, attempt: Attempt, unit: Unit, statement: ast.stmt, after: Attempt) -> bool:
+        """Whether another statement of a unit has all gradients right that are so after a change."""
+        try:
+            less = self.attempt(attempt.answer.with_statement(unit.number, statement), attempt.given)
+        except LostError:
+            raise
+        except GradeError:
+            return False
+        return less.right >= after.right
 
     def _is_misshaped_alone(self, attempt: Attempt, symbols: frozenset[str]) -> bool:
         """Whether gradients have the right values and another shape: a sum over an axis of one entry takes it away."""
@@ -395,6 +419,10 @@ class Mender:
             if any(name.startswith(edit.before) or edit.before.startswith(name) for name in each.names)
         ]
         return max(lines, default=unit.line)
+
+
+def _read(name: str) -> ast.expr:
+    return ast.Name(name, ast.Load())
 
 
 def _are_same(first: Any, second: Any) -> bool:
