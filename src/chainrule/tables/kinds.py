@@ -69,6 +69,8 @@ _VERSION_NAME = re.compile(r"(^|[^a-z])(versions?|ver|release|build)([^a-z]|$)|V
 _CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
 _FIRST_PLAIN, _LAST_PLAIN = 1e12, 2e12
 """Milliseconds since 1970 in 2001 and in 2033."""
+_HEXADECIMAL = r"^0[xX][0-9a-fA-F]+$"
+"""Such numbers are addresses, flags or keys: codes, whose amounts say nothing."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
@@ -156,6 +158,8 @@ def _find_kind(
         return _of_numbers(name, series, values, rows, notation)
     written = texts(series)
     present = written.drop_nulls()
+    if present.str.contains(_HEXADECIMAL).all():
+        return _of_texts(name, written, "codes of hexadecimal digits")
     _check_mixed(name, series, numbers, present)
     return _of_texts(name, written)
 
