@@ -188,3 +188,19 @@ def test_profits_of_a_target_are_numbers_and_have_a_notation() -> None:
     assert isinstance(target, NumberTarget)
     assert target.notation == Notation(duration=True)
     assert target.decode(target.encode(pl.Series(["2:07"]))) == pytest.approx(127)
+
+
+@pytest.mark.parametrize("written", [int, str])
+def test_dates_and_times_of_day_are_no_targets(written: type) -> None:
+    """Dates as whole numbers neither, unless a regression is asked for; numbers of that size are no dates by it."""
+    days = [written(20_190_000 + 100 * (k % 12 + 1) + k % 28 + 1) for k in COUNT]
+    sizes = [written(20_190_000 + 1_000 * k + 95) for k in COUNT]
+    table = as_frame(
+        {"a": [k * 0.5 for k in COUNT], "day": days, "size": sizes, "at": [f"{k % 24:02}:{k}" for k in COUNT]}
+    )
+    with pytest.raises(TableError, match=r"'day' holds dates such as '20190109', .*--task regression"):
+        prepare(FrameSource(table), "day")
+    assert isinstance(prepare(FrameSource(table), "day", task="regression").target, NumberTarget)
+    assert isinstance(prepare(FrameSource(table), "size").target, NumberTarget)
+    with pytest.raises(TableError, match="'at' holds times of day, which cannot be predicted"):
+        prepare(FrameSource(table), "at")

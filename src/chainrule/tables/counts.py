@@ -24,7 +24,7 @@ from chainrule.tables.cells import (
 )
 from chainrule.tables.columns import usual_decimal_of
 from chainrule.tables.conventions import USUAL, Conventions
-from chainrule.tables.dates import guess_formats
+from chainrule.tables.dates import FIRST_AS_NUMBER, LAST_AS_NUMBER, guess_formats
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.fitting import natural
@@ -199,6 +199,7 @@ class TargetCount:
         if few:
             return self._classes(), f"{self.name} holds few different whole numbers"
         self._check_varied()
+        self._check_undated()
         return None, f"{self.name} holds {'whole ' if self.whole else ''}numbers{self.notation.words()}"
 
     def _check_any(self) -> None:
@@ -312,6 +313,17 @@ class TargetCount:
                 "nothing to learn"
             )
 
+    def _check_undated(self) -> None:
+        """Raise TableError for numbers such as 20190201, whose differences are no times."""
+        if not (self.whole and self.low >= FIRST_AS_NUMBER and self.high <= LAST_AS_NUMBER):
+            return
+        if guess_formats([str(int(value)) for text in self.counts if (value := number_in(text)) is not None]):
+            raise TableError(
+                f"{self.source.path}, column {self.name!r} holds dates such as {short(min(self.counts))}, which "
+                "cannot be predicted; make numbers of them, such as days until then, or add --task regression to "
+                "predict the numbers as they stand"
+            )
+
     def _classes(self) -> ClassTarget:
         where = f"{self.source.path}, column {self.name!r}"
         numeric = not self.odd and not self.words and self.notation.plain and max(-self.low, self.high) < EXACT
@@ -332,7 +344,13 @@ class TargetCount:
             )
         if self.many or (2 * len(counts) > self.rows and len(counts) > 2):
             number = f"more than {MOST_CLASSES:,}" if self.many else f"{len(counts):,}"
-            if guess_formats(list(counts)):
+            forms = guess_formats(list(counts))
+            if forms[:1] == ["hour:minute"]:
+                raise TableError(
+                    f"{where} holds times of day, which cannot be predicted; make numbers of them, such as minutes "
+                    "since midnight"
+                )
+            if forms:
                 raise TableError(
                     f"{where} holds dates, which cannot be predicted; make numbers of them, such as days until then"
                 )

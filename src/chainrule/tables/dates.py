@@ -103,6 +103,9 @@ FORMATS: dict[str, tuple[str, ...]] = {
 }
 """The formats by name, each with its alternative patterns, in the notation of `strftime`."""
 
+FIRST_AS_NUMBER, LAST_AS_NUMBER = 19_000_101, 21_001_231
+"""The numbers between which whole numbers may be dates, `yearmonthday`."""
+
 TWO_DIGITS = frozenset(form for form, patterns in FORMATS.items() if any("%y" in pattern for pattern in patterns))
 """Formats in which a year may have two digits. ` up to 2030` behind the name of one limits what they mean to the
 hundred years up to then; without it 70 to 99 are of the 20th century."""

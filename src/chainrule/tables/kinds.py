@@ -36,7 +36,7 @@ from chainrule.tables.cells import (
 )
 from chainrule.tables.centuries import with_century
 from chainrule.tables.conventions import USUAL, Conventions
-from chainrule.tables.dates import EPOCHS, MISSING, Seconds, guess_formats
+from chainrule.tables.dates import EPOCHS, FIRST_AS_NUMBER, LAST_AS_NUMBER, MISSING, Seconds, guess_formats
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import short
 from chainrule.tables.features import MOST_LEVELS, Kind
@@ -284,7 +284,7 @@ def _of_numbers(
 def _numeric_dates(name: str, present: Floats, gaps: str) -> Finding | None:
     pl = load_polars()
     low, high = float(present.min()), float(present.max())
-    if low >= 19_000_101 and high <= 21_001_231:
+    if low >= FIRST_AS_NUMBER and high <= LAST_AS_NUMBER:
         days = pl.Series(present.astype(np.int64)).cast(pl.String)
         seconds = read_dates_or_none(days, "yearmonthday")
         if seconds is not None:
