@@ -196,7 +196,7 @@ def test_dates_and_times_of_day_are_no_targets(written: type) -> None:
     days = [written(20_190_000 + 100 * (k % 12 + 1) + k % 28 + 1) for k in COUNT]
     sizes = [written(20_190_000 + 1_000 * k + 95) for k in COUNT]
     table = as_frame(
-        {"a": [k * 0.5 for k in COUNT], "day": days, "size": sizes, "at": [f"{k % 24:02}:{k}" for k in COUNT]}
+        {"a": [k * 0.5 for k in COUNT], "day": days, "size": sizes, "at": [f"{k % 24:02}:{k:02}" for k in COUNT]}
     )
     with pytest.raises(TableError, match=r"'day' holds dates such as '20190109', .*--task regression"):
         prepare(FrameSource(table), "day")
