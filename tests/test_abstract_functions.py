@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule.primitives import Abstract, AbstractMap, Application, Symbol
 
-GRADIENTS = {
+GRADIENTS: dict[str, tuple[dict[str, Any], str | None, list[str]]] = {
     "f(g(x))": ({}, None, ["∂L/∂x = f′(g(x)) · g′(x)"]),
     "f(w*x + b)": ({}, None, ["∂L/∂w = f′(u) · x", "∂L/∂b = f′(u)"]),
     "f(x, y)": ({"wrt": ["x", "y"]}, None, ["∂L/∂x = ∂₁f(x, y)", "∂L/∂y = ∂₂f(x, y)"]),
@@ -41,7 +41,7 @@ def boxed(text: str) -> list[str]:
 @pytest.mark.parametrize("formula", GRADIENTS)
 def test_gradients_as_printed(formula: str) -> None:
     options, functions, expected = GRADIENTS[formula]
-    derivation = cr.derive(formula, functions=functions, **options)  # type: ignore[arg-type]
+    derivation = cr.derive(formula, functions=functions, **options)
     assert boxed(derivation.text(detail="brief")) == expected
     verification = derivation.verify()
     assert verification.ok, verification

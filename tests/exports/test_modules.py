@@ -164,7 +164,7 @@ def test_durations_are_read_as_the_model_reads_them(target: str, tmp_path: Path)
     )
     for encode in (module.encode, partial(preprocessing.encode, dtype=np.float64)):
         np.testing.assert_array_equal(np.asarray(encode({"d": [*seconds]}))[:, 0], [*seconds.values()])
-        for wrong in ("P", "PT", "h", "1h20", "1:2:3:4:5", "20m1h"):
+        for wrong in ("P", "PT", "h", "1h20", "1:2:3:4:5", "20m1h", "1 mute", "2 hou"):
             with pytest.raises(ValueError, match="which is not a"):
                 encode({"d": ["1:30", wrong]})
 

@@ -84,7 +84,8 @@ def test_a_size_is_proposed_only_if_no_other_is_equal(sizes: dict[str, int], men
         ("g = a * (b * s[0])", "g = a * (b * s.sum())", ["g = a", "g = a * b"]),
         ("g = a * 2", "g = a * 1", []),
         ("g = a + s[0]", "g = a + s.sum()", []),
-        ("g = s[0] / a", "g = s.sum() / a", []),
+        ("g = s[0] / a", "g = s.sum() / a", ["g = 1 / a"]),
+        ("g = a * s[0] / n", "g = a * s.sum() / n", ["g = 1 / n", "g = a / n"]),
     ],
 )
 def test_changed_factors_are_left_out(before: str, after: str, less: list[str]) -> None:

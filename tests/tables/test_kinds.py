@@ -63,6 +63,7 @@ CASES: list[tuple[str, Sequence[Any], str, str]] = [
     ("x", ["a", *[""] * (N - 1)], "category", "'a' or nothing"),
     ("x", ["1", "2", "3+"] * (N // 3), "category", "3 different values"),
     ("zip", texts([f"0{k % 9}211" for k in range(N)]), "category", "codes with leading zeros"),
+    ("verse", [f"1:{k % 2}:{k % 3}:4" for k in range(N)], "category", "6 different values"),
     ("flags", [f"0x{k % 7 * 5:02X}" for k in range(N)], "category", "codes of hexadecimal digits, 7 different values"),
     ("address", [hex(7919 * k) for k in range(N)], "identifier", "a different code in every row"),
     ("x", texts([f"n{k % 25}" for k in range(N)]), "category", "25 different values"),

@@ -47,17 +47,22 @@ NUMBERS: Mapping[str, tuple[list[str], list[float], str]] = {
     "flight": (
         [f"{k % 5}h{k:02}m" if k % 4 else f"{k}m" for k in COUNT],
         [k % 5 * 3600.0 + k * 60 if k % 4 else k * 60.0 for k in COUNT],
-        "'1h01m' in 'flight' is taken for a duration, the number 3660",
+        "'1h01m' in 'flight' is taken for a duration of 3660 seconds; --kind flight=category keeps the texts",
+    ),
+    "drive": (
+        [f"{k % 3 + 1} hours and {k} minutes" for k in COUNT],
+        [(k % 3 + 1) * 3600.0 + k * 60 for k in COUNT],
+        "taken for a duration of 7260 seconds",
     ),
     "stay": (
         [f"{k} days, {k % 24}:{k:02}:05.5" for k in COUNT],
         [k * 86400.0 + k % 24 * 3600 + k * 60 + 5.5 for k in COUNT],
-        "taken for a duration, the number 90065",
+        "taken for a duration of 90065.5 seconds",
     ),
     "video": (
         [f"PT{k % 3}H{k}M{k % 7}S" if k % 5 else f"-P{k}DT{k % 7}S" for k in COUNT],
         [k % 3 * 3600.0 + k * 60 + k % 7 if k % 5 else -(k * 86400.0 + k % 7) for k in COUNT],
-        "'PT1H1M1S' in 'video' is taken for a duration, the number 3661",
+        "'PT1H1M1S' in 'video' is taken for a duration of 3661 seconds",
     ),
     "race": ([f"{k}:{k:02}:00" for k in COUNT], [k * 3660.0 for k in COUNT], "taken for a duration, the number 3660"),
     "age": (

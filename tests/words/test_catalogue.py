@@ -195,6 +195,10 @@ def test_a_message_without_a_translation_stays_english() -> None:
         ),
         ("tanh takes one argument, not 2", "tanh 需要 1 个参数，而这里有 2 个"),
         ("codes of hexadecimal digits, 7 different values", "十六进制代码, 7 个不同的值"),
+        (
+            "'1h20m' in 'd' is taken for a duration of 4800 seconds; --kind d=category keeps the texts",
+            "'d' 中的 '1h20m' 视为时长，即 4800 秒；--kind d=category 则保留原文本",
+        ),
         ("codes with leading zeros, 7 different values", "以零开头的代码, 7 个不同的值"),
         ("model.py:5: z = X @ W\n  shapes 3 and 4 differ", "model.py:5: z = X @ W\n  形状 3 与 4 不同"),
         ("a column (n,) does not broadcast to a matrix (d, n)", "列向量 (n,) 不能广播为矩阵 (d, n)"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
-import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from chainrule.grading.changes import Path
+from chainrule.grading.edits import replaced
 
 
 def without_changed(before: ast.stmt, after: ast.stmt) -> Iterator[ast.stmt]:
@@ -21,11 +23,13 @@ def without_changed(before: ast.stmt, after: ast.stmt) -> Iterator[ast.stmt]:
     ['g = a']
     """
     path = _changed(before, after)
-    for depth, (parent, name, index) in enumerate(path):
-        rest = _other(parent, name)
-        part = _child(parent, name, index)
-        if rest is not None and any(isinstance(node, ast.Name) for node in ast.walk(part)):
-            yield _replaced(after, path[:depth], rest)
+    node: Any = after
+    for depth, (name, index) in enumerate(path):
+        rest = _other(node, name)
+        child = getattr(node, name)
+        node = child if index is None else child[index]
+        if rest is not None and any(isinstance(part, ast.Name) for part in ast.walk(node)):
+            yield ast.fix_missing_locations(replaced(after, path[:depth], rest))
 
 
 def is_one_of_equals(name: str, values: Mapping[str, Sequence[Any] | None], held: Mapping[str, Any]) -> bool:
@@ -57,29 +61,25 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-_Step = tuple[ast.AST, str, int | None]
-
-
-def _changed(before: Any, after: Any) -> list[_Step]:
-    """Return the way from a statement to the smallest part that holds every difference."""
-    path: list[_Step] = []
+def _changed(before: Any, after: Any) -> Path:
+    """Return the path from a statement to the smallest part that holds every difference."""
+    path: Path = ()
     while type(before) is type(after):
-        pairs = list(_pairs(before, after))
-        different = [step for step, old, new in pairs if not _are_same(old, new)]
-        if len(different) != 1 or not isinstance(_child(*different[0]), ast.AST):
+        different = [(step, old, new) for step, old, new in _pairs(before, after) if not _are_same(old, new)]
+        if len(different) != 1 or not isinstance(different[0][2], ast.AST):
             break
-        path.append(different[0])
-        ((before, after),) = ((old, new) for step, old, new in pairs if step == different[0])
+        step, before, after = different[0]
+        path = (*path, step)
     return path
 
 
-def _pairs(before: ast.AST, after: ast.AST) -> Iterable[tuple[_Step, Any, Any]]:
+def _pairs(before: ast.AST, after: ast.AST) -> Iterator[tuple[tuple[str, int | None], Any, Any]]:
     for name in after._fields:
         old, new = getattr(before, name, None), getattr(after, name, None)
         if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-            yield from (((after, name, k), a, b) for k, (a, b) in enumerate(zip(old, new, strict=True)))
+            yield from (((name, k), *both) for k, both in enumerate(zip(old, new, strict=True)))
         else:
-            yield (after, name, None), old, new
+            yield (name, None), old, new
 
 
 def _are_same(first: Any, second: Any) -> bool:
@@ -88,32 +88,13 @@ def _are_same(first: Any, second: Any) -> bool:
     return not isinstance(first, ast.AST | list) and not isinstance(second, ast.AST | list) and first == second
 
 
-def _child(parent: ast.AST, name: str, index: int | None) -> Any:
-    value = getattr(parent, name)
-    return value if index is None else value[index]
-
-
 def _other(parent: ast.AST, name: str) -> ast.expr | None:
-    """Return the other factor of a product, or the dividend."""
+    """Return a product or quotient without the operand `name`; None for other parents."""
     match parent, name:
         case ast.BinOp(_, ast.Mult(), right), "left":
             return right
         case ast.BinOp(left, ast.Mult() | ast.Div(), _), "right":
             return left
+        case ast.BinOp(_, ast.Div(), right), "left":
+            return ast.BinOp(ast.Constant(1), ast.Div(), right)
     return None
-
-
-def _replaced(statement: ast.stmt, path: Sequence[_Step], new: ast.expr) -> ast.stmt:
-    """Return the statement with another expression at the end of a way."""
-    whole: ast.AST = copy.copy(statement)
-    place = whole
-    for depth, (_, name, index) in enumerate(path):
-        last = depth == len(path) - 1
-        child = new if last else copy.copy(_child(place, name, index))
-        if index is None:
-            setattr(place, name, child)
-        else:
-            setattr(place, name, [child if k == index else each for k, each in enumerate(getattr(place, name))])
-        place = child
-    assert isinstance(whole, ast.stmt)
-    return whole

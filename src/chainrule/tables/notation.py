@@ -53,11 +53,12 @@ BOUNDS = (
 
 BOUNDS_IN_PYTHON = tuple((pattern, replacement.replace("${1}", r"\1")) for pattern, replacement in BOUNDS)
 
+_BESIDE = r"(?:,| |and )*"
 DURATIONS = (
     (r"(?i)^([+-]?)([0-9]+) ?d(?:ays?)?,? +([0-9]{1,2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?)$", "${1}${2}:${3}"),
     (
-        r"(?i)^([+-]?)P?(?:([0-9]+)\s*d(?:ays?)?[, ]*)?T?(?:([0-9]+)\s*h(?:ou)?r?s?[, ]*)?"
-        r"(?:([0-9]+)\s*m(?:in)?(?:ute)?s?[, ]*)?(?:([0-9]+(?:\.[0-9]+)?)\s*s(?:ec)?(?:ond)?s?)?$",
+        rf"(?i)^([+-]?)P?(?:([0-9]+) ?d(?:ays?)?{_BESIDE})?T?(?:([0-9]+) ?h(?:(?:ou)?rs?)?{_BESIDE})?"
+        rf"(?:([0-9]+) ?m(?:in(?:ute)?s?)?{_BESIDE})?(?:([0-9]+(?:\.[0-9]+)?) ?s(?:ec(?:ond)?s?)?)?$",
         "${1}${2}:${3}:${4}:${5}",
     ),
 )
@@ -99,7 +100,6 @@ _CLOCK = (
 )
 """The pattern of a duration, of four parts what `DURATIONS` makes of words, where parts may be empty but not all."""
 
-_IN_DAYS = re.compile(r"[+-]?(\d*:\d*:\d*:[\d.]*)")
 _CLOCK_PARTS = re.compile(r"[+-]?(\d+)(?::[0-5]\d){1,2}(?:\.\d+)?")
 _DURATION_NAME = re.compile(
     r"durat|length|elapsed|runtime|(^|[^a-z])(lap|laps|pace|split|splits|run|running|took|taken|time_?taken|track"
@@ -231,7 +231,7 @@ def _durations(cells: pl.Series) -> pl.Series:
     polars = load_polars()
     parts = cells.str.replace(r"^[+-]", "").str.split(":").list.reverse()
     value: pl.Series = polars.zeros(len(cells), dtype=polars.Float64, eager=True)
-    for place, size in reversed((*enumerate((1.0, 60.0, 3_600.0, 86_400.0)),)):
+    for place, size in ((3, 86_400.0), (2, 3_600.0), (1, 60.0), (0, 1.0)):  # as exports add them, to the same bits
         part = parts.list.get(place, null_on_oob=True).replace("", None).cast(polars.Float64).fill_null(0.0)
         value = value + size * part
     value = value.set(cells.is_null(), None)
@@ -298,23 +298,23 @@ def are_durations(name: str, cells: Sequence[str]) -> bool:
 
 def _are_in_words(cells: Sequence[str]) -> bool:
     """Whether nine of ten texts are durations in words, and two of them at least of several units."""
-    parts = [match[1].split(":") for cell in cells if (match := _IN_DAYS.fullmatch(in_days(cell)))]
+    found = [in_days(cell) for cell in cells]
+    parts = [days.lstrip("+-").split(":") for days in found if days is not None]
     several = sum(sum(part != "" for part in each) > 1 for each in parts)
     return several >= _FEWEST_ALIKE and len(parts) >= 0.9 * len(cells)
 
 
-def in_days(cell: str) -> str:
-    """Return a duration in words as days:hours:minutes:seconds, and other texts as they are.
+def in_days(cell: str) -> str | None:
+    """Return a duration in words as days:hours:minutes:seconds, None for other texts.
 
-    >>> in_days("5 days, 3:04:05"), in_days("1h20m"), in_days("3:45"), in_days("PT")
-    ('5:3:04:05', ':1:20:', '3:45', ':::')
+    >>> in_days("5 days, 3:04:05"), in_days("1 hour and 20 minutes"), in_days("5:03:04:05"), in_days("PT")
+    ('5:3:04:05', ':1:20:', None, None)
     """
-    cell = cell.strip()
     for pattern, replacement in _DURATIONS:
-        found, count = pattern.subn(replacement, cell)
-        if count and cell:
-            return found
-    return cell
+        found, count = pattern.subn(replacement, cell.strip())
+        if count:
+            return found if re.fullmatch(_CLOCK, found) else None
+    return None
 
 
 def guess_notation(

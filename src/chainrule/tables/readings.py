@@ -44,9 +44,12 @@ def _notes(name: str, cells: pl.Series, notation: Notation, is_target: bool) -> 
             "sign, and none of them is above 1"
         )
     if notation.duration:
-        clock = cells.str.contains(r"^[^A-Za-z]*:[^A-Za-z]*$")
-        shown, value = first(clock if clock.any() else numbers_in(cells, notation).is_not_null())
-        if is_target or not clock.any():
+        in_words = cells.str.contains("[A-Za-z]") & numbers_in(cells, notation).is_not_null()
+        shown, value = first(in_words if in_words.any() else cells.str.contains(":", literal=True))
+        if in_words.any():
+            other = "--task classification" if is_target else f"--kind {quote(f'{name}=category')}"
+            yield f"{shown} in {name!r} is taken for a duration of {value:g} seconds; {other} keeps the texts"
+        elif is_target:
             yield f"{shown} in {name!r} is taken for a duration, the number {value:g}"
         else:
             yield (
