@@ -34,11 +34,11 @@ COUNT = range(1, ROWS + 1)
 
 NUMBERS: Mapping[str, tuple[list[str], list[float], str]] = {
     "share": (
-        [f"{k}%" if k % 3 else f"{k / 100}" for k in COUNT],
-        [float(k) for k in COUNT],
-        "'0.03' is taken for 3 %: 16 of 48 cells of 'share' have no percent sign",
+        [f"{k * 13 % 53}%" if k % 3 else f"{k * 13 % 53 / 100}" for k in COUNT],
+        [k * 13.0 % 53 for k in COUNT],
+        "'0.39' is taken for 39 %: 16 of 48 cells of 'share' have no percent sign",
     ),
-    "percent": ([f"{k}%" if k % 3 else f"{k}" for k in COUNT], [float(k) for k in COUNT], ""),
+    "percent": ([f"{k * 5 % 53}%" if k % 3 else f"{k * 5 % 53}" for k in COUNT], [k * 5.0 % 53 for k in COUNT], ""),
     "song": (
         [f"{k % 10}:{k:02}" for k in COUNT],
         [k % 10 * 60.0 + k for k in COUNT],
@@ -64,15 +64,19 @@ NUMBERS: Mapping[str, tuple[list[str], list[float], str]] = {
         [k % 3 * 3600.0 + k * 60 + k % 7 if k % 5 else -(k * 86400.0 + k % 7) for k in COUNT],
         "'PT1H1M1S' in 'video' is taken for a duration of 3661 seconds",
     ),
-    "race": ([f"{k}:{k:02}:00" for k in COUNT], [k * 3660.0 for k in COUNT], "taken for a duration, the number 3660"),
+    "race": (
+        [f"{k * k}:{k:02}:00" for k in COUNT],
+        [k * k * 3600.0 + k * 60 for k in COUNT],
+        "taken for a duration, the number 3660",
+    ),
     "age": (
         ["under 18" if k % 5 == 0 else "65+" if k % 7 == 0 else f"{k + 17}" for k in COUNT],
         [18.0 if k % 5 == 0 else 65.0 if k % 7 == 0 else k + 17.0 for k in COUNT],
         "'under 18' and '65+' in 14 of 48 cells of 'age', which holds numbers, is taken for the number in it",
     ),
     "starred": (
-        [f"'{k}***" if k % 4 == 0 else f"{k}" for k in COUNT],
-        [float(k) for k in COUNT],
+        [f"'{k * 7 % 53}***" if k % 4 == 0 else f"{k * 7 % 53}" for k in COUNT],
+        [k * 7.0 % 53 for k in COUNT],
         "'***' beside 12 of 48 numbers of 'starred' is left out",
     ),
     "mass": (
@@ -85,7 +89,7 @@ NUMBERS: Mapping[str, tuple[list[str], list[float], str]] = {
         [1e3 * k + 500 if k % 2 else 1e6 * k for k in COUNT],
         "",
     ),
-    "height": ([f"{k} m" if k % 2 else f"{k}" for k in COUNT], [float(k) for k in COUNT], ""),
+    "height": ([f"{k * 11 % 53} m" if k % 2 else f"{k * 11 % 53}" for k in COUNT], [k * 11.0 % 53 for k in COUNT], ""),
     "profit": (
         ["-999" if k % 9 == 0 else f"{20 * k}" for k in COUNT],
         [-999.0 if k % 9 == 0 else 20.0 * k for k in COUNT],
@@ -113,6 +117,7 @@ def test_cells_mean_the_number_that_a_reader_takes_them_for_and_what_is_not_evid
     table = as_frame({**{name: cells for name, (cells, _, _) in NUMBERS.items()}, "y": ["p", "q"] * (ROWS // 2)})
     prepared = prepare(FrameSource(table), "y")
     preprocessing = Preprocessing.from_json(prepared.preprocessing.to_json())
+    assert {feature.name for feature in preprocessing.features} == set(NUMBERS)
     for feature in preprocessing.features:
         _, wanted, note = NUMBERS[feature.name]
         assert isinstance(feature, Number), feature.name
@@ -124,7 +129,7 @@ def test_cells_mean_the_number_that_a_reader_takes_them_for_and_what_is_not_evid
     np.testing.assert_allclose(found, np.ravel(model.predict_frame(table).predictions), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["share", "song", "age", "starred", "mass", "height"])
+@pytest.mark.parametrize("name", ["share", "song", "drive", "age", "starred", "mass", "height"])
 def test_what_the_numbers_of_a_target_mean_is_said_too(name: str) -> None:
     cells, wanted, note = NUMBERS[name]
     prepared = prepare(FrameSource(as_frame({"x": [f"{k}" for k in COUNT], name: cells})), name)

@@ -41,6 +41,8 @@ def is_one_of_equals(name: str, values: Mapping[str, Sequence[Any] | None], held
     >>> values = {"B": [2, 2], "hd": [2, 2], "n": [3, 5]}
     >>> [is_one_of_equals(name, values, {}) for name in values]
     [True, True, False]
+    >>> [is_one_of_equals("hd", {"hd": [2, 2]}, held) for held in ({"hd": 2, "B": 2}, {"hd": 2, "B": 3})]
+    [True, False]
     """
     number = whole_number(values.get(name))
     if number is None:
