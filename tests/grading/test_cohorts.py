@@ -52,6 +52,7 @@ def test_a_folder_is_graded_into_one_table(tmp_path: Path) -> None:
     assert found.csv("en").splitlines()[2].startswith("b,wrong,,w,,2,")
     assert "<td>1 of 5" not in found.html("en")
     assert "1 of 5 answers are right" in found.html("en")
+    assert "<td>no\N{NO-BREAK SPACE}verdict</td>" in found.html("en")
     assert found.text("en") == cr.grade_folder(str(folder), loss).text("en")
 
 

@@ -62,12 +62,12 @@ def in_rows(entries: Iterable[str], width: int) -> list[str]:
 
 
 def printable(text: str) -> str:
-    r"""Replace control characters, and marks that change the writing direction, by �.
+    r"""Replace control characters, and marks that change the writing direction, by �; spaces of any width stay.
 
-    >>> printable("a\x1b[31m\u202e")
-    'a�[31m�'
+    >>> printable("a\x1b[31m\u202e"), printable("no\u00a0break, 年\u3000龄")
+    ('a�[31m�', 'no\xa0break, 年\u3000龄')
     """
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    return "".join(letter if letter.isprintable() or unicodedata.category(letter) == "Zs" else "�" for letter in text)
 
 
 def shortened(text: str, most: int) -> str:
