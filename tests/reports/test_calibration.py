@@ -46,6 +46,37 @@ def test_probabilities_are_told_from_those_that_are_too_sure_or_too_careful(dist
     assert found.accuracy == pytest.approx((p.argmax(axis=1) == y).mean())
 
 
+@pytest.mark.parametrize("rows", [15, 40, 150])
+@pytest.mark.parametrize("sharpness", [1.0, 4.0])
+def test_few_rows_of_true_probabilities_are_seldom_called_wrong(rows: int, sharpness: float) -> None:
+    """Also where nearly all are certain, so that one row that is not as expected is far from normal."""
+    random = np.random.default_rng(rows)
+    said = []
+    for _ in range(300):
+        odds = sharpness * random.normal(0.0, 2.0, rows)
+        p = 1 / (1 + np.exp(-odds))
+        found = Calibration.of_rows(TWO, (random.random(rows) < p).astype(int), np.column_stack([1 - p, p]))
+        assert found is not None
+        said.append(found.trust)
+    assert sum(each in ("sure", "unsure", "uneven") for each in said) <= 0.05 * len(said) + 12
+    assert all(each != "true" for each in said) or rows > 15
+
+
+def test_so_few_rows_do_not_tell_unless_the_difference_is_clear() -> None:
+    def judged(right: int, rows: int, confidence: float) -> str:
+        y = (np.arange(rows) < right).astype(int)
+        found = Calibration.of_rows(TWO, y, np.column_stack([np.full(rows, 1 - confidence), np.full(rows, confidence)]))
+        assert found is not None
+        return found.trust
+
+    assert judged(19, 20, 0.995) == "open"  # beyond two standard deviations, and as likely as one in ten
+    assert judged(20, 20, 0.99) == "open"
+    assert judged(22, 30, 0.85) == "open"
+    assert judged(12, 30, 0.85) == "sure"
+    assert judged(30, 30, 0.7) == "unsure"
+    assert judged(500, 500, 0.995) == "true"
+
+
 def test_the_error_of_true_probabilities_is_that_of_chance_on_average() -> None:
     found = [Calibration.of_rows(TWO, *drawn(400)) for _ in range(200)]
     errors, chances = (np.mean([getattr(each, name) for each in found]) for name in ("error", "chance"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import pytest
 
 import chainrule as cr
+from chainrule.cli.sentences import say as cli_sentences
+from chainrule.networks.flow_words import say as flow_sentences
+from chainrule.reports.words import say as report_sentences
 from chainrule.words import (
     HTML_LANGUAGES,
     LANGUAGES,
@@ -25,6 +29,35 @@ def test_every_language_has_its_column() -> None:
     said = [say(lang, "named", language="a", key="b") for lang in LANGUAGES]
     assert said == ["the language a, the key b", "语言 a，键 b"]
     assert [listed_in(lang, "ab") for lang in LANGUAGES] == ["a, b", "a、b"]
+
+
+_NUMBERED = re.compile(r"\{\w+:[^{}/]*/(?:[^{}]|\{\w+\})*\}")
+_COUNTED = re.compile(r"\{(\w+)\} (epochs|iterations|rows|features|columns|bytes|predictions|numbers)\b")
+
+
+def test_one_is_told_in_the_singular() -> None:
+    said = Sentences({"taken": ("{rows} {rows:row/rows} in {epochs:one epoch/{epochs} epochs}", "{rows} 行")})
+    assert [said("en", "taken", rows=n, epochs=n) for n in (0, 1, "1", "1,000")] == [
+        "0 rows in 0 epochs",
+        "1 row in one epoch",
+        "1 row in one epoch",
+        "1,000 rows in 1,000 epochs",
+    ]
+    assert said("zh", "taken", rows=1, epochs=1) == "1 行"
+
+
+@pytest.mark.parametrize("sentences", [cli_sentences, report_sentences, flow_sentences])
+def test_whatever_is_counted_has_a_singular(sentences: Sentences) -> None:
+    always_several = {"calibration figure"}
+    plain = {key for key, (english, _) in sentences.table.items() if _COUNTED.search(_NUMBERED.sub("", english))}
+    assert plain <= always_several, "write {rows} {rows:row/rows}"
+    for key in sentences.table.keys() - always_several:
+        english = sentences("en", key, **dict.fromkeys(_fields(sentences.table[key][0]), "1"))
+        assert not re.search(r"\b1 (?:epochs|iterations|rows|features|columns|bytes|predictions|numbers)\b", english)
+
+
+def _fields(template: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)", template))
 
 
 @pytest.mark.parametrize("lang", ["fr", "EN", "", None])

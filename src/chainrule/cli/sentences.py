@@ -39,7 +39,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "here, {factor} times as long.",
         "用时：本机代码 {native}（另编译 {compiling}）；同样的循环用普通 NumPy 需要 {numpy}，是前者的 {factor} 倍。",
     ),
-    "interrupted run": ("Interrupted after {epochs} epochs.", "在 {epochs} 轮后中断。"),
+    "interrupted run": ("Interrupted after {epochs} {epochs:epoch/epochs}.", "在 {epochs} 轮后中断。"),
     "progress": ("training", "训练中"),
     # explore
     "page opened": ("The page is open in the browser: {path}", "页面已在浏览器中打开：{path}"),
@@ -47,18 +47,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "page served": ("The page is at {url} (Ctrl-C ends it)", "页面位于 {url}（按 Ctrl-C 结束）"),
     "server ended": ("ended", "已结束"),
     "site written": (
-        "{count} files are written; open {path} in a browser.",
+        "{count} {count:file/files} are written; open {path} in a browser.",
         "已写入 {count} 个文件，请用浏览器打开 {path}。",
     ),
     # demo and derive
     # train
     "table": (
-        "{path}: {rows} rows, {features} features, target {target!r}.",
+        "{path}: {rows} {rows:row/rows}, {features} {features:feature/features}, target {target!r}.",
         "{path}：{rows} 行，{features} 个特征，目标列为 {target!r}。",
-    ),
-    "table of one feature": (
-        "{path}: {rows} rows, 1 feature, target {target!r}.",
-        "{path}：{rows} 行，1 个特征，目标列为 {target!r}。",
     ),
     "classification": ("Classification into {count} classes: {classes}.", "分类问题，共 {count} 类：{classes}。"),
     "because": ("({reason})", "（{reason}）"),
@@ -71,12 +67,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "and more": ("and {count} more", "等（另有 {count} 个）"),
     "note": ("Note: {note}.", "注意：{note}。"),
     "network train": (
-        "Network {sizes}, {solver} at learning rate {learning_rate}, batches of {batch}, at most {epochs} epochs, "
-        "seed {seed}.",
+        "Network {sizes}, {solver} at learning rate {learning_rate}, batches of {batch}, at most {epochs} "
+        "{epochs:epoch/epochs}, seed {seed}.",
         "网络 {sizes}，{solver}，学习率 {learning_rate}，每批 {batch} 行，最多 {epochs} 轮，随机种子 {seed}。",
     ),
     "network whole": (
-        "Network {sizes}, {solver} on all rows at once, at most {epochs} iterations, seed {seed}.",
+        "Network {sizes}, {solver} on all rows at once, at most {epochs} {epochs:iteration/iterations}, seed {seed}.",
         "网络 {sizes}，{solver}，每次使用全部行，最多 {epochs} 次迭代，随机种子 {seed}。",
     ),
     "search": (
@@ -88,34 +84,35 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "在 {count} 组设置中搜索约 {time}，保留验证得分最好的一组。",
     ),
     "rows parted": (
-        "{training} rows to train on, {choosing} to stop and choose by, {held} held out.",
+        "{training} {training:row/rows} to train on, {choosing} to stop and choose by, {held} held out.",
         "{training} 行用于训练，{choosing} 行用于早停与选择，{held} 行留出。",
     ),
     "rows parted, file": (
-        "{training} rows to train on, {choosing} to stop and choose by; all {held} of {path} are scored.",
+        "{training} {training:row/rows} to train on, {choosing} to stop and choose by; all {held} of {path} are "
+        "scored.",
         "{training} 行用于训练，{choosing} 行用于早停与选择；{path} 的全部 {held} 行用于评分。",
     ),
     "rows parted in two, file": (
-        "{training} rows to train on; all {held} of {path} are scored.",
+        "{training} {training:row/rows} to train on; all {held} of {path} are scored.",
         "{training} 行用于训练；{path} 的全部 {held} 行用于评分。",
     ),
     "rows parted in two": (
-        "{training} rows to train on, {held} held out.",
+        "{training} {training:row/rows} to train on, {held} held out.",
         "{training} 行用于训练，{held} 行留出。",
     ),
-    "doing reading": ("reading: {rows} rows", "读取：{rows} 行"),
-    "doing predicting": ("predicting: {rows} rows", "预测：{rows} 行"),
-    "doing scoring": ("scoring: {rows} rows", "评分：{rows} 行"),
-    "doing encoding": ("encoding: {rows} rows", "编码：{rows} 行"),
+    "doing reading": ("reading: {rows} {rows:row/rows}", "读取：{rows} 行"),
+    "doing predicting": ("predicting: {rows} {rows:row/rows}", "预测：{rows} 行"),
+    "doing scoring": ("scoring: {rows} {rows:row/rows}", "评分：{rows} 行"),
+    "doing encoding": ("encoding: {rows} {rows:row/rows}", "编码：{rows} 行"),
     "loss": ("loss", "损失"),
     "on validation": ("on validation", "验证"),
     "trained": ("Trained in {seconds}: {why}.", "训练用时 {seconds}：{why}。"),
-    "held out": ("On the {rows} rows held out:", "在留出的 {rows} 行上："),
-    "on file": ("On {rows} rows of {path}:", "在 {path} 的 {rows} 行上："),
+    "held out": ("On the {rows} {rows:row/rows} held out:", "在留出的 {rows} 行上："),
+    "on file": ("On {rows} {rows:row/rows} of {path}:", "在 {path} 的 {rows} 行上："),
     "saved": ("Saved to {path}.", "已保存到 {path}。"),
     "page": ("Report written to {path}.", "报告已写入 {path}。"),
     "interrupted train": (
-        "Interrupted after {epochs} of {planned} epochs; what was learnt is kept.",
+        "Interrupted after {epochs} of {planned} {planned:epoch/epochs}; what was learnt is kept.",
         "在第 {epochs} 轮（共 {planned} 轮）后中断；已学到的参数予以保留。",
     ),
     # inspect
@@ -124,15 +121,15 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "trivial": ("always the same", "总是同一预测"),
     "training rows": ("  on its training rows", "  在训练行上"),
     "model of classes": (
-        "{path}: predicts {target!r}, one of {count} classes ({classes}), from {columns} columns.",
+        "{path}: predicts {target!r}, one of {count} classes ({classes}), from {columns} {columns:column/columns}.",
         "{path}：由 {columns} 列预测 {target!r}，共 {count} 类（{classes}）。",
     ),
     "model of numbers": (
-        "{path}: predicts {target!r}, a number, from {columns} columns.",
+        "{path}: predicts {target!r}, a number, from {columns} {columns:column/columns}.",
         "{path}：由 {columns} 列预测数值 {target!r}。",
     ),
     "model of arrays": (
-        "{path}: predicts {outputs} numbers from {inputs}; it takes arrays, not tables.",
+        "{path}: predicts {outputs} {outputs:number/numbers} from {inputs}; it takes arrays, not tables.",
         "{path}：由 {inputs} 个数预测 {outputs} 个数；输入为数组而非表格。",
     ),
     "row network": ("network", "网络"),
@@ -143,22 +140,25 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "row versions": ("versions", "版本"),
     "row file": ("file", "文件"),
     "row checkpoint": ("checkpoint", "检查点"),
-    "bytes": ("{size} bytes", "{size} 字节"),
+    "bytes": ("{size} {size:byte/bytes}", "{size} 字节"),
     "progress of": (
-        "{epoch} of {epochs} epochs in {seconds}; resume with --resume {path}",
+        "{epoch} of {epochs} {epochs:epoch/epochs} in {seconds}; resume with --resume {path}",
         "已完成 {epochs} 轮中的 {epoch} 轮，用时 {seconds}；可用 --resume {path} 继续",
     ),
     "progress whole": (
-        "{epoch} epochs done; train more with --resume {path} --epochs {more}",
+        "{epoch} {epoch:epoch/epochs} done; train more with --resume {path} --epochs {more}",
         "{epoch} 轮已完成；可用 --resume {path} --epochs {more} 增加轮数",
     ),
     "columns used": ("Columns:", "各列："),
     "columns left out": ("Left out in training:", "训练时未使用："),
     "scores held out": ("Scores on rows held out:", "在留出行上的得分："),
     # export
-    "exported": ("{path} written ({size} bytes).", "已写入 {path}（{size} 字节）。"),
+    "exported": ("{path} written ({size} {size:byte/bytes}).", "已写入 {path}（{size} 字节）。"),
     # predict
-    "wrote": ("{rows} predictions of {target!r} written to {path}.", "已将 {target!r} 的 {rows} 个预测写入 {path}。"),
+    "wrote": (
+        "{rows} {rows:prediction/predictions} of {target!r} written to {path}.",
+        "已将 {target!r} 的 {rows} 个预测写入 {path}。",
+    ),
 }
 
 say = Sentences(_SENTENCES)

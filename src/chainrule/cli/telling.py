@@ -40,9 +40,8 @@ def print_task(path: str, plan: Plan, data: Data, candidates: Sequence[Learner],
     prepared, target = data.prepared, data.target
     columns = columns_of(data, plan)
     used = sum(column.inputs > 0 for column in columns)
-    said = "table of one feature" if used == 1 else "table"
     named = table_name(path, other_parts(plan, data), lang)
-    say_line(say(lang, said, path=named, rows=f"{prepared.row_count:,}", features=used, target=target.name))
+    say_line(say(lang, "table", path=named, rows=f"{prepared.row_count:,}", features=used, target=target.name))
     lines(columns_text(columns, page_width(), lang))
     for note in prepared.notes:
         say_line(say(lang, "note", note=translated(note, lang)))

@@ -25,6 +25,16 @@ _CLEAR: Final = 0.01
 _BEYOND: Final = 2.0
 """An error above this many times that of chance is no chance."""
 
+_RARE: Final = 0.05
+"""What chance alone gives less often than this is taken for no chance."""
+
+_DRAWS: Final = 1000
+_DRAWN_ROWS: Final = 4_000
+"""Of up to this many rows, what chance gives is drawn; of more, the normal distribution says it."""
+
+_KNOWN: Final = 0.05
+"""An accuracy is known if its interval reaches this far at most."""
+
 
 @dataclass(frozen=True)
 class Bin:
@@ -53,6 +63,8 @@ class Calibration:
         The mean probability of the predicted class, and the fraction of rows that are of it.
     deviation
         The standard deviation of the accuracy if all probabilities were true.
+    gap_chance, error_chance
+        How often an accuracy so far from `confidence`, or so large an `error`, would be seen if they were.
 
     """
 
@@ -63,6 +75,8 @@ class Calibration:
     confidence: float
     accuracy: float
     deviation: float
+    gap_chance: float
+    error_chance: float
 
     @classmethod
     def of_rows(cls, classes: tuple[str, ...], actual: Array, probabilities: Array) -> Calibration | None:
@@ -81,8 +95,9 @@ class Calibration:
         two = len(classes) == 2
         chances, happened = (p[:, 1], actual == 1) if two else (best, right)
         order = np.argsort(chances, kind="stable")
+        parts = np.array_split(order, min(BINS, max(1, len(p) // FEWEST)))
         bins, error, chance = [], 0.0, 0.0
-        for rows in np.array_split(order, min(BINS, max(1, len(p) // FEWEST))):
+        for rows in parts:
             inside, share = chances[rows], len(rows) / len(p)
             found = Bin(float(inside.mean()), float(happened[rows].mean()), len(rows))
             bins.append(found)
@@ -91,18 +106,57 @@ class Calibration:
             chance += share * math.sqrt(2 / math.pi * float((inside * (1 - inside)).sum())) / len(rows)
         deviation = math.sqrt(float((best * (1 - best)).sum())) / len(p)
         of = classes[1] if two else None
-        return cls(of, tuple(bins), error, chance, float(best.mean()), float(right.mean()), deviation)
+        gap = float(best.mean() - right.mean())
+        if len(p) <= _DRAWN_ROWS:
+            foreseen = p.argmax(axis=1) == 1 if two else np.full(len(p), True)
+            gap_chance, error_chance = _drawn(chances, foreseen, parts, abs(gap), error)
+        else:
+            gap_chance = math.erfc(abs(gap) / (math.sqrt(2) * deviation)) if deviation else float(gap == 0)
+            error_chance = float(error <= _BEYOND * chance)
+        return cls(
+            of,
+            tuple(bins),
+            error,
+            chance,
+            float(best.mean()),
+            float(right.mean()),
+            deviation,
+            gap_chance,
+            error_chance,
+        )
 
     @property
     def trust(self) -> str:
-        """`sure` if the network is surer than it is right, `unsure` if it is less so, and if neither is clear, `true`,
-        or `uneven` if single bins differ by more than chance explains.
+        """`sure` if the network is surer than it is right, `unsure` if it is less so, and if neither is clear, `true`;
+        `uneven` if single bins differ by more than chance explains, and `open` if so few rows do not tell.
         """
         gap = self.confidence - self.accuracy
-        if abs(gap) > max(2 * self.deviation, _CLEAR):
+        if abs(gap) > max(2 * self.deviation, _CLEAR) and self.gap_chance < _RARE:
             return "sure" if gap > 0 else "unsure"
-        uneven = len(self.bins) > 1 and self.error > max(_BEYOND * self.chance, 2 * _CLEAR)
-        return "uneven" if uneven else "true"
+        differs = self.error > max(_BEYOND * self.chance, 2 * _CLEAR) and self.error_chance < _RARE
+        if len(self.bins) > 1 and differs:
+            return "uneven"
+        return "true" if _reach(self.accuracy, sum(each.rows for each in self.bins)) <= _KNOWN else "open"
+
+
+def _drawn(chances: Array, foreseen: Array, parts: list[Array], gap: float, error: float) -> tuple[float, float]:
+    """Return how often events with the probabilities `chances` give so large a gap, and so large an error.
+
+    `foreseen` are the rows in which the event, rather than its absence, is predicted.
+    """
+    happened = np.random.default_rng(0).random((_DRAWS, len(chances))) < chances
+    expected = np.where(foreseen, chances, 1 - chances).mean()
+    gaps = np.abs(expected - (happened == foreseen).mean(axis=1))
+    errors = np.zeros(_DRAWS)
+    for rows in parts:
+        errors += len(rows) / len(chances) * np.abs(chances[rows].mean() - happened[:, rows].mean(axis=1))
+    return float(np.mean(gaps >= gap - 1e-12)), float(np.mean(errors >= error - 1e-12))
+
+
+def _reach(share: float, rows: int, quantile: float = 1.96) -> float:
+    """Return half the width of the 95 % interval of a share (Wilson 1927), which has a width where all are right."""
+    square = quantile**2 / rows
+    return quantile * math.sqrt((share * (1 - share) + square / 4) / rows) / (1 + square)
 
 
 def _are_probabilities(p: Array) -> bool:

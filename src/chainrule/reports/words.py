@@ -23,8 +23,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "always class": ("always {value}", "总是预测 {value}"),
     "always number": ("always {value}", "总是预测 {value}"),
     "on training rows": ("  on its training rows", "  在训练行上"),
-    "held out": ("On the {rows} rows held out:", "在留出的 {rows} 行上："),
-    "on file": ("On {rows} rows of {path}:", "在 {path} 的 {rows} 行上："),
+    "held out": ("On the {rows} {rows:row/rows} held out:", "在留出的 {rows} 行上："),
+    "on file": ("On {rows} {rows:row/rows} of {path}:", "在 {path} 的 {rows} 行上："),
     # verdicts
     "not better than trivial": (
         "The network does no better than that; the features may say nothing of the target, or try other settings.",
@@ -66,12 +66,12 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "with other parts": ("{path} and {count} other parts", "{path} 与另外 {count} 个部分"),
     "with another part": ("{path} and another part", "{path} 与另一个部分"),
     "learnt from": (
-        "A network for {target}, learnt from {rows} rows of {data}.",
+        "A network for {target}, learnt from {rows} {rows:row/rows} of {data}.",
         "由 {data} 的 {rows} 行学得的 {target} 预测网络。",
     ),
     "verdict network": (
-        "On {held} rows that it never saw, {score} is {network}; a linear model has {linear}, always answering {value} "
-        "has {trivial}.",
+        "On {held} {held:row/rows} that it never saw, {score} is {network}; a linear model has {linear}, always "
+        "answering {value} has {trivial}.",
         "在从未见过的 {held} 行上，{score}为 {network}；线性模型为 {linear}，总是预测 {value} 为 {trivial}。",
     ),
     "scores": ("Scores", "得分"),
@@ -108,14 +108,15 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "best": ("best: epoch {epoch}", "最佳：第 {epoch} 轮"),
     "logarithmic": ("logarithmic", "对数刻度"),
     "curve said": ("Trained in {seconds}: {reason}.", "训练用时 {seconds}：{reason}。"),
-    "ended finished": ("all {epochs} epochs", "完成全部 {epochs} 轮"),
-    "ended converged": ("no more improvement after {epochs} epochs", "{epochs} 轮后不再改进"),
-    "ended stopped": ("stopped after {epochs} epochs", "在 {epochs} 轮后停止"),
-    "ended diverged": ("diverged after {epochs} epochs", "在 {epochs} 轮后发散"),
-    "ended interrupted": ("interrupted after {epochs} epochs", "在 {epochs} 轮后中断"),
-    "ended running": ("interrupted after {epochs} epochs", "在 {epochs} 轮后中断"),
+    "ended finished": ("{epochs:the one epoch/all {epochs} epochs}", "完成全部 {epochs} 轮"),
+    "ended converged": ("no more improvement after {epochs} {epochs:epoch/epochs}", "{epochs} 轮后不再改进"),
+    "ended stopped": ("stopped after {epochs} {epochs:epoch/epochs}", "在 {epochs} 轮后停止"),
+    "ended diverged": ("diverged after {epochs} {epochs:epoch/epochs}", "在 {epochs} 轮后发散"),
+    "ended interrupted": ("interrupted after {epochs} {epochs:epoch/epochs}", "在 {epochs} 轮后中断"),
+    "ended running": ("interrupted after {epochs} {epochs:epoch/epochs}", "在 {epochs} 轮后中断"),
     "refit": (
-        "Then trained anew on all {rows} rows for {epochs} epochs; the scores are of the network before.",
+        "Then trained anew on all {rows} {rows:row/rows} for {epochs} {epochs:epoch/epochs}; the scores are of the "
+        "network before.",
         "随后在全部 {rows} 行上重新训练 {epochs} 轮；以上得分属于此前的网络。",
     ),
     # mistakes
@@ -132,7 +133,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Half of the errors lie between {low} and {high}, nine in ten between {lower} and {higher}.",
         "一半的误差在 {low} 与 {high} 之间，九成在 {lower} 与 {higher} 之间。",
     ),
-    "points shown": ("{shown} of {all} rows", "显示 {all} 行中的 {shown} 行"),
+    "points shown": ("{shown} of {all} {all:row/rows}", "显示 {all} 行中的 {shown} 行"),
     # probabilities
     "probabilities": ("Probabilities", "概率"),
     "calibration error": (
@@ -152,6 +153,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "On the whole they can be trusted: the network expects to be right in {confidence} of the rows, and is in "
         "{accuracy}.",
         "总体可信：网络预期有 {confidence} 的行正确，实际为 {accuracy}。",
+    ),
+    "trust open": (
+        "So few rows do not tell whether they can be trusted: the network expects to be right in {confidence} of them, "
+        "and is in {accuracy}, a difference that chance alone can make.",
+        "行数太少，无法判断是否可信：网络预期有 {confidence} 的行正确，实际为 {accuracy}，这一差别仅由偶然也会出现。",
     ),
     "trust uneven": (
         "On the whole the network is right as often as it expects ({accuracy} of the rows against {confidence}), but "
@@ -268,8 +274,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "稀有类别 {name} 只有 {recall} 被找到：可试 --class-weight balanced。",
     ),
     "advice unseen class": (
-        "Of {name} there are {count} rows among {total}, and none among the held-out rows: how well it is found is not "
-        "known; more rows of it would tell.",
+        "Of {name} there {count:is/are} {count} {count:row/rows} among {total}, and none among the held-out rows: how "
+        "well it is found is not known; more rows of it would tell.",
         "{name} 在 {total} 行中有 {count} 行，而留出的行中一行也没有：无法得知它能否被找到；需要更多这一类的行。",
     ),
     "advice leak": (
@@ -282,8 +288,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "以下每一列单独就能几乎完美地预测目标：{names}。若它只有在目标已知时才知道，应去掉：--drop {option}。",
     ),
     "advice few rows": (
-        "With {rows} rows held out, the accuracy is known to about ±{margin} only: more rows, or several seeds, would "
-        "tell more.",
+        "With {rows} {rows:row/rows} held out, the accuracy is known to about ±{margin} only: more rows, or several "
+        "seeds, would tell more.",
         "留出的只有 {rows} 行，准确率只能精确到约 ±{margin}：更多的行或多个随机种子会更可靠。",
     ),
     "advice useless": (

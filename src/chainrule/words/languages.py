@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Final
+from string import Formatter
+from typing import Any, Final
 
 from chainrule.words.errors import ChainruleError
 from chainrule.words.speaking import LANGUAGE_VARIABLE, LANGUAGES, Language, choose, chosen
@@ -52,12 +53,25 @@ def checked_language(lang: str, name: str = "lang") -> Language:
     raise LanguageError(f"{name} is {lang!r}; it can be {', '.join(LANGUAGES)}")
 
 
+class _Numbered(Formatter):
+    """Formats fields such as {rows:row/rows}: the word before the stroke for one, that behind it for other numbers."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        one, stroke, several = format_spec.partition("/")
+        if not stroke:
+            return str(format(value, format_spec))
+        return one if str(value) == "1" else several
+
+
+_NUMBERED: Final = _Numbered()
+
+
 class Sentences:
     """Sentences by key, in every language; calling the table formats one.
 
-    >>> say = Sentences({"done": ("{count} done", "已完成 {count}")})
-    >>> say("zh", "done", count=3)
-    '已完成 3'
+    >>> say = Sentences({"done": ("{count} {count:row/rows} done", "已完成 {count} 行")})
+    >>> say("zh", "done", count=3), say("en", "done", count=3), say("en", "done", count="1")
+    ('已完成 3 行', '3 rows done', '1 row done')
     """
 
     def __init__(self, table: Mapping[str, tuple[str, str]]) -> None:
@@ -65,7 +79,7 @@ class Sentences:
 
     def __call__(self, language: Language, key: str, /, **values: object) -> str:
         """Return the sentence `key` in `language`, with `values` substituted."""
-        return self.template(language, key).format(**values)
+        return _NUMBERED.format(self.template(language, key), **values)
 
     def template(self, language: Language, key: str) -> str:
         """Return the unformatted sentence `key`; raise LanguageError for an unsupported language."""
