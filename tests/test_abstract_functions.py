@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.deriving.functions import function_sizes
 from chainrule.primitives import Abstract, AbstractMap, Application, Symbol
 
 GRADIENTS: dict[str, tuple[dict[str, Any], str | None, list[str]]] = {
@@ -30,6 +31,39 @@ GRADIENTS: dict[str, tuple[dict[str, Any], str | None, list[str]]] = {
         ["∂L/∂x = J_g(x)ᵀ ∂₁f(u, x) + ∂₂f(u, x)"],
     ),
 }
+
+
+SPACES = {
+    "f: R^n -> R^m": "(n) -> m",
+    "f: ℝⁿ → ℝ": "(n) -> ",
+    "f: R^n x R^k -> R^m": "(n, k) -> m",
+    "f: (R^{n}, R^{10}) -> R": "(n, 10) -> ",
+    r"f: \mathbb{R}^n \times \mathbb R^2 \to \mathbb{R}": "(n, 2) -> ",
+    "f: ℝ^n × ℝ¹⁰ → ℝ": "(n, 10) -> ",
+    "f: R -> R": None,
+    "f: R x R -> R": None,
+    "f: R -> m": "R -> m",
+    "f: n -> R": "n -> R",
+    "f: n → m": "n -> m",
+}
+
+
+@pytest.mark.parametrize("text", SPACES)
+def test_spaces_as_on_paper_are_sizes(text: str) -> None:
+    assert function_sizes(text) == {"f": SPACES[text]}
+
+
+def test_spaces_of_numbers_and_vectors_together_are_refused() -> None:
+    for text in ("f: R x R^n -> R", "f: R -> R^n"):
+        with pytest.raises(cr.ProgramError, match="write them as in 'n -> m'|is not a name for a size"):
+            cr.derive("f(x)", functions=text)
+
+
+def test_a_function_of_a_space_is_derived() -> None:
+    derivation = cr.derive("f(W g(x))", "x", functions="f: ℝᵐ → ℝ, g: ℝᵈ → ℝⁿ", W="m n", x="d")
+    assert boxed(derivation.text(detail="brief")) == ["∂L/∂x = J_g(x)ᵀ Wᵀ ∇f(W g(x))"]
+    assert derivation.verify().ok
+    assert cr.function("f", "R^2 -> R").__name__ == "f"
 
 
 def boxed(text: str) -> list[str]:

@@ -37,7 +37,9 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 @click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
 @target_options
 @click.option(
-    "--functions", metavar="NAMES", help='Functions of a formula without a definition: "f, g" or "f: n -> m".'
+    "--functions",
+    metavar="NAMES",
+    help='Functions of a formula without a definition: "f, g", "f: n -> m" or "f: R^n -> R".',
 )
 @further_options
 @click.option(

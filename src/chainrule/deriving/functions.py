@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from chainrule.deriving.errors import DerivationError
+from chainrule.functions import plain_sizes
 from chainrule.ir import (
     Apply,
     Program,
@@ -19,6 +20,8 @@ def function_sizes(text: str) -> dict[str, str | None]:
     {'f': None, 'g': 'n -> m'}
     >>> function_sizes("f: (n, k) -> m")
     {'f': '(n, k) -> m'}
+    >>> function_sizes("f: R^m -> R, g: ℝⁿ → ℝᵐ")
+    {'f': '(m) -> ', 'g': '(n) -> m'}
     """
     named: dict[str, str | None] = {}
     for part in re.split(r"[,;](?![^()]*\))", text):
@@ -27,7 +30,7 @@ def function_sizes(text: str) -> dict[str, str | None]:
             raise DerivationError(f"functions has {part.strip()!r}; write names, as in 'f, g: n -> m'")
         if name in named:
             raise DerivationError(f"functions names {name} twice; name it once")
-        named[name] = sizes if colon else None
+        named[name] = plain_sizes(sizes) if colon else None
     return named
 
 

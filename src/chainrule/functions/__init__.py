@@ -8,7 +8,7 @@ Integers are converted to float64; float32 is preserved.
 
 from __future__ import annotations
 
-from chainrule.functions.abstract import function, sizes_of
+from chainrule.functions.abstract import function, plain_sizes, sizes_of
 from chainrule.functions.calling import call, collected_demands, demand
 from chainrule.functions.draws import (
     RNG_SEED,
@@ -90,6 +90,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "sinh",
+    "plain_sizes",
     "sizes_of",
     "softmax",
     "softplus",

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from chainrule.functions.calling import call
 from chainrule.ir import Dim, Node, ProgramError, ShapeError, parse_shape, shape_text
 from chainrule.primitives import Abstract, AbstractMap, as_floats, broadcast_together, cast, common_dtype
+
+_ARROWS = re.compile(r"→|\\(?:to|rightarrow)\b")
+_TIMES = re.compile(r"×|\\times\b|\bx\b|,")
+_SPACE = re.compile(r"(?:ℝ|\\mathbb\s*\{?\s*R\s*\}?|R)\s*(?:\^\s*\{?\s*(\w+)\s*\}?|(.*))")
 
 
 def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
@@ -21,7 +27,7 @@ def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
         None for an elementwise function of one or more arrays, which broadcast. `"n -> m"` for a function from vectors
         of length n to vectors of length m, with a Jacobian J_f; `"n ->"` for one from vectors to numbers, with a
         gradient ∇f; `"(n, k) -> m"` for one of two vectors, with the Jacobians ∂₁f and ∂₂f. A symbolic size matches any
-        size.
+        size. The same as on paper: `"R^n -> R^m"`, `"ℝⁿ → ℝ"`, `"R^n x R^k -> R^m"`; `"R -> R"` is elementwise.
 
     Raises
     ------
@@ -39,6 +45,7 @@ def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
 
     """
     Abstract(name, (0,))  # rejects an invalid name
+    sizes = None if sizes is None else plain_sizes(sizes)
     given = None if sizes is None else sizes_of(name, sizes)
 
     def applied(*arguments: Any) -> Any:
@@ -52,6 +59,34 @@ def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
 
     applied.__name__ = applied.__qualname__ = name
     return applied
+
+
+def plain_sizes(text: str) -> str | None:
+    """Rewrite spaces, as in "ℝⁿ → ℝ", as sizes; None for a function of numbers, and text of other forms as it is.
+
+    >>> plain_sizes("R^n x R^k -> R^m"), plain_sizes("ℝⁿ → ℝ"), plain_sizes("R -> R"), plain_sizes("n -> m")
+    ('(n, k) -> m', '(n) -> ', None, 'n -> m')
+    """
+    text = _ARROWS.sub("->", text)
+    left, arrow, right = text.partition("->")
+    left = left.strip()
+    if left.startswith("(") and left.endswith(")"):
+        left = left[1:-1]
+    given, result = [_dimension(part) for part in _TIMES.split(left)], _dimension(right)
+    if not arrow or result is None or None in given or ("" in given and (any(given) or result)):
+        return text
+    return f"({', '.join(map(str, given))}) -> {result}" if any(given) else None
+
+
+def _dimension(space: str) -> str | None:
+    """Return the n of "R^n", "" for "R", and None for what is no space."""
+    match = _SPACE.fullmatch(space.strip())
+    if match is None:
+        return None
+    raised = match[2] or ""
+    if not all(unicodedata.decomposition(letter).startswith("<super>") for letter in raised):
+        return None
+    return match[1] or unicodedata.normalize("NFKC", raised)
 
 
 def sizes_of(name: str, text: str) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
