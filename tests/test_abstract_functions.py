@@ -55,7 +55,7 @@ def test_spaces_as_on_paper_are_sizes(text: str) -> None:
 
 def test_spaces_of_numbers_and_vectors_together_are_refused() -> None:
     for text in ("f: R x R^n -> R", "f: R -> R^n"):
-        with pytest.raises(cr.ProgramError, match="write them as in 'n -> m'|is not a name for a size"):
+        with pytest.raises(cr.ProgramError, match=r"write them as in 'n -> m'|is not a name for a size"):
             cr.derive("f(x)", functions=text)
 
 

@@ -85,8 +85,9 @@ def derive(
         except masks and targets.
     functions
         The names in a formula of functions without a definition: `"f, g"` for elementwise functions, `"f: n -> m"` for
-        one of a vector, `"f: (n, k) -> m"` for one of two, as in `chainrule.function`, also as `"f: R^n -> R"`. `f`, `g`, `h`, `φ`, `ψ` and
-        unknown words are such functions if they are called, even if they are not listed: in `"f(g(x))"` both are.
+        one of a vector, `"f: (n, k) -> m"` for one of two, as in `chainrule.function`, also as `"f: R^n -> R"`. `f`,
+        `g`, `h`, `φ`, `ψ` and unknown words are such functions if they are called, even if they are not listed: in
+        `"f(g(x))"` both are.
     assume
         Properties of the arguments, which the gradients use, as in `"S symmetric; p on the simplex; n > 0"`: symmetric,
         skew-symmetric, diagonal, orthogonal, positive definite, positive semidefinite, positive, nonnegative, on the
