@@ -16,6 +16,7 @@ from support.kink_gradients import TARGETS, gradients, is_installed
 
 import chainrule as cr
 from chainrule.calculus import SHARED, SIDED, recognize
+from chainrule.derivation.ties import Ties
 from chainrule.primitives import Abs, Elementwise, Maximum, Relu, equal, evaluate_nodes, greater, indicator, less, sign
 
 COUNT = int(os.environ.get("CHAINRULE_FUZZ_COUNT", "12"))
@@ -325,3 +326,13 @@ def test_any_slope_between_the_sides_is_verified(monkeypatch: pytest.MonkeyPatch
             lambda self, o, r, value=value: (indicator(greater(o[0], 0), r) + value * indicator(equal(o[0], 0), r),),
         )
         assert cr.derive(loss, X="n d", W="d h", b="h", v="h").verify().ok is right
+
+
+def test_equal_sides_along_every_line_are_no_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
+    def extremes(x: Any) -> Any:
+        weights = np.array([1.0, 2.0, 3.0, 4.0])
+        return np.sum(weights * (np.maximum.accumulate(x) + np.minimum.accumulate(x)))
+
+    assert cr.derive(extremes, x="4").verify().ok
+    monkeypatch.setattr(Ties, "_is_additive", lambda *_: True)
+    assert not cr.derive(extremes, x="4").verify().ok

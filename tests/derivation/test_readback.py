@@ -724,3 +724,26 @@ def test_a_row_beside_a_column_is_not_read(line: str) -> None:
     page = Page("text", {"M": np.arange(9.0).reshape(3, 3), "v": np.ones(3)}, {}, "L", {}, "I", {})
     with pytest.raises(ReadingError, match="a row and a column"):
         read(line, page, np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        pytest.param(lambda v, k: np.sum(v[~k & 3] * v[k ^ 1] + v[k | 1]), {"v": "4", "k": "4:int"}, id="bits"),
+        pytest.param(lambda x: np.sum(np.nan_to_num(x) ** 2), {"x": "3"}, id="the largest number"),
+        pytest.param(
+            lambda T, k: np.sum(T[np.arange(2)[:, None], k[None], 1:3] ** 2), {"T": "2 3 4", "k": "3:int"}, id="places"
+        ),
+        pytest.param(lambda x, k: np.sum(np.take(x, k, axis=1)[0] ** 2), {"x": "3 4", "k": "4:int"}, id="a row"),
+    ],
+)
+def test_seldom_written_functions_are_read(function: Any, shapes: dict[str, str]) -> None:
+    derivation = derive(function, wrt=[next(iter(shapes))], **shapes)
+    assert not misreadings(derivation)[2]
+    assert derivation.verify().ok
+
+
+def test_bits_of_another_integer_are_another_value() -> None:
+    flipped = np.array([-3.0, -1, -3])
+    assert read("bitxor(i, −1)", _LOOKUPS, flipped).error == 0
+    assert read("bitxor(i, 1)", _LOOKUPS, flipped).error > 0.1

@@ -73,3 +73,10 @@ def test_a_source_that_fails_is_not_written(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_both_kinds_of_error_are_caught_as_one() -> None:
     assert issubclass(UnverifiedError, EmitError)
+
+
+def test_a_power_that_has_a_value_at_whole_exponents_alone_is_written() -> None:
+    def polynomial(X: Any, w: Any) -> Any:
+        return np.sum((X[:, :1] ** np.arange(3) @ w) ** 2)
+
+    assert "def backward" in cr.derive(polynomial, X="n 3", w="3").source("numpy")

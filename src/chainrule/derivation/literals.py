@@ -93,7 +93,10 @@ def _multiple_of_pi(number: float) -> Notation | None:
     if not math.isfinite(number):
         return None
     for power in (1, -1, 2, -2, 0.5, -0.5):
-        share = Fractional(number / math.pi**power).limit_denominator(_LARGEST_SHARE)
+        ratio = number / math.pi**power
+        if ratio > 2 * _LARGEST_SHARE:
+            continue
+        share = Fractional(ratio).limit_denominator(_LARGEST_SHARE)
         above, below = share.numerator, share.denominator
         if not (above and (power > 0 or below == 1 or above == 1)) or above * below > _LARGEST_SHARE:
             continue

@@ -7,6 +7,7 @@ element of one kink ties, it must lie between them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -119,7 +120,9 @@ class Ties:
     def _compared(self, values: Values, alone: bool) -> Iterator[tuple[Input, float]]:
         """Yield the error of the gradient by each input, and by all of them together, along random directions.
 
-        The loss counts as differentiable if both sides agree along all of them, and the changes are additive.
+        The loss counts as differentiable if both sides agree along all of them, and the changes are additive: those of
+        several inputs, and, where a gradient is not the derivative, those along sums of directions too. The sum of the
+        largest and the smallest of some values, at 0, has two equal sides along each line, and no derivative.
         """
         loss, *gradients = self._evaluated(self._function, values)
         named = {node: g for node, g in zip(self._wrt, gradients, strict=True) if g.size}
@@ -139,9 +142,25 @@ class Ties:
                 return
         if not alone and any(high - low > TIE_TOLERANCE * _size(found) for _, (low, high) in found):
             return
+        errors: list[tuple[Input, float]] = []
         for direction, (low, high) in found:
             stated = sum(float(np.sum(named[node] * u)) for node, u in direction.items())
-            yield next(iter(direction)), max(low - stated, stated - high, 0.0) / max(_size(found), abs(stated))
+            error = max(low - stated, stated - high, 0.0) / max(_size(found), abs(stated))
+            errors.append((next(iter(direction)), error))
+        is_wrong = any(error > TIE_TOLERANCE for _, error in errors)
+        if alone or not is_wrong or self._is_additive(values, found[:: 1 + len(named)], loss):
+            yield from errors
+
+    def _is_additive(
+        self, values: Values, found: Sequence[tuple[dict[Input, Array], tuple[float, float]]], loss: Array
+    ) -> bool:
+        """Whether the derivatives along sums and differences of these directions are those of the derivatives."""
+        for (u, (along_u, _)), (v, (along_v, _)) in itertools.combinations(found, 2):
+            for sign in (1, -1):
+                sides = self._sides_along(values, {node: u[node] + sign * v[node] for node in u}, float(loss))
+                if sides is None or abs(sides[0] - along_u - sign * along_v) > TIE_TOLERANCE * _size(found):
+                    return False
+        return True
 
     def _sides_along(self, values: Values, direction: Mapping[Input, Array], loss: float) -> tuple[float, float] | None:
         """Return the smaller and the larger one-sided derivative; None if they are unknown."""

@@ -221,7 +221,7 @@ class Verifier:
             for k, node in enumerate(wanted if shaken is not None else ()):
                 assert shaken is not None
                 change = np.abs(apart(self._value(node, shaken), found[k]))
-                spreads[k] = np.maximum(spreads[k], change)
+                spreads[k] = np.fmax(spreads[k], change)  # (−1)^2 is NaN once 2 is shaken
         return values, found, [SAFETY * spread for spread in spreads]
 
     def value_of(self, node: Node, values: Values) -> Array:

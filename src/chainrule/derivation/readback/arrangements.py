@@ -124,7 +124,11 @@ def scatter_add(x: Meaning, places: Sequence[Meaning], axis: int) -> Meaning:
     if any(each.shape != index.shape for each in indices):
         raise ReadingError("scatter_add to places of different shapes")
     if isinstance(x, Open):  # the indices determine its sizes along these axes
-        x = x.fitted(lambda value: value.shape[axis : axis + index.ndim] == index.shape, index.shape)
+        opened = x.restricted(lambda value: value.shape[axis : axis + index.ndim] == index.shape)
+        fitting = opened.fitting(lambda value: True, index.shape)
+        if len(fitting) != 1:  # and what is around it those along others
+            return _scattered_open(opened, indices, axis)
+        x = fitting[0]
     value = x
     if value.letters:
         raise UnknownNotationError("scatter_add at an index")
@@ -148,6 +152,18 @@ def scatter_add(x: Meaning, places: Sequence[Meaning], axis: int) -> Meaning:
 
     total = None if value.free else Value(np.asarray(np.sum(value.data)))
     return Open(make, len(indices), value.ndim + more, frozenset(value.shape), total)
+
+
+def _scattered_open(x: Open, indices: Sequence[Value], axis: int) -> Open:
+    """Add the slices of `x`, of which sizes are undetermined, as `scatter_add` does."""
+
+    def make(*sizes: int) -> Value:
+        added = scatter_add(x.make(*sizes[: x.unknown]), indices, axis)
+        assert isinstance(added, Open)
+        return added.make(*sizes[x.unknown :])
+
+    more = len(indices) - indices[0].ndim
+    return Open(make, x.unknown + len(indices), x.ndim + more, x.inside.union(indices[0].shape))
 
 
 def _along(value: Value, axis: int, shape: tuple[int, ...]) -> Value:

@@ -100,6 +100,13 @@ def _of_two(name: str, x: Array, y: Array) -> Array:
     return np.asarray(getattr(special, name)(x, y))
 
 
+def _of_whole(function: Callable[..., Any], x: Array, y: Array) -> Array:
+    """Apply a function of integers, which numbers on the page are as floats."""
+    if np.any(x != np.rint(x)) or np.any(y != np.rint(y)):
+        raise ReadingError("bits of numbers that are not whole")
+    return np.asarray(function(np.asarray(x, int), np.asarray(y, int)))
+
+
 ELEMENTWISE |= {name: partial(_special, *function) for name, function in SPECIAL.items()}
 
 BINARY: dict[str, Callable[..., Any]] = {
@@ -110,9 +117,9 @@ BINARY: dict[str, Callable[..., Any]] = {
     "logaddexp": np.logaddexp,
     "arctan2": np.arctan2,
     **{name: partial(_of_two, name) for name in ("gammainc", "gammaincc")},
-    "bitand": np.bitwise_and,
-    "bitor": np.bitwise_or,
-    "bitxor": np.bitwise_xor,
+    "bitand": partial(_of_whole, np.bitwise_and),
+    "bitor": partial(_of_whole, np.bitwise_or),
+    "bitxor": partial(_of_whole, np.bitwise_xor),
 }
 
 
