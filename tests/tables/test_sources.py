@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.tables import FrameSource, Source, TableError, delimited, open_table, prepare, streams
+from chainrule.tables import FrameSource, Source, TableError, delimited, foreign, open_table, prepare, streams
 from chainrule.tables.records import IrregularQuotesError, Shape, measure
+from chainrule.words.catalogue import catalogue
 
 TEXT = 'size,colour\n1.5,red\n-2,"dark, green"\n,blue\n'
 CELLS = [["1.5", "red"], ["-2", "dark, green"], ["", "blue"]]
@@ -434,6 +436,113 @@ def test_lines_and_counts_around_a_printed_table_are_no_rows(
     assert frame["a"].str.strip_chars().to_list() == [str(k) for k in range(9)]
     assert frame["b"].str.strip_chars().to_list() == [f"{k % 2}.5" for k in range(9)]
     assert source.notes == []
+
+
+FRAME = "+----+-------+------+\n"
+TITLES = "| id | place | size |\n"
+BODY = [f"| {k:>2} | {'New York, NY' if k % 2 else 'Rome':<12} | {k / 4:4} |\n" for k in range(1, 10)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FRAME + TITLES + FRAME + "".join(BODY) + FRAME,
+        FRAME + TITLES + FRAME + "".join(BODY) + FRAME + "9 rows in set (0.01 sec)\n",
+        FRAME + TITLES + FRAME + "".join(BODY) + FRAME + "9 rows in set, 1 warning (0.01 sec)\n\n",
+        "mysql> select * from t;\n" + FRAME + TITLES + FRAME + "".join(BODY) + FRAME,
+        FRAME + TITLES + FRAME.replace("-", "=") + "".join(f"{row}{FRAME}" for row in BODY),
+    ],
+    ids=["a frame", "a count", "a warning", "a prompt", "lines between rows"],
+)
+def test_frames_around_printed_tables_are_no_rows(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "printed.txt"
+    path.write_text(text)
+    source = open_table(str(path))
+    frame = pl.concat([batch.frame for batch in source.batches()])
+    assert [name for name in frame.columns if not name.startswith("Unnamed")] == ["id", "place", "size"]
+    assert frame["id"].str.strip_chars().to_list() == [str(k) for k in range(1, 10)]
+    assert frame["size"].str.strip_chars().cast(pl.Float64).to_list() == [k / 4 for k in range(1, 10)]
+    titles = ["'mysql> select * from t;', before the header of {path}, is taken for a title"] if "mysql" in text else []
+    assert source.notes == [title.format(path=path) for title in titles]
+
+
+@pytest.mark.parametrize(
+    ("header", "below", "named"),
+    [
+        ("ID NAME SIZE\n-- ---- ----\n", "\n9 rows selected.\n", False),
+        ("ID NAME SIZE\n-- ---- ----\n", "\n  9 record(s) selected.\n\n", False),
+        ("ID NAME SIZE\n-- ---- ----\n", "\n(9 rows affected)\n", False),
+        ('"NAME" "SIZE"\n', "", True),
+    ],
+    ids=["Oracle", "DB2", "SQL Server", "R"],
+)
+def test_tables_parted_by_blanks_may_have_names_of_rows_and_a_count_below(
+    tmp_path: Path, header: str, below: str, named: bool
+) -> None:
+    path = tmp_path / "printed.txt"
+    path.write_text(header + "".join(f'{k} "Mazda RX{k}" {k}.5\n' for k in range(9)) + below)
+    source = open_table(str(path))
+    frame = pl.concat([batch.frame for batch in source.batches()])
+    assert list(frame.columns) == ["Unnamed: 0" if named else "ID", "NAME", "SIZE"]
+    assert frame["NAME"].to_list() == [f"Mazda RX{k}" for k in range(9)]
+    assert frame["SIZE"].to_list() == [f"{k}.5" for k in range(9)]
+    assert len(source.notes) == named
+
+
+FOREIGN_TEXTS = {
+    "libsvm": "+1 1:0.5 3:2\n-1 2:1e-3 # rare\n1 1:1 2:1 7:1\n",
+    "libsvm of ranks": "# queries\n2 qid:1 1:0.5 3:2\n1 qid:1 2:1\n0 qid:2 1:1 2:1\n",
+    "libsvm without a feature": "1\n0 1:1 4:1\n1 2:1\n",
+    "Vowpal Wabbit": "1 | price:0.2 sqft:1 new\n-1 0.5 'second | price:0.3\n1 |a price:0.2 |b age:3\n",
+    "pairs": 'id=1 name="a b" size=2\nid=2 name=b size=3\nid=3 name= size=4\n',
+    "mysql -E": "********* 1. row *********\n  id: 1\nsize: 2\n",
+    "psql -x": "-[ RECORD 1 ]--\nid   | 1\nsize | 2\n",
+    "polars": "shape: (2, 1)\n┌─────┐\n│ a   │\n╞═════╡\n│ 1   │\n└─────┘\n",
+    "tibble": "# A tibble: 2 × 2\n      a     b\n  <dbl> <dbl>\n1     1     2\n",
+    "inserts": "-- a\n\nINSERT INTO t (a, b) VALUES (1, 2);\nINSERT INTO t (a, b) VALUES (1, 2);\n",
+    "mysqldump": "-- MySQL dump 10.13  Distrib 8.0\n--\n",
+    "pg_dump": "--\n-- PostgreSQL database dump\n--\n",
+    "LaTeX": "% a table\n\\begin{tabular}{ll}\na & b \\\\\n",
+    "YAML": "- a: 1\n  b: 2\n- a: 3\n  b: 4\n",
+    "TOML": "[[rows]]\na = 1\nb = 2\n",
+    "Python": "[{'a': 1, 'b': None},\n {'a': 2, 'b': 3}]\n",
+    "NumPy": "[[1.  2. ]\n [3.5 4. ]]\n",
+    "contacts": "BEGIN:VCARD\nVERSION:3.0\n",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN_TEXTS)
+def test_texts_of_other_formats_are_named_with_a_mend(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "data.txt"
+    path.write_text(FOREIGN_TEXTS[name])
+    words = foreign.foreign_text(FOREIGN_TEXTS[name])
+    assert words is not None
+    with pytest.raises(TableError, match=re.escape(f"{path} is {words}")) as raised:
+        open_table(str(path))
+    assert re.search(r"; .*\b(CSV|JSON|SQLite)\b", words)
+    assert path.name in raised.value.in_language("zh")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class 1 3\n1 0.5 2\n2 0.25 1\n3 1 2\n",
+        "from to\n10:30 11:45\n09:15 10:00\n08:05 09:10\n",
+        "a=1,b\n1,2\n3,4\n5,6\n",
+        "a | b:c\n1 | x:2\n2 | y:3\n3 | z:4\n",
+        "Set A,CREATE\n1,2\n3,4\n",
+        "- a,b\n1,2\n3,4\n",
+    ],
+)
+def test_tables_that_resemble_other_formats_are_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "data.txt"
+    path.write_text(text)
+    assert len(open_table(str(path)).names) >= 2
+
+
+def test_what_other_formats_are_called_has_a_translation() -> None:
+    said = [words for table in (foreign.FOREIGN, foreign.BEGINNINGS, foreign.LINES) for _, words in table]
+    assert [words for words in said if not catalogue("zh").complete(words)] == []
 
 
 def test_a_header_that_comes_again_is_no_row(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import EmptyTableError, TableError, short
 from chainrule.tables.frames import cells_of, without
-from chainrule.tables.headers import find_header, is_number
+from chainrule.tables.headers import find_header, is_frame, is_number
 from chainrule.tables.records import (
     DELIMITERS,
     MARK,
@@ -41,7 +41,10 @@ _TOTAL = re.compile(
 _FOOTER = re.compile(r"(sources?|notes?|footnotes?|legend|quelle|fuente|copyright)\s*:|[*†#©]|来源|注", re.IGNORECASE)
 """How a text below a table begins that no blank line separates from it."""
 _MOST_BELOW = 20
-_COUNT = re.compile(r"\([\d,]+ rows?( affected)?\)", re.IGNORECASE)
+_COUNT = re.compile(
+    r"\([\d,]+ rows?( affected)?\)|[\d,]+ (?:rows?|records?|record\(s\)) (?:selected|affected|returned|in set\b.*)\.?",
+    re.IGNORECASE,
+)
 
 
 class DelimitedSource(Source):
@@ -252,7 +255,7 @@ class DelimitedSource(Source):
         header = [*self.names, *([""] * self._trailing)]
         whole = self._above(found, line - 1)
         while read := list(islice(whole, _ROWS_READ)):
-            read = [record for record in read if not self._is_count(record)]
+            read = [record for record in read if not self._is_drawn(record)]
             some = list(filled(read))
             part = list(self._kept(some))
             self._empty_rows += len(read) - len(some)
@@ -273,7 +276,7 @@ class DelimitedSource(Source):
         width = len(self.names)
         held: list[Record] = []
         for record in found:
-            odd = len(record.cells) < width and width > 1 and not self._is_count(record)
+            odd = len(record.cells) < width and width > 1 and not self._is_drawn(record)
             begins = record.begin > before + 1 or _FOOTER.match(record.cells[0].strip()) is not None
             before = record.line
             if odd and (held or begins) and len(held) < _MOST_BELOW:
@@ -285,9 +288,12 @@ class DelimitedSource(Source):
         if held:
             self._below = " ".join(cell.strip() for cell in held[0].cells).strip()
 
-    def _is_count(self, record: Record) -> bool:
-        """Whether a record is the number of rows, as databases write it below a table."""
-        return len(self._header) > 1 == len(record.cells) and _COUNT.fullmatch(record.cells[0].strip()) is not None
+    def _is_drawn(self, record: Record) -> bool:
+        """Whether a record is the number of rows, as databases write it below a table, or a line of a frame."""
+        if len(self._header) < 2:
+            return False
+        cells = [" ".join(record.cells)] if self.delimiter == " " else record.cells
+        return len(cells) == 1 and (_COUNT.fullmatch(cells[0].strip()) is not None or is_frame(cells))
 
     def _lines_of(self, pieces: Iterator[bytes], line: int) -> Iterator[str]:
         held = b""

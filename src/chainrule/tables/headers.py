@@ -17,6 +17,8 @@ _MOST_TITLES = 10
 _SEPARATOR = re.compile(r"sep=(.)[ \t]*(?:\n|$)", re.IGNORECASE)
 """What Excel writes, and reads, in front of a table."""
 _FEWEST_ROWS = 3
+_FRAME = re.compile(r"\s*\+(?:[-=]+\+)+\s*")
+"""A line of a frame, as MySQL draws it above and below a table, and some programs between its rows."""
 _RULE = re.compile(r":?[-=+|]*(-{2}|={2})[-=+|]*:?")
 
 
@@ -48,6 +50,12 @@ def find_header(path: str, beginning: str, delimiter: str | None, most: int | No
         text, before = text[separator.end() :], 1
     commented = _comments(text)
     rest = text.split("\n", commented)[-1] if commented else text
+    above = _above_frame(rest)
+    if above:
+        title = " ".join(line.strip() for line in rest.split("\n")[: above - 1]).strip()
+        notes += [f"{short(title)}, before the header of {path}, is taken for a title"] if title else []
+        before, rest = before + above, rest.split("\n", above)[-1]
+        given = given or "|"
     mark = given or guess_delimiter(rest)
     if commented and _is_named_by_comment(text.split("\n")[commented - 1], rest, mark):
         commented -= 1
@@ -57,7 +65,7 @@ def find_header(path: str, beginning: str, delimiter: str | None, most: int | No
         notes.append(
             f"the first {commented} lines of {path} are comments" if commented > 1 else f"{path} begins with a comment"
         )
-    found = list(_beginning(path, rest, mark, before + commented + 1, most))
+    found = [row for row in _beginning(path, rest, mark, before + commented + 1, most) if not is_frame(row.cells)]
     if not found:
         raise TableError(f"{path} is empty; give a table with a header and one row for each sample")
     titles = _titles(found)
@@ -141,6 +149,24 @@ def _titles(found: Sequence[Record]) -> int:
         is_header = len(record.cells) == width == len(cells) and not any(map(is_number, cells))
         return k if is_header else 0
     return 0
+
+
+def _above_frame(text: str) -> int:
+    """Return the number of lines down to the upper edge of a frame, before which there may be a title; 0 without."""
+    lines = text.split("\n", _MOST_TITLES + 1)
+    edge = next((k for k, line in enumerate(lines[:-1]) if _FRAME.fullmatch(line)), None)
+    if edge is None or any("|" in line for line in lines[:edge]) or not lines[edge + 1].strip().startswith("|"):
+        return 0
+    return edge + 1
+
+
+def is_frame(cells: Sequence[str]) -> bool:
+    """Whether a row is a line of a frame.
+
+    >>> is_frame(["+----+-----+"]), is_frame(["+-5"]), is_frame(["--"])
+    (True, False, False)
+    """
+    return len(cells) == 1 and _FRAME.fullmatch(cells[0]) is not None
 
 
 def is_rule(cells: Sequence[str]) -> bool:

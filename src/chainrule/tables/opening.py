@@ -12,6 +12,7 @@ from chainrule.tables.databases import SCHEMES, SQLiteSource, open_database, wit
 from chainrule.tables.delimited import DelimitedSource
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import TableError
+from chainrule.tables.foreign import foreign_bytes, foreign_text
 from chainrule.tables.jsonlines import JSONLinesSource
 from chainrule.tables.jsonwhole import WholeJSONSource, is_whole
 from chainrule.tables.limits import Limits, usual_limits
@@ -21,37 +22,11 @@ from chainrule.tables.sources import Source
 from chainrule.tables.spreadsheets import SpreadsheetSource, is_workbook
 from chainrule.tables.streams import PACKED, File, TextFile, find_file, text_file
 
-FOREIGN = (
-    (b"\x89HDF", "an HDF5 file; write the table as Parquet or CSV"),
-    (b"\x93NUMPY", "a NumPy array; write it as CSV with a header"),
-    (b"FEA1", "a Feather file of version 1; write it as Arrow or Parquet"),
-    (b"ORC", "an ORC file; write it as Parquet"),
-    (b"Obj\x01", "an Avro file; write it as Parquet"),
-    (b"%PDF", "a PDF document; give a table"),
-    (b"\x89PNG", "a picture; give a table"),
-    (b"\xff\xd8\xff", "a picture; give a table"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
-    (b"Rar!", "a RAR archive; unpack it"),
-    (b"\x1f\x9d", "compressed with compress; decompress it, or compress it with gzip"),
-    (b"$FL2", "an SPSS file; save the table as CSV"),
-    (b"<stata_dta>", "a Stata file; save the table as CSV"),
-    (b"RDX", "a file of R; save the table as CSV with write.csv"),
-    (b"\x7fELF", "a program; give a table"),
-    (b"MZ\x90", "a program; give a table"),
-    (b"\x80\x04\x95", "a pickle, which is never loaded; write the table as CSV or Parquet"),
-    (b"\x80\x05\x95", "a pickle, which is never loaded; write the table as CSV or Parquet"),
-    (b"<!DOCTYPE", "a web page; download the table itself"),
-    (b"<!doctype", "a web page; download the table itself"),
-    (b"<html", "a web page; download the table itself"),
-    (b"<table", "a web page; download the table itself"),
-    (b"<?xml", "an XML document; save the table as CSV"),
-    (b"@relation", "an ARFF file; save the table as CSV"),
-    (b"@RELATION", "an ARFF file; save the table as CSV"),
-    (b"version https://git-lfs", "a pointer to a file that was not fetched; run git lfs pull"),
-)
-
 _NO_OBJECT = re.compile(rb"\{\s*\}[ \t]*[,;\t|]")
 """A header whose first name is a pair of braces, not an empty JSON object."""
+
+_LOOKED_AT = 1 << 12
+"""The first bytes of a text by which its format is told."""
 
 _LINES = (".jsonl", ".ndjson", ".jsonlines")
 _JSON_BYTES = 1 << 16
@@ -166,13 +141,15 @@ class _Choices:
         path = file.path
         text = text_file(file, self.encoding)
         beginning = text.beginning(1 << 12)
-        _check_foreign(path, beginning)
+        _check_foreign(path, foreign_bytes(beginning))
         if beginning.startswith((PARQUET, ARROW, SQLITE, ZIP, OLD_EXCEL)):
             raise TableError(f"{path} is a compressed file of another format than text; decompress it")
         wanted = NAMED.get(os.path.splitext(name)[1].lower())
         if wanted:
             start = file.start(64)
             raise TableError(f"{path} is named like {wanted} but is not one: it starts with {start[:8]!r}")
+        if self.delimiter is None:
+            _check_foreign(path, foreign_text(next(text.pieces(_LOOKED_AT), b"").decode(errors="ignore")))
         json = _json(name, text) if self.delimiter is None else None
         return DelimitedSource(text, self.delimiter) if json is None else json(text)
 
@@ -187,14 +164,13 @@ class _Choices:
 def _check_start(path: str, start: bytes, limits: Limits) -> None:
     """Raise TableError if the first bytes are not those of a supported format."""
     if not start.startswith(PACKED):
-        _check_foreign(path, start)
+        _check_foreign(path, foreign_bytes(start))
         TextFile(File(path, os.devnull, limits)).check(start)
 
 
-def _check_foreign(path: str, start: bytes) -> None:
-    for magic, words in FOREIGN:
-        if start.startswith(magic):
-            raise TableError(f"{path} is {words}")
+def _check_foreign(path: str, words: str | None) -> None:
+    if words is not None:
+        raise TableError(f"{path} is {words}")
 
 
 def _columnar(file: File, start: bytes) -> str | None:

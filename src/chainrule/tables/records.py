@@ -249,7 +249,8 @@ def guess_delimiter(text: str) -> str:
     r"""Infer the delimiter of `text`, the start of a table.
 
     It is that of comma, semicolon, tab and bar with which most records have as many cells as the header; a blank, or a
-    rare one such as ^, only if none of these occurs in the header and all records have as many cells.
+    rare one such as ^, only if none of these occurs in the header and all records have as many cells. With blanks they
+    may have one more, the name of the row, as R writes it, and after an empty line there may be a text.
 
     >>> guess_delimiter("a;b;c\n1,5;2,5;3,5\n"), guess_delimiter("x y\n1 2\n3 4\n"), guess_delimiter("x^y\n1^2\n")
     (';', ' ', '^')
@@ -266,8 +267,7 @@ def guess_delimiter(text: str) -> str:
                 best, score = mark, found
     if score[1] > 1:
         return best
-    widths = [len(line.split()) for line in lines]
-    if len(widths) > 1 and widths[0] > 1 and all(width == widths[0] for width in widths):
+    if _are_parted_by_blanks(text):
         return " "
     for mark in _RARE:
         widths = _widths(lines, mark)
@@ -275,6 +275,23 @@ def guess_delimiter(text: str) -> str:
             return mark
     below = {mark: max(_widths(lines[1:], mark), default=1) for mark in ",;\t|"}  # the header may be a title
     return max(below, key=lambda mark: below[mark])
+
+
+def _are_parted_by_blanks(text: str) -> bool:
+    """Whether blanks part the lines up to the first empty one into as many cells, but for the names of rows."""
+    part = re.match(r"\s*(?:[^\n]*\S[^\n]*\n){2,}", text)
+    lines = [line for line in (part[0] if part else text).split("\n") if line.strip()][:_LINES_TRIED]
+    first, *widths = [len(line) for line in _cells(lines, " ")] or [0]
+    if not widths or first < 2 or any(width != widths[0] for width in widths):
+        return False
+    return widths[0] == first or (widths[0] == first + 1 and len(widths) > 1)
+
+
+def _cells(lines: Sequence[str], mark: str) -> list[list[str]]:
+    try:
+        return list(csv.reader([f"{line.strip()}\n" for line in lines], delimiter=mark, skipinitialspace=True))
+    except csv.Error:
+        return [line.split() for line in lines]
 
 
 def _widths(lines: Sequence[str], mark: str) -> list[int]:
