@@ -156,6 +156,10 @@ def test_two_processes_do_the_same_whatever_happens_in_one(tmp_path: Path) -> No
     for message in (
         "NaN in one's rows ProcessError process 1 of 2 has ended the run by an error or interrupt, which it shows",
         "a callback ProcessError the callback of process 1 of 2 has ended the run by an error, which it shows itself",
+        "own floats ProcessError the rows of data 'X' are of dtype float32 in process 1, and of float64 in process 0; ",
+        "own kinds ProcessError the rows of data 'X' are of dtype bool in process 1, and of float64 in process 0; give",
+        "own widths ProcessError the rows of data 'X' are of shape (6,) in process 1, and of (7,) in process 0; give",
+        "own names ProcessError process 1 has no data 'u', which process 0 has; give the same names",
         "a batch EngineError batches of 25 rows do not divide over 2 devices that have their own rows",
         "other seeds ProcessError process 1 has other settings or position than process 0",
         "other parameters ProcessError process 1 has other parameters",

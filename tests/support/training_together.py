@@ -14,15 +14,18 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 import chainrule as cr
 from chainrule.engines import ProcessError, get_engine
 from chainrule.engines.xla.dependency import wide
 from chainrule.engines.xla.session import XlaSession
+from chainrule.training import arguments
 
 ROWS, BATCH = 203, 24
 rng = np.random.default_rng(0)
@@ -145,6 +148,8 @@ def main() -> None:
 
     cut = np.array([0, 150, ROWS])  # rows 101 to 149 are sent to process 1
     mine = {name: array[cut[processes.number] : cut[processes.number + 1]] for name, array in DATA.items()}
+    if last:  # named in another order than by the first process
+        mine = dict(reversed(mine.items()))
     own = cr.fit(loss, PARAMS, cr.OwnRows(mine), cr.Adam(0.01, clip_norm=1.0), 6, BATCH, 3, engine="xla")
     order = cr.DividedOrder(ROWS, BATCH, devices=2, seed=3)
     orders = np.stack([order(epoch) for epoch in range(6)])
@@ -153,6 +158,23 @@ def main() -> None:
     np.testing.assert_allclose(own.history["loss"], alone.advance(6, order=orders).losses, rtol=1e-12)
     near(own.params, alone.params)
     said("own rows", bits(own.params))
+    # So many float32 numbers of all processes are kept as they are by each, also by one that has few of them.
+    narrow = {**mine, "X": mine["X"].astype(np.float32), "y": mine["y"].astype(np.int32 if last else np.int64)}
+    for most in (arguments.LARGE, DATA["X"].nbytes // 2 - 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(arguments, "LARGE", most)
+            few = cr.fit(plain, PARAMS, cr.OwnRows(narrow), cr.SGD(0.1), 2, engine="xla")
+        near(few.params, cr.fit(plain, PARAMS, {**DATA, "X": DATA["X"].astype(np.float32)}, cr.SGD(0.1), 2).params)
+    for what, changed in {
+        "own floats": {"X": mine["X"].astype(np.float32 if last else np.float64)},
+        "own kinds": {"X": mine["X"] > 0 if last else mine["X"]},
+        "own widths": {"X": mine["X"][:, int(last) :]},
+    }.items():
+        given = cr.OwnRows({**mine, **changed})
+        refused(what, partial(cr.fit, plain, PARAMS, given, engine="xla"), ProcessError)
+    renamed = "mean((w - v)^2)" if last else "mean((w - u)^2)"
+    named = cr.OwnRows({"v" if last else "u": mine["X"]})
+    refused("own names", lambda: cr.fit(renamed, {"w": np.zeros(7)}, named, engine="xla"), ProcessError)
     refused("a batch", lambda: cr.fit(plain, PARAMS, cr.OwnRows(mine), batch_size=25, engine="xla"), cr.EngineError)
     whole_batch = cr.fit(plain, PARAMS, cr.OwnRows(mine), cr.SGD(0.1), 2, engine="xla")
     near(whole_batch.params, cr.fit(plain, PARAMS, DATA, cr.SGD(0.1), 2).params)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engines import ALONE, ProcessError, Processes
 from chainrule.ir import DType, DTypeError, Program, plain_array
 from chainrule.trace import formula_variables, is_record
 from chainrule.training.errors import TrainingError
@@ -31,7 +34,8 @@ LARGE = 2**28
 class Arguments:
     """Arrays by name, in the dtype of the run except for large ones; all of `rows` have `row_count` rows.
 
-    `loss` takes these names; `tree` is how the caller arranges `params`.
+    `loss` takes these names; `tree` is how the caller arranges `params`. `parts` are the numbers of rows of several
+    processes, if each has its own.
     """
 
     loss: Callable[..., Any] | Program | str
@@ -41,6 +45,7 @@ class Arguments:
     constants: dict[str, Array]
     row_count: int
     dtype: DType
+    parts: tuple[int, ...] | None = None
 
     def dtype_of(self, array: Array) -> DType:
         """Return the dtype in which the run computes with `array`."""
@@ -54,8 +59,13 @@ def read_arguments(
     data: Any,
     constants: Mapping[str, Any],
     title: str = "data",
+    processes: Processes = ALONE,
 ) -> Arguments:
-    """Validate the arguments of a run; raise TrainingError, naming the argument. `title` is what `data` is called."""
+    """Validate the arguments of a run; raise TrainingError, naming the argument. `title` is what `data` is called.
+
+    Of several `processes` each gives its own rows. They are then in the order of the first one, and ProcessError is
+    raised in all if one gives other arrays.
+    """
     if isinstance(params, Mapping) and not params:
         raise TrainingError("params is empty; give the initial value of at least one parameter")
     named = named_loss(loss, params, data, constants if isinstance(constants, Mapping) else {})
@@ -72,13 +82,52 @@ def read_arguments(
     dtype = DType.FLOAT32 if all(array.dtype == np.float32 for array in learnt.values()) else DType.FLOAT64
     rows = {name: _array(title, name, value) for name, value in data.items()}
     row_count = _row_count(rows, title)
+    parts = None
+    if processes.count > 1:
+        rows, parts = _in_common(rows, row_count, title, processes)
+    all_rows = row_count if parts is None else sum(parts)
     fixed = {name: _array("constant", name, value) for name, value in constants.items()}
     for kind, arrays in (("parameter", learnt), (title, rows), ("constant", fixed)):
         for name, array in arrays.items():
             _check_finite(kind, name, array)
-            if kind == "parameter" or array.dtype.kind != "f" or array.nbytes <= LARGE:
+            size = all_rows * row_bytes(array) if kind == title else array.nbytes
+            if kind == "parameter" or array.dtype.kind != "f" or size <= LARGE:
                 arrays[name] = _converted(array, dtype)
-    return Arguments(loss, named.tree, learnt, rows, fixed, row_count, dtype)
+    return Arguments(loss, named.tree, learnt, rows, fixed, row_count, dtype, parts)
+
+
+def _in_common(
+    rows: dict[str, Array], row_count: int, title: str, processes: Processes
+) -> tuple[dict[str, Array], tuple[int, ...]]:
+    """Return the rows of this process as the first one arranges them, and the number of rows of each process."""
+    told = [row_count, {name: [DType.of(array.dtype).value, array.shape[1:]] for name, array in rows.items()}]
+    each = [json.loads(one) for one in processes.gathered("the rows of each", json.dumps(told).encode())]
+    if not any(arrays for _, arrays in each):
+        raise TrainingError("OwnRows has no rows; give each process some, or leave it out")
+    first = each[0][1]
+    for number, (_, arrays) in enumerate(each):
+        for name in sorted({*first, *arrays}):
+            if name not in first or name not in arrays:
+                lacks, has = (number, 0) if name in first else (0, number)
+                raise ProcessError(
+                    f"process {lacks} has no {title} {name!r}, which process {has} has; give the same names"
+                )
+            for here, there, what in zip(arrays[name], first[name], ("dtype", "shape"), strict=True):
+                if here != there:
+                    raise ProcessError(
+                        f"the rows of {title} {name!r} are of {what} {_shown(here)} in process {number}, and of "
+                        f"{_shown(there)} in process 0; give the same {what} in all"
+                    )
+    return {name: rows[name] for name in first}, tuple(count for count, _ in each)
+
+
+def _shown(told: str | list[int]) -> str:
+    return told if isinstance(told, str) else str(tuple(told))
+
+
+def row_bytes(array: Array) -> int:
+    """Return the number of bytes of one row, also of an array without rows."""
+    return array.dtype.itemsize * math.prod(array.shape[1:])
 
 
 def _check_names(loss: Callable[..., Any] | Program | str, groups: Mapping[str, Mapping[str, Any]]) -> None:

@@ -88,7 +88,8 @@ class OwnRows:
     Parameters
     ----------
     data
-        The rows of this process, in the form of the `data` of `fit`.
+        The rows of this process, in the form of the `data` of `fit`: in all processes arrays of the same names, with
+        rows of the same shapes and dtypes, of which all integers are one. Otherwise `fit` raises ProcessError in all.
 
     Examples
     --------

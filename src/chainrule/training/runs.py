@@ -91,14 +91,11 @@ def _opened(
     start: Sequence[float],
 ) -> TrainingSession | LBFGSSession:
     """Create the run on an engine."""
-    own = isinstance(data, OwnRows)
-    arguments = read_arguments(loss, params, data.data if isinstance(data, OwnRows) else data, constants or {})
-    parts: tuple[int, ...] | None = None
-    if own and runner.processes.count > 1:
-        if not arguments.rows:
-            raise TrainingError("OwnRows has no rows; give each process some, or leave it out")
-        parts = tuple(map(int, runner.processes.each("the number of rows", arguments.row_count)))
-    loss = arguments.loss
+    if isinstance(data, OwnRows):
+        arguments = read_arguments(loss, params, data.data, constants or {}, processes=runner.processes)
+    else:
+        arguments = read_arguments(loss, params, data, constants or {})
+    loss, parts = arguments.loss, arguments.parts
     session: TrainingSession | LBFGSSession
     if isinstance(optimizer, LBFGS):
         if runner.processes.count > 1:
