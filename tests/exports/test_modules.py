@@ -154,7 +154,10 @@ def test_numbers_are_read_as_the_model_reads_them(target: str, tmp_path: Path) -
 def test_durations_are_read_as_the_model_reads_them(target: str, tmp_path: Path) -> None:
     """Of clocks and in words, to the bit of what is expected, with refusals of what is neither."""
     seconds = {
-        "3:45": 225.0, "-1:02:30.5": -3750.5, "1h20m": 4800.0, "2 d 45 min": 175_500.0, "-5 days, 3:04:05": -443_045.0,
+        "3:45": 225.0, "-1:02:30.5": -3750.5, "1h20m": 4800.0, "2 d 45 min": 175_500.0, "-5 days, 3:04:05": -420_955.0,
+        "-5 days 3:04:05": -443_045.0, "-1 days +23:00:00": -3600.0, "0 days 01:02:03.5": 3723.5,
+        "2 days -01:00:00": 169_200.0,
+        "-1 days -00:00:30": -86_430.0, "+1 days +00:00:30": 86_430.0,
         "PT1H20M": 4800.0, "P1DT0.25S": 86_400.25, "90 s": 90.0,
     }  # fmt: skip
     preprocessing = Preprocessing((Number("d", 0.0, 0.0, 1.0, notation=Notation(duration=True)),))
@@ -164,7 +167,18 @@ def test_durations_are_read_as_the_model_reads_them(target: str, tmp_path: Path)
     )
     for encode in (module.encode, partial(preprocessing.encode, dtype=np.float64)):
         np.testing.assert_array_equal(np.asarray(encode({"d": [*seconds]}))[:, 0], [*seconds.values()])
-        for wrong in ("P", "PT", "h", "1h20", "1:2:3:4:5", "20m1h", "1 mute", "2 hou"):
+        for wrong in (
+            "P",
+            "PT",
+            "h",
+            "1h20",
+            "1:2:3:4:5",
+            "20m1h",
+            "1 mute",
+            "2 hou",
+            "-1:+2:+3:4",
+            "1 day +-02:00:00",
+        ):
             with pytest.raises(ValueError, match="which is not a"):
                 encode({"d": ["1:30", wrong]})
 

@@ -14,6 +14,7 @@ import pytest
 from chainrule.tables import Boolean, Category, Date, LeftOut, Number, Preprocessing, TableError
 from chainrule.tables.dates import FORMATS, guess_formats, parse
 from chainrule.tables.kinds import find_kind
+from chainrule.words.catalogue import catalogue
 
 N = 60
 DRAWN = np.random.default_rng(3).normal(size=N).round(3)
@@ -275,3 +276,22 @@ def test_kinds_can_be_asked_for(kind: Any, values: list[Any], feature: type) -> 
 def test_errors_of_frames_name_row_and_column() -> None:
     with pytest.raises(TableError, match="the table, row 3, column 'x' holds 'b', which is not a number, unlike 29"):
         Preprocessing.fit(pl.DataFrame({"x": ["b" if k == 2 else f"{k}.5" for k in range(30)]}))
+
+
+def test_every_reason_has_a_translation() -> None:
+    columns: dict[str, list[str]] = {
+        "long codes": [str(10**18 + 7 * (k % 20)) for k in range(60)],
+        "codes with leading zeros": [f"00{k % 20}" for k in range(60)],
+        "codes of hexadecimal digits": [f"0x{k % 20:04x}" for k in range(60)],
+        "numbers of versions": [f"3.{k % 12}" for k in range(60)],
+        "durations": [f"{k} days 01:02:03" for k in range(60)],
+        "decimal commas": [f"{k},5" for k in range(60)],
+        "different values": ["abc"[k % 3] for k in range(60)],
+        "different UUID": [f"{k:08d}-0000-4000-8000-000000000000" for k in range(60)],
+        "different code": [f"x-{k}" for k in range(60)],
+        "different text": [f"some words {k}, and others" for k in range(60)],
+    }
+    for words, cells in columns.items():
+        found = find_kind("version" if "versions" in words else "a", pl.Series(cells))
+        assert words in found.reason
+        assert catalogue("zh").complete(found.reason), found.reason

@@ -30,6 +30,14 @@ from chainrule.tables import (
 )
 
 ROWS = 48
+
+
+def pandas_text(seconds: int) -> str:
+    """Return a duration as pandas writes it: whole days, and what is above them."""
+    days, rest = divmod(seconds, 86_400)
+    return f"{days} days {'+' if days < 0 else ''}{datetime.timedelta(seconds=rest)!s:0>8}"
+
+
 COUNT = range(1, ROWS + 1)
 
 NUMBERS: Mapping[str, tuple[list[str], list[float], str]] = {
@@ -63,6 +71,16 @@ NUMBERS: Mapping[str, tuple[list[str], list[float], str]] = {
         [f"PT{k % 3}H{k}M{k % 7}S" if k % 5 else f"-P{k}DT{k % 7}S" for k in COUNT],
         [k % 3 * 3600.0 + k * 60 + k % 7 if k % 5 else -(k * 86400.0 + k % 7) for k in COUNT],
         "'PT1H1M1S' in 'video' is taken for a duration of 3661 seconds",
+    ),
+    "delay": (
+        [str(datetime.timedelta(seconds=7919 * (k - 24))) for k in COUNT],
+        [7919.0 * (k - 24) for k in COUNT],
+        "is taken for a duration of",
+    ),
+    "offset": (
+        [pandas_text(7919 * (k - 24)) for k in COUNT],
+        [7919.0 * (k - 24) for k in COUNT],
+        "is taken for a duration of",
     ),
     "race": (
         [f"{k * k}:{k:02}:00" for k in COUNT],

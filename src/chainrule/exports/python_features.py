@@ -81,9 +81,11 @@ _PLAIN = '''def plain(word, row, name, notation=PLAIN):
             break
     if re.fullmatch(pattern_of_number, found, re.ASCII):
         found = found.replace(thousands, "") if thousands else found
-        parts = found.lstrip("+-").replace(decimal, ".").split(":")  # a duration has up to four
-        value = sum(s * float(part or 0) for s, part in zip((86400, 3600, 60, 1)[-len(parts) :], parts, strict=True))
-        return (-value if found.startswith("-") else value) * size
+        sign = -1.0 if found.startswith("-") else 1.0
+        parts = found.lstrip("+-").replace(decimal, ".").split(":")  # a duration has up to four, maybe with signs
+        values = [float(part or 0) * (sign if part[:1] in ("+", "-") else 1.0) for part in parts]
+        sizes = (86400, 3600, 60, 1)[-len(parts) :]
+        return sign * sum(s * value for s, value in zip(sizes, values, strict=True)) * size
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a finite number")'''
 
 _NUMBER = Template('''def number(columns, name, encoded, words=(), notation=PLAIN, **settings):

@@ -54,15 +54,22 @@ BOUNDS = (
 BOUNDS_IN_PYTHON = tuple((pattern, replacement.replace("${1}", r"\1")) for pattern, replacement in BOUNDS)
 
 _BESIDE = r"(?:,| |and )*"
+_TIME = r"([0-9]{1,2}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]+)?)$"
 DURATIONS = (
-    (r"(?i)^([+-]?)([0-9]+) ?d(?:ays?)?,? +([0-9]{1,2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?)$", "${1}${2}:${3}"),
+    (rf"(?i)^(-[0-9]+) ?d(?:ays?)?(?:, *| +\+){_TIME}", "${1}:+${2}:+${3}:+${4}"),
+    (rf"(?i)^([+-]?[0-9]+) ?d(?:ays?)?,? +-{_TIME}", "${1}:-${2}:-${3}:-${4}"),
+    (r"(?i)^([+-]?)([0-9]+) ?d(?:ays?)?,? +\+?([0-9]{1,2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?)$", "${1}${2}:${3}"),
     (
         rf"(?i)^([+-]?)P?(?:([0-9]+) ?d(?:ays?)?{_BESIDE})?T?(?:([0-9]+) ?h(?:(?:ou)?rs?)?{_BESIDE})?"
         rf"(?:([0-9]+) ?m(?:in(?:ute)?s?)?{_BESIDE})?(?:([0-9]+(?:\.[0-9]+)?) ?s(?:ec(?:ond)?s?)?)?$",
         "${1}${2}:${3}:${4}:${5}",
     ),
 )
-"""The same of durations in words, which become days:hours:minutes:seconds: `5 days, 3:04:05`, `1h 20m`, `PT1H20M`."""
+"""The same of durations in words, which become days:hours:minutes:seconds: `5 days, 3:04:05`, `1h 20m`, `PT1H20M`.
+
+The sign of the whole is in front; parts with a sign of their own have that instead: `-1 days +23:00:00` of pandas, and
+`-1 day, 23:00:00` of Python, are an hour less than nothing.
+"""
 
 DURATIONS_IN_PYTHON = tuple(
     (pattern, replacement.replace("${", "\\g<").replace("}", ">")) for pattern, replacement in DURATIONS
@@ -96,7 +103,7 @@ _MANY = 20
 _SECONDS = r"(?:\d+(?:\.\d+)?)"
 _CLOCK = (
     rf"[+-]?(?:\d+(?::[0-5]\d){{1,2}}(?:\.\d+)?|\d+:\d*:\d*:{_SECONDS}?|:\d+:\d*:{_SECONDS}?|::\d+:{_SECONDS}?"
-    rf"|:::{_SECONDS})"
+    rf"|:::{_SECONDS}|\d+(?::[+-]\d+){{2}}:[+-]{_SECONDS})"
 )
 """The pattern of a duration, of four parts what `DURATIONS` makes of words, where parts may be empty but not all."""
 
@@ -198,8 +205,8 @@ def numbers_in(written: pl.Series, notation: Notation) -> pl.Series:
     [1234.5, -0.5, -2.0, None]
     >>> numbers_in(pl.Series(["1:30", "1:02:30.5"]), Notation(duration=True)).to_list()
     [90.0, 3750.5]
-    >>> numbers_in(pl.Series(["1h 20m", "5 days, 3:04:05", "PT45M"]), Notation(duration=True)).to_list()
-    [4800.0, 443045.0, 2700.0]
+    >>> numbers_in(pl.Series(["1h 20m", "5 days, 3:04:05", "-1 days +23:00:00"]), Notation(duration=True)).to_list()
+    [4800.0, 443045.0, -3600.0]
     """
     pl = load_polars()
     cells = written.str.strip_chars()
@@ -227,15 +234,20 @@ def _product(numbers: pl.Series, sizes: pl.Series) -> pl.Series:
 
 
 def _durations(cells: pl.Series) -> pl.Series:
-    """Return the seconds of texts minutes:seconds, of further parts hours and days in front; an empty part is 0."""
+    """Return the seconds of texts minutes:seconds, of further parts hours and days in front; an empty part is 0.
+
+    A part without a sign of its own has that in front.
+    """
     polars = load_polars()
+    negative = cells.str.starts_with("-").fill_null(False)
     parts = cells.str.replace(r"^[+-]", "").str.split(":").list.reverse()
     value: pl.Series = polars.zeros(len(cells), dtype=polars.Float64, eager=True)
     for place, size in ((3, 86_400.0), (2, 3_600.0), (1, 60.0), (0, 1.0)):  # as exports add them, to the same bits
-        part = parts.list.get(place, null_on_oob=True).replace("", None).cast(polars.Float64).fill_null(0.0)
-        value = value + size * part
+        written = parts.list.get(place, null_on_oob=True)
+        part = written.str.strip_chars_start("+").replace("", None).cast(polars.Float64).fill_null(0.0)
+        value = value + size * part.zip_with(~(negative & written.str.contains("^[+-]").fill_null(False)), -part)
     value = value.set(cells.is_null(), None)
-    signed: pl.Series = value.zip_with(~cells.str.starts_with("-").fill_null(False), -value)
+    signed: pl.Series = value.zip_with(~negative, -value)
     return signed
 
 
@@ -285,6 +297,8 @@ def are_durations(name: str, cells: Sequence[str]) -> bool:
     [True, False, True]
     >>> [are_durations("a", cells) for cells in (["1h20m", "2h 5min", "45m"], ["45m", "50m"], ["2 days", "3 days"])]
     [True, False, False]
+    >>> are_durations("a", ["03:04:05", "-1 day, 23:00:00", "2 days, 13:04:05"])
+    True
     """
     if _are_in_words(cells):
         return True
@@ -297,18 +311,26 @@ def are_durations(name: str, cells: Sequence[str]) -> bool:
 
 
 def _are_in_words(cells: Sequence[str]) -> bool:
-    """Whether nine of ten texts are durations in words, and two of them at least of several units."""
+    """Whether nine of ten texts are durations, and two of them at least in words of several units.
+
+    Python writes those of less than a day without words: 3:04:05 beside 5 days, 3:04:05.
+    """
     found = [in_days(cell) for cell in cells]
     parts = [days.lstrip("+-").split(":") for days in found if days is not None]
     several = sum(sum(part != "" for part in each) > 1 for each in parts)
-    return several >= _FEWEST_ALIKE and len(parts) >= 0.9 * len(cells)
+    if several < _FEWEST_ALIKE:
+        return False
+    clocks = sum(_CLOCK_PARTS.fullmatch(cell.strip()) is not None for cell in cells)
+    return len(parts) + clocks >= 0.9 * len(cells)
 
 
 def in_days(cell: str) -> str | None:
     """Return a duration in words as days:hours:minutes:seconds, None for other texts.
 
-    >>> in_days("5 days, 3:04:05"), in_days("1 hour and 20 minutes"), in_days("5:03:04:05"), in_days("PT")
-    ('5:3:04:05', ':1:20:', None, None)
+    >>> in_days("5 days, 3:04:05"), in_days("1 hour and 20 minutes"), in_days("-1 days +23:00:00")
+    ('5:3:04:05', ':1:20:', '-1:+23:+00:+00')
+    >>> in_days("5:03:04:05"), in_days("PT")
+    (None, None)
     """
     for pattern, replacement in _DURATIONS:
         found, count = pattern.subn(replacement, cell.strip())
