@@ -7,6 +7,7 @@ import os
 # Tests run in parallel. A BLAS thread without a free processor would wait by spinning, in every process.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
+import gc
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -71,6 +72,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_core(item.path):
             item.add_marker(pytest.mark.core)
+
+
+def pytest_collection() -> None:
+    """Collect without looking for cycles: a million objects, which all stay, would be looked at again and again."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
