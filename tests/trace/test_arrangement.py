@@ -280,14 +280,15 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "extract": (lambda x: np.extract(x > 0, x), "depends on the values of the condition"),
     "repeats": (lambda x: np.repeat(x, x[0]), "repeats that depend on values"),
     "piecewise": (lambda x: np.piecewise(x, [x > 0], [lambda v: v - np.mean(v)]), "combines them"),
-    "pad": (lambda x: np.pad(x, 1, mode="empty"), "there are 'constant'"),
-    "odd": (lambda x: np.pad(x, 1, mode="reflect", reflect_type="odd"), "odd"),
+    "pad": (lambda x: np.pad(x, 1, mode=lambda *_: None), "there are 'constant'"),
+    "odd": (lambda x: np.pad(x, 3, mode="reflect", reflect_type="odd"), "pad it twice"),
     "split": (lambda x: np.hsplit(x, 2), "does not split into 2 equal pieces"),
     "calls": (lambda x: np.apply_along_axis(np.sum, 0, np.tile(x, (1, 500))), "1,500 times"),
     "choose": (lambda x: np.choose([0, 3], [x[0, :2], x[1, :2]]), "numbers of choices from 0 to 1"),
     "wrong axis": (lambda x: np.fliplr(x[0]), "two or more dimensions"),
     "insert": (lambda x: np.insert(x, 9, 0.0, axis=0), "leaves an axis of size 4"),
-    "signature": (lambda x: np.vectorize(np.sum, signature="(n)->()")(x), "signature"),
+    "signature": (lambda x: np.vectorize(np.dot, signature="(n),(n)->()")(x), "takes 2 arrays, not 1"),
+    "excluded": (lambda x: np.vectorize(np.dot, excluded={1})(x, 2.0), "in a loop over the elements"),
 }
 
 

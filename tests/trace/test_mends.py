@@ -31,6 +31,17 @@ MENDED = {
     "np.linalg.lstsq(A, b)[0]": "np.linalg.pinv(A) @ b",
     "np.linalg.matrix_power(A, 2)": "A @ A",
     "np.linalg.pinv(A)": "np.linalg.inv(A.T @ A) @ A.T",
+    "np.maximum.at(z := b.copy(), [1, 0, 1], x[0]) or z": (
+        "np.maximum(b, np.max(np.where(np.array([1, 0, 1])[:, None] == np.arange(len(b)), "
+        "x[0][:, None], -np.inf), axis=0))"
+    ),
+    "np.minimum.at(z := b.copy(), [1, 0, 1], x[0]) or z": (
+        "np.minimum(b, np.min(np.where(np.array([1, 0, 1])[:, None] == np.arange(len(b)), "
+        "x[0][:, None], np.inf), axis=0))"
+    ),
+    "np.multiply.at(z := b.copy(), [1, 0, 1], x[0]) or z": (
+        "b * np.prod(np.where(np.array([1, 0, 1])[:, None] == np.arange(len(b)), x[0][:, None], 1), axis=0)"
+    ),
     "np.nansum(x)": "np.sum(np.where(x == x, x, 0))",
     "np.ptp(x)": "np.max(x) - np.min(x)",
     "np.roll(x, 2, axis=0)": "np.concatenate([x[-2:], x[:-2]])",

@@ -101,7 +101,7 @@ REFUSED = {
     "x = x.astype(int)": "no derivative",
     "x = x + {}": "dict",
     "x = np.where(x > 0)": "np.where(condition, x, y)",
-    "x = np.pad(x, 1, mode='empty')": "constant",
+    "x = np.pad(x, 1, mode='other')": "constant",
     "x = np.linalg.svd(x)": "which is not known; give numbers",
     "np.add.at(np.array([1.0, 2.0]), [0], x)": "np.add.at writes here",
     "np.maximum.at(x, [0], 1)": "np.maximum.at",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import chainrule as cr
 
@@ -57,6 +58,23 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "put in a matrix": (put_in_a_matrix, X),
     "place": (place, x),
     "flat": (flat, X),
+    "average, with weights": (lambda X: np.sum(np.stack(np.average(X, 0, X[:, 0] ** 2, returned=True)) ** 2), X),
+    "average, in place": (lambda X: np.sum(X * np.average(X, axis=1, weights=WEIGHTS[:4], keepdims=True)), X),
+    "average, counted": (lambda X: np.sum(np.multiply(*np.average(X, axis=1, returned=True))), X),
+    "add.reduceat": (lambda X: np.sum(np.add.reduceat(X, [0, 2, 1], axis=1) ** 2 * POINTS[:3]), X),
+    "multiply.reduceat": (lambda x: np.sum(np.multiply.reduceat(x, [3, 0, 4])), x),
+    "maximum.reduceat": (lambda X: np.sum(np.maximum.reduceat(X, [0, 1]) ** 2 - np.minimum.reduceat(X, [0, 2])), X),
+    "apply_over_axes": (lambda X: np.sum(np.apply_over_axes(np.mean, X**2, [0, -1])), X),
+    "choose from the rows of an array": (lambda X: np.sum(np.choose([2, 0, 1, 0], X) ** 2), X),
+    "vectorize, of vectors": (lambda X: np.sum(np.vectorize(lambda v: v @ v, signature="(n)->()")(X) ** 2), X),
+    "vectorize, of several": (
+        lambda X: np.sum(np.vectorize(lambda A, v: (A @ v, v[0]), signature="(m,n),(n)->(m),()")(X[None], X)[0] ** 2),
+        X,
+    ),
+    "pad, odd": (lambda X: np.sum(np.pad(X, ((1, 2), (3, 0)), "reflect", reflect_type="odd") ** 2), X),
+    "pad, odd and symmetric": (lambda x: np.sum(np.pad(x, (5, 1), "symmetric", reflect_type="odd") ** 3), x),
+    "pad, empty": (lambda x: np.sum(np.pad(x, 2, "empty")[2:-2] ** 2), x),
+    "one place": (lambda X: np.sum(X[[1]]) * np.sum(X[:, [2, 2]] ** 2) * np.prod(X[[1, 1], [0, 2]]), X),
     "r_": (lambda x: np.sum(np.r_[x, 1.0, 2:4, np.r_[1.0, 2.0], x**2] * np.arange(15)), x),
     "c_": (lambda x: np.sum(np.c_[x, x**2, np.stack([x, x]).T] * np.arange(4)), x),
     "ix_": (lambda X: np.sum(X[np.ix_([0, 2], [1, 0, 1])] ** 2), X),
@@ -84,6 +102,14 @@ def test_values_are_numpys_and_derivatives_agree_with_differences(name: str) -> 
             "none of 'raise', 'wrap' and 'clip'",
         ),
         (lambda x: np.sum(x * (np.argsort(x) << 80)), "one number of bits from 0 to 62"),
+        (lambda x: np.sum(np.add.reduceat(x, [1, 5])), "from 0 to 4 along an axis of 5"),
+        (lambda x: np.sum(np.apply_over_axes(lambda a, axis: np.sum(a), np.stack([x, x]), [0])), "keeps an axis"),
+        (lambda x: np.multiply.at(x * 1, [0, 0], x[:2]), r"x \* np\.prod\(np\.where\(k\[:, None\] == "),
+        (lambda x: np.minimum.at(x * 1, [0, 0], x[:2]), r"np\.minimum\(x, np\.min\(np\.where"),
+        (lambda x: np.mean(x[x > 0]), r"and np\.mean\(x, where=mask\) for a mean"),
+        (lambda x: np.sum(scipy.linalg.sqrtm(np.outer(x, x))), r"\(Q \* np\.sqrt\(E\)\) @ Q\.T for a symmetric A"),
+        (lambda x: np.sum(scipy.linalg.cholesky(np.outer(x, x))), "its transpose for the upper factor"),
+        (lambda x: np.sum(scipy.linalg.svd(np.outer(x, x))[1]), r"write np\.linalg\.svd"),
         (lambda x: np.sum(np.stack(np.unravel_index(np.argmax(x), (5,), order="F")) * x), "in the order 'C'"),
     ],
 )
@@ -102,3 +128,19 @@ def test_what_is_refused_names_what_to_write(function: Callable[[Any], Any], mes
 )
 def test_places_in_a_grid_and_quantiles_without_nan_are_verified(function: Callable[[Any], Any], shape: str) -> None:
     assert cr.derive(function, x=shape).verify().ok
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda X: np.sum(np.exp(X[[1]])),
+        lambda X: np.sum(X[:, [2, 2]] ** 2),
+        lambda X: np.sum(X[[1, 1], [0, 2]] ** 2),
+        lambda X: np.sum(np.pad(X, 1, "reflect", reflect_type="odd") ** 2),
+    ],
+)
+def test_equal_places_are_read_and_written(function: Callable[[Any], Any]) -> None:
+    derivation = cr.derive(function, X="3 4")
+    assert derivation.verify().ok
+    for target in ("numpy", "torch", "jax", "c", "js"):
+        assert derivation.source(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chainrule.derivation.factors import with_numbers_in_front
-from chainrule.ir import Apply, Node, applies
+from chainrule.ir import Apply, Const, Node, applies
 from chainrule.primitives import (
     Call,
     Gather,
@@ -51,6 +51,8 @@ def scattered(node: Apply, factors: Mapping[Node, Notation]) -> Notation | None:
 
     Numbers at places of a matrix are `onehot(i)ᵀ diag(x) onehot(j)`.
     """
+    if any(isinstance(place, Const) and place.is_filled and place.type.ndim for place in node.operands[1:]):
+        return None  # onehot(1)ᵀ would be of one place
     match node:
         case Apply(ScatterAdd(0), (x, row, column)) if x.type.ndim == row.type.ndim < 2:
             first, second = (Call("onehot", (factors[place],)) for place in (row, column))

@@ -95,6 +95,11 @@ class Lowering:
         """Return `node` as an expression of exactly its shape."""
         found = self.loose(node)
         wanted = node.type.shape
+        if isinstance(node, Const) and node.is_filled and wanted and node.type.dtype is DType.INT64:
+            sizes = [dim for dim in wanted if isinstance(dim, int)]
+            if len(sizes) == len(wanted) and math.prod(sizes) <= _TABLE_LIMIT:  # as an index it needs an array
+                table = Table(id(node), np.full(sizes, node.value).tolist())
+                return self.arena.make(table, (), wanted, node.type.dtype)
         if found.shape == wanted:
             return found
         missing = len(wanted) - found.ndim

@@ -118,10 +118,12 @@ def _select(condlist: Sequence[object], choicelist: Sequence[object], default: o
     return as_node(chosen)
 
 
-def _choose(a: object, choices: Sequence[object], out: None = None, mode: str = "raise") -> Node:
+def _choose(a: object, choices: Sequence[object] | Node, out: None = None, mode: str = "raise") -> Node:
     index = as_node(a)
     if index.type.dtype.is_float:
         raise DTypeError("np.choose takes integers, the numbers of the choices")
+    if isinstance(choices, Node):
+        choices = _slices_of(choices)
     last = len(choices) - 1
     if mode in ("clip", "wrap"):
         index = within_range(index, last + 1, mode)
@@ -134,6 +136,13 @@ def _choose(a: object, choices: Sequence[object], out: None = None, mode: str = 
         chosen = where(equal(index, k), as_operand(choices[k]), chosen)
     shape = broadcast_shape(index.type.shape, *(as_node(choice).type.shape for choice in choices))
     return broadcast_to(as_node(chosen), shape)
+
+
+def _slices_of(x: Node) -> list[Node]:
+    """Return the choices that an array has along its first axis."""
+    if not x.type.ndim or isinstance(x.type.shape[0], SymbolicDim):
+        raise refusal("np.choose needs a number of choices; give a list of arrays, or the size as in X=(4, 2)")
+    return [primitives.take_slices(x, (k,)) for k in range(x.type.shape[0])]
 
 
 def _compress(condition: object, a: object, axis: int | None = None, out: None = None) -> Node:
@@ -154,7 +163,8 @@ def _extract(condition: object, arr: object) -> Node:
 def _numbers(condition: object, name: str) -> np.ndarray[Any, Any]:
     if isinstance(condition, Node):
         raise refusal(
-            f"the result of {name} has a size that depends on the values of the condition; write np.where(mask, x, 0)"
+            f"the result of {name} has a size that depends on the values of the condition; write "
+            "np.where(mask, x, 0) in a sum, and np.mean(x, where=mask) for a mean"
         )
     return np.asarray(condition)
 

@@ -45,6 +45,15 @@ _EQUIVALENTS: Final[dict[str, str]] = {
 }
 """By the last part of a function's name."""
 
+_IN_OTHER_TERMS: Final[dict[str, str]] = {
+    "cholesky": "write np.linalg.cholesky(A), which is lower, and its transpose for the upper factor",
+    "cho_factor": "write np.linalg.cholesky(A), which is lower",
+    "cho_solve": "write cr.solve_triangular(L, cr.solve_triangular(L, b, lower=True), trans=1, lower=True)",
+    "sqrtm": "write E, Q = np.linalg.eigh(A) and (Q * np.sqrt(E)) @ Q.T for a symmetric A",
+    "logm": "write E, Q = np.linalg.eigh(A) and (Q * np.log(E)) @ Q.T for a symmetric A",
+}
+"""By the last part of a function's name: what to write where no single function is the same."""
+
 
 def other_function(library: str, expression: str) -> str:
     """Return the message for a call of a function of `library` in `expression`, the user's code.
@@ -55,10 +64,14 @@ def other_function(library: str, expression: str) -> str:
     found = re.match(r"\s*([\w.]+)\(", expression)
     name = found[1] if found else ""
     last = name.rpartition(".")[2]
-    if last in _EQUIVALENTS:
+    if last in _IN_OTHER_TERMS:
+        mend = _IN_OTHER_TERMS[last]
+    elif last in _EQUIVALENTS:
         mend = f"write {_EQUIVALENTS[last]}"
     elif last and callable(getattr(np, last, None)):
         mend = f"write np.{last}"
+    elif last and callable(getattr(np.linalg, last, None)):
+        mend = f"write np.linalg.{last}"
     else:
         mend = "write it with NumPy's functions, and cr.sigmoid, cr.softmax, … where NumPy has none"
     what = f"{name} is a function of {library}, which needs" if name else f"a function of {library} needs"

@@ -133,7 +133,8 @@ def _checked(part: Any) -> Any:
         part = as_node(np.asarray(part, dtype=None if len(part) else np.int64) if isinstance(part, list) else part)
     if isinstance(part, Node) and part.type.dtype is DType.BOOL:
         raise refusal(
-            "a boolean mask picks a number of elements that depends on values; write np.where(mask, x, 0), or x * mask"
+            "a boolean mask picks a number of elements that depends on values; write np.where(mask, x, 0) in a sum, "
+            "and np.mean(x, where=mask) for a mean"
         )
     if isinstance(part, Node) and part.type.dtype.is_float:
         raise refusal(

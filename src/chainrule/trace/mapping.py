@@ -5,6 +5,8 @@ They are written in NumPy functions of traced values, which are recorded themsel
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -58,9 +60,14 @@ def _apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: An
 
 def vectorized(function: np.vectorize, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Call a function of `np.vectorize`: once with whole arrays if it treats all elements alike, else with each."""
-    if function.signature is not None or function.excluded or options:
-        raise refusal("np.vectorize with a signature, excluded or named arguments is not recorded; call the function")
+    if function.excluded or options:
+        raise refusal(
+            "np.vectorize with excluded or named arguments is not recorded; call the function in a loop over the "
+            "elements"
+        )
     pyfunc: Callable[..., Any] = function.pyfunc
+    if function.signature is not None:
+        return _by_signature(pyfunc, function.signature, args)
     arrays = np.broadcast_arrays(*args)
     try:
         whole = pyfunc(*arrays)
@@ -71,6 +78,39 @@ def vectorized(function: np.vectorize, args: tuple[Any, ...], options: dict[str,
     around = _counts(arrays[0].shape, "np.vectorize")
     results = [pyfunc(*(each[place] for each in arrays)) for place in np.ndindex(*around)]
     return np.reshape(np.stack(results), around)
+
+
+def _by_signature(pyfunc: Callable[..., Any], signature: str, args: tuple[Any, ...]) -> Any:
+    """Call a function with the last axes of its arguments that a signature such as (m,n),(n)->(m) names."""
+    inputs, _, outputs = signature.partition("->")
+    cores = [len(re.findall(r"\w+", group)) for group in re.findall(r"\(([^)]*)\)", inputs)]
+    if len(cores) != len(args):
+        raise refusal(f"np.vectorize with the signature {signature} takes {len(cores)} arrays, not {len(args)}")
+    shapes = [
+        _counts(np.shape(each)[: np.ndim(each) - core], "np.vectorize") for each, core in zip(args, cores, strict=True)
+    ]
+    around = np.broadcast_shapes(*shapes)
+    arrays = [
+        np.broadcast_to(each, (*around, *np.shape(each)[np.ndim(each) - core :]))
+        for each, core in zip(args, cores, strict=True)
+    ]
+    if not math.prod(around):
+        raise refusal("np.vectorize of arrays without elements has no result")
+    results = [pyfunc(*(each[place] for each in arrays)) for place in np.ndindex(*_counts(around, "np.vectorize"))]
+    columns = list(zip(*results, strict=True)) if outputs.count("(") > 1 else [results]
+    stacked = tuple(np.reshape(np.stack(column), (*around, *np.shape(column[0]))) for column in columns)
+    return stacked if len(stacked) > 1 else stacked[0]
+
+
+def _apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
+    for axis in [axes] if isinstance(axes, int) else axes:
+        found = func(a, axis)
+        if np.ndim(found) == np.ndim(a) - 1:
+            found = np.expand_dims(found, axis if axis >= 0 else np.ndim(a) + axis)
+        elif np.ndim(found) != np.ndim(a):
+            raise refusal("np.apply_over_axes takes a function that keeps an axis, or removes it")
+        a = found
+    return a
 
 
 def _counts(shape: tuple[Any, ...], name: str) -> tuple[int, ...]:
@@ -103,6 +143,7 @@ def _is_pointwise(value: Any, arguments: Sequence[Any]) -> bool:
 
 CALLING: Final[dict[Callable[..., Any], Callable[..., Any]]] = {
     np.apply_along_axis: _apply_along_axis,
+    np.apply_over_axes: _apply_over_axes,
     np.iscomplexobj: lambda x: False,
     np.isrealobj: lambda x: True,
     np.piecewise: _piecewise,

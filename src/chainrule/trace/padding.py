@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from chainrule import primitives
-from chainrule.ir import ArrayType, Const, Dim, Node, ShapeError, SymbolicDim
+from chainrule.ir import ArrayType, Const, Dim, Node, ShapeError, SymbolicDim, concrete
 from chainrule.primitives import (
     as_floats,
     broadcast_to,
@@ -39,16 +39,18 @@ def pad(array: object, pad_width: Any, mode: str = "constant", **options: Any) -
         return _constant(x, pad_width, options.get("constant_values", 0))
     widths = pad_pairs(pad_width, x.type.ndim)
     if mode in _COPIES:
-        if options.get("reflect_type", "even") != "even":
-            raise refusal("np.pad(…, reflect_type='odd') is not recorded; write 2 * edge minus the reflected values")
+        if mode in ("reflect", "symmetric") and options.get("reflect_type", "even") == "odd":
+            return _continued(x, widths, mode)
         return _copied(x, widths, mode)
+    if mode == "empty":  # NumPy leaves these elements open
+        return _constant(x, pad_width, 0)
     if mode in _STATISTICS:
         return _of_statistics(x, widths, _STATISTICS[mode], options.get("stat_length"))
     if mode == "linear_ramp":
         return _ramps(x, widths, options.get("end_values", 0))
     raise refusal(
         f"np.pad(…, mode={mode!r}) is not recorded; there are 'constant', {', '.join(map(repr, _COPIES))}, "
-        "'linear_ramp', 'maximum', 'mean', 'median' and 'minimum'"
+        "'linear_ramp', 'maximum', 'mean', 'median', 'minimum' and 'empty'"
     )
 
 
@@ -108,15 +110,38 @@ def _back(axis: int, ndim: int) -> list[int]:
 def _copied(x: Node, widths: Sequence[tuple[Dim, Dim]], mode: str) -> Node:
     """Look up the element of which each one is a copy."""
     for axis, pair in enumerate(widths):
+        if pair != (0, 0):
+            x = primitives.take(x, literal(_places(x, axis, pair, mode)), axis)
+    return x
+
+
+def _places(x: Node, axis: int, pair: tuple[Dim, Dim], mode: str) -> Any:
+    """Return the place of the element of which each one is a copy along an axis."""
+    size = x.type.shape[axis]
+    if isinstance(size, SymbolicDim) or any(isinstance(width, SymbolicDim) for width in pair):
+        raise refusal(f"np.pad(…, mode={mode!r}) needs numbers for the sizes, as in X=(4, 2)")
+    if size == 0:
+        raise ShapeError(f"np.pad cannot extend axis {axis}, which is empty, in mode {mode!r}")
+    return np.pad(np.arange(size), pair, mode=mode)  # type: ignore[call-overload]  # one of four names
+
+
+def _continued(x: Node, widths: Sequence[tuple[Dim, Dim]], mode: str) -> Node:
+    """Continue `x` beyond its edges, oddly about them: 2 × the edge minus the reflected elements."""
+    x = as_floats(x)
+    for axis, pair in enumerate(widths):
         if pair == (0, 0):
             continue
-        size = x.type.shape[axis]
-        if isinstance(size, SymbolicDim) or any(isinstance(width, SymbolicDim) for width in pair):
-            raise refusal(f"np.pad(…, mode={mode!r}) needs numbers for the sizes, as in X=(4, 2)")
-        if size == 0:
-            raise ShapeError(f"np.pad cannot extend axis {axis}, which is empty, in mode {mode!r}")
-        copied = np.pad(np.arange(size), pair, mode=mode)  # type: ignore[call-overload]  # one of four names
-        x = primitives.take(x, literal(copied), axis)
+        places = _places(x, axis, pair, mode)
+        before, after = (concrete(width) for width in pair)
+        size = len(places) - before - after
+        if max(before, after) > size - (mode == "reflect"):
+            raise refusal("np.pad(…, reflect_type='odd') by more than the array has is not recorded; pad it twice")
+        pieces = [x]
+        for first, part in ((True, places[:before]), (False, places[before + size :])):
+            if len(part):
+                piece = 2 * _edge(x, axis, first) - primitives.take(x, literal(part), axis)
+                pieces.insert(0 if first else len(pieces), piece)
+        x = concatenate(pieces, axis)
     return x
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule.functions import demand
-from chainrule.ir import Demand, Dim, DType, Node, Operand, ShapeError, dim_product, shape_text
+from chainrule.ir import ArrayType, Const, Demand, Dim, DType, Node, Operand, ShapeError, dim_product, shape_text
 from chainrule.primitives import (
     add,
     as_condition,
@@ -262,13 +262,24 @@ def _nan_extreme(builder: Callable[..., Node], lowest: float) -> Callable[..., N
     return handler
 
 
-def _average(a: object, axis: Axis = None, weights: object = None) -> Node:
+def _average(
+    a: object, axis: Axis = None, weights: object = None, returned: bool = False, *, keepdims: bool = False
+) -> Any:
     x = as_node(a)
+    found, total = _averaged(x, axis, weights)
+    if keepdims:
+        found = expand_dims(found, range(x.type.ndim) if axis is None else normalize_axes(axis, x.type.ndim))
+    return (found, broadcast_to(total, found.type.shape)) if returned else found
+
+
+def _averaged(x: Node, axis: Axis, weights: object) -> tuple[Node, Node]:
+    """Return a weighted mean, and the sum of the weights, which may be one for several means."""
     if weights is None:
-        return mean(x, axis)
+        ones = broadcast_to(Const(1.0, ArrayType(())), x.type.shape)
+        return mean(x, axis), sum_(ones, axis)
     w = as_node(weights)
     if w.type.shape == x.type.shape:
-        return sum_(x * w, axis) / sum_(w, axis)
+        return sum_(x * w, axis) / sum_(w, axis), sum_(w, axis)
     if not isinstance(axis, int):
         raise refusal("np.average with weights of another shape than the array needs one axis, as in axis=0")
     (place,) = normalize_axes(axis, x.type.ndim)
@@ -277,7 +288,7 @@ def _average(a: object, axis: Axis = None, weights: object = None) -> Node:
             f"the weights of np.average have shape {shape_text(w.type.shape)}; along axis {axis} of shape "
             f"{shape_text(x.type.shape)} they need {shape_text((x.type.shape[place],))}"
         )
-    return sum_(x * expand_dims(w, range(1, x.type.ndim - place)), axis) / sum_(w)
+    return sum_(x * expand_dims(w, range(1, x.type.ndim - place)), axis) / sum_(w), sum_(w)
 
 
 def _shape(a: object) -> tuple[Dim, ...]:

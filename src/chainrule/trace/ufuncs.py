@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeGuard
 
+import numpy as np
+
 from chainrule import primitives
-from chainrule.ir import Const, DType, DTypeError, Node, Operand, ShapeError
+from chainrule.ir import Const, DType, DTypeError, Node, Operand, ShapeError, SymbolicDim
 from chainrule.primitives import (
     IntegerOperation,
     abs_,
@@ -21,6 +23,7 @@ from chainrule.primitives import (
     bitwise_xor,
     broadcast_together,
     cast,
+    concatenate,
     cumsum,
     divide,
     equal,
@@ -46,11 +49,13 @@ from chainrule.primitives import (
     min_,
     multiply,
     negate,
+    normalize_axes,
     not_equal,
     power,
     square,
     subtract,
     sum_,
+    take_slices,
     where,
 )
 from chainrule.trace.literals import as_node, as_operand
@@ -364,6 +369,25 @@ def _accumulate(builder: Callable[[Node, int], Node]) -> Handler:
     return handler
 
 
+def _reduceat(builder: Callable[..., Node]) -> Handler:
+    def handler(array: object, indices: object, axis: int = 0, dtype: Any = None, out: None = None) -> Node:
+        refuse_options("ufunc.reduceat", out=out)
+        x = in_dtype("ufunc.reduceat", as_node(array), dtype)
+        (place,) = normalize_axes(axis, x.type.ndim)
+        size = x.type.shape[place]
+        if isinstance(indices, Node) or isinstance(size, SymbolicDim):
+            raise refusal("ufunc.reduceat needs numbers for the indices and the size, as in X=(4, 2)")
+        starts = np.asarray(indices).tolist()
+        if not starts or min(starts) < 0 or max(starts) >= size:
+            raise ShapeError(f"the indices of ufunc.reduceat are from 0 to {size - 1} along an axis of {size}")
+        before = (slice(None),) * place
+        ends = [*starts[1:], size]
+        slices = [slice(start, max(end, start + 1)) for start, end in zip(starts, ends, strict=True)]
+        return concatenate([builder(take_slices(x, (*before, part)), place, True) for part in slices], place)
+
+    return handler
+
+
 def _running(name: str, combine: Callable[[Operand, Operand], Node]) -> Handler:
     return _accumulate(lambda x, axis: running(f"np.{name}.accumulate", combine, x, axis))
 
@@ -379,6 +403,13 @@ UFUNC_METHODS: dict[str, dict[str, Handler]] = {
         "maximum": _running("maximum", primitives.maximum),
         "minimum": _running("minimum", primitives.minimum),
         "multiply": _running("multiply", multiply),
+    },
+    "reduceat": {
+        "add": _reduceat(sum_),
+        "maximum": _reduceat(max_),
+        "minimum": _reduceat(min_),
+        "multiply": _reduceat(_product),
+        "logaddexp": _reduceat(logsumexp),
     },
     "reduce": {
         "add": _reduce(sum_),
