@@ -23,7 +23,7 @@ class Unit:
 
     `top` is the statement of the function's body that it is, or is in; None in a helper function. `names` are its
     targets as written; `hidden` are variables returned unchanged, and the heads of loops and conditions, which assign
-    nothing.
+    nothing. `closure` are those of a function that a helper defines, as `_backward` in an addition.
     """
 
     number: int
@@ -34,6 +34,12 @@ class Unit:
     helper: str | None = None
     nested: bool = False
     hidden: bool = False
+    closure: bool = False
+
+    @property
+    def sets_attribute(self) -> bool:
+        """Whether a function within another changes an attribute, as the gradient of one node of a graph or another."""
+        return self.closure and any("." in name for name in self.names)
 
     @property
     def is_head(self) -> bool:

@@ -122,6 +122,8 @@ Change: TypeAlias = tuple[Kind, ast.expr | With, int, str, str]
 def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterator[Change]:
     """Yield every change of the expression at a path of a statement; `parent` is what it is a part of."""
     depth = len(path) - 1
+    if isinstance(parent, ast.Attribute) and ast.unparse(parent) in scope.variables:  # `out` is no array in `out.grad`
+        return
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and (root := _root(node)) in scope.updated:
         yield "updated", _renamed_root(node, f"{BEFORE}{root}"), 0, written(node), ""
     if scope.undone and (text := ast.unparse(node)) in scope.undone:
@@ -203,6 +205,10 @@ def _of_part(node: ast.Subscript | ast.Attribute, own: str, scope: Scope) -> Ite
         for name in scope.variables:
             if name != own:
                 yield "operand", With(placeholder(), name), 3 if is_entry else 8, written(node), name
+    text = ast.unparse(node)
+    for name in scope.variables if not is_entry and text in scope.variables else ():
+        if "." in name and name != text:  # another attribute, or that of another instance
+            yield "operand", With(placeholder(), name), 0, text, name
     for name in scope.holders if is_entry else ():
         if name != own:
             new = copy.copy(node)

@@ -221,6 +221,7 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             flipped = ast.Sub if isinstance(value.op, ast.Add) else ast.Add
             new = replaced(statement, (("value", None),), ast.BinOp(value.left, flipped(), value.right))
             yield Edit("direction", new, "+" if flipped is ast.Sub else "-", "-" if flipped is ast.Sub else "+")
+    yield from _of_attribute(statement, scope)
     yield from _afterwards(statement, scope)
     yield from _beside(statement, scope)
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
@@ -236,6 +237,23 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             for name in scope.variables:
                 if name != target.id:
                     yield Edit("target", named, target.id, name, 3, None, name)
+
+
+def _of_attribute(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
+    """Change the attribute of another instance: the gradient of `other` instead of that of `self`."""
+    target = getattr(statement, "target", None) or next(iter(getattr(statement, "targets", ())), None)
+    own = ast.unparse(target) if isinstance(target, ast.Attribute) else ""
+    for name in scope.variables if own in scope.variables else ():
+        if name != own and name.rpartition(".")[2] == own.rpartition(".")[2]:
+            assert isinstance(target, ast.Attribute)
+            changed = copy.copy(statement)
+            moved = copy.copy(target)
+            moved.value = ast.parse(name.rpartition(".")[0], mode="eval").body
+            if isinstance(changed, ast.AugAssign):
+                changed.target = moved
+            elif isinstance(changed, ast.Assign):
+                changed.targets = [moved]
+            yield Edit("target", ast.fix_missing_locations(changed), own, name, 3)
 
 
 def _as_argument(index: ast.expr) -> ast.expr:
@@ -346,5 +364,7 @@ class _Rename(ast.NodeTransformer):
         if node.id == self._old and (isinstance(node.ctx, ast.Load) or node.id == OTHER):
             if isinstance(self._new, ast.expr):
                 return copy.deepcopy(self._new)
+            if "." in self._new:
+                return ast.copy_location(ast.parse(self._new, mode="eval").body, node)
             return ast.copy_location(ast.Name(self._new, node.ctx), node)
         return node

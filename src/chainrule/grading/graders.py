@@ -330,7 +330,7 @@ class Grader:
         if unit.number in diagnoses:
             status: Status = "wrong" if unit.order == first else "also wrong"
             return Line(unit.line, source, name, status, diagnosis=diagnoses[unit.number])
-        if unit.hidden:
+        if unit.hidden or unit.sets_attribute:
             return None
         counts = [run.counts.get(unit.number) for run in (self.attempt.runs[0], after.runs[0])]
         as_often = unit.helper is None or counts[0] == counts[1]  # else the correction calls the helper less often

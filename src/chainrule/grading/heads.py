@@ -51,6 +51,8 @@ def _ranges(node: ast.expr) -> Iterator[ast.expr]:
             yield _reversed(node)
         case ast.Subscript(value=whole, slice=ast.Slice()):
             yield whole
+        case ast.Name() | ast.Attribute():
+            yield _reversed(node)
         case ast.Call(func=function, args=arguments, keywords=options) if arguments:
             for k, argument in enumerate(arguments):
                 for new in _ranges(argument) if isinstance(argument, ast.Subscript | ast.Call) else ():

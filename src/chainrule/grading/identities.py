@@ -111,7 +111,7 @@ class Identities:
         name = self.name(attempt, unit)
         claim = self.claim(name)
         found = columns(attempt.runs, self._last_of_sum(attempt, unit))
-        if not found:
+        if not found or unit.sets_attribute:
             return Identity(None, claim)
         match = self._truth.identify(found[0], claim, name)
         if match is None and not unit.nested:

@@ -84,10 +84,11 @@ def _watched(statement: ast.stmt, helper: bool, inner: bool = False) -> list[ast
     """Return a statement with what counts the rounds of its loops and reports its assignments.
 
     `return` becomes an exception, and in a helper is reported. What does not change is shared with the original, since
-    a search compiles a loop once for each of its lines. `inner` statements are in a function that the answer defines.
+    a search compiles a loop once for each of its lines. `inner` statements are in a function that the answer defines, in
+    which `return` is no exception.
     """
     number = mark_of(statement).unit
-    if isinstance(statement, ast.Return) and not inner:
+    if isinstance(statement, ast.Return) and (helper or not inner):
         value = statement.value or ast.Constant(None)
         if not helper:
             call = ast.Call(ast.Name(RETURN, ast.Load()), [value], [])
@@ -102,7 +103,7 @@ def _watched(statement: ast.stmt, helper: bool, inner: bool = False) -> list[ast
         tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
         changed.body.insert(0, ast.copy_location(tick, changed))
     head = isinstance(statement, ast.For | ast.If) and mark_of(statement).hidden
-    return [changed] if number is None or inner or head or defines else [changed, _report(statement, number)]
+    return [changed] if number is None or head or defines else [changed, _report(statement, number)]
 
 
 def _with_blocks(node: _Node, helper: bool, inner: bool) -> _Node:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import itertools
 import marshal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -279,6 +280,9 @@ class Mender:
         """Yield each change with its trial; a shared pattern is compiled once."""
         patterns: dict[ast.stmt, CodeType | None] = {}
         inner = of_comprehensions(unit.statement)
+        if unit.closure:  # what it has of the function around it, it has by name: there is no hole for it
+            yield from self._enclosed(attempt, unit, changes)
+            return
         around = marshal.dumps(attempt.answer.holed_code(unit.number)) if unit.nested else b""
         for edit in changes:
             if edit.pattern not in patterns:
@@ -292,6 +296,12 @@ class Mender:
                 filling = marshal.dumps(code)
                 place = unit.top, unit.helper or ""
                 yield edit, Trial(around, *place, hole=filling) if unit.nested else Trial(filling, *place)
+
+    def _enclosed(self, attempt: Attempt, unit: Unit, changes: Iterable[Edit]) -> Iterator[tuple[Edit, Trial]]:
+        """Yield each change of a function within another with its trial, which has all of the code around it."""
+        for edit in changes:
+            with contextlib.suppress(SyntaxError, ValueError, TypeError, GradeError):
+                yield edit, _trial(marshal.dumps(attempt.answer.code_with(unit.number, edit.statement)), unit)
 
     def _code(self, attempt: Attempt, statement: ast.stmt) -> CodeType | None:
         """Compile a changed statement; None if it is invalid."""

@@ -71,6 +71,20 @@ def beside_penalties(mend: Mend, mends: Sequence[Mend]) -> Mend:
     return min(scaled, key=lambda other: (other.unit.order, other.rank))
 
 
+def at_its_seed(mend: Mend, mends: Sequence[Mend]) -> Mend:
+    """Return the line that gives the first gradient a number, `self.grad = 1.0`, if a mend scales what follows it."""
+    kind = None if mend.edit is None or not mend.unit.sets_attribute else mend.edit.kind
+    if kind not in (*_MULTIPLES, "extra operand", "sign"):
+        return mend
+    seeds = [
+        other
+        for other in mends
+        if other.edit is not None and other.edit.kind in ("factor", "sign") and other.gain >= mend.gain
+        if not other.unit.closure and isinstance(getattr(other.unit.statement, "value", None), ast.Constant)
+    ]
+    return min(seeds, key=lambda other: (other.rank, other.unit.order), default=mend)
+
+
 def is_error(unit: Unit) -> bool:
     """Whether a unit assigns what is called an error, which may be that of each sample."""
     name = unit.names[0].casefold() if unit.names else ""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt
+from chainrule.grading.building import MODULES
 from chainrule.grading.changes import Scope
 from chainrule.grading.execution import Session
 from chainrule.grading.instruments import names_stored
@@ -49,6 +50,7 @@ class Scopes:
             names = [argument.arg for argument in helper.args.args]
             names += sorted(name for statement in helper.body for name in names_stored(statement))
             own = sorted((name for name in dict.fromkeys(names) if name != "self"), key=lambda name: "cache" in name)
+            own = [*own, *_attributes(helper)] if unit.closure else own
             once = attempt.runs[0].counts.get(unit.number) == 1  # else it is that of several layers
             undone = updates_undone(attempt.answer, unit, self._outcomes.finals)
             given, updates = derivatives if once else (), updates_parameter(attempt.answer, unit, self._outcomes.finals)
@@ -94,6 +96,19 @@ class Scopes:
         before = [u for u in attempt.answer.units if u.top is not None and u.order < unit.order]
         finals = [self._outcomes.updated_by(u) for u in before]
         return frozenset(self._outcomes.in_variable(final).place.root for final in finals if final is not None)
+
+
+def _attributes(helper: ast.FunctionDef) -> list[str]:
+    """Return the attributes that a function and those within it read, such as `other.data`, and those of its like.
+
+    `self.data` is one if `other.data` and `self.grad` are read: each instance has what another has.
+    """
+    nodes = [node for node in ast.walk(helper) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+    called = {id(node.func) for node in ast.walk(helper) if isinstance(node, ast.Call)}
+    read = [node for node in nodes if isinstance(node.ctx, ast.Load) and id(node) not in called]
+    owners = dict.fromkeys(ast.unparse(node.value) for node in nodes if id(node) not in called)
+    owners = dict.fromkeys(name for name in owners if name == "self" or name not in MODULES)
+    return [f"{owner}.{attr}" for attr in dict.fromkeys(node.attr for node in read) for owner in owners]
 
 
 def _flags(answer: Answer) -> dict[str, str]:

@@ -19,6 +19,7 @@ from chainrule.grading.identities import Identity
 from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.names import is_numbered_gradient
 from chainrule.grading.scales import (
+    at_its_seed,
     beside_its_kin,
     beside_penalties,
     has_error_of_target,
@@ -152,7 +153,7 @@ class Search:
                 return self._reading(attempt, min(renamed, key=lambda mend: (-len(mend.gain), mend.rank)))
             whole = [m for m in tried[unit.number] if m.edit is not None and len(m.gain) == wrong]
             whole = [m for m in whole if self._blame.fits_every_call(m)]
-            heavy = self._mender.cost(attempt, unit) > _HEAVY
+            heavy = self._mender.cost(attempt, unit) > _HEAVY and not unit.sets_attribute
             kinds = {mend.edit.kind for mend in whole if mend.edit is not None}
             if whole and (heavy or not kinds & SCALES or self._is_settled(attempt, unit, whole)):
                 inside = self._blame.inside(attempt, unit, wrong, tried)
@@ -171,7 +172,8 @@ class Search:
             )
         helpers: list[Mend] = []
         for unit in units:
-            if unit.top is None and (unit.hidden or self._mender.identities.of(attempt, unit).trust < 3):
+            number = isinstance(getattr(unit.statement, "value", None), ast.Constant)  # equal to a size by chance
+            if unit.top is None and (unit.hidden or number or self._mender.identities.of(attempt, unit).trust < 3):
                 helpers += self._blame.mends(attempt, unit, tried)
         helper = self._chosen(attempt, self._blame.of_helpers(helpers))
         if helper is not None and main is not None and self._is_slip_of_each(attempt, main, helper):
@@ -335,7 +337,7 @@ class Search:
         first = self._signed(attempt, first, maximal)
         first = beside_its_kin(attempt, first, maximal)
         first = where_claimed(self._mender.identities, attempt, first, mends)
-        first = beside_penalties(first, mends)
+        first = at_its_seed(beside_penalties(first, mends), mends)
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self._outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)

@@ -157,8 +157,19 @@ def _at(statement: ast.Assign, place: ast.AST) -> ast.Assign:
     return ast.fix_missing_locations(ast.copy_location(statement, place))
 
 
-def _number(answer: Answer, statement: ast.stmt, top: int | None, helper: str | None, nested: bool = False) -> None:
+def _number(
+    answer: Answer,
+    statement: ast.stmt,
+    top: int | None,
+    helper: str | None,
+    nested: bool = False,
+    closure: bool = False,
+) -> None:
     """Number a statement and its nested statements, if they assign."""
+    if isinstance(statement, ast.FunctionDef) and helper is not None and not closure:
+        for child in statement.body:
+            _number(answer, child, top, helper, True, True)
+        return
     if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
         return
     names = _assigned(statement, answer, in_helper=helper is not None)
@@ -172,15 +183,15 @@ def _number(answer: Answer, statement: ast.stmt, top: int | None, helper: str | 
         put_mark(statement, replace(mark, unit=number, changed=changed))
         labels = names if mark.shown is None else (mark.shown,) if mark.shown else ()
         inner = nested or helper is not None
-        answer.units.append(Unit(number, statement.lineno, top, labels, statement, helper, inner, hidden))
+        answer.units.append(Unit(number, statement.lineno, top, labels, statement, helper, inner, hidden, closure))
     elif isinstance(statement, ast.For) or (isinstance(statement, ast.If) and isinstance(statement.test, ast.Compare)):
         number = len(answer.units)
         put_mark(statement, replace(mark, unit=number, hidden=True))
         inner = nested or helper is not None
-        answer.units.append(Unit(number, statement.lineno, top, (), statement, helper, inner, hidden=True))
+        answer.units.append(Unit(number, statement.lineno, top, (), statement, helper, inner, True, closure))
     for block in ("body", "orelse", "finalbody"):
         for child in getattr(statement, block, []):
-            _number(answer, child, top, helper, True)
+            _number(answer, child, top, helper, True, closure)
 
 
 def _assigned(statement: ast.stmt, answer: Answer, in_helper: bool) -> tuple[str, ...] | None:
