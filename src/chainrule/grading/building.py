@@ -69,6 +69,61 @@ def toggled(node: ast.expr) -> ast.expr:
     return argument_of(node) if is_transposition(node) else call(TRANSPOSE, node)
 
 
+def turned(node: ast.expr) -> ast.expr | None:
+    """Return the transpose of a product, as that of its transposed factors: `x.T @ d` for `d.T @ x`; None for others.
+
+    >>> [ast.unparse(turned(ast.parse(code, mode="eval").body)) for code in ("d.T @ x.T", "d[None, :] * x[:, None]")]
+    ['x @ d', 'd[:, None] * x[None, :]']
+    """
+    match node:
+        case ast.BinOp(left, ast.MatMult(), right):
+            return binary(toggled(right), ast.MatMult, toggled(left))
+        case ast.Call(ast.Attribute(attr="dot" | "matmul"), [left, right]) if not is_method(node):
+            return with_arguments(node, [toggled(right), toggled(left)])
+        case ast.Call(ast.Attribute(value, "dot"), [argument], []):
+            return ast.Call(ast.Attribute(toggled(argument), "dot", ast.Load()), [toggled(value)], [])
+        case ast.BinOp(left, ast.Mult(), right) if _is_axis_added(left) and _is_axis_added(right):
+            return binary(_with_other_axis(left), ast.Mult, _with_other_axis(right))
+    return None
+
+
+def _is_axis_added(node: ast.expr) -> bool:
+    """Whether an expression makes a vector a row or a column: `x[None, :]`."""
+    match node:
+        case ast.Subscript(slice=ast.Tuple([ast.Constant(None), ast.Slice(None, None, None)])):
+            return True
+        case ast.Subscript(slice=ast.Tuple([ast.Slice(None, None, None), ast.Constant(None)])):
+            return True
+    return False
+
+
+def _with_other_axis(node: ast.expr) -> ast.expr:
+    assert isinstance(node, ast.Subscript)
+    assert isinstance(node.slice, ast.Tuple)
+    return ast.Subscript(node.value, ast.Tuple(node.slice.elts[::-1], ast.Load()), ast.Load())
+
+
+def without_axes(node: ast.expr) -> ast.expr | None:
+    """Return what an index only gives axes of size 1 to, as `d[None, :]` does; None for other expressions."""
+    match node:
+        case ast.Subscript(value, ast.Tuple(parts)):
+            pass
+        case ast.Subscript(value, part):
+            parts = [part]
+        case _:
+            return None
+    added = [part for part in parts if _is_new_axis(part)]
+    whole = all(isinstance(p, ast.Slice) and p.lower is p.upper is p.step is None for p in parts if p not in added)
+    return value if added and whole else None
+
+
+def _is_new_axis(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(None) | ast.Attribute(attr="newaxis"):
+            return True
+    return False
+
+
 def is_transposition(node: ast.expr) -> bool:
     """Whether an expression calls a function that exchanges axes."""
     return isinstance(node, ast.Call) and function_name(node) in ("transpose", "swapaxes")

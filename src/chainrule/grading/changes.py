@@ -23,6 +23,7 @@ from chainrule.grading.building import (
     summed,
     times,
     toggled,
+    turned,
     with_arguments,
 )
 from chainrule.grading.indices import compared, of_brackets
@@ -153,13 +154,9 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         yield "transposed", argument, 0, written(node), written(argument)
     elif not isinstance(node, ast.Constant) and (path[-1][0] != "args" or depth <= 2):
         counted = isinstance(parent, ast.Call) and function_name(parent) == "len"  # of two sizes one fits by chance
-        yield (
-            "transposed",
-            call(TRANSPOSE, node),
-            UNLIKELY if counted else 1 + depth,
-            written(node),
-            f"{bracketed(node)}.T",
-        )
+        product, cost = turned(node), UNLIKELY if counted else 1 + depth
+        after = f"{bracketed(node)}.T" if product is None else written(product)
+        yield "transposed", call(TRANSPOSE, node) if product is None else product, cost, written(node), after
     whole = path == (("value", None),)
     if whole and not isinstance(node, ast.Compare):  # a mask has no factor and no terms
         yield from _of_whole(node, scope)
@@ -181,7 +178,7 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
     if not whole and squarable and path[-1][0] in ("left", "right"):
         squared = binary(node, ast.Pow, ast.Constant(2))
         yield "power", squared, 6, written(node), written(squared)
-    if scope.signs and path[-1][0] in ("args", "left", "right") and isinstance(node, ast.Name):
+    if scope.signs and (whole or path[-1][0] in ("args", "left", "right")) and isinstance(node, ast.Name):
         for name in scope.variables:
             yield "missing operand", With(by_sign(node, variable), name), 5, "", f"np.sign({name})"
     if not whole and isinstance(node, ast.BinOp | ast.Call):

@@ -383,6 +383,8 @@ class Diagnostician:
         if a[0].ndim == b[0].ndim == 2 and agree([x.T for x in a], b):
             return "transposed", {"before": "", "after": ""}
         for axis in range(a[0].ndim):
+            if all(x.shape[axis] == 1 for x in a):  # a sum over one entry only takes an axis away
+                continue
             for keep in (False, True):
                 if agree([x.sum(axis=axis, keepdims=keep) for x in a], b):
                     return "missing sum", {

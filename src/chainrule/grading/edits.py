@@ -11,9 +11,18 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from chainrule.grading.activations import activated
-from chainrule.grading.building import MODULES, OTHER, function_name, is_method, placeholder
+from chainrule.grading.building import (
+    MODULES,
+    OTHER,
+    function_name,
+    is_method,
+    placeholder,
+    summed,
+    without_axes,
+)
 from chainrule.grading.changes import ACTIVATED, UNLIKELY, Kind, Path, Scope, With, changes
 from chainrule.grading.indices import of_index
+from chainrule.grading.lacking import by_sign
 
 PRIORITY: tuple[Kind, ...] = (
     "updated",
@@ -119,6 +128,7 @@ def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     for path, node in _slices(statement):
         for kind, new, cost, before, after in of_index(node, scope.variables):
             yield Edit(kind, replaced(statement, path, new), before, after, cost, node)
+    yield from _of_added_axes(statement)
     yield from _everywhere(statement, scope)
     yield from _of_every_axis(statement)
 
@@ -222,6 +232,7 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             new = replaced(statement, (("value", None),), ast.BinOp(value.left, flipped(), value.right))
             yield Edit("direction", new, "+" if flipped is ast.Sub else "-", "-" if flipped is ast.Sub else "+")
     yield from _of_attribute(statement, scope)
+    yield from _of_signs(statement, scope)
     yield from _afterwards(statement, scope)
     yield from _beside(statement, scope)
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
@@ -254,6 +265,17 @@ def _of_attribute(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
             elif isinstance(changed, ast.Assign):
                 changed.targets = [moved]
             yield Edit("target", ast.fix_missing_locations(changed), own, name, 3)
+
+
+def _of_signs(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
+    """Multiply what is put at some places by the sign of another array there: `d[far] = c * np.sign(r[far])`."""
+    match statement:
+        case ast.Assign([ast.Subscript(slice=index)], value) if scope.signs:
+            signed = by_sign(value, ast.Subscript(placeholder(), index, ast.Load()))
+            new = ast.copy_location(ast.Assign(statement.targets, signed), statement)
+            for name in scope.variables:
+                text = f"np.sign({name}[{ast.unparse(index)}])".replace("[(", "[").replace(")])", "])")
+                yield Edit("missing operand", ast.fix_missing_locations(new), "", text, 5, None, name)
 
 
 def _as_argument(index: ast.expr) -> ast.expr:
@@ -317,6 +339,18 @@ def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
         for value in activated(name) if scope.inner else ():
             put = _Rename(old, value).visit(copy.deepcopy(statement))
             yield Edit("operand", put, old, ast.unparse(value), ACTIVATED, name)
+
+
+def _of_added_axes(statement: ast.stmt) -> Iterator[Edit]:
+    """Leave out axes of size 1 that an index adds, or sum instead: `d.sum(axis=0)` for `d[None, :]`."""
+    for path, node, _ in _positions(statement):
+        inner = without_axes(node)
+        if inner is not None:
+            yield Edit("shape", replaced(statement, path, inner), ast.unparse(node), ast.unparse(inner), 1, node)
+            for axis in ("0", "1"):
+                for keep in (False, True):
+                    new = replaced(statement, path, summed(inner, axis, keep))
+                    yield Edit("missing sum", new, ast.unparse(node), axis, 3 + keep, inner)
 
 
 def _of_every_axis(statement: ast.stmt) -> Iterator[Edit]:

@@ -327,6 +327,7 @@ class Grader:
     ) -> Line | None:
         source = self._answer.source(unit.line)
         name = self.mender.identities.name(self.attempt, unit)
+        name = name if name.strip("_") else ""
         if unit.number in diagnoses:
             status: Status = "wrong" if unit.order == first else "also wrong"
             return Line(unit.line, source, name, status, diagnosis=diagnoses[unit.number])
@@ -343,6 +344,13 @@ class Grader:
             return None
         if meaning:
             return Line(unit.line, source, name, "confirmed", meaning)
+        held = {final.symbol for final in self.outcomes.given_by(unit) if self._last_setting(final) is None}
+        if held and held <= self.attempt.right:
+            labels = (self._truth.vocabulary.gradient_label(symbol) for symbol in self._ordered(held))
+            return Line(unit.line, source, name, "confirmed", ", ".join(labels))
+        cause = next((mend.unit.line for mend in mends if not mend.gain.isdisjoint(held)), None)
+        if cause is not None:
+            return Line(unit.line, source, name, "consequence", cause=cause, settled=held <= after.right)
         return Line(unit.line, source, name, "computed")
 
     def _is_of_gradients(self, unit: Unit) -> bool:

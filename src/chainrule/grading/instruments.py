@@ -84,8 +84,8 @@ def _watched(statement: ast.stmt, helper: bool, inner: bool = False) -> list[ast
     """Return a statement with what counts the rounds of its loops and reports its assignments.
 
     `return` becomes an exception, and in a helper is reported. What does not change is shared with the original, since
-    a search compiles a loop once for each of its lines. `inner` statements are in a function that the answer defines, in
-    which `return` is no exception.
+    a search compiles a loop once for each of its lines. `inner` statements are in a function that the answer defines,
+    in which `return` is no exception.
     """
     number = mark_of(statement).unit
     if isinstance(statement, ast.Return) and (helper or not inner):

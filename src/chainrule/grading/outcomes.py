@@ -70,6 +70,14 @@ class Outcomes:
         """Return the parameter that a unit updates, or None."""
         return next((f for f in self.finals if f.is_update and self.in_variable(f).is_set_by(unit)), None)
 
+    def given_by(self, unit: Any) -> list[Final]:
+        """Return the gradients in what a helper gives to a unit: `grads = backward(X, cache)`."""
+        match unit.statement:
+            case ast.Assign([ast.Name(id=root)], ast.Call(ast.Name(id=called))) if called in self._answer.helpers:
+                finals = (f for f in self.finals if f.place.path and not f.is_update)
+                return [final for final in finals if self.in_variable(final).place.root == root]
+        return []
+
     def in_variable(self, final: Final) -> Final:
         """Return a gradient with the place of the variable, if it is one that is returned unchanged."""
         for unit in self._answer.units if final.place.root.startswith(OUT) else ():

@@ -7,7 +7,6 @@ and to unnamed intermediates, derivatives of activations, and every part of thes
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -21,10 +20,11 @@ from chainrule.grading.names import TARGETS
 from chainrule.grading.numbers import Numbers, corrected_sizes
 from chainrule.grading.points import Assumption, Drawing
 from chainrule.grading.quantities import Match, Quantity
+from chainrule.grading.reduced import counted, reduced
 from chainrule.grading.shares import is_difference, share_of
 from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
-from chainrule.ir import Apply, Const, Input, Node, named_dim, substitute, topological_order
-from chainrule.primitives import Add, Divide, Subtract, evaluate_nodes
+from chainrule.ir import Apply, Input, Node, substitute, topological_order
+from chainrule.primitives import Add, Subtract, evaluate_nodes
 
 
 class Truth:
@@ -51,7 +51,6 @@ class Truth:
         self._slacks: dict[str, list[float]] = {}
         self._sums: dict[str, list[Quantity]] = {}
         self._evaluate(Drawing(vocabulary, batch, assume, single, masks))
-        self.numbers = Numbers(self.points, self.inputs.values(), corrected_sizes(self.record.program))
 
     # Quantities
 
@@ -59,11 +58,11 @@ class Truth:
         """Return the derivation's expression for the gradient with respect to `symbol`, or for its value, or None."""
         for step in self.record.steps:
             if gradient and step.accumulation.symbol.name == symbol:
-                node = self._counted(self._spelled(step.chain.right if step.merge is None else step.merge.right))
+                node = self._written(self._spelled(step.chain.right if step.merge is None else step.merge.right))
                 short = operation_count(node) <= 3 * LABEL_OPERATIONS
                 return text_of(self.vocabulary.notator.of(node)) if short else None
         stage = next((s for s in self.record.backward.stages if s.name == symbol), None)
-        return None if stage is None else text_of(self.vocabulary.notator.of(self._spelled(stage.expression)))
+        return None if stage is None else text_of(self.vocabulary.notator.of(reduced(self._spelled(stage.expression))))
 
     def _spelled(self, node: Node) -> Node:
         """Return `node` with quantities that are unnamed in the reference substituted."""
@@ -75,15 +74,8 @@ class Truth:
                 (node,) = substitute([node], {stage.symbol: stage.expression})
         return node
 
-    def _counted(self, node: Node) -> Node:
-        """Return `node` with 1/N in place of 1/6 where the reference has N = 6 for a size that is given as a number."""
-        known: dict[Node, Node] = {}
-        for name, count in self.numbers.counts().items():
-            for const in (n for n in topological_order([node]) if isinstance(n, Const)):
-                if isinstance(const.fill, float) and math.isclose(const.fill * count, 1):
-                    one, size = Const(1, const.type), Const(named_dim(name), const.type)
-                    known.setdefault(const, Apply(Divide(), (one, size)))
-        return substitute([node], known)[0]
+    def _written(self, node: Node) -> Node:
+        return reduced(counted(node, self.numbers.counts()))
 
     # Values
 
@@ -93,8 +85,9 @@ class Truth:
         self.decided = drawing.decided
         self.points = tuple(point for point, _ in points)
         columns = [column for _, column in points]
+        self.numbers = Numbers(self.points, self.inputs.values(), corrected_sizes(self.record.program))
         described = [
-            *vocabulary.expressions.values(),
+            *(self._described(node, *said) for node, said in vocabulary.expressions.items()),
             *((label, "gradient", None) for label in vocabulary.hidden_labels),
         ]
         self.quantities: list[Quantity] = []
@@ -116,6 +109,11 @@ class Truth:
             size: Candidates([quantity.values[0] for quantity in quantities])
             for size, quantities in self._by_size.items()
         }
+
+    def _described(self, node: Node, label: str, kind: str, symbol: str | None) -> tuple[str, str, str | None]:
+        """Return how an expression is called, in terms of the numbers that the reference has as variables."""
+        renamed = counted(node, self.numbers.counts()) if kind == "part" and label else node
+        return (label if renamed is node else self.vocabulary.label(reduced(renamed))), kind, symbol
 
     # Queries
 
@@ -155,7 +153,7 @@ class Truth:
         result = []
         for (_, term, share), rest, whole, by_share in zip(variants.values(), *columns, strict=True):
             named = share if is_difference(by_share, whole, rest) else term  # a term of what a function is applied to
-            result.append((self.vocabulary.label(named), rest))
+            result.append((self.vocabulary.label(self._written(named)), rest))
         return result
 
     def without_paths(self, symbol: str) -> list[tuple[str, list[Array]]]:

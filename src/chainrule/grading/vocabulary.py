@@ -10,6 +10,7 @@ from chainrule.calculus import Stage, backward, operation_count
 from chainrule.derivation import Notator, is_upstream, output_name, text_of
 from chainrule.deriving import Derivation
 from chainrule.grading.forwards import Forward
+from chainrule.grading.reduced import reduced
 from chainrule.ir import Apply, Const, DType, Input, Node, Program, substitute, topological_order
 from chainrule.primitives import Add, Multiply, Partial, Symbol, Where, mean, sum_
 
@@ -111,7 +112,7 @@ class Vocabulary:
         """Return `node` in matrix notation; "" if that is too long."""
         if operation_count(node) > LABEL_OPERATIONS:
             return ""
-        return text_of(self.notator.of(node))
+        return text_of(self.notator.of(reduced(node)))
 
     def bound(self, nodes: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
         """Map all parts of `nodes` to ones with these sizes, in float64."""
