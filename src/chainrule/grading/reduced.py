@@ -15,8 +15,8 @@ def reduced(node: Node) -> Node:
     for part in topological_order([node]):
         match part:
             case Apply(Divide(), (Apply(Multiply(), (Const(int() | float() as number), rest)), Const() as size)):
-                whole = isinstance(size.value, SymbolicDim) and number > 1 and number % 1 == 0
-                quotient = dim_quotient(size.value, int(number)) if whole else None
+                whole = size.value if isinstance(size.value, SymbolicDim) and number > 1 and number % 1 == 0 else None
+                quotient = None if whole is None else dim_quotient(whole, int(number))
                 if quotient is not None:
                     known[part] = Apply(Divide(), (rest, Const(quotient, size.type)))
     return substitute([node], known)[0] if known else node
