@@ -295,3 +295,25 @@ def test_every_reason_has_a_translation() -> None:
         found = find_kind("version" if "versions" in words else "a", pl.Series(cells))
         assert words in found.reason
         assert catalogue("zh").complete(found.reason), found.reason
+
+
+def test_codes_with_leading_zeros_are_codes_also_beside_decimal_commas() -> None:
+    codes = pl.Series([f"0{k % 20 + 1000}" for k in range(60)])
+    assert find_kind("zip", codes, usual=",").reason.startswith("codes with leading zeros")
+    assert find_kind("long", pl.Series([str(10**18 + k % 20) for k in range(60)]), usual=",").kind == "category"
+    assert find_kind("size", pl.Series([f"0,{k:02}" for k in range(60)]), usual=",").kind == "number"
+    assert find_kind("size", pl.Series([str(k * k % 57) for k in range(60)]), usual=",").kind == "number"
+
+
+def test_clocks_within_an_hour_are_durations_and_those_of_a_day_are_times() -> None:
+    assert "durations" in find_kind("a", pl.Series([f"00:{k:02}:{k * 7 % 60:02}" for k in range(60)])).reason
+    assert find_kind("a", pl.Series([f"{k % 24:02}:{k:02}:{k * 7 % 60:02}" for k in range(60)])).kind == "date"
+    assert find_kind("a", pl.Series([f"00:{k:02}" for k in range(60)])).kind == "date"
+
+
+def test_numbers_that_may_have_three_decimals_are_told() -> None:
+    said = find_kind("kWh", pl.Series([f"{k + 1},{k * 37 % 1000:03}" for k in range(60)])).notes
+    assert "'1,000' in 'kWh' is taken for 1000, and all of its numbers have three digits behind ','" in said[0]
+    assert catalogue("zh").complete(said[0])
+    assert find_kind("n", pl.Series([f"{k * 37 % 2500:,}" for k in range(60)])).notes == ()
+    assert find_kind("n", pl.Series([f"{k * 370_001:,}" for k in range(60)])).notes == ()

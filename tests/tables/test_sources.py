@@ -400,10 +400,18 @@ def test_whole_numbers_of_json_are_told_apart_to_the_last_digit(tmp_path: Path) 
         ("Total,36,\n", "north", True),
         ("Summe:,36,x\n", "7", True),
         ("Total,36,x\n", "north", False),
+        ("**,36,\n", "north", True),
         ("total,36,\n", "total", False),
         ("Total,36,\nwest,3,x\n", "north", False),
     ],
-    ids=["an empty cell", "a word among numbers", "a name like others", "a name that comes again", "not the last row"],
+    ids=[
+        "an empty cell",
+        "a word among numbers",
+        "asterisks",
+        "a name like others",
+        "a name that comes again",
+        "not the last row",
+    ],
 )
 def test_a_last_row_of_totals_is_no_row(tmp_path: Path, below: str, names: str, left_out: bool) -> None:
     path = tmp_path / "report.csv"
@@ -487,6 +495,68 @@ def test_tables_parted_by_blanks_may_have_names_of_rows_and_a_count_below(
     assert frame["NAME"].to_list() == [f"Mazda RX{k}" for k in range(9)]
     assert frame["SIZE"].to_list() == [f"{k}.5" for k in range(9)]
     assert len(source.notes) == named
+
+
+KEYED = "".join(f'"{k}-01-2023";"a{k}";"x";"{k},5";"EUR";\n' for k in range(10, 19))
+TITLED = '"Day";"Text";"Kind";"Amount";"Unit";\n'
+EMBEDDED = {
+    "keys of a bank": ('"Account:";"DE12";\n"From:";"2023";\n\n' + TITLED + KEYED, "'Account: DE12'", 5),
+    "keys of full width": ("Account:;DE12;;;;\nFrom:;2023;;;;\n" + TITLED + KEYED, "'Account: DE12'", 5),
+    "a pair above": ("Bank;2023\n\n" + TITLED + KEYED, "'Bank 2023'", 5),
+    "years": (
+        "Source;World\n\nUpdated;2023-12-18\n\nName;Code;1960;1961;2020\n"
+        + "".join(f"n{k};C{k};{k}.5;{k};3\n" for k in range(9)),
+        "'Source World'",
+        5,
+    ),
+    "SAP": (
+        f"List\n\n{'-' * 30}\n|Plant|Material |  Amount|\n{'-' * 30}\n"
+        + "".join(f"|1000 |M-{k}      |  {k}.5   |\n" for k in range(9))
+        + "-" * 30,
+        "'List'",
+        3,
+    ),
+    "Campbell": (
+        '"TOA5","CR1000","CR1000","1","Std","CPU:a.CR1","12","Table1"\n"TIMESTAMP","RECORD","RH"\n"TS","RN","%"\n"","","Smp"\n'
+        + "".join(f'"2023-01-0{k + 1} 00:00:00",{k},{k}.5\n' for k in range(9)),
+        "'TOA5 CR1000",
+        3,
+    ),
+    "Qualtrics": (
+        'Start,Q1,Q2\nStart Date,How old?,"Do you\nlike it?"\n'
+        + ",".join(f'"{{""ImportId"":""{q}""}}"' for q in ("s", "Q1", "Q2"))
+        + "\n"
+        + "".join(f"2023-01-0{k + 1},{k},yes\n" for k in range(9)),
+        "'Start Date How old?",
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_what_programs_write_around_a_table_is_told_and_passed_over(tmp_path: Path, name: str) -> None:
+    text, said, width = EMBEDDED[name]
+    path = tmp_path / "export.csv"
+    path.write_text(text)
+    source = open_table(str(path))
+    frame = pl.concat([batch.frame for batch in source.batches()])
+    assert frame.height == 9
+    assert len([column for column in frame.columns if not column.startswith("Unnamed")]) == width
+    assert any(said in note for note in source.notes)
+    assert all(any(char.isdigit() for char in "".join(map(str, row))) for row in frame.rows())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x,y,,\np,q,r,s\n" + "a,b,c,d\n" * 5, "Name,Code,1960,1961\n" + "a,b,1,2\n" * 5],
+    ids=["names that lack", "no title"],
+)
+def test_a_first_line_that_may_be_the_header_is_not_passed_over(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    source = open_table(str(path))
+    assert source.names[0] == text.split(",")[0]
+    assert source.notes == []
 
 
 FOREIGN_TEXTS = {

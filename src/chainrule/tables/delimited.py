@@ -35,9 +35,10 @@ _START = 1 << 16
 _ROWS_READ = 8_192
 _FEWEST_TOTALLED = 5
 _TOTAL = re.compile(
-    r"((grand|sub) ?)?total[es]?:?|(gesamt)?summe:?|gesamt:?|sums?:?|somme:?|suma:?|合计：?|总计：?", re.IGNORECASE
+    r"((grand|sub) ?)?total[es]?:?|(gesamt)?summe:?|gesamt:?|sums?:?|somme:?|suma:?|合计：?|总计：?|\*{1,3}",
+    re.IGNORECASE,
 )
-"""What the first cell of a row of totals holds."""
+"""What the first cell of a row of totals holds; SAP writes asterisks."""
 _FOOTER = re.compile(r"(sources?|notes?|footnotes?|legend|quelle|fuente|copyright)\s*:|[*†#©]|来源|注", re.IGNORECASE)
 """How a text below a table begins that no blank line separates from it."""
 _MOST_BELOW = 20

@@ -17,8 +17,11 @@ _MOST_TITLES = 10
 _SEPARATOR = re.compile(r"sep=(.)[ \t]*(?:\n|$)", re.IGNORECASE)
 """What Excel writes, and reads, in front of a table."""
 _FEWEST_ROWS = 3
-_FRAME = re.compile(r"\s*\+(?:[-=]+\+)+\s*")
-"""A line of a frame, as MySQL draws it above and below a table, and some programs between its rows."""
+_FRAME = re.compile(r"\s*(?:\+(?:[-=]+\+)+|-{5,})\s*")
+"""A line of a frame, as MySQL and SAP draw it above and below a table, and some programs between its rows."""
+_YEAR = re.compile(r"(?:1[89]|20)\d\d")
+_FEWEST_KEYED = 4
+"""The width of a table from which lines of a name and a value above it are no header."""
 _RULE = re.compile(r":?[-=+|]*(-{2}|={2})[-=+|]*:?")
 
 
@@ -76,10 +79,13 @@ def find_header(path: str, beginning: str, delimiter: str | None, most: int | No
     lines = header.line
     if below and is_rule(below[0].cells):
         lines, below = below[0].line, below[1:]
-    if below and are_units(below[0].cells, [row.cells for row in filled(below[1:])]):
+    described = _descriptions(found[:titles], below)
+    units = not described and bool(below) and are_units(below[0].cells, [row.cells for row in filled(below[1:])])
+    if described or units:
         shown = short(" ".join(cell.strip() for cell in below[0].cells if cell.strip()))
-        notes.append(f"{shown}, below the header of {path}, is taken for the units of the columns")
-        lines, below = below[0].line, below[1:]
+        what = "a description" if described else "the units"
+        notes.append(f"{shown}, below the header of {path}, is taken for {what} of the columns")
+        lines, below = below[max(1, described) - 1].line, below[max(1, described) :]
     rows = list(filled(below))
     names = _unquoted([name.strip() for name in header.cells])
     width, trailing = len(names), 0
@@ -142,12 +148,45 @@ def _titles(found: Sequence[Record]) -> int:
     if not widths:
         return 0
     width = widths.most_common(1)[0][0]
+    if found[0].cells[0].strip() == _LOGGER:
+        return 1
+    keyed = False
     for k, record in enumerate(found[: _MOST_TITLES + 1]):
         cells = [cell for cell in record.cells if cell.strip()]
         if len(cells) < 2 <= width and len(record.cells) in (1, width):
             continue
-        is_header = len(record.cells) == width == len(cells) and not any(map(is_number, cells))
-        return k if is_header else 0
+        named = record.cells[0].strip().endswith(":")
+        if width >= _FEWEST_KEYED and 2 * len(cells) <= width and (named or len(record.cells) < width):
+            keyed = True
+            continue
+        if len(record.cells) != width or not _are_names(record.cells, k > 0):
+            return 0
+        above = found[:k]
+        apart = any(below.begin > each.line + 1 for each, below in zip(above, found[1:], strict=False))
+        return k if not keyed or apart or any(each.cells[0].strip().endswith(":") for each in above) else 0
+    return 0
+
+
+def _are_names(cells: Sequence[str], titled: bool) -> bool:
+    """Whether each cell is a name, no number; below a title the last may be empty, and all but two may be years."""
+    ended = cells[:-1] if titled and not cells[-1].strip() else cells
+    numbers = [cell for cell in ended if is_number(cell)]
+    years = titled and not any(map(is_number, ended[:2])) and all(_YEAR.fullmatch(cell.strip()) for cell in numbers)
+    return all(cell.strip() for cell in ended) and (not numbers or years)
+
+
+_LOGGER = "TOA5"
+"""How the first line of a file of a Campbell logger begins; below its header are units, and how values were taken."""
+
+
+def _descriptions(titles: Sequence[Record], below: Sequence[Record]) -> int:
+    """Return the number of rows below a header that describe the columns, as loggers and surveys write them."""
+    if titles and titles[0].cells[0].strip() == _LOGGER:
+        return min(2, len(below))
+    for k, record in enumerate(below[:3]):
+        cells = [cell.strip() for cell in record.cells if cell.strip()]
+        if cells and all(cell.startswith('{"ImportId":') for cell in cells):
+            return k + 1
     return 0
 
 
@@ -163,8 +202,8 @@ def _above_frame(text: str) -> int:
 def is_frame(cells: Sequence[str]) -> bool:
     """Whether a row is a line of a frame.
 
-    >>> is_frame(["+----+-----+"]), is_frame(["+-5"]), is_frame(["--"])
-    (True, False, False)
+    >>> is_frame(["+----+-----+"]), is_frame(["--------"]), is_frame(["+-5"]), is_frame(["--"])
+    (True, True, False, False)
     """
     return len(cells) == 1 and _FRAME.fullmatch(cells[0]) is not None
 

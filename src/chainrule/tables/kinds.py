@@ -152,7 +152,7 @@ def _find_kind(
         return replace(found, words=words).noted(note_on_words(name, series, words))
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
-        codes = _codes(name, series, values) if notation.plain else ""
+        codes = "" if notation.unit or notation.duration else _codes(name, series, values, notation.plain)
         if codes:
             return _of_texts(name, texts(series), codes)
         return _of_numbers(name, series, values, rows, notation)
@@ -203,13 +203,17 @@ def _notation(name: str, series: pl.Series, conventions: Conventions, usual: str
     return guess_notation(cells, conventions.decimal, conventions.thousands, usual, name) or PLAIN
 
 
-def _codes(name: str, series: pl.Series, values: Floats) -> str:
-    """Describe codes that only resemble numbers and would lose leading zeros or last digits; "" if there are none."""
+def _codes(name: str, series: pl.Series, values: Floats, plain: bool) -> str:
+    """Describe codes that only resemble numbers and would lose leading zeros or last digits; "" if there are none.
+
+    `plain` are numbers that Python reads as they are.
+    """
     present = values[~np.isnan(values)]
     if not len(present):
         return ""
     if not (present == np.floor(present)).all():
-        return "numbers of versions" if series.dtype == load_polars().String and are_versions(name, series) else ""
+        of_text = plain and series.dtype == load_polars().String
+        return "numbers of versions" if of_text and are_versions(name, series) else ""
     long = bool(np.abs(present).max() >= EXACT)
     if series.dtype.is_integer():
         return "long codes" if long else ""

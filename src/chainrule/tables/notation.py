@@ -290,7 +290,8 @@ def unbound(cell: str) -> str:
 def are_durations(name: str, cells: Sequence[str]) -> bool:
     """Whether texts such as 3:45 in the column `name` are durations, and no times of day.
 
-    Some have more than 23 in front, or the name says so, or none has 10 or more and none is written as 03:45. Durations
+    Some have more than 23 in front, or the name says so, or none has 10 or more and none is written as 03:45, or all
+    are within the first hour, as 00:03:45. Durations
     in words are some of several units, such as 1h 20m; those of one unit are numbers with a unit.
 
     >>> [are_durations("a", cells) for cells in (["3:45", "2:10"], ["03:45", "12:10"], ["83:20", "1:07"])]
@@ -307,7 +308,9 @@ def are_durations(name: str, cells: Sequence[str]) -> bool:
         return False
     first = [match[1] for match in found]
     unpadded = all(not (len(digits) > 1 and digits[0] == "0") and int(digits) < 10 for digits in first)
-    return unpadded or max(map(int, first)) > 23 or _DURATION_NAME.search(name) is not None
+    highest = max(map(int, first))
+    within_an_hour = highest == 0 and len(found) >= _MANY and all(match[0].count(":") == 2 for match in found)
+    return unpadded or highest > 23 or within_an_hour or _DURATION_NAME.search(name) is not None
 
 
 def _are_in_words(cells: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from chainrule.tables.cells import texts
 from chainrule.tables.dependency import load_polars
 from chainrule.tables.errors import listed, short
-from chainrule.tables.notation import Notation, numbers_in, parts_of, unbound
+from chainrule.tables.notation import DECIMALS, Notation, numbers_in, parts_of, unbound
 from chainrule.tables.units import is_footnote
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ def _notes(name: str, cells: pl.Series, notation: Notation, is_target: bool) -> 
             yield (
                 f"{shown} in {name!r} is taken for a duration, the number {value:g}; --kind {quote(f'{name}=date')} "
                 "takes the column for times of day"
+            )
+    if notation.thousands in DECIMALS and not notation.unit:
+        mark = re.escape(notation.thousands)
+        if cells.str.contains(rf"^\s*[+-]?[1-9]\d{{0,2}}{mark}\d{{3}}\s*$").all():
+            shown, value = first(cells.is_not_null())
+            yield (
+                f"{shown} in {name!r} is taken for {value:.0f}, and all of its numbers have three digits behind "
+                f"{notation.thousands!r}; --decimal {notation.thousands} takes it for {value / 1000:g}"
             )
     if notation.bounds:
         different = cells.unique(maintain_order=True).to_list()
