@@ -254,6 +254,44 @@ def test_parts_of_a_table_are_trained_on_as_the_whole(tmp_path: Path) -> None:
         np.testing.assert_allclose(reached, value, rtol=1e-5, atol=1e-6)
 
 
+def test_a_run_on_own_files_goes_on_with_any_number_of_processes(tmp_path: Path, run: Callable[..., Result]) -> None:
+    rng = np.random.default_rng(0)
+    folder, model = tmp_path / "parts", tmp_path / "model"
+    folder.mkdir()
+    for number, rows in enumerate((90, 40, 20, 50)):
+        X = rng.normal(size=(rows, 2))
+        lines = "\n".join(f"{a:.3f},{b:.3f},{a - 2 * b:.3f}" for a, b in X)
+        (folder / f"{number}.csv").write_text(f"a,b,y\n{lines}\n", encoding="utf-8")
+    common = ["train", str(folder), "--save", str(model), "--json"]
+    first = ["--target", "y", "--engine", "xla", "--rows", "divided", "--batch-size", "32", "--hidden", "3"]
+    reports, curve = [], np.empty(0)
+    for epochs, count in enumerate((2, 3, 1, 2), 1):
+        given = [*common, "--resume", str(model)] if reports else [*common, *first, "--ensemble", "1", "--no-refit"]
+        given += ["--epochs", str(epochs)]
+        if count > 1:
+            given += ["--engine", "xla", "--rows", "divided"] * (epochs == 4)  # as the run before was not
+            text = outputs(count, [sys.executable, "-m", "chainrule", *given], tmp_path)[0]
+        else:
+            text = run(*given, "--rows", "own", "--engine", "native").stdout
+        reports.append(json.loads(text))
+        state = load_checkpoint(str(model)).state
+        assert (len(state.loss_curve), state.devices) == (epochs, count if count > 1 else 0)
+        np.testing.assert_array_equal(state.loss_curve[:-1], curve)
+        curve = state.loss_curve
+        if count == 2:
+            assert reports[-1]["settings"]["batch_size"] == 32
+    adapted = "batches of 32 rows do not divide over 3 devices that have their own rows; they are of 33 now"
+    assert reports[1]["notes"][-1] == adapted
+    assert reports[1]["settings"]["batch_size"] == 33
+    for report in reports[1:]:
+        for what in ("fingerprint", "rows", "train_rows", "columns"):
+            assert report[what] == reports[0][what]
+    (folder / "3.csv").rename(folder / "00.csv")
+    other = run(*common, "--resume", str(model), "--epochs", "9", "--engine", "xla")
+    assert other.exit_code == 2
+    assert "give the files as they were, in the same order from process to process, or begin a new run" in other.stderr
+
+
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=lambda sent: sent.name)
 def test_when_one_process_is_gone_the_others_end_in_a_line_and_the_checkpoint_resumes(
     sent: signal.Signals, tmp_path: Path, run: Callable[..., Result]

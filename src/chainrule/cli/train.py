@@ -34,7 +34,17 @@ from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
 from chainrule.engines import ALONE, Processes, check_divided, engine_name, get_engine, undivided
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
-from chainrule.learners import LEARNING_RATES, MOST_MEMBERS, SOLVER_NAMES, Learner, Plan, learners, read_data, refits
+from chainrule.learners import (
+    LEARNING_RATES,
+    MOST_MEMBERS,
+    SOLVER_NAMES,
+    Data,
+    Learner,
+    Plan,
+    learners,
+    read_data,
+    refits,
+)
 from chainrule.models import Checkpoint
 from chainrule.networks import network_derivation, one_member
 from chainrule.reports import Report, render_page
@@ -158,7 +168,8 @@ def command(
 
     With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be any number
     not below the epochs done, and options on how to run, save and report may change; the others may be omitted or
-    repeated. With another --engine the result is the same up to rounding.
+    repeated. With another --engine the result is the same up to rounding. With --rows divided or own there may be
+    another number of processes, if the files are the same in the same order; the rows that follow are in another order.
 
     A formula for --loss is a function of the prediction p and the target y, in the target's units.
 
@@ -176,6 +187,8 @@ def command(
             plan = replace(plan, validation=given.validation)  # with the password, which no checkpoint holds
         if given.engine is not None:
             plan = replace(plan, engine=given.engine)
+        if given.rows is not None:
+            plan = replace(plan, rows=given.rows)
         plan = saving.more_epochs(plan, standing, options["epochs"], resume)
         save = save or resume
     if threads is not None and plan.engine == "xla":
@@ -199,9 +212,21 @@ def command(
 
 
 CHANGEABLE = frozenset(
-    {"path", "threads", "save", "checkpoint_every", "resume", "page", "as_json", "lang", "epochs", "unlimited"}
+    {
+        "path",
+        "threads",
+        "save",
+        "checkpoint_every",
+        "resume",
+        "page",
+        "as_json",
+        "lang",
+        "epochs",
+        "unlimited",
+        "engine",
+    }
 )
-"""Options that may change with `--resume`, besides the engine if each process reads all rows."""
+"""Options that may change with `--resume`, besides how processes are given rows of their own."""
 
 
 def _seconds(every: float | None, save: str | None) -> float:
@@ -216,7 +241,7 @@ def _seconds(every: float | None, save: str | None) -> float:
 
 def _refuse_changes(context: click.Context, given: Plan, plan: Plan) -> None:
     """Raise CommandError for an option that differs from the plan of the checkpoint."""
-    changeable = CHANGEABLE | {"engine"} if plan.reads_all else CHANGEABLE
+    changeable = CHANGEABLE if plan.reads_all or given.reads_all else CHANGEABLE | {"rows"}
     for parameter in context.command.params:
         name = str(parameter.name)
         if name in changeable or context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
@@ -232,6 +257,8 @@ def _refuse_changes(context: click.Context, given: Plan, plan: Plan) -> None:
 def _plan(options: dict[str, Any]) -> Plan:
     plan = _read_plan(options)
     plan.check()
+    if not plan.reads_all and plan.engine != "xla":
+        raise CommandError(f"--rows {plan.rows} is for --engine xla, whose processes train together; give both or none")
     return plan
 
 
@@ -287,6 +314,22 @@ def _failure_of(writing: Callable[[], None]) -> list[ChainruleError]:
     return []
 
 
+def _divisible(plan: Plan, data: Data) -> tuple[Plan, Data]:
+    """Return the plan to resume with batches that divide over today's devices, if these have rows of their own."""
+    given, devices = plan.batch_size, data.processes.devices
+    if data.processes.count == 1 or given is None or given % devices == 0 or given >= data.row_count:
+        return plan, data
+    size = -(-given // devices) * devices
+    note = (
+        f"batches of {given} rows do not divide over {devices} devices that have their own rows; they are of {size} now"
+    )
+    return replace(plan, batch_size=size), _with_note(data, note)
+
+
+def _with_note(data: Data, note: str) -> Data:
+    return replace(data, prepared=replace(data.prepared, notes=(*data.prepared.notes, note)))
+
+
 @dataclass
 class _Job:
     """One run of the command."""
@@ -314,10 +357,12 @@ class _Job:
             parted = not self.plan.reads_all
             sharing = self.processes if parted else ALONE
             data = read_data(self.path, self.plan, live.rows, self.limits, sharing)
-            candidates = learners(self.plan, data)
+            plan = self.plan
             if self.checkpoint is not None:
-                parts = sharing.count if parted else None
-                self.checkpoint.check_data(data.prepared.fingerprint, self.shown, parts)
+                self.checkpoint.check_data(data.prepared.fingerprint, self.shown, parted)
+                plan, data = _divisible(plan, data)
+            candidates = learners(plan, data)
+            if self.checkpoint is not None:
                 saving.check_learner(candidates[(standing and standing.best) or 0], self.checkpoint)
             live.close()
             batch = min(candidates[0].settings.batch_size or data.row_count, data.row_count)
@@ -326,8 +371,7 @@ class _Job:
                 check_divided(batch, data.row_count, devices)
             computed_by_each = None if parted else undivided(batch, devices)
             if computed_by_each is not None:
-                notes = (*data.prepared.notes, computed_by_each)
-                data = replace(data, prepared=replace(data.prepared, notes=notes))
+                data = _with_note(data, computed_by_each)
             if leads and not self.as_json:
                 print_task(self.shown, self.plan, data, candidates, self.lang)
             keeper = None

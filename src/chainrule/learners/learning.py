@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines import ALONE, Processes
 from chainrule.learners.errors import LearnerError
+from chainrule.learners.held import HeldOut
 from chainrule.learners.plan import Combination, Plan, parse_class_weight
 from chainrule.networks import (
     Architecture,
@@ -140,11 +141,16 @@ def read_data(
     """Open and encode the table, of several `processes` the part of this one, and divide its rows."""
     source = plan.open(path, limits, processes)
     validation = None if plan.validation is None else plan.open(plan.validation, limits)
-    large = processes.anywhere("a large file", os.path.isfile(path) and os.path.getsize(path) > LARGE_FILE)
-    held = HELD_OUT_LARGE if large else HELD_OUT + CHOOSING
+    held = HELD_OUT_LARGE if _size(path, source, plan, processes) > LARGE_FILE else HELD_OUT + CHOOSING
     if validation is not None:
         held *= CHOOSING_SHARE
     return table_data(source, plan, held, report, validation, processes=processes)
+
+
+def _size(path: str, source: Source, plan: Plan, processes: Processes) -> int:
+    """Return the number of bytes of a file, or of all files where each process has its own."""
+    files = {path} if plan.reads_all else {path, *source.files}
+    return processes.total("the bytes of the files", sum(map(os.path.getsize, filter(os.path.isfile, files))))
 
 
 def table_data(
@@ -174,6 +180,7 @@ def table_data(
         report=report,
         conventions=plan.conventions,
         processes=processes,
+        own_rows=not plan.reads_all,
     )
     return parted(prepared, plan, scored, processes)
 
@@ -183,33 +190,35 @@ def parted(prepared: Prepared, plan: Plan, scored: bool = True, processes: Proce
 
     Both are those of all processes, while each trains on its own.
     """
-    held = np.arange(len(prepared.y_held))
+    everything = HeldOut(prepared, processes)
+    held = everything.numbers()
     whole = prepared.X_validation is not None or not scored
-    choosing = held if whole else _stratified(prepared, CHOOSING_SHARE, plan.seed)
-    few = processes.total("the rows to stop by", len(choosing)) < FEWEST_CHOOSING
-    if few and len(plan.combinations) == 1:
-        if len(choosing):
-            given_back = choosing
+    choosing = held if whole else everything.stratified(CHOOSING_SHARE, plan.seed)
+    if len(choosing) < FEWEST_CHOOSING and len(plan.combinations) == 1:
+        given_back = everything.here(choosing)
+        if len(given_back):
             prepared = replace(
                 prepared,
                 X=np.concatenate([prepared.X, prepared.X_held[given_back]]),
                 y=np.concatenate([prepared.y, prepared.y_held[given_back]]),
             )
-            held = np.setdiff1d(held, given_back)
+        held = np.setdiff1d(held, choosing)
         choosing = choosing[:0]
-    rest = held
-    held = np.setdiff1d(held, choosing)[:MOST_HELD]
+    rest = everything.here(held)
+    held = np.setdiff1d(held, choosing)
+    if len(held) > MOST_HELD:  # not the first ones, since a table may be sorted
+        held = np.sort(np.random.default_rng([plan.seed, 3]).permutation(held)[:MOST_HELD])
     X_held, y_held = prepared.X_validation, prepared.y_validation
     if X_held is None or y_held is None:
-        X_held = processes.pooled("the rows to report on", prepared.X_held[held], MOST_HELD)
-        y_held = processes.pooled("their targets", prepared.y_held[held], MOST_HELD)
+        X_held = everything.taken("the rows to report on", prepared.X_held, held)
+        y_held = everything.taken("their targets", prepared.y_held, held)
     if scored and not len(y_held):
         raise LearnerError("no row is left to report on; give more rows, or --validation FILE")
     if whole:
         choosing = np.random.default_rng([plan.seed, 2]).permutation(choosing)
     choosing = choosing[:MOST_CHOOSING]
-    X_choosing = processes.pooled("the rows to stop by", prepared.X_held[choosing], MOST_CHOOSING)
-    y_choosing = processes.pooled("their targets", prepared.y_held[choosing], MOST_CHOOSING)
+    X_choosing = everything.taken("the rows to stop by", prepared.X_held, choosing)
+    y_choosing = everything.taken("their targets", prepared.y_held, choosing)
     target, encode = _target(prepared, plan)
     y = encode(np.asarray(prepared.y))
     by_class = _class_weights(prepared, plan, processes)
@@ -230,16 +239,6 @@ def parted(prepared: Prepared, plan: Plan, scored: bool = True, processes: Proce
         row_count + processes.total("the other rows", len(rest)),
         processes,
     )
-
-
-def _stratified(prepared: Prepared, share: float, seed: int) -> NDArray[np.int64]:
-    """Return the numbers of a stratified random fraction of the held-out rows."""
-    random = np.random.default_rng([seed, 2])
-    y = prepared.y_held
-    classes = isinstance(prepared.target, ClassTarget)
-    groups = [np.flatnonzero(y == k) for k in np.unique(y)] if classes else [np.arange(len(y))]
-    chosen = [random.permutation(group)[: int(share * len(group) + random.random())] for group in groups]
-    return random.permutation(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
 
 
 def _target(prepared: Prepared, plan: Plan) -> tuple[Target, Callable[[Array], Array]]:

@@ -169,10 +169,6 @@ class Plan:
             raise LearnerError("--class-weight is for classes; leave it out, or give --task classification")
         if self.dropout and not any(self.hidden):
             raise LearnerError("--dropout is for hidden layers, and there are none; leave it out")
-        if not self.reads_all and self.engine != "xla":
-            raise LearnerError(
-                f"--rows {self.rows} is for --engine xla, whose processes train together; give both or none"
-            )
         self.conventions  # noqa: B018 raises TableError for unknown marks
         if self.loss is not None:
             read_loss(parse_loss(self.loss))

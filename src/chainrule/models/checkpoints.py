@@ -51,17 +51,17 @@ class Checkpoint:
     state: TrainingState
     settings: TrainingSettings
 
-    def check_data(self, fingerprint: str, path: str = "the table", parts: int | None = None) -> None:
+    def check_data(self, fingerprint: str, path: str = "the table", parts: bool = False) -> None:
         """Raise ModelError if the fingerprint is not that of the data of the run.
 
-        `parts` is the number of processes that have a part of the table each, if they have.
+        `parts` says whether each process has its own part of the table.
         """
         known = self.model.fingerprint
         if known and fingerprint and known != fingerprint:
-            if parts is not None:
+            if parts:
                 raise ModelError(
-                    f"the run was on other parts of {path}: for today's {parts} the SHA-256 is {fingerprint[:12]}…, "
-                    f"and it was {known[:12]}…; start as many processes as then, with the parts as they were, or begin "
+                    f"the run was on other parts than {path}: their SHA-256 is {fingerprint[:12]}…, and was "
+                    f"{known[:12]}…; give the files as they were, in the same order from process to process, or begin "
                     "a new run"
                 )
             raise ModelError(

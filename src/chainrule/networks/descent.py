@@ -44,11 +44,25 @@ class Descent:
             state.learning_rate = settings.learning_rate
         elif settings.learning_rate is not None:
             session.set_hyperparameter("learning_rate", state.learning_rate)
+        self._divide_anew()
         place = Position(state.epoch, state.step, state.loss)
         if place != START:
             session.restore(session.state, {}, place)
         self.orders = _Orders(progress, self.loop.shuffles)
         self.epoch_seconds = 0.0
+
+    def _divide_anew(self) -> None:
+        """Begin an unfinished epoch again if the rows are divided among another number of devices than before.
+
+        The steps taken in it are kept, but the rows that are left are others.
+        """
+        state, processes = self.progress.state, self.session.processes
+        devices = 0
+        if self.progress.settings.own_rows:
+            devices = processes.devices if processes.count > 1 else 1
+        if state.step and devices != state.devices:
+            state.step, state.loss = 0, 0.0
+        state.devices = devices
 
     def run(self) -> None:
         """Train to the end, or until stopped."""

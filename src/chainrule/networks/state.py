@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.schema import NOT_BELOW_0
+from chainrule.schema import NOT_BELOW_0, OMITTED
 
 Array: TypeAlias = NDArray[Any]
 Status: TypeAlias = Literal["running", "finished", "converged", "stopped", "interrupted", "diverged"]
@@ -61,6 +61,8 @@ class TrainingState:
         Total time of training, over all its parts.
     threads
         Number of threads used.
+    devices
+        Number of devices that have rows of their own, on which the order of the rows depends; 0 if all have all rows.
 
     """
 
@@ -85,6 +87,7 @@ class TrainingState:
     order_state: Any = None
     seconds: float = 0.0
     threads: int = 1
+    devices: Annotated[int, NOT_BELOW_0, OMITTED] = 0
 
     @property
     def learnt(self) -> dict[str, Array]:

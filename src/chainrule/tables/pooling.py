@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.engines import Processes
 from chainrule.schema import Schema
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _NOTATIONS = Schema(parts=(Unit,), error=TableError)
-_NUMBER, _HELD = "\0number", "\0held"
+_NUMBER, _HELD, _DRAWN = "\0number", "\0held", "\0drawn"
 
 
 def common_names(source: Source, processes: Processes) -> tuple[str, ...]:
@@ -62,17 +63,22 @@ def pooled_sample(sample: RowSample, names: tuple[str, ...], processes: Processe
     found = RowSample(sample.limit, sample.seed)
     for part, rows in zip(processes.gathered("a sample of rows", _packed(sample, names)), seen, strict=True):
         if part:
-            frame, numbers, held = _unpacked(part)
-            found.append(frame, numbers + found.seen, held)
+            frame, numbers, held, draws = _unpacked(part)
+            found.append(frame, numbers + found.seen, held, draws)
         found.seen += rows
     return found
 
 
-def common_digest(digest: str | None, processes: Processes) -> str:
-    """Return the fingerprint of the parts of all processes, in their order; that of the table for a single one."""
-    if processes.count == 1:
-        return digest or ""
-    return sha256(b"".join(processes.gathered("the fingerprint", (digest or "").encode()))).hexdigest()
+def common_digest(source: Source, processes: Processes) -> str:
+    """Return the fingerprint of the files of all processes, in their order, whichever process has which of them."""
+    each = processes.gathered("the fingerprint", json.dumps(source.digests).encode())
+    digests = [digest for one in each for digest in json.loads(one)]
+    return sha256("".join(digests).encode()).hexdigest() if len(digests) > 1 else digests[0]
+
+
+def first_file(source: Source, processes: Processes) -> int:
+    """Return the number of the first file of this process among those of all."""
+    return int(sum(processes.each("the number of files", len(source.files))[: processes.number]))
 
 
 def _packed(sample: RowSample, names: tuple[str, ...]) -> bytes:
@@ -81,13 +87,13 @@ def _packed(sample: RowSample, names: tuple[str, ...]) -> bytes:
         return b""
     frame = sample.frame()
     columns = [frame.get_column(name) for name in names if name in frame.columns]
-    columns += [pl.Series(_NUMBER, sample.rows()), pl.Series(_HELD, sample.held())]
+    columns += [pl.Series(_NUMBER, sample.rows()), pl.Series(_HELD, sample.held()), pl.Series(_DRAWN, sample.draws())]
     stream = BytesIO()
     pl.DataFrame(columns).write_ipc(stream)
     return stream.getvalue()
 
 
-def _unpacked(data: bytes) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.dtype[np.int64]], Mask]:
+def _unpacked(data: bytes) -> tuple[pl.DataFrame, NDArray[np.int64], Mask, NDArray[np.uint64]]:
     frame = load_polars().read_ipc(BytesIO(data))
-    numbers, held = frame.get_column(_NUMBER).to_numpy(), frame.get_column(_HELD).to_numpy()
-    return frame.drop(_NUMBER, _HELD), numbers, held
+    numbers, held, draws = (frame.get_column(name).to_numpy() for name in (_NUMBER, _HELD, _DRAWN))
+    return frame.drop(_NUMBER, _HELD, _DRAWN), numbers, held, draws

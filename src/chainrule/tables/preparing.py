@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,9 +24,9 @@ from chainrule.tables.frames import cells_of
 from chainrule.tables.freetext import FoldedText
 from chainrule.tables.kinds import Finding
 from chainrule.tables.notation import Notation
-from chainrule.tables.pooling import common_digest, common_names, pooled_sample
+from chainrule.tables.pooling import common_digest, common_names, first_file, pooled_sample
 from chainrule.tables.preprocessing import Notes, Preprocessing, feature_values
-from chainrule.tables.sampling import Mask, RowSample, StreamSplit, row_limit, split_rows
+from chainrule.tables.sampling import Draws, Mask, RowSample, row_limit, split_rows
 from chainrule.tables.sources import BATCH_ROWS, Batch, Source, row_places
 from chainrule.tables.spooling import IN_MEMORY, GrownArray, SpooledArray
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target, Task
@@ -60,7 +61,11 @@ class Prepared:
     row_count: int
     """The number of rows of the table that have a target, of all processes."""
     fingerprint: str
-    """SHA-256 of the column names and the contents of the table."""
+    """SHA-256 of the column names and the contents of the table.
+
+    If each process has its own files, it is the same whichever process has which of them, in their order; not if a
+    part was so small that all of its rows would have been held out, and are trained on.
+    """
     class_counts: dict[str, int]
     """The number of rows of each class in the whole table; empty for numbers."""
     notes: tuple[str, ...]
@@ -85,6 +90,7 @@ def prepare(
     report: Callable[[str, int], None] | None = None,
     conventions: Conventions = USUAL,
     processes: Processes = ALONE,
+    own_rows: bool = False,
 ) -> Prepared:
     """Prepare a table for training on the column `target`.
 
@@ -96,7 +102,8 @@ def prepare(
     ("reading" or "encoding") and the number of rows so far.
 
     Of several `processes`, each gives its own part of the table as `source`, and gets the arrays of these rows; all
-    else is of the rows of all, and the same in all of them.
+    else is of the rows of all, and the same in all of them. With `own_rows`, also of one process, random choices are a
+    function of the files in their order, whichever process has which of them.
 
     Raises TableError, naming the place, for a table that cannot be trained on.
     """
@@ -111,7 +118,8 @@ def prepare(
     if not 0 <= held_out < 1:
         raise TableError(f"the share of rows to hold out is {held_out!r}; give one from 0 to below 1, such as 0.2")
     counted = TargetCount(source, target, conventions, processes)
-    survey = _survey(source, counted, leave_out, held_out, seed, report).shared(names, processes)
+    file = first_file(source, processes) if own_rows or processes.count > 1 else None
+    survey = _survey(source, counted, leave_out, held_out, seed, file, report).shared(names, processes)
     classes, reason = survey.counted.choose(task)
     survey = survey.with_targets()
     frame, held = survey.sample.frame(), survey.sample.held()
@@ -146,19 +154,24 @@ class _Survey:
     own: slice
     """The rows of this process among those of all."""
     digest: str
+    file: int | None = None
+    """The number of the first file of this process among those of all, if each has its own."""
     parts: tuple[int, ...] = ()
     """The number of rows of each process, if there are several."""
 
     def shared(self, names: tuple[str, ...], processes: Processes) -> _Survey:
         """Return the survey of the rows of all processes."""
-        if processes.count == 1:
+        if self.file is None:
             return self
+        digest = common_digest(self.source, processes)
+        if processes.count == 1:
+            return replace(self, digest=digest)
         parts = tuple(int(rows) for rows in processes.each("the rows of a part", self.sample.seen))
         first = sum(parts[: processes.number])
         own = parts[processes.number]
         self.counted.add_up()
-        sample, digest = pooled_sample(self.sample, names, processes), common_digest(self.digest, processes)
-        return _Survey(self.source, sample, self.counted, slice(first, first + own), digest, parts)
+        sample = pooled_sample(self.sample, names, processes)
+        return _Survey(self.source, sample, self.counted, slice(first, first + own), digest, self.file, parts)
 
     def with_targets(self) -> _Survey:
         """Return the survey without the rows of the sample that have no target."""
@@ -181,20 +194,20 @@ def _survey(
     leave_out: Sequence[str],
     held_out: float,
     seed: int,
+    file: int | None,
     report: Callable[[str, int], None] | None,
 ) -> _Survey:
     target = counted.name
-    # Parts that are alike, row by row, are to be sampled at different places.
-    sample = RowSample(row_limit(len(source.names)), seed + (counted.processes.number << 32))
-    split = StreamSplit(held_out, seed)
+    sample = RowSample(row_limit(len(source.names)), seed)
+    draws = Draws(held_out, seed, file)
     for whole in source.batches():
         batch = whole.without(leave_out)
         batch.check_plain(target)
         counted.add(batch)
-        sample.add(batch.frame, split.add(cells_of(batch.frame, target), batch.frame.height))
+        sample.add(batch.frame, *draws.next(batch.file, cells_of(batch.frame, target)))
         if report is not None:
             report("reading", sample.seen)
-    return _Survey(source, sample, counted, slice(0, sample.seen), source.digest or "")
+    return _Survey(source, sample, counted, slice(0, sample.seen), source.digest or "", file)
 
 
 def _number_target(name: str, series: pl.Series, training: Mask, notation: Notation) -> NumberTarget:
@@ -250,11 +263,11 @@ def _shifted(place: Callable[[int, str], str], start: int) -> Callable[[int, str
 def _streamed(survey: _Survey, held_out: float, seed: int) -> Iterator[Part]:
     """Yield the batches of a table, read again; raise TableError if it has another number of rows."""
     source, counted = survey.source, survey.counted
-    split = StreamSplit(held_out, seed)
+    draws = Draws(held_out, seed, survey.file)
     done = survey.own.start
     for batch in source.batches():
         cells = cells_of(batch.frame, counted.name)
-        held, rows = split.add(cells, len(cells)), np.arange(done, done + len(cells))
+        held, rows = draws.next(batch.file, cells)[0], np.arange(done, done + len(cells))
         done += len(cells)
         if counted.without:
             filled = counted.filled(cells)
@@ -293,9 +306,11 @@ class _Encoding:
         if validation is not None:
             X_validation, y_validation, more = self._validation(validation, spooled)
             notes += more
-        if survey.parts and not len(y):
+        digest = survey.digest
+        if counted.processes.anywhere("a part of which all rows are held out", bool(survey.parts and not len(y))):
             # Every process trains; a part of a few rows may be held out as a whole.
-            X, y, X_held, y_held = X_held, y_held, X, y
+            X, y, X_held, y_held = (X, y, X_held, y_held) if len(y) else (X_held, y_held, X, y)
+            digest = sha256(repr((digest, survey.parts)).encode()).hexdigest()
         if not len(y):
             raise TableError(f"{source.path} has no row to train on: all are held out")
         return Prepared(
@@ -308,7 +323,7 @@ class _Encoding:
             X_held,
             y_held,
             counted.rows,
-            survey.digest,
+            digest,
             dict(counted.counts) if isinstance(self.target, ClassTarget) else {},
             tuple(notes),
             spooled,

@@ -64,6 +64,7 @@ class RowSample:
         """How often the bound has been halved."""
         self._frames: list[pl.DataFrame] = []
         self._rows: list[NDArray[np.int64]] = []
+        self._draws: list[NDArray[np.uint64]] = []
         self._held: list[Mask] = []
 
     @property
@@ -75,13 +76,15 @@ class RowSample:
     def _bound(self) -> np.uint64:
         return _ALL >> np.uint64(self.halvings)
 
-    def add(self, frame: pl.DataFrame, held: Mask) -> None:
+    def add(self, frame: pl.DataFrame, held: Mask, draws: NDArray[np.uint64] | None = None) -> None:
+        """Add the next rows of the table; `draws` are their mixed numbers, by default those of rows of one table."""
         rows = np.arange(self.seen, self.seen + frame.height)
+        draws = mixed(rows, self.seed) if draws is None else draws
         self.seen += frame.height
         if self.halvings:
-            keep = mixed(rows, self.seed) < self._bound
-            frame, rows, held = _copied(frame.filter(keep)), rows[keep], held[keep]
-        self.append(frame, rows, held)
+            keep = draws < self._bound
+            frame, rows, held, draws = _copied(frame.filter(keep)), rows[keep], held[keep], draws[keep]
+        self.append(frame, rows, held, draws)
         while self.kept > self.limit:
             self.thin(self.halvings + 1)
 
@@ -90,24 +93,25 @@ class RowSample:
         if halvings == self.halvings:
             return
         self.halvings = halvings
-        parts = list(zip(self._frames, self._rows, self._held, strict=True))
-        self._frames, self._rows, self._held, self.kept = [], [], [], 0
-        for part, numbers, mask in parts:
-            keep = mixed(numbers, self.seed) < self._bound
-            self.append(_copied(part.filter(keep)), numbers[keep], mask[keep])
+        parts = list(zip(self._frames, self._rows, self._held, self._draws, strict=True))
+        self._frames, self._rows, self._held, self._draws, self.kept = [], [], [], [], 0
+        for part, numbers, mask, draws in parts:
+            keep = draws < self._bound
+            self.append(_copied(part.filter(keep)), numbers[keep], mask[keep], draws[keep])
 
-    def append(self, frame: pl.DataFrame, rows: NDArray[np.int64], held: Mask) -> None:
+    def append(self, frame: pl.DataFrame, rows: NDArray[np.int64], held: Mask, draws: NDArray[np.uint64]) -> None:
         """Add rows with these numbers, without counting them as seen."""
         if frame.height:
             self._frames.append(frame)
             self._rows.append(rows)
             self._held.append(held)
+            self._draws.append(draws)
             self.kept += frame.height
 
     def keeping(self, mask: Mask) -> RowSample:
         """Return the sample without the rows outside of the mask, which then were never seen."""
         found = RowSample(self.limit, self.seed)
-        found.append(self.frame().filter(mask), self.rows()[mask], self.held()[mask])
+        found.append(self.frame().filter(mask), self.rows()[mask], self.held()[mask], self.draws()[mask])
         found.seen, found.halvings = self.seen - int((~mask).sum()), self.halvings
         return found
 
@@ -137,6 +141,10 @@ class RowSample:
     def held(self) -> Mask:
         """The mask of the rows that are held out."""
         return np.concatenate(self._held)
+
+    def draws(self) -> NDArray[np.uint64]:
+        """The mixed numbers of the rows."""
+        return np.concatenate(self._draws)
 
 
 def _copied(frame: pl.DataFrame) -> pl.DataFrame:
@@ -192,6 +200,32 @@ class StreamSplit:
         held = np.zeros(count, dtype=bool)
         held[rows] = (numbers - first) == chosen.astype(np.int64)
         return held
+
+
+class Draws:
+    """The random choices among the rows of a table: which are held out, and mixed numbers for a sample.
+
+    If several processes have their own files, `first_file` is the number of the first file of this one among those of
+    all. The choices in a file are then a function of its number and its rows, whichever process reads it.
+    """
+
+    def __init__(self, fraction: float, seed: int, first_file: int | None = None) -> None:
+        self._fraction, self._seed, self._first_file = fraction, seed, first_file
+        self._file = -1
+        self._begin(0)
+
+    def _begin(self, file: int) -> None:
+        self._file, self._done = file, 0
+        self._drawn = self._seed + (0 if self._first_file is None else (self._first_file + file) << 48)
+        self._split = StreamSplit(self._fraction, self._drawn)
+
+    def next(self, file: int, target: pl.Series) -> tuple[Mask, NDArray[np.uint64]]:
+        """Return the mask of the held-out rows among the next ones, given their targets, and their mixed numbers."""
+        if self._first_file is not None and file != self._file:
+            self._begin(file)
+        rows = np.arange(self._done, self._done + len(target))
+        self._done += len(target)
+        return self._split.add(target, len(target)), mixed(rows, self._drawn)
 
 
 def _codes(written: pl.Series) -> tuple[NDArray[np.int64], list[str]]:

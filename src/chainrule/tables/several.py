@@ -89,6 +89,15 @@ class SeveralSource(Source):
         own = [name for name in self._keys[0] if name not in first.names]
         super().__init__(path, [*first.names, *own])
         self._own, self._format, self._said = own, first.format, list(first.notes)
+        self._digests: list[str] = []
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(self._files)
+
+    @property
+    def digests(self) -> list[str]:
+        return self._digests
 
     @property
     def format(self) -> str:
@@ -100,18 +109,19 @@ class SeveralSource(Source):
 
     def batches(self) -> Iterator[Batch]:
         pl = load_polars()
-        hashing, first_row = sha256(), 0
-        for file, keys in zip(self._files, self._keys, strict=True):
+        digests: list[str] = []
+        first_row = 0
+        for number, (file, keys) in enumerate(zip(self._files, self._keys, strict=True)):
             source = self._opened(file)
             self._check(source, file, keys)
             for batch in source.batches():
                 columns = [batch.frame.get_column(name) for name in self.names if name not in self._own]
                 height = batch.frame.height
                 columns += [pl.Series(name, [keys[name]] * height, dtype=pl.String) for name in self._own]
-                yield replace(batch, frame=pl.DataFrame(columns), first_row=first_row)
+                yield replace(batch, frame=pl.DataFrame(columns), first_row=first_row, file=number)
                 first_row += height
-            hashing.update((source.digest or "").encode())
-        self.digest = hashing.hexdigest()
+            digests.append(source.digest or "")
+        self._digests, self.digest = digests, sha256("".join(digests).encode()).hexdigest()
 
     def _check(self, source: Source, file: str, keys: dict[str, str]) -> None:
         """Raise TableError for a file with other columns than the first."""

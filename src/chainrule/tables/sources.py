@@ -39,6 +39,8 @@ class Batch:
     place: Callable[[int, str], str]
     """A function that describes the place of the cell in row k (from 0) of the batch and a column."""
     path: str = "the table"
+    file: int = 0
+    """The number of the file, from 0, among those of the table."""
 
     def without(self, names: Sequence[str]) -> Batch:
         """Return the batch without some of its columns."""
@@ -93,6 +95,16 @@ class Source(ABC):
         """Names that another column has before, with the new names."""
         self.digest: str | None = None
         """SHA-256 of names and contents, in hexadecimal; set when `batches` is exhausted."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of the files that hold the table."""
+        return (self.path,)
+
+    @property
+    def digests(self) -> list[str]:
+        """The digests of these files."""
+        return [self.digest or ""]
 
     @property
     def notes(self) -> list[str]:
