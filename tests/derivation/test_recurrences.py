@@ -521,3 +521,37 @@ def test_source_with_a_wrong_gradient_is_refused() -> None:
 def test_a_worked_example_has_every_step() -> None:
     derivation = cr.derive(loss_itself, x="", a="")
     assert "s5" in derivation.text(at={"x": 0.5, "a": 1.0})
+
+
+def _hidden_markov(A: Any, B: Any, v: Any, obs: Any) -> Any:
+    T, E, p = cr.log_softmax(A), cr.log_softmax(B), cr.log_softmax(v)
+    alpha = p + E[:, obs[0]]
+    for t in range(1, len(obs)):
+        alpha = cr.logsumexp(alpha[:, None] + T, axis=0) + E[:, obs[t]]
+    return -cr.logsumexp(alpha)
+
+
+def _hidden_markov_scaled(A: Any, B: Any, v: Any, obs: Any) -> Any:
+    T, E, p = cr.softmax(A), cr.softmax(B), cr.softmax(v)
+    alpha = p * E[:, obs[0]]
+    c = np.sum(alpha)
+    ll = np.log(c)
+    alpha /= c
+    for o in obs[1:]:
+        alpha = (alpha @ T) * E[:, o]
+        c = np.sum(alpha)
+        ll += np.log(c)
+        alpha = alpha / c
+    return -ll
+
+
+@pytest.mark.parametrize("function", [_hidden_markov, _hidden_markov_scaled])
+def test_labels_that_a_recurrence_reads_have_a_line_and_no_name_is_two_things(function: Callable[..., Any]) -> None:
+    derivation = cr.derive(function, wrt=["A", "B", "v"], A="3 3", B="3 4", v="3", obs="5:int")
+    assert "X = obs[1:]" in derivation.text()
+    assert derivation.verify(points=1).ok
+    assert "for t in range(4):" in derivation.source("numpy")
+    random = np.random.default_rng(0)
+    values = [random.normal(size=shape) for shape in ((3, 3), (3, 4), (3,))]
+    labels = np.array([0, 2, 3, 1, 2])
+    cr.check_grads(lambda A, B, v: function(A, B, v, labels), values)

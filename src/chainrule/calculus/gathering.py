@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.calculus.chains import Chain, Link, chain_of, is_column, is_row, product_of_chain, transposed_chain
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
-from chainrule.calculus.rules import Rule, both_orders, refilled, rule, with_operand
+from chainrule.calculus.rules import Rule, both_orders, is_scale, refilled, rule, with_operand
 from chainrule.calculus.symmetry import upright
 from chainrule.calculus.terms import Term, factors, operation_count, product_of, sum_of_terms
 from chainrule.ir import Apply, ArrayType, Const, DType, Node, applies, named_dim, parse_shape
@@ -88,6 +88,7 @@ def _common_factor_of_products(node: Apply) -> Node | None:
     some("z", "n m") @ (some_x("m") + some_y("m")) + some("z", "n m") @ some_y("m"),
     some("z", "n m") @ (some_x("m") + _c("m") * some_y("m")) + _c("n") * (some("z", "n m") @ some_y("m")),
     2 * (some("z", "n m") @ (some_x("m") - _c("m") * some_y("m"))) - _c("n") * (some("z", "n m") @ some_y("m")),
+    some("z", "m") @ (some_x("m") + some_y("m")) + some("c", "") * (some("z", "m") @ some_y("m")),
 ])  # fmt: skip
 def _like_terms_within_product(node: Apply) -> Node | None:
     """Take a product of a matrix with a vector into another with a sum that has this vector among its terms."""
@@ -117,6 +118,8 @@ def _repeated_like(number: Node, like: Node) -> Node:
     match number:
         case Apply(Broadcast(axes=()), (scalar,)):
             return Broadcast(like.type.shape, ())(scalar)
+    if number.type.ndim == 0 and not is_scale(number):
+        return Broadcast(like.type.shape, ())(number)
     return refilled(number, like.type)
 
 

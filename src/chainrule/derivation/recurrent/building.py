@@ -21,6 +21,7 @@ from chainrule.derivation.upstream import GIVEN, is_upstream, output_name
 from chainrule.ir import (
     Apply,
     Const,
+    DType,
     Input,
     Node,
     Program,
@@ -31,7 +32,7 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.primitives import Multiply, Sum
+from chainrule.primitives import Multiply, Reshape, Slice, Sum, cast
 
 R = TypeVar("R", bound=Record)
 
@@ -131,8 +132,18 @@ class _Builder:
         for node, name in self.whole.names.items():
             if node not in self.outside:
                 (made,) = rebuild([node], self.outside.get)
-                if isinstance(made, Apply):
+                if isinstance(made, Apply) and not (self._is_of_a_step(name) and self._is_part_of_a_result(made)):
                     self.names[made] = name
+
+    def _is_of_a_step(self, name: str) -> bool:
+        """Whether a name is one of a step with a number behind it: c3 and c₃ look alike."""
+        return re.sub(r"_?\d+$", "", name) in self.running
+
+    def _is_part_of_a_result(self, node: Node) -> bool:
+        """Whether a value outside is a piece of what a recurrence gives."""
+        while isinstance(node, Apply) and isinstance(node.primitive, Slice | Reshape):
+            (node,) = node.operands
+        return node in self.outside.values()
 
     def outer(self, node: Node) -> Node:
         """Return a value outside in terms of the symbols."""
@@ -246,10 +257,10 @@ class _Builder:
                 total = total + _inner(symbol, value)
         inactive = [node for node in paired if isinstance(node, Apply) and node not in values.values()]
         for value in inactive:
-            if value.type.dtype.is_float:
-                symbol = Input(GIVEN + self.name_of(value).name, value.type)
-                given.append(symbol)
-                total = total + _inner(symbol, value)
+            measured = value if value.type.dtype.is_float else cast(value, DType.FLOAT64)
+            symbol = Input(GIVEN + self.name_of(value).name, measured.type)
+            given.append(symbol)
+            total = total + _inner(symbol, measured)
         return total, given, parts
 
 
