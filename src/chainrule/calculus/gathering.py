@@ -88,7 +88,7 @@ def _common_factor_of_products(node: Apply) -> Node | None:
     some("z", "n m") @ (some_x("m") + some_y("m")) + some("z", "n m") @ some_y("m"),
     some("z", "n m") @ (some_x("m") + _c("m") * some_y("m")) + _c("n") * (some("z", "n m") @ some_y("m")),
     2 * (some("z", "n m") @ (some_x("m") - _c("m") * some_y("m"))) - _c("n") * (some("z", "n m") @ some_y("m")),
-    some("z", "m") @ (some_x("m") + some_y("m")) + some("c", "") * (some("z", "m") @ some_y("m")),
+    some("z", "m") @ (some_x("m") + _c("m") * some_y("m")) + some("c", "") * (some("z", "m") @ some_y("m")),
 ])  # fmt: skip
 def _like_terms_within_product(node: Apply) -> Node | None:
     """Take a product of a matrix with a vector into another with a sum that has this vector among its terms."""
