@@ -144,6 +144,7 @@ def test_a_search_side_by_side_is_interrupted_and_goes_on(run: Run, monkeypatch:
         patched.setattr(trials._Search, "_look", look)
         stopped = run("train", "data.csv", "--target", "t", *options, "--save", "part")
     assert stopped.exit_code == 130
+    assert "The search was interrupted; of the combinations so far the best is kept." in stopped.stdout
     again = run("train", "data.csv", "--resume", "part", "--json")
     assert again.exit_code == 0, again.output
     assert bits("part") == bits("whole")
@@ -182,12 +183,31 @@ def test_a_run_that_is_interrupted_on_all_rows_begins_there_again(
         patched.setattr(refitting, "train", interrupted)
         stopped = run("train", *arguments, "--save", "part")
     assert stopped.exit_code == 130
+    assert "Training anew on all rows was interrupted" in " ".join(stopped.stdout.split())
+    assert "search was interrupted" not in stopped.stdout
     assert bits("part") != bits("whole")
     monkeypatch.setattr(trials, "time", SimpleNamespace(monotonic=lambda: 0))
     again = run("train", "data.csv", "--resume", "part", "--json")
     assert again.exit_code == 0, again.output
     assert len(json.loads(again.stdout)["search"]) == bool(options)
     assert bits("part") == bits("whole")
+
+
+def test_an_interrupt_before_the_first_epoch_says_that_nothing_is_learnt(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_data()
+
+    def interrupted(*arguments: Any, **options: Any) -> TrainingState:
+        os.kill(os.getpid(), signal.SIGINT)
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(trials, "train", interrupted)
+    stopped = run("train", "data.csv", "--target", "t", "--hidden", "8")
+    assert stopped.exit_code == 130
+    said = " ".join(stopped.stdout.split())
+    assert "Interrupted before the first epoch was done: this network has learnt nothing." in said
+    assert "what was learnt is kept" not in said
 
 
 def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

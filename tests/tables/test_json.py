@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from chainrule.tables import TableError, open_table
+from chainrule.tables import TableError, open_table, prepare
 from chainrule.tables.jsonlines import without_lists
 
 ROWS = [{"a": k / 4, "c": "rg"[k % 2], "y": None if k == 3 else k} for k in range(12)]
@@ -99,3 +99,31 @@ def test_lists_of_numbers_are_columns_and_others_are_texts(suffix: str, tmp_path
 def test_a_later_list_of_another_length_is_refused() -> None:
     with pytest.raises(TableError, match=r"line 9, column 'x' holds a list, where the first rows have lists of 2"):
         without_lists({"x": [1, 2, 3]}, {"x": 2}, "data.jsonl, line 9")
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+@pytest.mark.parametrize(
+    ("dropped", "kept"),
+    [
+        ("v", ["place.size", "place.sides.0", "place.sides.1", "w"]),
+        ("v.1", ["v.0", "place.size", "place.sides.0", "place.sides.1", "w"]),
+        ("place", ["v.0", "v.1", "w"]),
+        ("place.sides", ["v.0", "v.1", "place.size", "w"]),
+    ],
+)
+def test_a_list_or_an_object_is_left_out_whole_or_in_part(
+    tmp_path: Path, suffix: str, dropped: str, kept: list[str]
+) -> None:
+    draw = np.random.default_rng(0).random((40, 7)).tolist()
+    rows = [{"v": r[:2], "place": {"size": r[2], "sides": r[3:5]}, "w": r[5], "y": r[6]} for r in draw]
+    path = tmp_path / f"rows.{suffix}"
+    path.write_text(json.dumps(rows) if suffix == "json" else "\n".join(map(json.dumps, rows)))
+    prepared = prepare(open_table(str(path)), "y", leave_out=[dropped])
+    assert list(prepared.preprocessing.groups) == kept
+
+
+def test_a_prefix_is_no_column_of_a_flat_table(tmp_path: Path) -> None:
+    path = tmp_path / "iris.csv"
+    path.write_text("Sepal.Length,Sepal.Width,y\n" + "".join(f"{k * k % 7},{k % 5},{k}.5\n" for k in range(40)))
+    with pytest.raises(TableError, match="has no column 'Sepal' to leave out"):
+        prepare(open_table(str(path)), "y", leave_out=["Sepal"])

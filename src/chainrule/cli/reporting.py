@@ -50,7 +50,7 @@ from chainrule.reports import (
     decisive,
     permutation_importance,
 )
-from chainrule.tables import ClassTarget, NumberTarget
+from chainrule.tables import AS_ASKED, ClassTarget, NumberTarget
 from chainrule.training import Adam
 from chainrule.words import ChainruleError, Language
 
@@ -110,7 +110,7 @@ def make_report(
             target=target.name,
             task=target.task,
             reason=data.prepared.reason,
-            columns=columns_of(data, plan),
+            columns=columns_of(data),
             rows=Rows(data.prepared.row_count, data.row_count, len(data.y_choosing), len(data.y_held)),
             classes=classes,
             class_counts=data.prepared.class_counts,
@@ -263,13 +263,13 @@ def ridge(X: Array, y: Array) -> Predict:
     return predict
 
 
-def columns_of(data: Data, plan: Plan) -> tuple[Column, ...]:
+def columns_of(data: Data) -> tuple[Column, ...]:
     """Return the content and the treatment of each column."""
     groups = data.prepared.preprocessing.groups
     columns = []
     for found in data.prepared.findings:
         inputs = groups[found.name].stop - groups[found.name].start if found.name in groups else 0
-        kind = "dropped" if found.name in plan.drop else found.kind
+        kind = "dropped" if found.reason == AS_ASKED else found.kind
         columns.append(Column(found.name, kind, found.reason, inputs))
     return tuple(columns)
 

@@ -115,6 +115,18 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Interrupted after {epochs} of {planned} {planned:epoch/epochs}; what was learnt is kept.",
         "在第 {epochs} 轮（共 {planned} 轮）后中断；已学到的参数予以保留。",
     ),
+    "interrupted at once": (
+        "Interrupted before the first epoch was done: this network has learnt nothing.",
+        "在第一轮完成之前中断：该网络尚未学到任何东西。",
+    ),
+    "interrupted search": (
+        "The search was interrupted; of the combinations so far the best is kept.",
+        "搜索被中断；保留迄今最好的一组设置。",
+    ),
+    "interrupted whole": (
+        "Training anew on all rows was interrupted; the network that the scores are of is kept.",
+        "在全部行上重新训练时被中断；保留以上得分所属的网络。",
+    ),
     # inspect
     "the network": ("this network", "该网络"),
     "linear": ("a linear model", "线性模型"),

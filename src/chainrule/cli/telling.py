@@ -38,7 +38,7 @@ _LONG = 30
 def print_task(path: str, plan: Plan, data: Data, candidates: Sequence[Learner], lang: Language) -> None:
     """Print the table, its columns, the task, and the networks to train."""
     prepared, target = data.prepared, data.target
-    columns = columns_of(data, plan)
+    columns = columns_of(data)
     used = sum(column.inputs > 0 for column in columns)
     named = table_name(path, other_parts(plan, data), lang)
     say_line(say(lang, "table", path=named, rows=f"{prepared.row_count:,}", features=used, target=target.name))
@@ -105,13 +105,20 @@ def sizes_text(learner: Learner) -> str:
     return sizes if members == 1 else f"{members} × {sizes}"
 
 
-def print_report(report: Report, page: str | None, lang: Language) -> None:
-    """Print how training ended, the scores, their explanation, and advice."""
+def print_report(report: Report, page: str | None, lang: Language, interruption: str | None = None) -> None:
+    """Print how training ended, the scores, their explanation, and advice.
+
+    `interruption` is the key of the sentence on what Ctrl-C ended, if it was more than the run of the report.
+    """
     run, width = report.fit.run, page_width()
-    if run.status == "interrupted":
+    if run.status == "interrupted" and not run.epochs:
+        say_line(say(lang, "interrupted at once"))
+    elif run.status == "interrupted":
         say_line(say(lang, "interrupted train", epochs=f"{run.epochs:,}", planned=f"{report.fit.settings.epochs:,}"))
     else:
         say_line(say(lang, "trained", seconds=duration(run.seconds), why=ending(run, lang)))
+    if interruption is not None and (run.status != "interrupted" or report.fit.trials):
+        say_line(say(lang, interruption))
     section("search", trials_text(report.fit, lang), lang)
     lines(["", *curve] if (curve := curve_text(report.fit, width, lang)) else [])
     click.echo()

@@ -412,7 +412,7 @@ class _Job:
         if self.as_json:
             print_json(record(report, page, time.perf_counter() - started))
         else:
-            print_report(report, page, self.lang)
+            print_report(report, page, self.lang, standing.interruption)
         if failures:
             raise failures[0]
         return INTERRUPTED if interrupted else 0

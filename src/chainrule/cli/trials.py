@@ -87,6 +87,13 @@ class Standing:
         """Whether Ctrl-C ended it."""
         return self.refit_interrupted or (self.state is not None and self.state.status == "interrupted")
 
+    @property
+    def interruption(self) -> str | None:
+        """The key of the sentence on what Ctrl-C ended; None if nothing."""
+        if self.refit_interrupted:
+            return "interrupted whole"
+        return "interrupted search" if self.interrupted else None
+
 
 Keep: TypeAlias = Callable[[Standing], None]
 

@@ -5,6 +5,7 @@ Reading needs polars, which is loaded when it is first used.
 
 from chainrule.tables.arithmetic import civil, seconds_since_1970, weekday
 from chainrule.tables.cells import FALSE_WORDS, LARGEST_LEVEL, MISSING_WORDS, TRUE_WORDS, numbers_of_levels
+from chainrule.tables.columns import AS_ASKED
 from chainrule.tables.conventions import Conventions, read_conventions
 from chainrule.tables.databases import without_password
 from chainrule.tables.dates import EPOCHS, parts_of_format
@@ -44,6 +45,7 @@ from chainrule.tables.spooling import joined
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target, Task
 
 __all__ = [
+    "AS_ASKED",
     "DATE_FORMATS",
     "DATE_REWRITES",
     "EPOCHS",

@@ -30,6 +30,9 @@ from chainrule.words import suggestion
 if TYPE_CHECKING:
     import polars as pl
 
+AS_ASKED = "left out, as asked"
+"""The reason of the finding for a column that the user leaves out."""
+
 _LOOKED_AT = 1_000
 """Cells of a column in which decimal marks are looked for."""
 
@@ -85,7 +88,7 @@ def fit_columns(
         if name == target:
             continue
         if name in leave_out:
-            fitting.leave_out(LeftOut(name, "text", "as asked"), Finding(name, "text", "left out, as asked"))
+            fitting.leave_out(LeftOut(name, "text", "as asked"), Finding(name, "text", AS_ASKED))
             continue
         as_written = without_missing(cells_of(frame, name), conventions.missing, conventions.missing_numbers)
         series, spellings = merged(as_written) if conventions.merge else (as_written, {})

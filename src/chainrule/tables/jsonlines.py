@@ -25,6 +25,8 @@ _WHOLE = 2**63
 class JSONLinesSource(Source):
     """A file of JSON lines. Its columns are the keys of the first lines; an absent key is a missing cell."""
 
+    nested = True
+
     def __init__(self, text: TextFile) -> None:
         self._text = text
         names: dict[str, None] = {}

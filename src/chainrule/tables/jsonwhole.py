@@ -22,6 +22,8 @@ _NESTED_FIRST = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:\s*[\[{]')
 class WholeJSONSource(FrameSource):
     """A file with one JSON value, or several ones that are written on several lines each."""
 
+    nested = True
+
     def __init__(self, text: TextFile) -> None:
         self._said: list[str] = []
         rows = [flat(row) for row in _rows_of(text.path, _values(text), self._said)]

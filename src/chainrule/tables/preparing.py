@@ -109,7 +109,7 @@ def prepare(
     """
     target = source.name_of(target)
     kinds = {source.name_of(name): kind for name, kind in (kinds or {}).items()}
-    leave_out = [source.name_of(name) for name in leave_out]
+    leave_out = [part for name in leave_out for part in source.parts_of(source.name_of(name))]
     source.check_column(target, "the target")
     names = common_names(source, processes)
     check_wishes(names, source.path, kinds, leave_out, target)

@@ -86,6 +86,9 @@ class Batch:
 class Source(ABC):
     """A table that can be read repeatedly, in batches that fit in memory."""
 
+    nested = False
+    """Whether values may be nested, and are spread over columns, named as in `place.city` and `sizes.0`."""
+
     def __init__(self, path: str, names: Sequence[str]) -> None:
         """Create a table with these columns; the second of two with one name gets a new one, as in `named`."""
         check_names(path, names)
@@ -95,6 +98,16 @@ class Source(ABC):
         """Names that another column has before, with the new names."""
         self.digest: str | None = None
         """SHA-256 of names and contents, in hexadecimal; set when `batches` is exhausted."""
+
+    def parts_of(self, name: str) -> list[str]:
+        """Return the columns that `name` stands for: itself, or of a nested value, as in JSON, what is spread from it.
+
+        >>> from chainrule.tables import FrameSource, as_frame
+        >>> FrameSource(as_frame({"a": [1], "a.b": [2]})).parts_of("a")
+        ['a']
+        """
+        parts = [each for each in self.names if each.startswith(f"{name}.")]
+        return parts if self.nested and parts and name not in self.names else [name]
 
     @property
     def files(self) -> tuple[str, ...]:
