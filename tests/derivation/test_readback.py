@@ -41,6 +41,15 @@ def _differences(y: Any) -> Any:
     return np.sum(np.exp(-(D**2)))
 
 
+def _row_beside_column(z: Any) -> Any:
+    return np.sum(np.sin(z[:, None] - z[None]))
+
+
+def _columns_alone(x: Any, y: Any, Z: Any) -> Any:
+    column = x[:, None] - np.exp(y[:, None])
+    return np.sum(np.sin(np.broadcast_to(column, Z.shape)) + np.broadcast_to(y[:, None], Z.shape))
+
+
 def _outer(d: Any, X: Any) -> Any:
     return np.sum(np.exp(d[:, None] * d[None]) * X)
 
@@ -139,6 +148,8 @@ def _part_of_a_softmax(Z: Any) -> Any:
 PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
     "pairwise": (_pairwise, {"Y": "n d"}),
     "differences": (_differences, {"y": "n"}),
+    "row beside column": (_row_beside_column, {"z": "n"}),
+    "columns alone": (_columns_alone, {"x": "n", "y": "n", "Z": "n m"}),
     "outer": (_outer, {"d": "n", "X": "n n"}),
     "square bias": (_square_bias, {"A": "n n", "b": "n"}),
     "square column": (_square_column, {"A": "n n", "b": "n"}),
@@ -218,6 +229,8 @@ def test_every_line_reads_the_same_in_chinese(name: str) -> None:
     ("name", "line"),
     [
         ("differences", "D = y 1ᵀ − 1 yᵀ"),
+        ("row beside column", "cos(z 1ᵀ − 1 zᵀ)ᵀ 1"),
+        ("columns alone", "repeat[n×m]"),
         ("outer", "exp(d dᵀ)"),
         ("pairwise", "D = Σ₂((Y[:,∗,:] − Y[∗,:,:])²)"),
         ("square bias", "U = A + 1 bᵀ"),

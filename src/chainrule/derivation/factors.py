@@ -39,6 +39,7 @@ _COLUMN_OF_ONES = Infix("", (_ONES,))
 _ROW_OF_ONES = Postfix("ᵀ", _ONES)
 _MATRIX_OF_ONES = Infix("", (_ONES, _ROW_OF_ONES))
 _FILLED = (_COLUMN_OF_ONES, _MATRIX_OF_ONES)
+BOTH_AXES = frozenset({0, 1})
 
 
 def takes_factors(node: Node) -> bool:
@@ -93,23 +94,43 @@ def ends(notation: Notation) -> tuple[Notation, Notation]:
 
 def is_open(notation: Notation) -> bool:
     """Whether a product with ones at its end does not determine a size, as `u 1ᵀ`."""
+    return bool(open_axes(notation))
+
+
+def open_axes(notation: Notation) -> frozenset[int]:
+    """Return the axes of which a product with ones does not determine the size: of `u 1ᵀ` the second one.
+
+    Terms beside each other determine what one of them leaves open: `u 1ᵀ − 1 vᵀ` has both sizes.
+    """
     match notation:
         case Infix(""):
-            first, last = ends(notation)
-            return first == Number(1) or last == Postfix("ᵀ", Number(1))
+            return _open_ends(*ends(notation))
         case Infix("·", operands):
-            return is_open(operands[-1])
+            return open_axes(operands[-1])
         case Infix("+" | "−" | "⊙", operands):
-            return all(isinstance(each, Number) or is_open(each) for each in operands)
+            return _open_in_all(operands)
         case Prefix("−", operand) | Call("", (operand,)):
-            return is_open(operand)
+            return open_axes(operand)
         case PowerNotation(base, Number()):
-            return is_open(base)
+            return open_axes(base)
         case Call(_, arguments, _, ()):
-            return all(isinstance(each, Number) or is_open(each) for each in arguments)
+            return _open_in_all(arguments)
         case Fraction(numerator, denominator):
-            return all(isinstance(each, Number) or is_open(each) for each in (numerator, denominator))
-    return False
+            return _open_in_all((numerator, denominator))
+    return frozenset()
+
+
+def _open_ends(first: Notation, last: Notation) -> frozenset[int]:
+    """Return the open axes of a product of factors with these ends; both for ones that may be a vector."""
+    if last == Postfix("ᵀ", Number(1)):
+        return BOTH_AXES if first == Number(1) else frozenset({1})
+    if first == Number(1):
+        return frozenset({0}) if isinstance(last, Postfix) and last.operator == "ᵀ" else BOTH_AXES
+    return frozenset()
+
+
+def _open_in_all(operands: Sequence[Notation]) -> frozenset[int]:
+    return BOTH_AXES.intersection(*(open_axes(each) for each in operands if not isinstance(each, Number)))
 
 
 def as_factor(node: Node, written: Written, factors: Written, write: Callable[[Node, Written], Notation]) -> Notation:

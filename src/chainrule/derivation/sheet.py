@@ -8,11 +8,12 @@ from typing import TypeGuard
 from chainrule.calculus import is_scale
 from chainrule.derivation.contractions import is_by_indices, is_matrix_product
 from chainrule.derivation.factors import (
+    BOTH_AXES,
     ends,
     filled,
     is_elementwise,
     is_juxtaposed,
-    is_open,
+    open_axes,
     sums_matrix,
     takes_factors,
 )
@@ -62,8 +63,8 @@ class Sheet:
         self.written: dict[Node, Notation] = {}
         self.factors: dict[Node, Notation] = {}
         self.extents: dict[Node, Extent] = {}
-        self.open: dict[Node, bool] = {}
-        """Whether the notation of a node does not determine one of its sizes."""
+        self.open: dict[Node, frozenset[int]] = {}
+        """The axes of which the notation of a node does not determine the size."""
 
     def counted(self, node: Node) -> Mapping[Node, Notation]:
         """Return the factors of `node`, with sizes where they determine a number of terms or of blocks."""
@@ -298,20 +299,20 @@ def extent_of(node: Node, sheet: Sheet) -> Extent:
     return whole(shape)
 
 
-def leaves_open(node: Node, sheet: Sheet) -> bool:
-    """Whether the notation of `node` does not determine a size: it ends in ones, or all its operands do."""
-    if is_open(sheet.written[node]):
-        return True
-    if not isinstance(node, Apply):
-        return False
+def leaves_open(node: Node, sheet: Sheet) -> frozenset[int]:
+    """Return the axes of which the notation of `node` does not determine the size: it has ones there in all terms."""
+    found = open_axes(sheet.written[node])
+    if found or not isinstance(node, Apply):
+        return found
     if is_unsaid(node) and sheet.written[node] == sheet.written[node.operands[0]]:
         return sheet.open[node.operands[0]]
+    arrays = [BOTH_AXES if is_identity(each) else sheet.open[each] for each in node.operands]
     if applies(node, Kronecker):  # the number of blocks, or their size
-        return any(sheet.open[each] or is_identity(each) for each in node.operands)
+        return BOTH_AXES if any(arrays) else found
     if not is_elementwise(node):
-        return False
-    arrays = [sheet.open[each] or is_identity(each) for each in node.operands if sheet.extents[each] != NUMBER]
-    return bool(arrays) and all(arrays)
+        return found
+    arrays = [axes for axes, each in zip(arrays, node.operands, strict=True) if sheet.extents[each] != NUMBER]
+    return BOTH_AXES.intersection(*arrays) if arrays else found
 
 
 def _extent_of_product(node: Apply, sheet: Sheet) -> Extent:
