@@ -65,6 +65,7 @@ from chainrule.primitives import (
     Sin,
     Softmax,
     Softplus,
+    SpecialFunction,
     Subtract,
     Sum,
     Tan,
@@ -116,6 +117,14 @@ def _tangent(node: Apply) -> Node | None:
     match node:
         case Apply(Divide(), (Apply(Sin(), (x,)), Apply(Cos(), (y,)))) if x is y:
             return Tan()(x)
+    return None
+
+
+@rule("ln Γ(x) → gammaln(x)", Log, examples=lambda: [Log()(SpecialFunction("gamma")(Exp()(some_x())))])
+def _logarithm_of_gamma(node: Apply) -> Node | None:
+    match node:
+        case Apply(Log(), (Apply(SpecialFunction("gamma"), (x,)),)):
+            return SpecialFunction("gammaln")(x)
     return None
 
 

@@ -104,12 +104,27 @@ def _rgamma(x: Node) -> Node:
     return _gammasgn(x) * exp(negate(special_function("gammaln", 0)(as_floats(x))))
 
 
-def _huber(delta: Operand, r: Operand) -> Node:
-    """½r² up to |r| = delta, from there on linear; ∞ for a negative delta."""
+def huber(delta: Operand, r: Operand) -> Node:
+    """½r² up to |r| = delta, from there on linear."""
+    match delta:
+        case float() | int() | Const(float() | int()):
+            number = delta.value if isinstance(delta, Const) else delta
+            assert isinstance(number, float | int)
+            half: Operand = 0.5 * number
+        case _:
+            half = multiply(0.5, delta)
     delta, r = broadcast_together(delta, r, floats=True)
     size = primitives.abs_(r)
-    found = where(less_equal(size, delta), 0.5 * primitives.square(r), delta * (size - 0.5 * delta))
-    return where(less(delta, 0.0), math.inf, found)
+    return where(less_equal(size, delta), 0.5 * primitives.square(r), delta * (size - half))
+
+
+def _huber(delta: Operand, r: Operand) -> Node:
+    """Huber's function; ∞ for a negative delta."""
+    found = huber(delta, r)
+    if isinstance(delta, float | int) and delta >= 0:
+        return found
+    threshold, _ = broadcast_together(delta, r, floats=True)
+    return where(less(threshold, 0.0), math.inf, found)
 
 
 def _pseudo_huber(delta: Operand, r: Operand) -> Node:

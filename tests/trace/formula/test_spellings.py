@@ -74,6 +74,12 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
      lambda x, X: np.sum(np.cumsum(x) ** 2) + np.sum(np.cumsum(X, axis=0))),
     ("sum(lgamma(x)) - digamma(a) + trigamma(a) * erfc(a)", {"x": "n", "a": ""},
      lambda x, a: np.sum(special.gammaln(x)) - special.digamma(a) + special.polygamma(1, a) * special.erfc(a)),
+    (r"\log\Gamma(a) + \Gamma(b)", {"a": "", "b": ""}, lambda a, b: special.gammaln(a) + special.gamma(b)),
+    ("sum(x.^2) + Γ(sum(x.^2))", {"x": "2"}, lambda x: np.sum(x**2) + special.gamma(np.sum(x**2))),
+    ("x' Γ x", {}, lambda x, Γ: x @ Γ @ x),
+    ("sum(huber(x)) + huber(a, b^2 + 1) + huber(a, delta=0.5)", {"x": "n", "a": "", "b": ""},
+     lambda x, a, b: np.sum(special.huber(1, x)) + special.huber(b * b + 1, a) + special.huber(0.5, a)),
+    ("sum_i x[i] y[i]^2", VECTORS, lambda x, y: np.sum(x * y**2)),
     ("dot(x, y) + x ⋅ y", VECTORS, lambda x, y: 2 * x @ y),
     ("trace(A' * B) + Tr(A)", SQUARE, lambda A, B: np.trace(A.T @ B) + np.trace(A)),
     ("X*ones(d, 1) + (ones(1, d)*X')'", {"X": "n d"}, lambda X: 2 * X.sum(axis=1)),
@@ -88,6 +94,7 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
     ("norm(kron(A, X))^2", {}, lambda A, X: np.sum(np.kron(A, X) ** 2)),
     ("tr(kron(A, X)) + det(B)", {}, lambda A, X, B: np.trace(A) * np.trace(X) + np.linalg.det(B)),
     ("(A ⊗ B) x", {"A": "n 3", "B": "d 2", "x": "6"}, lambda A, B, x: np.kron(A, B) @ x),
+    ("sum(kron(A, B) .* C)", {}, lambda A, B, C: np.sum(np.kron(A, B) * C)),
     ("kron(A, B)*vec(X)", {"A": "n n", "B": "d d", "X": "d n"}, lambda A, B, X: (B @ X @ A.T).flatten("F")),
     ("⟨A x, y⟩", {}, lambda A, x, y: y @ A @ x),
     # LaTeX
@@ -276,6 +283,20 @@ def test_beside_a_sum_over_its_elements_a_vector_with_an_index_is_an_element(tex
     assert {node.name: node.type.dtype.is_float for node in cr.trace(text).inputs} == {"z": True, "y": False}
     assert "∂L/∂z = softmax(z) − onehot(y)" in derivation.text(detail="brief")
     assert {node.name for node in cr.trace(text, z_y="").inputs} == {"z_y", "z"}
+
+
+@pytest.mark.parametrize(
+    ("text", "gradient"),
+    [
+        ("log(softmax(z/T)[c])", "(onehot(c) − softmax(z / T)) / T"),
+        ("log(sum(exp(z))) - z[c]", "softmax(z) − onehot(c)"),
+        ("(A*z)[c]^2", "2 (A z)[c] · A[c]"),
+    ],
+)
+def test_an_index_in_brackets_picks_an_element_of_any_vector(text: str, gradient: str) -> None:
+    derivation = cr.derive(text, "z")
+    assert not {node.name: node for node in derivation.record.program.inputs}["c"].type.dtype.is_float
+    assert f"∂L/∂z = {gradient}" in derivation.text(detail="brief")
 
 
 def test_the_index_of_an_element_may_be_a_letter_that_sums_have_too() -> None:

@@ -26,7 +26,7 @@ LARGEST_SIZE = 10_000
 MOST_FACTORS = 20
 """The largest power of a matrix."""
 _WHOLE = ("ddof",)
-_REAL = ("eps", "alpha", "negative_slope")
+_REAL = ("eps", "alpha", "delta", "negative_slope")
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,11 @@ class Context(Cursor):
                 break
         return False
 
+    def _is_gamma(self, name: str) -> bool:
+        """Whether Γ is the gamma function here: of one argument, where no variable has this name."""
+        is_free = name not in self._variables | self._assigned | self._abstract.keys()
+        return is_free and self._token.kind == "(" and not (self._juxtaposed or self._has_several_arguments())
+
     def _has_names_only(self) -> bool:
         """Whether the parenthesis that opens here holds names, as in `y(x)`."""
         place = self._place + 1

@@ -91,6 +91,19 @@ class Indices(Context):
         name, index = self._made(Name(stem, token.span)), self._made(Name(below, token.span))
         return self._call("picked", (name, index), {}, token.span, token.span)
 
+    def _element(self, operand: Syntax) -> Syntax:
+        """Return the element `z[y]` of a vector; below a sum over i, `x[i]` is x_i."""
+        token = self._take()
+        span = operand.span.to(token.span)
+        if token.text in self._summed_over:
+            name = Token("name", f"{operand.name}_{token.text}", span) if isinstance(operand, Name) else None
+            found = None if name is None else self._indexed(name)
+            if found is None:
+                raise self._error(f"only a name has the index {token.text} of a sum; write {token.text} below it", span)
+            return found
+        index = self._made(Name(token.text, token.span))
+        return self._call("picked", (operand, index), {}, token.span, span)
+
     def _with_indices(self, operator: str, left: Syntax, right: Syntax, mark: Span) -> Syntax | None:
         """Return an operation below a sum, in which indexed values are numbers; None if neither has an index."""
         a, b = self._letters(left), self._letters(right)

@@ -68,19 +68,32 @@ class Settled:
         return None if None in dims else tuple(dim for dim in dims if dim is not None)
 
 
-def settle(subject: Subject, given: Mapping[str, ArrayType], declared: Mapping[str, Property] | None = None) -> Settled:
+def settle(
+    subject: Subject,
+    given: Mapping[str, ArrayType],
+    declared: Mapping[str, Property] | None = None,
+    by_convention: bool = False,
+) -> Settled:
     """Infer the shapes of all variables; raise FormulaError if they are inconsistent or ambiguous.
 
-    `declared` are properties that determine the number of axes of variables, by canonical name.
+    `declared` are properties that determine the number of axes of variables, by canonical name. With `by_convention`
+    the names decide also where some shapes are given.
     """
-    return _Search(subject, given, declared or {}).settled()
+    return _Search(subject, given, declared or {}, by_convention or not given).settled()
 
 
 class _Search:
-    def __init__(self, subject: Subject, given: Mapping[str, ArrayType], declared: Mapping[str, Property]) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        given: Mapping[str, ArrayType],
+        declared: Mapping[str, Property],
+        by_convention: bool,
+    ) -> None:
         self._subject = subject
         self._formula = subject.formula
         self._given = given
+        self._by_convention = by_convention
         self._declared = declared
         self._unknown = [name for name in subject.variables if name not in given]
         self._labels = dict(_labels(subject))
@@ -91,14 +104,16 @@ class _Search:
         interpretations = (self._is_of_physics() and self._all_numbers()) or list(self._interpretations())
         if not interpretations:
             raise self._misfit()
-        if any(interpretation.is_number for interpretation in interpretations) and self._given:
+        if any(interpretation.is_number for interpretation in interpretations) and not self._by_convention:
             interpretations = [interpretation for interpretation in interpretations if interpretation.is_number]
-        if not self._given:
+        if self._by_convention:
             least = min(interpretation.cost for interpretation in interpretations)
             interpretations = [interpretation for interpretation in interpretations if interpretation.cost == least]
             numbers = [interpretation for interpretation in interpretations if interpretation.is_number]
             interpretations = numbers or self._of_numbers(interpretations) or interpretations
-        if len({interpretation.ranks for interpretation in interpretations}) > 1 or (self._exhausted and self._given):
+        if len({interpretation.ranks for interpretation in interpretations}) > 1 or (
+            self._exhausted and not self._by_convention
+        ):
             raise self._question(interpretations)
         if len(interpretations) > 1:
             raise self._formula.error(BOTH_FIT, self._doubtful(interpretations))
@@ -173,7 +188,7 @@ class _Search:
             if len(ranks) == len(self._unknown):
                 for interpretation in self._choices(ranks):
                     yield interpretation
-                    if not self._given and interpretation.cost == 0 and not interpretation.typing.branches:
+                    if self._by_convention and interpretation.cost == 0 and not interpretation.typing.branches:
                         return
                 continue
             if self._visits > _MOST_VISITS:

@@ -33,7 +33,8 @@ _SAME = {
 _SUPERSCRIPTS = {**{letter: str(k) for k, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}, "⁻": "-", "⁺": "+"}
 _SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
 _SUBSCRIPTS_OF_EINSUM = re.compile(r"[A-Za-z, ]+(?:->[A-Za-z ]*)?")
-_CLOSING = (")", "}", "⟩", "'", "||", "|", "superscript", "transpose", "columns", "]")
+_INDEX = re.compile(r"\[\s*(?P<name>[^\W_]\w*)\s*\]")
+_CLOSING = (")", "}", "⟩", "'", "||", "|", "superscript", "transpose", "columns", "]", "element")
 _EXPECTATION = (
     "an expectation is not in the language; write mean(…) of what is drawn, or the value of the expectation itself"
 )
@@ -45,9 +46,13 @@ _DERIVATIVE = (
 NUCLEAR = "the nuclear norm is not in the language; derive a Python function with np.linalg.norm(X, 'nuc')"
 PRODUCT = "a product over elements is not in the language; write exp(sum(log(x))) where they are positive"
 _INTEGRAL = "an integral is not in the language; write what it is equal to, or name it as a function, as in F(x)"
+_ELEMENTS = (
+    "elements are picked one by one, from a vector, as in z[y]; write sums and products of whole arrays, or derive a "
+    "Python function"
+)
 _MEANT = {
     ":": "a colon has no meaning in a formula; shapes are given beside it, as in --shape \"X: n d\" or X=\"n d\"",
-    "]": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
+    "]": _ELEMENTS,
     "&": "write logical_and(a, b) instead of a & b",
     "!": "a factorial is not in the language; it has no derivative",
     "%": "a remainder is not in the language",
@@ -75,7 +80,7 @@ class Token:
     """A token; `kind` is "number", "name", "text", "superscript", "end of line", "end" or an operator.
 
     Of LaTeX there are "function", a name that need no parentheses follow, "ones", the vector, "frac", and "root", whose
-    value is its degree; of MATLAB "columns", the `(:)` after a matrix.
+    value is its degree; of MATLAB "columns", the `(:)` after a matrix; "element" is an index in brackets.
     """
 
     kind: str
@@ -333,12 +338,23 @@ class Lexer:
         self._add("text", word, end + 1)
 
     def _bracket(self) -> None:
-        """Read `[`, the beginning of vectors below each other; after an operand it would pick elements."""
+        """Read `[`, the beginning of vectors below each other; after an operand `[y]` picks an element."""
         start = self._place
         before = self._tokens[-1] if self._tokens else None
         if before is not None and before.kind in ("name", *_CLOSING) and before.span.end == start:
-            expected = before.kind == "name" and before.text == "E"
-            raise self._error(_EXPECTATION if expected else _MEANT["]"], start, start + 1)
+            index = _INDEX.match(self._clean, start)
+            if before.kind == "name" and before.text == "E":
+                raise self._error(_EXPECTATION, start, start + 1)
+            if index is None:
+                raise self._error(_ELEMENTS, start, start + 1)
+            if index["name"].isdigit():
+                raise self._error(
+                    f"[{index['name']}] may be counted from 0 or from 1; write an index such as [k] for the element",
+                    start,
+                    index.end(),
+                )
+            self._add("element", index["name"], index.end())
+            return
         self._stacked += 1
         self._nested += 1
         self._add("[", "[", start + 1)

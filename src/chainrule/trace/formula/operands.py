@@ -12,6 +12,7 @@ from chainrule.trace.formula.errors import Span, shown
 from chainrule.trace.formula.indices import MOST_INDICES
 from chainrule.trace.formula.lexer import NUCLEAR, Token
 from chainrule.trace.formula.syntax import Binary, Name, Number, Syntax
+from chainrule.trace.formula.words import canonical_name
 
 _PREFIXES = frozenset({
     "np", "numpy", "cr", "chainrule", "linalg", "torch", "nn", "functional", "F", "tf", "math", "keras", "jax", "jnp",
@@ -198,6 +199,8 @@ class Operands(Applications, ABC):
             return self._call("vec", (matrix,), {}, columns.span, token.span.to(columns.span))
         if token.text == "N" and self._is_density():
             token = replace(token, text="normal_density")
+        if canonical_name(token.text) == "Γ" and self._is_gamma(token.text):
+            token = replace(token, text="gamma_function")
         if self._ahead(".", "("):  # exp.(x), as in Julia
             self._take()
             if token.text in _OF_TWO:

@@ -298,6 +298,8 @@ class _Parser(Operands):
                     operand = self._operation("^", operand, exponent, token.span)
             elif token.kind == ".":
                 operand = self._attribute(operand)
+            elif token.kind == "element":
+                operand = self._element(operand)
             elif token.kind == "(" and isinstance(operand, Name) and not self._has_operand_beside():
                 raise self._error(not_called(operand), operand.span)
             else:

@@ -69,7 +69,7 @@ def trace_formula(
         if canonical_name(each.name) in types:
             each.check(types[canonical_name(each.name)])
     shaping = {canonical_name(each.name): each.property for each in declared if each.property.rank is not None}
-    return elaborate(subject, settle(subject, types, shaping)).declare(declared)
+    return elaborate(subject, settle(subject, types, shaping, by_convention=not shapes)).declare(declared)
 
 
 def _of_kronecker(formula: Formula, known: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,7 @@ from chainrule.trace.formula.rules import Options, Rule
 from chainrule.trace.formula.sizes import Kind, unify
 from chainrule.trace.formula.syntax import Option
 from chainrule.trace.literals import as_node
+from chainrule.trace.special import huber
 from chainrule.trace.ufuncs import UFUNC_CALLS
 from chainrule.trace.vocabulary import FUNCTIONS
 
@@ -166,6 +167,10 @@ def _built_indexed(x: Operand, labels: str, of: str) -> Node:
     return call_numpy(np.expand_dims, turned, tuple(missing)) if missing else turned
 
 
+def _built_huber(r: Operand, threshold: Operand = 1.0, delta: float | None = None) -> Node:
+    return huber(threshold if delta is None else delta, r)
+
+
 def _indicator(x: Operand) -> Node:
     node = as_node(x)
     condition = node if node.type.dtype is DType.BOOL else node_above_zero(node)
@@ -229,6 +234,8 @@ VOCABULARY: dict[str, Function] = {
     "indicator": _elementwise(_indicator),
     "digamma": _elementwise(_named(special_function("digamma"))),
     "erfc": _elementwise(_named(erfc)),
+    "gamma_function": _elementwise(_named(special_function("gamma"))),
+    "huber": Function(1, 2, ("delta",), rules.pointwise_kind, _built_huber),
     "gammaln": _elementwise(_named(special_function("gammaln"))),
     "trigamma": _elementwise(_named(special_function("polygamma", 1))),
     "multiply": _elementwise(_ufunc("multiply"), 2),

@@ -19,11 +19,11 @@ CONSTANTS = {"π": math.pi, "e": math.e}
 FUNCTION_NAMES = (
     *(name for name in UFUNCS if name != "absolute"), "abs", "binary_cross_entropy", "clip", "concatenate", "corr",
     "cross_entropy", "cumsum", "det", "diag", "diff", "digamma", "dot", "einsum", "elu", "erf", "erfc", "eye",
-    "gammaln", "gelu", "indicator", "inner", "inv", "kron", "layer_norm", "leaky_relu", "length", "log10", "log2",
-    "log_sigmoid", "log_softmax", "logdet", "logical_and", "logical_not", "logical_or", "logsumexp", "matmul", "matrix",
-    "matrix_power", "max", "mean", "mean_squared_error", "min", "multiply", "norm", "normal_density", "numel", "ones",
-    "outer", "reciprocal", "relu", "rms_norm", "sigmoid", "silu", "size", "softmax", "softplus", "solve", "square",
-    "std", "sum", "tan", "tr", "transpose", "trigamma", "var", "vec", "vector", "where",
+    "gamma_function", "gammaln", "gelu", "huber", "indicator", "inner", "inv", "kron", "layer_norm", "leaky_relu",
+    "length", "log10", "log2", "log_sigmoid", "log_softmax", "logdet", "logical_and", "logical_not", "logical_or",
+    "logsumexp", "matmul", "matrix", "matrix_power", "max", "mean", "mean_squared_error", "min", "multiply", "norm",
+    "normal_density", "numel", "ones", "outer", "reciprocal", "relu", "rms_norm", "sigmoid", "silu", "size", "softmax",
+    "softplus", "solve", "square", "std", "sum", "tan", "tr", "transpose", "trigamma", "var", "vec", "vector", "where",
 )  # fmt: skip
 
 _ALIASES = {
