@@ -53,7 +53,7 @@ from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, counts_up
 from chainrule.calculus.settling import RELU, SHARED, SIDED
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
 from chainrule.calculus.stages import COTANGENT, TANGENT, Stage, split_stages
-from chainrule.calculus.symmetry import is_symmetric
+from chainrule.calculus.symmetry import is_symmetric, known_symmetric
 from chainrule.calculus.terms import with_powers, without_factor
 from chainrule.calculus.transpose import transpose
 
@@ -97,6 +97,7 @@ __all__ = [
     "is_symmetric",
     "jacobian_matrix",
     "jacobian_tensor",
+    "known_symmetric",
     "linearize",
     "number_apart",
     "operation_count",

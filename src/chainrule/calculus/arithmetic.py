@@ -29,6 +29,7 @@ from chainrule.ir import (
 from chainrule.primitives import (
     Add,
     Broadcast,
+    Concatenate,
     Contract,
     CumulativeSum,
     Diagonal,
@@ -36,13 +37,17 @@ from chainrule.primitives import (
     Divide,
     DivideNoNan,
     Exp,
+    Gather,
     Mean,
     Multiply,
     Negate,
     Norm,
     OverlapAdd,
+    Pad,
     Permute,
     Reshape,
+    ScatterAdd,
+    Slice,
     Sqrt,
     Square,
     Subtract,
@@ -118,6 +123,15 @@ def _multiply_zero(node: Apply) -> Node | None:
         case Apply(Multiply() | Contract(), factors) if any(is_filled(factor, 0) for factor in factors):
             return Const(0, node.type)
     return None
+
+
+@rule("a linear function of 0 is 0", Concatenate, Gather, Pad, ScatterAdd, Slice, Triangle, examples=lambda: [
+    Pad((0, 0), (2, 0), (0, 0))(filled(0)),
+    Concatenate(0)(filled(0), filled(0, "k m")),
+])  # fmt: skip
+def _linear_in_zero(node: Apply) -> Node | None:
+    arrays = node.operands if applies(node, Concatenate) else node.operands[:1]
+    return Const(0, node.type) if all(is_filled(x, 0) for x in arrays) else None
 
 
 @rule("number first", Multiply, examples=lambda: [some_x() * 2, some_x() * (1 / size("n"))])

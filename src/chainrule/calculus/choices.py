@@ -19,22 +19,53 @@ def _scalar() -> Node:
     return Broadcast(parse_shape("n m"), ())(Input("s", ArrayType(())))
 
 
-@rule("join the branches of a choice", Add, examples=lambda: [
+@rule("join the branches of a choice", Add, Subtract, examples=lambda: [
     Where()(_condition(), some_x(), some_y()) + Where()(_condition(), some_y() * some_y(), filled(0)),
     Where()(_condition(), filled(0), some_x()) + Where()(_condition(), some_x(), some_y()),
     Where()(_condition(), some_x(), filled(0)) + Where()(_condition(), filled(0), some_y()),
     Where()(_condition(), filled(0), some_x()) + Where()(_condition(), some_y(), filled(0)),
+    Where()(_condition(), filled(0), some_x()) - Where()(_condition(), filled(0), some_y()),
+    Where()(_condition(), some_x(), some_y()) - Where()(_condition(), some_y(), filled(0)),
 ])  # fmt: skip
 def _join_branches(node: Apply) -> Node | None:
-    for first, second in both_orders(node):
+    plus = node.primitive
+    for first, second in both_orders(node) if applies(node, Add) else (node.operands,):
         match first, second:
-            case Apply(Where(), (p, x, Const(0))), Apply(Where(), (q, Const(0), y)) if p is q:
+            case Apply(Where(), (p, x, Const(0))), Apply(Where(), (q, Const(0), y)) if p is q and applies(node, Add):
                 return Where()(p, x, y)
             case Apply(Where(), (p, x, y)), Apply(Where(), (q, z, Const(0))) if p is q:
-                return Where()(p, x + z, y)
+                return Where()(p, plus(x, z), y)
             case Apply(Where(), (p, x, y)), Apply(Where(), (q, Const(0), z)) if p is q:
-                return Where()(p, x, y + z)
+                return Where()(p, x, plus(y, z))
     return None
+
+
+@rule("Σ (x or 0) − 2·Σ (y or 0) → Σ (x − 2·y or 0)", Add, Subtract, examples=lambda: [
+    Sum((1,))(Where()(_condition(), filled(0), some_x())) - 2 * Sum((1,))(Where()(_condition(), filled(0), some_y())),
+    Sum((1,))(Where()(_condition(), some_x(), filled(0))) + Sum((1,))(Where()(_condition(), some_y(), filled(0))),
+])  # fmt: skip
+def _sum_of_choices(node: Apply) -> Node | None:
+    """Add sums of what is 0 under one condition."""
+    first, second = (factors(term) for term in node.operands)
+    match first.powers, second.powers:
+        case ((Apply(Sum() as total, (x,)), 1),), ((Apply(Sum() as other, (y,)), 1),) if total == other:
+            pass
+        case _:
+            return None
+    match x, y:
+        case (Apply(Where(), (p, Const(0) as zero, _)), Apply(Where(), (q, Const(0), _))) | (
+            Apply(Where(), (p, _, Const(0) as zero)),
+            Apply(Where(), (q, _, Const(0))),
+        ) if p is q:
+            place = 1 if x.operands[2] is zero else 2
+        case _:
+            return None
+    terms = [
+        product_of(term.times(Term(1, ((each, 1),))), each.type)
+        for term, each in ((Term(first.number, ()), x.operands[place]), (Term(second.number, ()), y.operands[place]))
+    ]
+    joined = node.primitive(*terms)
+    return total(Where()(p, joined, zero) if place == 1 else Where()(p, zero, joined))
 
 
 WITHIN_CHOICE = "divide within a choice"

@@ -114,6 +114,26 @@ def _expand_and_collect(node: Apply) -> Node | None:
     return result if fewest < operation_count(node, leaves) and not divides_anew(node, result) else None
 
 
+@rule("(x + y)·z/(x + z) − y → x·(z − y)/(x + z)", Add, Subtract, examples=lambda: [
+    (some_x() + some_y()) * Exp()(some_x()) / (some_x() + Exp()(some_x())) - some_y(),
+    some_y() - (some_x() + some_y()) / (some_x() + Exp()(some_x())) * Exp()(some_x()),
+])  # fmt: skip
+def _common_denominator(node: Apply) -> Node | None:
+    """Write a sum over the one sum by which some of its terms are divided, if that is shorter."""
+    terms = terms_of(node)
+    below = {factor for term in terms for factor, exponent in term.powers if exponent == -1 and _is_sum(factor)}
+    if len(below) != 1 or len(terms) > _TERM_LIMIT:
+        return None
+    (divisor,) = below
+    above = _collected([term.times(Term(1, ((divisor, 1),))) for term in terms], True, {})
+    if not above:
+        return None
+    result = Divide()(with_common_factor(above, node.type), divisor)
+    leaves = _leaves(node)
+    fewer = operation_count(result, leaves) < operation_count(node, leaves)
+    return result if fewer and reading_cost(result) < reading_cost(node) and not divides_anew(node, result) else None
+
+
 @rule("x·y·x → x²·y", Multiply, Divide, examples=lambda: [
     (some_x() * some_y()) * some_x(),
     some_y() / ((Exp()(some_x()) * some_y()) * Exp()(some_x())),
@@ -227,6 +247,7 @@ def _collected(terms: Sequence[Term], every: bool, known: dict[Node, list[Term]]
     Exp()(some_x()) * some_y() - Exp()(some_x()) * Exp()(some_y()),
     some_y() * Exp()(some_x()) + Exp()(some_y()) * Exp()(some_x()),
     Exp()(some_x()) - Exp()(some_x()) * some_y(),
+    Exp()(some_x()) + Exp()(some_x()) * some_y(),
     Exp()(some_y()) / Exp()(some_x()) - some_y() / Exp()(some_x()),
 ])  # fmt: skip
 def _collect_common_factor(node: Apply) -> Node | None:
@@ -240,6 +261,15 @@ def _collect_common_factor(node: Apply) -> Node | None:
     leaves = _leaves(node)
     result = with_common_factor(terms, node.type)
     saved = operation_count(node, leaves) - operation_count(result, leaves)
-    is_alone = isinstance(node.primitive, Add) and any(not t.times(common.inverse()).powers for t in terms)
-    worthwhile = result is not node and saved >= (1 if is_alone else 0)
+    # σ + z σ (1 − σ) is shorter as y + σ (1 − y) for y = z σ
+    complement = any(_is_complement(factor, common) for term in terms for factor, _ in term.powers)
+    worthwhile = result is not node and saved >= (1 if complement else 0)
     return result if worthwhile and not divides_anew(node, result) else None
+
+
+def _is_complement(factor: Node, common: Term) -> bool:
+    """Whether a factor is 1 less one of the common ones."""
+    match factor:
+        case Apply(Subtract(), (Const(1), x)):
+            return any(x is each for each, _ in common.powers)
+    return False

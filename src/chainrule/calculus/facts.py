@@ -16,7 +16,7 @@ from chainrule.calculus.products import orders_of_products
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import RuleTable, Simplifier, by_primitive
 from chainrule.calculus.stages import COTANGENT, Stage
-from chainrule.calculus.sums import centred_factors, known_sums
+from chainrule.calculus.sums import centred_factors, known_sums, shifted_products
 from chainrule.calculus.symmetry import known_symmetric, symmetric_rules
 from chainrule.ir import (
     Const,
@@ -60,9 +60,11 @@ def facts_of(stages: Sequence[Stage], program: Program) -> Facts:
     properties = {node: found for node in program.inputs if (found := program.properties(node))}
     symmetric = known_symmetric(definitions, declared_symmetric(properties))
     declared = declared_rules(properties)
+    sums = known_sums(definitions)
     rules = (
         *declared,
-        known_sums(definitions),
+        sums,
+        shifted_products(sums),
         centred_factors(definitions),
         positive_parts(definitions),
         oriented(definitions),

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.calculus.chains import Chain, Link, chain_of, is_column, is_row, product_of_chain, transposed_chain
 from chainrule.calculus.examples import some, some_x, some_y
 from chainrule.calculus.reading import reading_cost
-from chainrule.calculus.rules import Rule, both_orders, is_scale, refilled, rule, with_operand
+from chainrule.calculus.rules import Rule, both_orders, is_scale, number_of, refilled, rule, with_operand
 from chainrule.calculus.symmetry import upright
 from chainrule.calculus.terms import Term, factors, operation_count, product_of, sum_of_terms
 from chainrule.ir import Apply, ArrayType, Const, DType, Node, applies, named_dim, parse_shape
@@ -62,6 +62,8 @@ def _c(shape: str) -> Node:
     2 * (some_x("n m") @ some("z", "m")) - 2 * (some_y("n m") @ some("z", "m")),
     _c("n") * (some_x("n m") @ some("z", "m")) + _c("n") * (some_y("n m") @ some("z", "m")),
     some_x("n m") @ (some_y("m k") @ some("z", "k n")) + (some("w", "n m") @ some_y("m k")) @ some("z", "k n"),
+    some("z", "k n") @ (_outer(some_x("n"), some_y("n")) @ some("w", "n m"))
+    + some("z", "k n") @ (_outer(some_y("n"), some_x("n")) @ some("w", "n m")),
     Negate()(some_x("n m") @ some("z", "m")) - some_y("n m") @ some("z", "m"),
     (some("z", "k n") @ some_x("n n")) @ some("w", "n m") + some("z", "k n") @ (some_y("n n") @ some("w", "n m")),
     some("z", "k n") @ (some_x("n n") @ (some("v", "n n") @ some("w", "n m")))
@@ -201,6 +203,42 @@ def _with_like_terms(node: Apply, symmetric: Container[Node]) -> Node | None:
     result = sum_of_terms([term for term in found.values() if term.number], node.type)
     shorter = reading_cost(result) < reading_cost(node) and operation_count(result) <= operation_count(node)
     return result if shorter else None
+
+
+@rule("x + 1 − (s + 1) → x − s", Add, Subtract, examples=lambda: [
+    (some_x("n") + 1) - Broadcast(parse_shape("n"), ())(some("s", "") + 1),
+    Broadcast(parse_shape("n"), ())(some("s", "") + 1) - some_x("n") - 1,
+    (some_x("n") - 3) + Broadcast(parse_shape("n"), ())(2 - some("s", "")),
+])  # fmt: skip
+def _numbers_of_repeated(node: Apply) -> Node | None:
+    """Add the numbers in a sum to those in a repeated one."""
+    terms = list(signed_terms(node))
+    if len(terms) > _TERM_LIMIT or not any(number_of(term) for _, term in terms):
+        return None
+    rest: list[tuple[int, Node]] = []
+    numbers: list[float] = []
+    merged = False
+    for sign, term in terms:
+        match term:
+            case Apply(Broadcast(axes=()) as repeat, (Apply(Add() | Subtract()) as total,)):
+                inner = list(signed_terms(total))
+                found = [each * (number_of(part) or 0.0) for each, part in inner]
+                others = [part for part, number in zip(inner, found, strict=True) if not number]
+                if any(found) and others:
+                    numbers.append(sign * sum(found))
+                    rest.append((sign, repeat(sum_of_signed(others))))
+                    merged = True
+                    continue
+            case _ if number := number_of(term):
+                numbers.append(sign * number)
+                continue
+        rest.append((sign, term))
+    if not merged or not rest:
+        return None
+    number = sum(numbers)
+    if number:
+        rest.append((1 if number > 0 else -1, Const(abs(number), node.type)))
+    return sum_of_signed(rest)
 
 
 def _key(factor: Node, symmetric: Container[Node]) -> Key:
@@ -354,9 +392,10 @@ def _along_chains(one: Apply, other: Apply, signs: Sequence[int]) -> Node | None
     if len(links) != len(its_links) or len(links) < 3:
         return None
     differing = [place for place, pair in enumerate(zip(links, its_links, strict=True)) if pair[0] != pair[1]]
-    if len(differing) == 1 and 0 < (place := differing[0]) < len(links) - 1:
-        total = _sum_of_links((links[place], its_links[place]), signs)
-        return None if total is None else product_of_chain((*links[:place], total, *links[place + 1 :]))
+    if differing and 0 < (first := differing[0]) <= (last := differing[-1]) < len(links) - 1:
+        middle = [_as_link(each[first : last + 1]) for each in (links, its_links)]
+        total = _sum_of_links(middle, signs)
+        return None if total is None else product_of_chain((*links[:first], total, *links[last + 1 :]))
     operands = {*one.operands, *other.operands}
     for part, its_part, at in ((links[1:], its_links[1:], 0), (links[:-1], its_links[:-1], -1)):
         common = product_of_chain(part)
@@ -369,10 +408,17 @@ def _along_chains(one: Apply, other: Apply, signs: Sequence[int]) -> Node | None
     return None
 
 
+def _as_link(links: Chain) -> Link:
+    """Return a part of a chain as one factor."""
+    if len(links) == 1:
+        return links[0]
+    return product_of_chain(links), is_row(links[0]) and not is_column(links[-1])
+
+
 def _sum_of_links(links: Sequence[Link], signs: Sequence[int]) -> Link | None:
     """Return the sum of two factors that may be transposed; None if their shapes differ."""
     (_, turned), (_, its_turned) = links
     nodes = [node if turned == its_turned else product_of_chain([(node, each)]) for node, each in links]
-    if nodes[0].type != nodes[1].type:
+    if nodes[0].type != nodes[1].type or not nodes[0].type.ndim:
         return None
     return _sum_in_order(signs, nodes), turned and its_turned

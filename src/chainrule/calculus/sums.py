@@ -7,7 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chainrule.calculus.examples import size, some_x, some_y
-from chainrule.calculus.rules import Rule, along_kept, beneath_arrangement, both_orders, is_scale, rule, with_operand
+from chainrule.calculus.rules import (
+    Rule,
+    along_kept,
+    beneath_arrangement,
+    both_orders,
+    is_scale,
+    refilled,
+    rule,
+    with_operand,
+)
 from chainrule.calculus.simplify import simplify
 from chainrule.calculus.stages import TANGENT
 from chainrule.calculus.terms import Term, factors
@@ -39,6 +48,10 @@ from chainrule.primitives import (
 
 def _column(x: Node) -> Node:
     return Broadcast(parse_shape("n m"), (0,))(x)
+
+
+def _row(x: Node) -> Node:
+    return Broadcast(parse_shape("n m"), (1,))(x)
 
 
 @rule(
@@ -149,6 +162,8 @@ def _falls_away(padded: Apply, reduction: Apply) -> bool:
     Sum((1,))(Softmax((1,))(some_x()) + 1),
     Sum((1,))(_column(some_y("n")) * Softmax((1,))(some_x()) - _column(some_y("n"))),
     Sum((0,))(1 + Pad((0, 0), (2, 0), (0, 0))(some_x("1 m"))),
+    Sum((1,))(_column(some_x("n")) - _row(some_y("m"))),
+    Sum((0, 1))(_column(some_x("n")) - _row(some_y("m"))),
 ])  # fmt: skip
 def _sum_of_terms(node: Apply) -> Node | None:
     """Sum term by term, if the sum of each is known, or avoids its padding."""
@@ -163,6 +178,8 @@ def _has_known_sum(node: Node, reduction: Apply) -> bool:
     if is_scale(node) or along_kept(node, reduction) is not None:
         return True
     match node:
+        case Apply(Broadcast()):  # it is counted along what it is repeated along
+            return node.type.ndim < 3
         case Apply(Pad()):
             return _falls_away(node, reduction)
         case Apply(Softmax(along)):
@@ -219,6 +236,34 @@ def known_sums(definitions: Mapping[Node, Node]) -> Rule:
         return found[node]
 
     return Rule("a sum that is known", (Sum,), known_sum, list)
+
+
+def shifted_products(sums: Rule) -> Rule:
+    """Return the rule (x + c)ᵀ p → xᵀ p + c for probabilities p, of which `sums` knows that they sum to 1."""
+
+    def shifted(node: Apply) -> Node | None:
+        match node:
+            case Apply(Contract(product=kind)) if kind is not None and kind.kind == "inner":
+                pass
+            case _:
+                return None
+        for place, (x, p) in enumerate(both_orders(node)):
+            match x:
+                case Apply((Add() | Subtract()) as plus, terms) if any(map(is_scale, terms)):
+                    pass
+                case _:
+                    continue
+            total = simplify(Sum((0,))(p))
+            known = sums.rewrite(total) if isinstance(total, Apply) and applies(total, Sum) else total
+            if isinstance(known, Const) and known.is_filled:
+                parts = (
+                    refilled(term, node.type) * known if is_scale(term) else with_operand(node, place, term)
+                    for term in terms
+                )
+                return plus(*parts)
+        return None
+
+    return Rule("(x + c)ᵀ p → xᵀ p + c, where Σ p is 1", (Contract,), shifted, list)
 
 
 def _is_fact(definition: Node) -> bool:

@@ -46,9 +46,7 @@ class Notator(ExpressionWriter):
         self._record = record
         self._has_pi = any(name_parts(name) == ("π", ()) for name in record.names)
         self._loss = Symbol(record.loss_name)
-        self._symmetric = frozenset(
-            Symbol(node.name) for node in record.backward.facts.symmetric if isinstance(node, Input)
-        )
+        self._symmetric = frozenset(map(Symbol, record.symmetric_names))
         names = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}
         mark = "Δ" if any("d" + name in names for name in names) else "d"
         self.mark = mark

@@ -18,6 +18,7 @@ from chainrule.calculus import (
     Simplifier,
     Stage,
     backward,
+    known_symmetric,
     recognize,
     with_powers,
     without_factor,
@@ -123,6 +124,13 @@ class Record:
         values: dict[Node, Node] = {each.value: each.symbol for each in found}
         beside = substitute(self.beside, values)
         return self.named_symbols((*found, *probabilities(beside, taken | {each.symbol.name for each in found})))
+
+    @cached_property
+    def symmetric_names(self) -> frozenset[str]:
+        """The names of symmetric matrices: inputs, values and abbreviations."""
+        values: dict[Node, Node] = {entry.symbol: entry.value for entry in self.abbreviations}
+        symmetric = known_symmetric(values, self.backward.facts.symmetric)
+        return frozenset(node.name for node in symmetric if isinstance(node, Input))
 
     def named_symbols(self, found: tuple[Abbreviation, ...]) -> tuple[Abbreviation, ...]:
         """Return abbreviations with the names that they have in this record."""

@@ -58,8 +58,7 @@ class Sections:
             example = self._example(self._values)
             body = [*example.opening(), *example.worked(body)]
         document = Document((*opening, *body), self.language)
-        symmetric = {node.name for node in self.record.backward.facts.symmetric if isinstance(node, Input)}
-        return distinguished(document, sorted(self.record.names), symmetric)
+        return distinguished(document, sorted(self.record.names), self.record.symmetric_names)
 
     def _example(self, values: Valuation) -> WorkedExample:
         contributions = [c for entry in self.record.backward.accumulations for c in entry.contributions]

@@ -46,7 +46,12 @@ def tanh_layer(x: Any) -> Any:
     "x: n",
     STEPS,
     s="∂L/∂y ⊙ x",
-    x=("∂L/∂y ⊙ (s + y ⊙ (1 − s))", "s ⊙ (∂L/∂y + ∂L/∂s ⊙ (1 − s))", "s ⊙ (∂L/∂y + ∂L/∂s − ∂L/∂s ⊙ s)"),
+    x=(
+        "∂L/∂y ⊙ (s + y ⊙ (1 − s))",
+        "s ⊙ (∂L/∂y + ∂L/∂s ⊙ (1 − s))",
+        "s ⊙ (∂L/∂y + ∂L/∂s − ∂L/∂s ⊙ s)",
+        "s ⊙ ∂L/∂y ⊙ (1 + x − y)",
+    ),
 )
 def swish_layer(x: Any) -> Any:
     s = cr.sigmoid(x)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import chainrule as cr
 from support.problems.problem import Chapter
 
 CHAPTER = Chapter()
@@ -235,3 +236,55 @@ formula(
     l=("L · ((x − z)ᵀ (x − z)) / l³", "L · v / l³"),
     x=("−L (x − z) / l²", "L · (z − x) / l²"),
 )
+
+formula(
+    "power of itself",
+    "calculus text: derivative of x^x",
+    "x^x",
+    "x: ",
+    VALUE,
+    x="L · (1 + ln(x))",
+)
+formula(
+    "bilinear in a regularized inverse",
+    "forum: derivative of a'(X'X + λI)⁻¹b",
+    "a' @ inv(X' @ X + lam * eye(d)) @ b",
+    "a: d; X: n d; b: d; lam: ",
+    X="−X U (a bᵀ + b aᵀ) U",
+    lam="−aᵀ U U b",
+)
+
+
+@CHAPTER.code("forum: gradient of the sum of squared differences of all pairs", "z: n", z="4 (n · z − 1 (Σ z))")
+def squared_differences_of_all_pairs(z: Any) -> Any:
+    return np.sum((z[:, None] - z[None]) ** 2)
+
+
+@CHAPTER.code(
+    "forum: gradient of the Kullback-Leibler divergence of a softmax",
+    "z: n; q: n",
+    NAMED,
+    z="p ⊙ (u − uᵀ p)",
+    q="−p / q",
+)
+def divergence_of_a_softmax(z: Any, q: Any) -> Any:
+    return np.sum(cr.softmax(z) * (np.log(cr.softmax(z)) - np.log(q)))
+
+
+formula(
+    "negative binomial regression",
+    "forum: gradient of negative binomial regression",
+    "sum((y + r) * log(1 + exp(X @ w)/r) - y * (X @ w))",
+    "X: n d; y: n; w: d; r: ",
+    w="r · Xᵀ ((u − y) / (r + u))",
+)
+
+
+@CHAPTER.code(
+    "forum: gradient of Huber's loss by its threshold",
+    "r: n; d: ",
+    r="r if u ≤ d, else d · sign(r)",
+    d="Σ (0 if u ≤ d, else u − d)",
+)
+def huber_with_its_threshold(r: Any, d: Any) -> Any:
+    return np.sum(np.where(np.abs(r) <= d, 0.5 * r**2, d * (np.abs(r) - 0.5 * d)))
