@@ -126,7 +126,7 @@ def _common_denominator(node: Apply) -> Node | None:
         return None
     (divisor,) = below
     above = _collected([term.times(Term(1, ((divisor, 1),))) for term in terms], True, {})
-    if not above:
+    if not above or _has_quotient(above):
         return None
     result = Divide()(with_common_factor(above, node.type), divisor)
     leaves = _leaves(node)

@@ -249,21 +249,30 @@ def shifted_products(sums: Rule) -> Rule:
                 return None
         for place, (x, p) in enumerate(both_orders(node)):
             match x:
-                case Apply((Add() | Subtract()) as plus, terms) if any(map(is_scale, terms)):
+                case Apply((Add() | Subtract()) as plus, terms) if any(map(_repeated_number, terms)):
                     pass
                 case _:
                     continue
             total = simplify(Sum((0,))(p))
             known = sums.rewrite(total) if isinstance(total, Apply) and applies(total, Sum) else total
             if isinstance(known, Const) and known.is_filled:
+                numbers = map(_repeated_number, terms)
                 parts = (
-                    refilled(term, node.type) * known if is_scale(term) else with_operand(node, place, term)
-                    for term in terms
+                    with_operand(node, place, term) if number is None else number * known
+                    for term, number in zip(terms, numbers, strict=True)
                 )
                 return plus(*parts)
         return None
 
     return Rule("(x + c)ᵀ p → xᵀ p + c, where Σ p is 1", (Contract,), shifted, list)
+
+
+def _repeated_number(node: Node) -> Node | None:
+    """Return the number that an array repeats; None for another array."""
+    match node:
+        case Apply(Broadcast(axes=()), (number,)):
+            return number
+    return refilled(node, node.type.with_shape(())) if is_scale(node) else None
 
 
 def _is_fact(definition: Node) -> bool:

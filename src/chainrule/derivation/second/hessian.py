@@ -31,6 +31,7 @@ from chainrule.derivation.record import Record, inner
 from chainrule.derivation.second.differentials import CLOSED_LIMIT, Changes
 from chainrule.derivation.second.gauss_newton import GaussNewton, gauss_newton
 from chainrule.derivation.second.quantities import CotangentDifferential, GradientDifferential, SecondDerivative
+from chainrule.derivation.second.weights import change_by_weights, weights_within
 from chainrule.derivation.verify import Verifier
 from chainrule.ir import Apply, Const, Input, Node, applies, cached_property, substitute, topological_order
 from chainrule.primitives import Add, Broadcast, Divide, Log, Sqrt, Vec, matmul, zeros
@@ -125,7 +126,10 @@ class SecondOrder(Changes):
     @cached_property
     def names_gradient(self) -> bool:
         """Whether second derivatives are written with g, as those of a quotient are where they are long without."""
-        if len(self.parameters) > 1 or not self._is_quotient(self.gradient(self.parameters[0])):
+        if len(self.parameters) > 1:
+            return False
+        gradient = self.gradient(self.parameters[0])
+        if not self._is_quotient(gradient) and weights_within(gradient, self.differentials) is None:
             return False
         plain = self._cost(self._local, {})
         return plain > QUOTIENT_LIMIT and self._cost(self._local_by_gradient, self._of_loss) < plain
@@ -150,14 +154,17 @@ class SecondOrder(Changes):
 
     @cached_property
     def _local_by_gradient(self) -> Mapping[Input, Node]:
-        """The differential of each gradient c · u or u / s, with g for itself: c · du + (dc / c) · g."""
+        """The differential of each gradient c · u, u / s or p ⊙ q, with g for itself: c · du + (dc / c) · g."""
         differentials = self.differentials
         found = dict[Input, Node]()
         for symbol, name in self.gradient_symbols.items():
             gradient = self.gradient(symbol)
             number, core = number_apart(gradient)
             names = dict(self._by_loss)
-            if isinstance(number, Const):
+            weights = weights_within(gradient, differentials)
+            if weights is not None:
+                change = change_by_weights(*weights, name, differentials)
+            elif isinstance(number, Const):
                 names[core] = name / repeated(number, name)
                 change = differentials.of(gradient, names)
             else:
