@@ -16,7 +16,7 @@ from support.emitted import Case, assert_close, run_c, run_jax, run_js, run_nump
 import chainrule as cr
 from chainrule.derivation import Record
 from chainrule.deriving.recurrent import RecurrentDerivation
-from chainrule.emit import UnverifiedError, check_gradients
+from chainrule.emit import UnverifiedError, check_gradients, checking
 from chainrule.emit.node import find_node
 
 
@@ -140,6 +140,37 @@ def test_gradients_of_the_whole_that_are_not_those_of_the_lines_are_refused() ->
     wrong.backward = replace(wrong.backward, accumulations=tuple(entries))
     with pytest.raises(UnverifiedError):
         check_gradients(wrong, derivation.recurrent, lines)
+
+
+def test_lines_that_are_not_the_right_gradients_of_the_whole_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    derivation = of_its_sizes(rnn)
+    assert isinstance(derivation, RecurrentDerivation)
+    lines, recurrent = derivation.verify(), derivation.recurrent
+    right = checking.recurrent_gradients
+    monkeypatch.setattr(checking, "recurrent_gradients", lambda *given: {n: 2 * g for n, g in right(*given).items()})
+    with pytest.raises(UnverifiedError, match="not those of its lines"):
+        check_gradients(Record(recurrent.whole, recurrent.wrt), recurrent, lines)
+
+
+def test_at_a_kink_differences_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    def largest(X: Any, h0: Any) -> Any:
+        h = h0
+        for x in X:
+            h = np.maximum(h, x[:2]) + 0.1 * h
+        return np.sum(h)
+
+    derivation = derived(largest)
+    assert isinstance(derivation, RecurrentDerivation)
+    lines, recurrent = derivation.verify(), derivation.recurrent
+    record = Record(recurrent.whole, recurrent.wrt)
+    trial = checking._trial(record, record.backward.wrt)
+    assert not checking._is_at_a_kink(record, trial)
+    (tied,) = [node for node in trial.given if node.name == "h0"]
+    (elements,) = [node for node in trial.given if node.name == "X"]
+    at_a_kink = replace(trial, given={**trial.given, tied: trial.given[elements][0, :2]})
+    assert checking._is_at_a_kink(record, at_a_kink)
+    monkeypatch.setattr(checking, "_trial", lambda *_: at_a_kink)
+    check_gradients(record, recurrent, lines)
 
 
 def test_a_layer_is_given_the_gradients_by_its_states_and_by_the_last_one() -> None:

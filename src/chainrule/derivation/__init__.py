@@ -8,6 +8,7 @@ from chainrule.derivation.claims import (
     StageDifferential,
     StageValue,
 )
+from chainrule.derivation.differences import derivative_at_zero, is_smooth
 from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Remark, Words
 from chainrule.derivation.forms import FORMS, Form, write_document
 from chainrule.derivation.html import render_html, sentence_html
@@ -91,10 +92,12 @@ __all__ = [
     "Words",
     "add_derivatives",
     "at_step",
+    "derivative_at_zero",
     "derivatives_verifier",
     "drawn",
     "equations",
     "given_name",
+    "is_smooth",
     "is_upstream",
     "json_text",
     "keys_of",
