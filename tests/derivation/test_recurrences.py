@@ -555,3 +555,18 @@ def test_labels_that_a_recurrence_reads_have_a_line_and_no_name_is_two_things(fu
     values = [random.normal(size=shape) for shape in ((3, 3), (3, 4), (3,))]
     labels = np.array([0, 2, 3, 1, 2])
     cr.check_grads(lambda A, B, v: function(A, B, v, labels), values)
+
+
+def _last_total(X: Any, W: Any) -> Any:
+    h, c = np.zeros(2), 0.0
+    for x in X:
+        h = np.tanh(x @ W + h)
+        c = 0.5 * c + np.sum(h**2)
+    return c
+
+
+def test_a_last_state_that_is_the_loss_beside_what_is_outside_is_verified() -> None:
+    derivation = cr.derive(_last_total, X="5 3", W="3 2")
+    assert derivation.verify(points=1).ok
+    assert "∂c₄/∂c₄ · " not in derivation.text("path")
+    assert "for t in range(4):" in derivation.source("numpy")

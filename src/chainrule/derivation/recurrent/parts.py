@@ -53,7 +53,9 @@ class OuterRecord(Record):
     def _paths(self, symbol: Input) -> Iterator[tuple[Contribution, ...]]:
         """Yield the chains from the loss, without the link to it from what the given gradients add."""
         for path in super()._paths(symbol):
-            yield tuple(link for link in path if link.operand.name != self._loss_name)
+            chain = tuple(link for link in path if link.operand.name != self._loss_name)
+            if chain:  # the last state may be the loss itself
+                yield chain
 
 
 @dataclass(frozen=True, eq=False)
