@@ -317,3 +317,11 @@ def test_numbers_that_may_have_three_decimals_are_told() -> None:
     assert catalogue("zh").complete(said[0])
     assert find_kind("n", pl.Series([f"{k * 37 % 2500:,}" for k in range(60)])).notes == ()
     assert find_kind("n", pl.Series([f"{k * 370_001:,}" for k in range(60)])).notes == ()
+
+
+def test_powers_of_ten_that_are_not_read_are_not_left_out() -> None:
+    for cells in (
+        [f"{k + 1}.5×10{'²³'[k % 2]}" for k in range(60)],
+        [f"{k + 1}.5×10²" for k in range(40)] + ["3.5"] * 20,
+    ):
+        assert find_kind("a", pl.Series(cells)).kind == "text"

@@ -97,6 +97,16 @@ NUMBERS: Mapping[str, tuple[list[str], list[float], str]] = {
         [k * 7.0 % 53 for k in COUNT],
         "'***' beside 12 of 48 numbers of 'starred' is left out",
     ),
+    "scientific": (
+        [f"{k}.5{' × ' if k % 2 else 'x'}10^{k % 3 - 1}" for k in COUNT],
+        [float(f"{k}.5e{k % 3 - 1}") for k in COUNT],
+        "",
+    ),
+    "uncertain": (
+        [f"{k}.5 ± 0.{k % 7}" for k in COUNT],
+        [k + 0.5 for k in COUNT],
+        "'± 0.0' and 6 others beside 48 of 48 numbers of 'uncertain' are left out",
+    ),
     "mass": (
         [f"{k * 100} g" if k % 3 == 0 else f"{k} kg" for k in COUNT],
         [k / 10 if k % 3 == 0 else float(k) for k in COUNT],

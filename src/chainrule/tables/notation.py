@@ -17,6 +17,7 @@ from chainrule.tables.units import (
     both_sides,
     folded,
     is_footnote,
+    is_power,
     of_one_currency,
     relative_sizes,
 )
@@ -34,11 +35,13 @@ REWRITES = (
     (r"^'(.*?)'?$", "${1}"),
     (r"^\(\s*([^()+-]*[0-9][^()]*)\)$", "-${1}"),
     (r"^([^+-]*[0-9][^-]*?)\s?-$", "-${1}"),
+    (r"([0-9])\s*[×xX*·]\s*10\s*\^\s*([+-]?[0-9]+)$", "${1}e${2}"),
 )
 """Patterns and replacements, in the notation of polars, applied to each number: blanks, signs and apostrophes of
-Unicode, the apostrophe by which Excel marks text, and negative numbers of accountants, (12.5) and 12.5-."""
+Unicode, the apostrophe by which Excel marks text, negative numbers of accountants, (12.5) and 12.5-, and powers of ten
+as in 1.5×10^3."""
 
-IN_PYTHON = tuple((pattern, replacement.replace("${1}", r"\1")) for pattern, replacement in REWRITES)
+IN_PYTHON = tuple((pattern, re.sub(r"\$\{(\d)\}", r"\\\1", replacement)) for pattern, replacement in REWRITES)
 """The same in the notation of Python."""
 
 BOUNDS = (
@@ -266,7 +269,7 @@ def parts_of(cell: str) -> tuple[str, str] | None:
     if match is None or (match[1] and match[3]):
         return None
     before, behind = match[2] or "", (match[5] or "").strip()
-    if _YEAR_BEHIND.search(behind):
+    if _YEAR_BEHIND.search(behind) or is_power(behind):
         return None
     amount = _AMOUNT.fullmatch(behind)
     if amount and not before:

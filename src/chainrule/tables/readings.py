@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+_MANY = 3
+"""Marks beside numbers up to which each is told."""
+
+
 def notes_on_notation(name: str, series: pl.Series, notation: Notation, *, is_target: bool = False) -> list[str]:
     """Return a sentence for each way in which numbers of the column `name` are read otherwise than they stand.
 
@@ -83,6 +87,13 @@ def _notes(name: str, cells: pl.Series, notation: Notation, is_target: bool) -> 
                     f"in it; --kind {quote(f'{name}=category')} makes levels of all of them"
                 )
     marks = [each.text for each in notation.others if is_footnote(each.text)]
+    if len(marks) > _MANY:
+        marked = cells.str.contains_any(marks)
+        yield (
+            f"{short(marks[0])} and {len(marks) - 1:,} others beside {int(marked.sum()):,} of {rows:,} numbers of "
+            f"{name!r} are left out"
+        )
+        marks = []
     for mark in marks:
         count = int(cells.str.contains(mark, literal=True).sum())
         yield f"{short(mark)} beside {count:,} of {rows:,} numbers of {name!r} is left out"

@@ -47,10 +47,23 @@ MAGNITUDES = _FAMILIES[7]
 def is_footnote(unit: str) -> bool:
     """Whether the text beside a number is no unit but a mark, such as asterisks.
 
-    >>> is_footnote("***"), is_footnote("kg"), is_footnote("%")
-    (True, False, False)
+    >>> is_footnote("***"), is_footnote("kg"), is_footnote("%"), is_footnote("×10⁴")
+    (True, False, False, False)
     """
-    return _LETTER.search(unit) is None
+    return _LETTER.search(unit) is None and not is_power(unit)
+
+
+def is_power(unit: str) -> bool:
+    """Whether the text beside a number is a power of ten, as the ×10⁴ of 1.5×10⁴.
+
+    >>> is_power("×10⁴"), is_power("×"), is_power("×10³ cells"), is_power("***")
+    (True, True, False, False)
+    """
+    return _LETTER.search(unit) is None and _POWER.search(unit) is not None
+
+
+_POWER = re.compile(r"[×^·]|\*\s*10")
+"""What a power of ten has."""
 
 
 _IN_BRACKETS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|<[^<>]*>")
