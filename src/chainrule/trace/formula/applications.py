@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from chainrule.trace.formula.contexts import not_called
 from chainrule.trace.formula.cursor import ENDS, OPENING
-from chainrule.trace.formula.errors import Span, meant, shown
+from chainrule.trace.formula.errors import FormulaError, Span, meant, shown
 from chainrule.trace.formula.indices import Indices
 from chainrule.trace.formula.lexer import PRODUCT, Token
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Option, Syntax, Unary, parts
@@ -168,24 +168,7 @@ class Applications(Indices, ABC):
             norm = self._function(replace(token, text="norm"))
             assert isinstance(norm, Call)
             return replace(norm, options={"ord": (_NUMBERED_NORMS[token.text], token.span)} | dict(norm.options))
-        function = token.text if token.text in self._abstract else canonical_function(token.text)
-        if function is None and self._is_abstract(token.text):
-            function = token.text
-            self._abstract[function] = None
-        if function is None or token.text in self._assigned:
-            if token.text in self._assigned:
-                raise self._error(not_called(Name(token.text, token.span)), token.span)
-            if len(token.text.rstrip("0123456789'′")) == 1 or token.text in GREEK:
-                name = shown(token.text)
-                raise self._error(
-                    f"{name}(…) may be a product or a function; write {name} * (…) for a product, or name the "
-                    f"function, as in --functions {name} or functions={token.text!r}",
-                    token.span,
-                )
-            if token.text in INSTEAD:
-                raise self._error(INSTEAD[token.text], token.span)
-            hint = meant(token.text, FUNCTION_NAMES) or f"; for one without a definition add functions={token.text!r}"
-            raise self._error(f"there is no function {shown(token.text)}{hint}", token.span)
+        function = self._called(token)
         opening = self._take()
         is_abstract = function in self._abstract
         self._in_abstract += is_abstract
@@ -193,6 +176,50 @@ class Applications(Indices, ABC):
             call = self._function(token, in_shape=True)
             self._close(opening)
             return call
+        arguments, options = self._arguments(function)
+        self._in_abstract -= is_abstract
+        span = token.span.to(self._close_call(opening).span)
+        if function == "norm" and len(arguments) == 1 and not options:
+            options, span = self._order_below(span)
+        if self._indices and len(arguments) == 1:
+            rows = self._norm_of_rows(arguments[0], token.span, span, options) if function == "norm" else None
+            if rows is not None:
+                return rows
+            self._check_numbers(function, arguments, token.span)
+        if function in _REDUCTIONS and len(arguments) == 1 and not options and _is_of_columns(arguments[0]):
+            arguments = [_without_columns(arguments[0])]
+        if function == "concatenate" and len(arguments) == 1 and isinstance(arguments[0], Call):
+            return arguments[0]
+        if function in ("std", "var") and len(arguments) > 1:
+            raise self._divisor_or_axis(function, arguments[1])
+        if function == "ones" and len(arguments) == 2 and not in_shape:
+            return self._ones(arguments, token.span, span)
+        return self._call(function, arguments, options, token.span, span)
+
+    def _called(self, token: Token) -> str:
+        """Return the function that is called by a name; raise FormulaError if there is none."""
+        function = token.text if token.text in self._abstract else canonical_function(token.text)
+        if function is None and self._is_abstract(token.text):
+            function = token.text
+            self._abstract[function] = None
+        if token.text in self._assigned:
+            raise self._error(not_called(Name(token.text, token.span)), token.span)
+        if function is not None:
+            return function
+        if len(token.text.rstrip("0123456789'′")) == 1 or token.text in GREEK:
+            name = shown(token.text)
+            raise self._error(
+                f"{name}(…) may be a product or a function; write {name} * (…) for a product, or name the "
+                f"function, as in --functions {name} or functions={token.text!r}",
+                token.span,
+            )
+        if token.text in INSTEAD:
+            raise self._error(INSTEAD[token.text], token.span)
+        hint = meant(token.text, FUNCTION_NAMES) or f"; for one without a definition add functions={token.text!r}"
+        raise self._error(f"there is no function {shown(token.text)}{hint}", token.span)
+
+    def _arguments(self, function: str) -> tuple[list[Syntax], dict[str, tuple[Option, Span]]]:
+        """Parse what a function is given in its parentheses, up to what closes them."""
         self._enter()
         self._bars_open.append("(")
         arguments: list[Syntax] = []
@@ -222,30 +249,17 @@ class Applications(Indices, ABC):
             self._take()
         self._bars_open.pop()
         self._nesting -= 1
-        self._in_abstract -= is_abstract
-        span = token.span.to(self._close_call(opening).span)
-        if function == "norm" and len(arguments) == 1 and not options:
-            options, span = self._order_below(span)
-        if self._indices and len(arguments) == 1:
-            rows = self._norm_of_rows(arguments[0], token.span, span, options) if function == "norm" else None
-            if rows is not None:
-                return rows
-            self._check_numbers(function, arguments, token.span)
-        if function in _REDUCTIONS and len(arguments) == 1 and not options and _is_of_columns(arguments[0]):
-            arguments = [_without_columns(arguments[0])]
-        if function == "concatenate" and len(arguments) == 1 and isinstance(arguments[0], Call):
-            return arguments[0]
-        if function in ("std", "var") and len(arguments) > 1:
-            second = self._written(arguments[1])
-            divisor, ddof = ("n", 0) if second == "1" else ("n − 1", 1)
-            raise self._error(
-                f"{function}(x, {second}) is along axis {second} in NumPy, and divides by {divisor} in MATLAB; write "
-                f"{function}(x, axis={second}) or {function}(x, ddof={ddof})",
-                arguments[1].span,
-            )
-        if function == "ones" and len(arguments) == 2 and not in_shape:
-            return self._ones(arguments, token.span, span)
-        return self._call(function, arguments, options, token.span, span)
+        return arguments, options
+
+    def _divisor_or_axis(self, function: str, second: Syntax) -> FormulaError:
+        """Return the error for a second argument of `std` or `var`."""
+        written = self._written(second)
+        divisor, ddof = ("n", 0) if written == "1" else ("n − 1", 1)
+        return self._error(
+            f"{function}(x, {written}) is along axis {written} in NumPy, and divides by {divisor} in MATLAB; write "
+            f"{function}(x, axis={written}) or {function}(x, ddof={ddof})",
+            second.span,
+        )
 
     def _ones(self, sizes: Sequence[Syntax], mark: Span, span: Span) -> Syntax:
         """Return `ones(n, 1)` as a vector and `ones(1, n)` as a row, which they are in MATLAB."""
