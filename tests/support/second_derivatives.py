@@ -42,6 +42,7 @@ HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
         "diag(g) − g pᵀ − p gᵀ",
         lambda a, x: _hessian_of_mean(a, softmax(x)),
     ),
+    "sqrt(sqrt(x))*sqrt(x)*x": ("x", {"x": ""}, "1.3125 / √(√x)", lambda x: 21 / 16 * x**-0.25),
     "sum(abs(x)^3)": ("x", {"x": "n"}, "6 diag(|x|)", lambda x: 6 * np.diag(np.abs(x))),
     "sum(sqrt(1 + x^2))": (
         "x",

@@ -19,6 +19,7 @@ import chainrule.calculus.pairs
 import chainrule.calculus.pieces
 import chainrule.calculus.products
 import chainrule.calculus.quotients
+import chainrule.calculus.roots
 import chainrule.calculus.scalars
 import chainrule.calculus.sums
 import chainrule.calculus.symmetry

@@ -94,7 +94,7 @@ def _expand(term: Term, every: bool, known: dict[Node, list[Term]]) -> list[Term
     (-(some_y() / (e := Exp()(some_x()))) + (1 - some_y()) / (1 - e)) * e * (1 - e),
 ])  # fmt: skip
 def _expand_and_collect(node: Apply) -> Node | None:
-    leaves = _leaves(node)
+    leaves = arithmetic_leaves(node)
     if all(count == 1 for count in leaves.values()):
         return None
     terms = terms_of(node)
@@ -129,7 +129,7 @@ def _common_denominator(node: Apply) -> Node | None:
     if not above or _has_quotient(above):
         return None
     result = Divide()(with_common_factor(above, node.type), divisor)
-    leaves = _leaves(node)
+    leaves = arithmetic_leaves(node)
     fewer = operation_count(result, leaves) < operation_count(node, leaves)
     return result if fewer and reading_cost(result) < reading_cost(node) and not divides_anew(node, result) else None
 
@@ -179,7 +179,12 @@ def expanded(node: Node) -> Node:
     return min(candidates, key=operation_count)
 
 
-def _leaves(node: Node) -> dict[Node, int]:
+def collected_terms(node: Node) -> list[Term] | None:
+    """Return a sum as terms with products over sums multiplied out and like ones added; None for too many."""
+    return _collected(terms_of(node), True, {})
+
+
+def arithmetic_leaves(node: Node) -> dict[Node, int]:
     """Count the occurrences of each leaf of the arithmetic of `node`, without numbers; empty for too many.
 
     Shared parts are visited once, since an expression may be exponentially long when written out.
@@ -258,7 +263,7 @@ def _collect_common_factor(node: Apply) -> Node | None:
     common = common_factor(terms)
     if not common.powers and common.number == 1:
         return None
-    leaves = _leaves(node)
+    leaves = arithmetic_leaves(node)
     result = with_common_factor(terms, node.type)
     saved = operation_count(node, leaves) - operation_count(result, leaves)
     # σ + z σ (1 − σ) is shorter as y + σ (1 − y) for y = z σ

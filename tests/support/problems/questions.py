@@ -245,6 +245,7 @@ formula(
     VALUE,
     x="L · (1 + ln(x))",
 )
+formula("a number times its root", "calculus text: derivative of x √x", "x*sqrt(x)", "x: ", x="1.5 √x")
 formula(
     "bilinear in a regularized inverse",
     "forum: derivative of a'(X'X + λI)⁻¹b",
