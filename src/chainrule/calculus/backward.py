@@ -118,6 +118,27 @@ class Backward:
         return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
 
 
+def _seed_of_loss(program: Program) -> Const:
+    """Return the cotangent of the one scalar output; raise ProgramError for other outputs."""
+    if len(program.outputs) != 1 or program.outputs[0].type.shape != ():
+        shapes = " and ".join(shape_text(output.type.shape) for output in program.outputs)
+        count = "" if len(program.outputs) == 1 else f"{len(program.outputs)} values of shapes "
+        raise ProgramError(
+            f"a gradient needs a function that returns one scalar, not {count}{shapes}; sum or average it"
+        )
+    return Const(1, program.outputs[0].type)
+
+
+def _check_floats(program: Program, wrt: Sequence[Input]) -> None:
+    """Raise ProgramError for integers among what is differentiated, or differentiated by."""
+    for node in wrt:
+        if not node.type.dtype.is_float:
+            raise ProgramError(f"{node.name} holds {node.type.dtype.value} and has no derivative")
+    for output in program.outputs:
+        if not output.type.dtype.is_float:
+            raise ProgramError(f"a gradient needs a function that returns a float, not {output.type.dtype.value}")
+
+
 @refuses_deep_nesting
 def backward(
     program: Program,
@@ -131,19 +152,8 @@ def backward(
     ProgramError if it has other outputs, if an input of `wrt` holds integers, or if an expression is too deep.
     """
     if seeds is None:
-        if len(program.outputs) != 1 or program.outputs[0].type.shape != ():
-            shapes = " and ".join(shape_text(output.type.shape) for output in program.outputs)
-            count = "" if len(program.outputs) == 1 else f"{len(program.outputs)} values of shapes "
-            raise ProgramError(
-                f"a gradient needs a function that returns one scalar, not {count}{shapes}; sum or average it"
-            )
-        seeds = [Const(1, program.outputs[0].type)]
-    for node in wrt:
-        if not node.type.dtype.is_float:
-            raise ProgramError(f"{node.name} holds {node.type.dtype.value} and has no derivative")
-    for output in program.outputs:
-        if not output.type.dtype.is_float:
-            raise ProgramError(f"a gradient needs a function that returns a float, not {output.type.dtype.value}")
+        seeds = [_seed_of_loss(program)]
+    _check_floats(program, wrt)
     stages = split_stages(program)
     by_symbol = {stage.symbol: stage for stage in stages}
     symbols = {stage.node: stage.symbol for stage in stages}
