@@ -289,3 +289,23 @@ formula(
 )
 def huber_with_its_threshold(r: Any, d: Any) -> Any:
     return np.sum(np.where(np.abs(r) <= d, 0.5 * r**2, d * (np.abs(r) - 0.5 * d)))
+
+
+formula(
+    "trace with two inverses",
+    "forum: derivative of tr(X⁻¹AX⁻¹B)",
+    "tr(inv(X) @ A @ inv(X) @ B)",
+    "X: n n; A: n n; B: n n",
+    "U = X⁻¹ A is named",
+    X=("−X⁻ᵀ (Aᵀ X⁻ᵀ Bᵀ + Bᵀ X⁻ᵀ Aᵀ) X⁻ᵀ", "−X⁻ᵀ (Bᵀ X⁻ᵀ Aᵀ + Uᵀ Bᵀ) X⁻ᵀ"),
+    B=("X⁻ᵀ Aᵀ X⁻ᵀ", "X⁻ᵀ Uᵀ"),
+)
+formula(
+    "ratio of return and risk",
+    "forum: gradient of the Sharpe ratio",
+    "(w' @ mu) / sqrt(w' @ S @ w)",
+    "w: n; mu: n; S: n n sym",
+    "u is the variance",
+    w="μ / √u − L · S w / u",
+    mu="w / √u",
+)
