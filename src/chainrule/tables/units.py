@@ -56,14 +56,13 @@ def is_footnote(unit: str) -> bool:
 def is_power(unit: str) -> bool:
     """Whether the text beside a number is a power of ten, as the ×10⁴ of 1.5×10⁴.
 
-    >>> is_power("×10⁴"), is_power("×"), is_power("×10³ cells"), is_power("***")
+    >>> is_power("×10⁴"), is_power("*10"), is_power("×10³ cells"), is_power("***")
     (True, True, False, False)
     """
-    return _LETTER.search(unit) is None and _POWER.search(unit) is not None
+    return _POWER.match(unit) is not None and not any(map(str.isalpha, unit))
 
 
-_POWER = re.compile(r"[×^·]|\*\s*10")
-"""What a power of ten has."""
+_POWER = re.compile(r"[×·*]\s*10")
 
 
 _IN_BRACKETS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|<[^<>]*>")
