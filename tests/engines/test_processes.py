@@ -264,7 +264,8 @@ def test_a_run_on_own_files_goes_on_with_any_number_of_processes(tmp_path: Path,
         (folder / f"{number}.csv").write_text(f"a,b,y\n{lines}\n", encoding="utf-8")
     common = ["train", str(folder), "--save", str(model), "--json"]
     first = ["--target", "y", "--engine", "xla", "--rows", "divided", "--batch-size", "32", "--hidden", "3"]
-    reports, curve = [], np.empty(0)
+    reports: list[dict[str, Any]] = []
+    curve = np.empty(0)
     for epochs, count in enumerate((2, 3, 1, 2), 1):
         given = [*common, "--resume", str(model)] if reports else [*common, *first, "--ensemble", "1", "--no-refit"]
         given += ["--epochs", str(epochs)]
@@ -336,3 +337,60 @@ def test_ctrl_c_while_a_process_waits_for_the_others_ends_it_at_once_with_a_word
                 waiting.send_signal(signal.SIGINT)
                 _, error = waiting.communicate(timeout=HANG)
     assert (waiting.returncode, error) == (130, "interrupted\n")
+
+
+PRESSED = """
+import os, signal
+from chainrule.engines import get_engine
+from chainrule.engines.xla.placement import Placement
+
+made = Placement.__init__
+
+def pressed(*arguments):
+    if os.environ["JAX_PROCESS_ID"] == "0":
+        os.kill(os.getpid(), signal.SIGINT)
+    made(*arguments)
+
+Placement.__init__ = pressed
+get_engine("xla").processes.agreed("something")
+"""
+
+
+def test_ctrl_c_before_processes_can_tell_one_another_ends_all_in_a_line_each(tmp_path: Path) -> None:
+    """They have joined, and have no connections yet: a process that went on to its exit would wait for the others."""
+    with several(2, [sys.executable, "-c", PRESSED], tmp_path) as processes:
+        assert [process.wait(HANG) for process in processes] == [130, 1]
+    assert (tmp_path / "err.0").read_text() == "interrupted\n"
+    ended = (
+        "process 1 of 2 ends, because another one has ended or cannot be reached; train again, from a checkpoint if "
+    )
+    assert (tmp_path / "err.1").read_text() == f"{ended}there is one\n"
+
+
+@pytest.mark.parametrize("pressed", ["row", "data"])
+def test_ctrl_c_amid_exchanges_takes_effect_after_the_last_one(pressed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the process then tells the others would meet an exchange of other data in them."""
+    from chainrule.engines.xla.agreement import Agreement  # imports JAX
+    from chainrule.engines.xla.placement import Placement
+
+    placement, made = Placement(), []
+
+    def exchanged(_: object, how: float, place: float, numbers: list[float]) -> list[list[float]]:
+        made.append("row")
+        if pressed == "row":
+            signal.raise_signal(signal.SIGINT)
+        return [[how, place, *numbers]] * 2
+
+    def sent(giver: int, data: bytes, size: int) -> bytes:
+        made.append(f"data of {giver}")
+        if pressed == "data" and giver == 0:
+            signal.raise_signal(signal.SIGINT)
+        return data.ljust(size, b"\0")
+
+    monkeypatch.setattr(placement, "sent", sent)
+    agreement = Agreement(placement)
+    monkeypatch.setattr(Agreement, "_exchanged", exchanged)
+    agreement.count, agreement._over = 2, False
+    with pytest.raises(KeyboardInterrupt):
+        agreement.gathered("what", b"abc")
+    assert made == ["row", "data of 0", "data of 1"]

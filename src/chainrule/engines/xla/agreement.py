@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chainrule.engines.processes import ProcessError, Processes
 from chainrule.engines.xla.dependency import jax, wide
 from chainrule.engines.xla.placement import Placement, read
+from chainrule.interrupts import deferred
 
 WIDTH = 8
 """The numbers of a row: how the process is, where it is, and up to six more."""
@@ -25,6 +26,8 @@ GOING, FAILED, ENDED = 0.0, 1.0, 2.0
 class Agreement(Processes):
     """The processes to which the devices of a placement belong; all make the same exchanges in the same order.
 
+    Ctrl-C is deferred to the end of an exchange, and to that of several which follow one another without a row: what a
+    process that is interrupted tells the others would otherwise meet an exchange of other data.
     A process that fails makes one exchange more, in which the others learn it wherever they are; so does one that ends.
     """
 
@@ -48,8 +51,9 @@ class Agreement(Processes):
     def gathered(self, what: str, data: bytes) -> list[bytes]:
         if self.count == 1:
             return [data]
-        sizes = [int(row[0]) for row in self.rows(what, [len(data)])]
-        return [self._given(giver, data if giver == self.number else b"", size) for giver, size in enumerate(sizes)]
+        with deferred():
+            sizes = [int(row[0]) for row in self.rows(what, [len(data)])]
+            return [self._given(giver, data if giver == self.number else b"", size) for giver, size in enumerate(sizes)]
 
     def _given(self, giver: int, data: bytes, size: int) -> bytes:
         """Return the bytes that one process gives to all."""
@@ -104,7 +108,7 @@ class Agreement(Processes):
         row[: 2 + len(numbers)] = how, place, *numbers
         # As pairs of 32-bit words, since not every device has float64.
         words = row.view(np.uint32)
-        with wide(), self._placement.calling():
+        with deferred(), wide(), self._placement.calling():
             found: NDArray[np.uint32] = read(self._gathered(self._placement.own(words)))
         gathered: list[list[float]] = found[:: self._placement.devices_here].view(np.float64).tolist()
         return gathered

@@ -14,6 +14,7 @@ from chainrule.engines.parts import check_divided
 from chainrule.engines.session import Engine
 from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import jax, wide
+from chainrule.engines.xla.ending import end_if_interrupted
 from chainrule.engines.xla.joining import connected, join
 from chainrule.engines.xla.launching import is_one_of_several
 from chainrule.engines.xla.loop import common_batch, compiled_run
@@ -44,9 +45,19 @@ class XlaEngine(Engine):
 
     def __init__(self, devices: Any = None) -> None:
         self._process = os.getpid()
-        joined = join()
-        self._placement = Placement(devices)
-        self.processes: Agreement = connected(self._placement, joined)
+        self._placement: Placement
+        self.processes: Agreement
+
+        def meet() -> None:
+            joined = join()
+            self._placement = Placement(devices)
+            self.processes = connected(self._placement, joined)
+
+        if is_one_of_several(os.environ):
+            # Until all have met, a process can tell nobody that it ends, and would wait for the others in JAX's exit.
+            end_if_interrupted(meet)
+        else:
+            meet()
         self._programs: Memo[object, Callable[..., Any]] = Memo(CACHE_SIZE)
         self._loops: Memo[object, Callable[..., Any]] = Memo(CACHE_SIZE)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from chainrule.engines.loop import EngineError
 from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import jax
-from chainrule.engines.xla.ending import end_if_aborted, end_if_interrupted
+from chainrule.engines.xla.ending import end_if_aborted
 from chainrule.engines.xla.launching import Launched, launched
 from chainrule.engines.xla.placement import Placement
 
@@ -27,8 +27,6 @@ LEAVING = 60
 
 def join() -> bool:
     """Make this process one of several if its launcher says so, and nobody has done it before; return whether it is.
-
-    Ctrl-C, while it waits for the others, ends the process, since JAX could not join again.
 
     Raises EngineError if JAX has been used before, or the variables of the launcher are incomplete.
     """
@@ -55,7 +53,7 @@ def join() -> bool:
     end_if_aborted(message)
     try:
         with _settings():
-            end_if_interrupted(meet)
+            meet()
     except RuntimeError as error:
         raise EngineError(
             f"process {place.number} of {place.count} cannot join the others at {place.address}: "

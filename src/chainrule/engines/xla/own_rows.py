@@ -16,6 +16,7 @@ from chainrule.engines.xla.dependency import jax, jnp, lax, wide
 from chainrule.engines.xla.loop import MOST_STEPS, Arrays, Progress
 from chainrule.engines.xla.placement import ROWS, Placement, read
 from chainrule.engines.xla.session import ORDERED, Ahead, XlaSession
+from chainrule.interrupts import deferred
 
 
 def own_batch(loop: Loop, placement: Placement) -> Callable[[Arrays, Any, Any, int], Sequence[Any]]:
@@ -65,7 +66,9 @@ class OwnRowsSession(XlaSession):
         loop, placement = self.loop, self._placement
         assert self._parts is not None
         own = {name: self._data[name] for name in loop.rows}
-        balanced = exchanged(own, self._parts, loop.row_count, placement)
+        with deferred():
+            self._agreement.agreed("the exchange of rows")  # one that has been interrupted before tells it here
+            balanced = exchanged(own, self._parts, loop.row_count, placement)
         bounds = placement.here(part_bounds(loop.row_count, placement.count))
         most, first = -(-loop.row_count // placement.count), bounds[0][0]
         places = np.concatenate([np.minimum(np.arange(low, low + most), high - 1) for low, high in bounds]) - first
