@@ -289,6 +289,22 @@ def test_the_text_of_c_and_javascript_does_not_grow_with_the_steps() -> None:
         assert short.count("/* dW: 3 x 2 */") == 2  # where it is 0, and where a step adds to it
 
 
+@pytest.mark.skipif("jax" not in LIBRARIES, reason="JAX is not installed")
+@pytest.mark.parametrize("low", ["W", "U", "h0"])
+def test_a_scan_takes_inputs_of_several_precisions(low: str) -> None:
+    import jax
+    import jax.numpy as jnp
+
+    space = executed(of_its_sizes(rnn).source("jax"))
+    random = np.random.default_rng(5)
+    names = list(rnn.__code__.co_varnames[:6])
+    exact = [random.standard_normal([int(k) for k in SIZES[name].split()]) for name in names]
+    given = [jnp.asarray(v, "bfloat16" if name == low else "float32") for name, v in zip(names, exact, strict=True)]
+    found = jax.grad(lambda *v: space["rnn"](*v).astype("float32"), argnums=(1, 2))(*given)
+    for gradient, right in zip(found, cr.grad(rnn, argnums=(1, 2))(*exact), strict=True):
+        np.testing.assert_allclose(np.asarray(gradient, float), right, rtol=0.1, atol=0.05 * np.max(np.abs(right)))
+
+
 def test_a_tensor_has_loops_and_jax_has_scans_that_are_traced_once() -> None:
     torch, jax = (of_its_sizes(both_ways).source(target) for target in ("torch", "jax"))
     for text in (torch, jax):

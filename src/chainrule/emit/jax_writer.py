@@ -68,7 +68,7 @@ class JaxWriter(NumPyWriter):
             Text(f"def step(carry, {place}):"),
             Text(f"    {names} = carry"),
             *(Text(f"    {line.code}", line.comment) for line in lines),
-            Text(f"    return {entries_of(carried)}, None"),
+            Text(f"    return {self.use('as_carried')}({entries_of(carried)}, carry), None"),
             Text(f"carry, _ = {scan}"),
             Text(f"{names} = carry"),
         ]
@@ -120,6 +120,12 @@ JaxWriter.table = {
 }
 
 JaxWriter.helpers = {
+    "as_carried": Helper(
+        '''def as_carried(values, carry):
+    """The values of a step in the types in which it received them, also where inputs are of several precisions."""
+    return jax.tree.map(lambda value, before: value.astype(before.dtype), values, carry)''',
+        ("jax",),
+    ),
     "add_along": Helper(
         '''def add_along(shape, x, places, axis):
     """Zeros, to which each element of x is added at its place along an axis."""
