@@ -1,6 +1,6 @@
 """Sandboxed execution of untrusted answers: a separate process, resource limits, and values as plain data."""
 
-from chainrule.cage.execution import Place, Trial
+from chainrule.cage.execution import Place, Probe, Trial
 from chainrule.cage.finding import Refusal, function_of
 from chainrule.cage.limits import Limits
 from chainrule.cage.objects import RATES, Given, Path, at, called, folded
@@ -47,6 +47,7 @@ __all__ = [
     "Opaque",
     "Path",
     "Place",
+    "Probe",
     "Refusal",
     "Setup",
     "Stopped",

@@ -45,6 +45,28 @@ class Trial(NamedTuple):
     hole: bytes = b""
 
 
+class Probe(NamedTuple):
+    """One entry that the value of a place has if it is right, with the tolerance; only arrays of floats are probed."""
+
+    place: int
+    size: int
+    entry: int
+    value: float
+    tolerance: float
+
+    def allows(self, found: Sequence[Any]) -> bool:
+        """Whether the values found at the places may be right.
+
+        >>> probe = Probe(0, 2, 1, 5.0, 0.1)
+        >>> [probe.allows([np.array(pair)]) for pair in ([0.0, 5.05], [0.0, 6.0], [0.0, np.nan], [5.0])]
+        [True, False, False, False]
+        """
+        value = found[self.place]
+        if type(value) is not np.ndarray or value.dtype.kind != "f":
+            return value is not None
+        return value.size == self.size and abs(value.item(self.entry) - self.value) <= self.tolerance
+
+
 @dataclass(frozen=True)
 class Place:
     """The location of a value at the end of a run: a variable, or the returned value if `root` is "", and a path."""
@@ -196,11 +218,19 @@ class Executor:
                 self._last.append(self._runner.run(variant, key, number, given, watched=True))
         return [self._described(run, key, number) for number, run in enumerate(self._last)]
 
-    def trial(self, variant: Variant, key: str, trials: Sequence[Trial]) -> list[list[Any] | None]:
-        """Return the values at the places after each trial modification, at the first point; None if it fails."""
+    def trial(
+        self, variant: Variant, key: str, trials: Sequence[Trial], probes: Sequence[Probe] = ()
+    ) -> list[list[Any] | None]:
+        """Return the values at the places after each trial modification, at the first point; None if it fails.
+
+        Of those that no probe allows, None is returned as well.
+        """
         before = self._with_snapshots(variant, key)[0]
         with quiet():
-            return [self._tried(variant, key, trial, before) for trial in trials]
+            found = [self._tried(variant, key, trial, before) for trial in trials]
+        if not probes:
+            return found
+        return [v if v is not None and any(probe.allows(v) for probe in probes) else None for v in found]
 
     def _tried(self, variant: Variant, key: str, trial: Trial, before: Result) -> list[Any] | None:
         given = self._points[key][0]

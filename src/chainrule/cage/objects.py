@@ -223,6 +223,15 @@ def fresh(namespace: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return made
 
 
+def shared(namespace: Mapping[str, Any], arrays: Mapping[int, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Copy a namespace as `fresh` does, but for `arrays`, by their ids, which are shared."""
+    made = dict(namespace)
+    memo = dict(arrays)
+    for name in names:
+        made[name] = _deep(made[name], memo)
+    return made
+
+
 def _deep(value: Any, memo: dict[int, Any]) -> Any:
     if not isinstance(value, _MUTABLE) and not is_own(type(value)):
         return value

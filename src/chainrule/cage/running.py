@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dis
 import marshal
 import os
 import time
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import CodeType
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 
 from chainrule.cage.finding import Refusal
 from chainrule.cage.limits import Limits
-from chainrule.cage.objects import Given, changeable, fresh, is_own
+from chainrule.cage.objects import Given, changeable, fresh, is_own, shared
 from chainrule.cage.wire import Opaque
 
 TICK, SEEN, RETURN, GIVEN, TRANSPOSE = "__tick__", "__seen__", "__Return__", "__given__", "__transpose__"
@@ -66,6 +68,34 @@ class Snapshot:
     namespace: dict[str, Any]
     changeable: Sequence[str]
     problems: dict[int, dict[str, Any]]
+    written: set[str] = field(default_factory=set)
+    """The variables whose arrays later statements change in place, so that they are copied for each run."""
+
+    @cached_property
+    def _arrays(self) -> dict[str, Any]:
+        """The arrays in variables. From now on they cannot be changed."""
+        found = {name: self.namespace[name] for name in self.changeable if type(self.namespace[name]) is np.ndarray}
+        for array in found.values():
+            array.flags.writeable = False
+        return found
+
+    def copied(self, shares: bool) -> dict[str, Any]:
+        """Return the variables, with arrays that are not `written` shared or not; two names of one value remain so."""
+        if not shares:
+            return fresh(self.namespace, self.changeable)
+        others = [name for name in self.changeable if name not in self._arrays or name in self.written]
+        if not others:
+            return dict(self.namespace)
+        own = {id(self._arrays[name]) for name in self.written if name in self._arrays}
+        kept = {id(array): array for array in self._arrays.values() if id(array) not in own}
+        aliases = [name for name, array in self._arrays.items() if id(array) in own and name not in self.written]
+        return shared(self.namespace, kept, [*others, *aliases])
+
+    def note_written(self, code: CodeType) -> bool:
+        """Note the arrays that a statement names, of which it changes one; return whether there are any new ones."""
+        new = {name for name in _names_of(code) if name in self._arrays} - self.written
+        self.written.update(new)
+        return bool(new)
 
 
 @dataclass
@@ -85,6 +115,8 @@ class Result:
     returned: Any = None
     failed: bool = False
     snapshots: list[Snapshot] = field(default_factory=list)
+    reshapes: bool = False
+    """Whether a statement sets the shape of an array, which NumPy allows of one that cannot be changed."""
 
     def note(self, number: int, values: tuple[Any, ...]) -> None:
         """Record the values that a unit has assigned."""
@@ -107,6 +139,10 @@ class _Return(Exception):  # noqa: N818  # it ends a function, it reports nothin
 
 class _TooLongError(Exception):
     pass
+
+
+_READ_ONLY = "read-only"
+"""What NumPy says of an array that cannot be changed."""
 
 
 class Runner:
@@ -167,6 +203,7 @@ class Runner:
         before: Result | None = None,
         candidate: int | None = None,
         allowed: Collection[int] | None = None,
+        copies: bool = False,
     ) -> Result:
         """Run a variant at a point, from statement `start` on if `before` is a run up to there.
 
@@ -175,15 +212,19 @@ class Runner:
         """
         run = Result()
         lost: set[str] = set()
-        if before is not None:
-            snapshot = before.snapshots[start]
-            run.namespace = fresh(snapshot.namespace, snapshot.changeable)
+        snapshot = None if before is None else before.snapshots[start]
+        shares = before is not None and not copies and not before.reshapes
+        if snapshot is not None:
+            run.namespace = snapshot.copied(shares)
             self._base_now = self._base(variant)
             run.problems = dict(snapshot.problems)
             for top in snapshot.problems:
                 lost |= self.setup.stored[top]
         else:
             run.namespace = self._begun(variant, key, number, given)
+        if keep_snapshots:
+            codes = (*variant.codes, *(code for _, code in variant.helpers))
+            run.reshapes = any(_sets_shape(self._code(code)) for code in codes)
         self._provide(run, None if candidate is None else self._candidates[candidate][number], watched)
         for top in range(start, len(variant.codes)):
             if keep_snapshots:
@@ -209,6 +250,11 @@ class Runner:
                 run.failed = True
                 return run
             except (Exception, SystemExit, GeneratorExit) as error:  # the learner's code may raise any exception
+                if snapshot is not None and shares and isinstance(error, ValueError) and _READ_ONLY in str(error):
+                    again = top == start or not snapshot.note_written(code)
+                    return self.run(
+                        variant, key, number, given, watched, keep_snapshots, start, before, candidate, allowed, again
+                    )
                 if allowed is not None and top not in allowed:
                     run.failed = True
                     return run
@@ -255,7 +301,7 @@ class Runner:
             if len(self._bases) > 50:
                 self._bases.clear()
             base = dict(self.names)
-            base.update({"print": _silent, **self._services()})
+            base.update({"print": _silent, **self._services})
             methods: dict[str, Any] = {}
             for name, code in variant.helpers:
                 owner, _, method = name.rpartition(".")
@@ -273,8 +319,10 @@ class Runner:
         self._deadline = time.perf_counter() + self._limits.run_seconds
         self._watched = run if watched else None
         self._current = run
-        run.namespace.update({**self._services(), GIVEN: _kept(given)})
+        run.namespace.update(self._services)
+        run.namespace[GIVEN] = _kept(given)
 
+    @cached_property
     def _services(self) -> dict[str, Any]:
         """Return what instrumented code calls."""
         return {
@@ -317,6 +365,24 @@ class Runner:
                 line = step.tb_lineno
             step = step.tb_next
         return line
+
+
+def _parts(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _parts(constant)
+
+
+def _names_of(code: CodeType) -> set[str]:
+    """Return the names that code mentions, also in its comprehensions and functions."""
+    return {name for part in _parts(code) for name in part.co_names}
+
+
+def _sets_shape(code: CodeType) -> bool:
+    """Whether code assigns to an attribute called shape, strides or dtype."""
+    setting = (i for part in _parts(code) for i in dis.get_instructions(part) if i.opname == "STORE_ATTR")
+    return any(instruction.argval in ("shape", "strides", "dtype") for instruction in setting)
 
 
 def _observed(names: Mapping[str, Any], methods: Mapping[str, Any]) -> dict[str, type]:

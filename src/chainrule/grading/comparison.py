@@ -12,6 +12,8 @@ Array: TypeAlias = NDArray[Any]
 
 TOLERANCE = 1e-6
 """The tolerance of values relative to the largest correct one."""
+COARSEST = 0.02
+"""The tolerance of values of low precision at most."""
 _ROUNDING = 1000
 """The tolerance in units of the value's own precision, if that is less than double."""
 _SMALLEST = 1e-9
@@ -69,7 +71,7 @@ def equal(found: Array, true: Array) -> bool:
 def _tolerance(found: Array) -> float:
     if found.dtype == np.float64:
         return TOLERANCE
-    return max(TOLERANCE, min(_ROUNDING * float(np.finfo(found.dtype).eps), 0.02))
+    return max(TOLERANCE, min(_ROUNDING * float(np.finfo(found.dtype).eps), COARSEST))
 
 
 def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float] | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.cage import Caller, Given, Opaque, Path, Place, Refusal, Stopped, Trial
+from chainrule.cage import Caller, Given, Opaque, Path, Place, Probe, Refusal, Stopped, Trial
 from chainrule.grading.answers import Answer
 from chainrule.grading.comparison import Array
 from chainrule.grading.instruments import GradeError, expression_code
@@ -136,9 +136,19 @@ class Session:
         self._last = len(runs)
         return runs
 
-    def trial(self, answer: Answer, key: str, given: Mapping[str, int], trials: Sequence[Trial]) -> list[Any]:
-        """Return the values at the places for each of the changes, at the first point; None for a failure."""
-        found = self._call("trial", answer.variant(given), key, list(trials))
+    def trial(
+        self,
+        answer: Answer,
+        key: str,
+        given: Mapping[str, int],
+        trials: Sequence[Trial],
+        probes: Sequence[Probe] = (),
+    ) -> list[Any]:
+        """Return the values at the places for each of the changes, at the first point.
+
+        It is None for a failure, and where no probe allows the values: most changes need not be sent and compared.
+        """
+        found = self._call("trial", answer.variant(given), key, list(trials), list(probes))
         if not isinstance(found, list) or len(found) != len(trials):
             raise GradeError(_STRANGE)
         return found

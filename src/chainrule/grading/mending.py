@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from chainrule.cage import GIVEN, Trial
+from chainrule.cage import GIVEN, Probe, Trial
 from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.attempts import Attempt, same_values
@@ -365,7 +365,8 @@ class Mender:
     def _gains(self, attempt: Attempt, trials: Sequence[Trial]) -> list[frozenset[str]]:
         """Return the gradients that each change corrects at the first point; none if it breaks one."""
         gains = []
-        for places in self._outcomes(attempt, trials):
+        probes = self.outcomes.probes(self._truth, but=attempt.right)
+        for places in self._outcomes(attempt, trials, probes):
             gain: frozenset[str] = frozenset()
             if places is not None:
                 gain = self.outcomes.right([places], self._truth, but=attempt.right)
@@ -374,16 +375,16 @@ class Mender:
             gains.append(gain)
         return gains
 
-    def _outcomes(self, attempt: Attempt, trials: Sequence[Trial]) -> list[Any]:
-        """Return the values at the places after each change; None for one that exceeds the limits."""
+    def _outcomes(self, attempt: Attempt, trials: Sequence[Trial], probes: Sequence[Probe] = ()) -> list[Any]:
+        """Return the values at the places after each change; None for one that exceeds the limits or fails a probe."""
         try:
-            return self._session.trial(attempt.answer, self._key, attempt.given, trials)
+            return self._session.trial(attempt.answer, self._key, attempt.given, trials, probes)
         except LostError:
             raise
         except GradeError:
             if len(trials) == 1:
                 return [None]
-        return [places for trial in trials for places in self._outcomes(attempt, [trial])]
+        return [places for trial in trials for places in self._outcomes(attempt, [trial], probes)]
 
     def _replacements(self, attempt: Attempt, unit: Unit) -> Iterator[Mend]:
         """Yield replacements of the unit's value by every quantity that it may have been intended to be."""

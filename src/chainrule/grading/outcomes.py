@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.cage import OUT, RATES, Place, called
+from chainrule.cage import OUT, RATES, Place, Probe, called
 from chainrule.grading.answers import Answer, Unit
 from chainrule.grading.arguments import Binding
-from chainrule.grading.comparison import TOLERANCE, Array, agree, as_arrays, equal, fits_update
+from chainrule.grading.comparison import COARSEST, TOLERANCE, Array, agree, as_arrays, equal, fits_update
 from chainrule.grading.epsilon import MOST_BY_EPSILON, difference
 from chainrule.grading.execution import Overview, kind_of
 from chainrule.grading.finals import Final, Finder, Look
@@ -164,6 +164,28 @@ class Outcomes:
             if found is not None and self._is_right(final, found, truth):
                 good.add(final.symbol)
         return frozenset(good)
+
+    def probes(self, truth: Truth, but: frozenset[str]) -> list[Probe]:
+        """Return, for each gradient that is not in `but`, an entry that tells most values at the first point from it.
+
+        It is the largest. Whatever `right` accepts, the probe does.
+        """
+        probes = []
+        for number, final in enumerate(self.finals):
+            true = self.expected(final, truth)[0]
+            if final.symbol in but:
+                continue
+            if not true.size:
+                return []
+            entry = int(np.abs(true).argmax())
+            value = float(true.flat[entry])
+            slack = (truth.slack(final.symbol) or [0.0])[0]
+            tolerance = max(COARSEST, min(MOST_BY_EPSILON, 2 * slack)) * max(abs(value), 1e-9)
+            if final.is_update:
+                start = float(np.asarray(truth.points[0].values[final.symbol]).flat[entry])
+                value, tolerance = start - self.rates[0] * value, abs(self.rates[0]) * tolerance + COARSEST * abs(start)
+            probes.append(Probe(number, true.size, entry, value, 1.01 * tolerance))
+        return probes
 
     def ascend(self, places: Sequence[Sequence[Any]], truth: Truth) -> bool:
         """Whether every gradient is an update that adds what it should subtract."""
