@@ -72,6 +72,8 @@ ACTIVATED = 6
 """The cost of putting an activation around what a helper is given."""
 WHOLE = 2
 """The cost of replacing the whole value by a derivative; that of a part is higher."""
+_UNEVEN = frozenset({"exp", "sigmoid", "expit", "logistic", "softplus", "log1p", "expm1"})
+"""Functions of −x that are neither those of x nor the opposite: a sign forgotten inside is no sign outside."""
 DERIVATIVE = "_derivative__"
 FACTOR = "_factor__"
 """Not `__name`, which a method would read as a private name of its class."""
@@ -167,6 +169,9 @@ def changes(node: ast.expr, path: Path, scope: Scope, parent: ast.AST) -> Iterat
         for name in scope.derivatives:
             yield "derivative", With(variable, name), WHOLE + depth, text, name
             yield "missing derivative", With(scaled, name), depth, "", name
+    if path[-1][0] == "args" and isinstance(parent, ast.Call) and function_name(parent) in _UNEVEN:
+        negative = ast.UnaryOp(ast.USub(), node)
+        yield "sign", negative, 2, written(node), written(negative)
     if path[-1][0] == "args" and isinstance(parent, ast.Call) and function_name(parent) in scope.helpers:
         yield from _of_given(node, depth, scope)
     if path[-1][0] in ("args", "left", "right"):

@@ -100,15 +100,21 @@ class Drawing:
     def _near(
         self, values: Mapping[Node, Array], sizes: Mapping[str, int], spreads: Mapping[Node, str]
     ) -> dict[Node, Array]:
-        """Scale inputs such that as many thresholds as possible decide an element, so that one left out is noticed."""
+        """Scale inputs such that as many thresholds as possible decide an element, so that one left out is noticed.
+
+        If none does, a threshold of the other sign may: a negative margin changes no side where all is negative.
+        """
         inputs = self.record.program.inputs
         pairs = [side for pair in self._thresholds for side in pair]
         bound = self.vocabulary.bound([*pairs, *inputs], sizes)
         normal = [n for n in inputs if n.type.dtype.is_float and n.type.ndim and spreads[n] == "normal"]
         free = {bound[n] for n in normal if not self._is_assumed(n)}
+        numbers = [n for n in inputs if n.type.dtype.is_float and not n.type.ndim and spreads[n] == "normal"]
+        turned = {bound[n] for n in numbers if not self._is_assumed(n) and not self.record.program.properties(n)}
         best, self.decided = dict(values), -1
-        for scale in _SCALES:
+        for sign, scale in itertools.product((1.0, -1.0), _SCALES):
             scaled = {node: value * scale if node in free else value for node, value in values.items()}
+            scaled.update({node: sign * values[node] for node in turned})
             found = evaluate_nodes([bound[side] for side in pairs], {bound[n]: scaled[bound[n]] for n in inputs})
             sides = [np.asarray(found[bound[side]]) > 0 for side in pairs]
             decided = sum(bool(np.any(a != b)) for a, b in zip(sides[::2], sides[1::2], strict=True))
