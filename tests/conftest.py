@@ -80,8 +80,7 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()
-    gc.enable()
+    gc.enable()  # without gc.freeze(), which would hide the functions of tests: a trace looks for those that run a code
 
 
 def pytest_configure(config: pytest.Config) -> None:
