@@ -14,7 +14,7 @@ import pytest
 from support.emitted import Case, assert_close, run_c, run_jax, run_js, run_numpy, run_torch
 
 import chainrule as cr
-from chainrule.derivation import Record
+from chainrule.derivation import Record, recurrent_gradients
 from chainrule.deriving.recurrent import RecurrentDerivation
 from chainrule.emit import UnverifiedError, check_gradients, checking
 from chainrule.emit.node import find_node
@@ -146,7 +146,7 @@ def test_lines_that_are_not_the_right_gradients_of_the_whole_are_refused(monkeyp
     derivation = of_its_sizes(rnn)
     assert isinstance(derivation, RecurrentDerivation)
     lines, recurrent = derivation.verify(), derivation.recurrent
-    right = checking.recurrent_gradients
+    right = recurrent_gradients
     monkeypatch.setattr(checking, "recurrent_gradients", lambda *given: {n: 2 * g for n, g in right(*given).items()})
     with pytest.raises(UnverifiedError, match="not those of its lines"):
         check_gradients(Record(recurrent.whole, recurrent.wrt), recurrent, lines)
