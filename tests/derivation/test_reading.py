@@ -167,7 +167,7 @@ def test_constants_in_closed_form_are_written_so(formula: str, line: str) -> Non
         ("a*(x/y)^b", {}, ["∂L/∂x = a · b · (x / y)^(b − 1) / y", "∂L/∂y = −L · b / y"]),
         ("(x/y)^y", {}, ["∂L/∂x = (x / y)^(y − 1)", "∂L/∂y = L · (ln(x / y) − 1)"]),
         ("(x/l)^(k-1)", {}, ["∂L/∂x = (k − 1) · (x / l)^(k − 2) / l"]),
-        ("x^x", {}, ["∂L/∂x = L + L · ln(x)"]),
+        ("x^x", {}, ["∂L/∂x = L · (1 + ln(x))"]),
         ("det(X)^k", {"X": "n n"}, ["∂L/∂X = k · L · X⁻ᵀ"]),
     ],
 )

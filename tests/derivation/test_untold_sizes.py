@@ -282,7 +282,7 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_number_as_a_factor, {"C": "n k n", "δ": "1"}, "δ", "δ[0]"),
     (_padded_beside_columns, {"X": "k 3", "z": "k"}, "X", "pad(repeat[1×3](2 s[0]), [0:1,:]) + z 1ᵀ"),
     (_sum_of_padded_beside_three_axes, {"S": "m n 1", "e": "3"}, "S", "− reshape[m×n×1](Σ₂(pad(reshape[1×n×3](cos("),
-    (_padded_in_a_choice, {"r": "k m"}, "r", "else pad(repeat[1×m](1), [0:1,:]))"),
+    (_padded_in_a_choice, {"r": "k m"}, "r", "else pad(repeat[1×m](1), [0:1,:])"),
     (_places_of_what_is_repeated, {"T": "1 3 3"}, "T", "(1/3) onehot(C)ᵀ 1)[∗,:,∗])"),
     (_number_that_stands_for_a_row, {"a": "1 n", "X": "1 n"}, "X", "= 10⁻⁵ · (Σ r) · (1 1ᵀ)"),
     (_factors_in_brackets, {"r": "k 1 n", "z": "1 n"}, "z", "∂L/∂x ⊙ (z ⊙ r)"),
