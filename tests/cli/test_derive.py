@@ -171,7 +171,7 @@ def test_a_mistake_in_a_formula_is_shown_in_its_place(run: Run) -> None:
         ("loss", "'loss' is a single name; give FILE.py:FUNC"),
         ("attention", "the gallery has it as gallery:attention"),
         ("", "the formula is empty"),
-        ("X[:,0]", "elements cannot be picked"),
+        ("X[:,0]", "elements are picked one by one"),
         ("sum(x): n", "a colon has no meaning in a formula"),
         ("gallery:atention", "did you mean"),
     ],
