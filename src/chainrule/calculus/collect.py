@@ -278,3 +278,21 @@ def _is_complement(factor: Node, common: Term) -> bool:
         case Apply(Subtract(), (Const(1), x)):
             return any(x is each for each, _ in common.powers)
     return False
+
+
+@rule("x·(y + 1) − c → x·y + (x − c)", Add, Subtract, examples=lambda: [
+    Exp()(some_x()) * (some_y() + 1.0) - 1.0,
+    (1.0 + some_y()) * Exp()(some_x()) + 2.0,
+])  # fmt: skip
+def _number_beside_common_factor(node: Apply) -> Node | None:
+    """Leave a factor within the terms of a sum that goes on with a number, which does not have it."""
+    match node:
+        case Apply(Add() | Subtract() as primitive, (Apply(Multiply(), (first, second)), Const() as number)):
+            pass
+        case _:
+            return None
+    for x, inner in ((first, second), (second, first)):
+        match inner:
+            case Apply(Add(), (y, Const(1)) | (Const(1), y)):
+                return Add()(Multiply()(x, y), primitive(x, number))
+    return None
