@@ -45,6 +45,19 @@ def test_a_name_put_into_the_code_of_a_pattern_is_the_changed_statement() -> Non
         assert value(code) == value(code_of(edit.statement)), ast.unparse(edit.statement)
 
 
+def test_the_statement_of_an_edit_shares_what_it_does_not_change() -> None:
+    (statement,) = ast.parse("z = x @ np.sum([[y[i, j] * x[i] for i in range(3)] for j in range(2)]) + 2 * x").body
+    before = ast.dump(statement)
+    for edit in (edit for edit in edits(statement, SCOPE) if edit.name):
+        pattern, old = ast.dump(edit.pattern), {id(node) for node in ast.walk(edit.pattern)}
+        assert OTHER not in ast.dump(edit.statement)
+        assert ast.dump(edit.pattern) == pattern
+        # What holds a changed name is new, up to the statement; all else is that of the pattern.
+        new = [node for node in ast.walk(edit.statement) if id(node) not in old]
+        assert len(new) <= sum(OTHER in ast.dump(node) for node in ast.walk(edit.pattern))
+    assert ast.dump(statement) == before
+
+
 def test_a_name_that_a_scope_inside_has_too_is_not_put_into_code() -> None:
     for text in (f"z = sum([{OTHER} for x in y])", f"z = (lambda x: {OTHER})(1)", f"z = sum(x * {OTHER} for x in y)"):
         (statement,) = ast.parse(text).body

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from chainrule.grading.activations import activated
 from chainrule.grading.building import (
@@ -23,6 +24,8 @@ from chainrule.grading.building import (
 from chainrule.grading.changes import ACTIVATED, UNLIKELY, Kind, Path, Scope, With, changes
 from chainrule.grading.indices import of_index
 from chainrule.grading.lacking import by_sign
+
+_Node = TypeVar("_Node", bound=ast.AST)
 
 PRIORITY: tuple[Kind, ...] = (
     "updated",
@@ -80,8 +83,7 @@ class Edit(NamedTuple):  # a search creates tens of thousands; a frozen dataclas
         """The changed statement."""
         if not self.name:
             return self.pattern
-        statement: ast.stmt = _Rename(OTHER, self.name).visit(copy.deepcopy(self.pattern))
-        return statement
+        return _renamed(self.pattern, OTHER, self.name)
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -331,13 +333,13 @@ def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     """Replace one variable by another throughout the statement."""
     names = [node.id for _, node, _ in _positions(statement) if isinstance(node, ast.Name)]
     for old in {name for name in names if names.count(name) > 1}:
-        renamed = _Rename(old, OTHER).visit(copy.deepcopy(statement))
+        renamed = _renamed(statement, old, OTHER)
         name = ast.Name(old, ast.Load())
         for new in scope.variables:
             if new != old:
                 yield Edit("operand", renamed, old, new, 1, name, new)
         for value in activated(name) if scope.inner else ():
-            put = _Rename(old, value).visit(copy.deepcopy(statement))
+            put = _renamed(statement, old, value)
             yield Edit("operand", put, old, ast.unparse(value), ACTIVATED, name)
 
 
@@ -390,15 +392,35 @@ class _Turn(ast.NodeTransformer):
         return node
 
 
-class _Rename(ast.NodeTransformer):
-    def __init__(self, old: str, new: str | ast.expr) -> None:
-        self._old, self._new = old, new
+@functools.lru_cache(maxsize=64)
+def _named(name: str) -> ast.expr:
+    return ast.parse(name, mode="eval").body
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id == self._old and (isinstance(node.ctx, ast.Load) or node.id == OTHER):
-            if isinstance(self._new, ast.expr):
-                return copy.deepcopy(self._new)
-            if "." in self._new:
-                return ast.copy_location(ast.parse(self._new, mode="eval").body, node)
-            return ast.copy_location(ast.Name(self._new, node.ctx), node)
+
+def _renamed(node: _Node, old: str, new: str | ast.expr) -> _Node:
+    """Return `node` with another name, or an expression, where it reads `old`; what does not is shared, not copied."""
+    if isinstance(node, ast.Name):
+        if node.id != old or not (isinstance(node.ctx, ast.Load) or node.id == OTHER):
+            return node
+        if isinstance(new, ast.expr):
+            return copy.deepcopy(new)  # type: ignore[return-value]
+        put = copy.copy(_named(new)) if "." in new else ast.Name(new, node.ctx)
+        return ast.copy_location(put, node)  # type: ignore[return-value]
+    changed: dict[str, Any] = {}
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.expr_context | ast.operator):
+            continue
+        if isinstance(value, ast.AST):
+            made = _renamed(value, old, new)
+            if made is not value:
+                changed[name] = made
+        elif type(value) is list:
+            items = [_renamed(item, old, new) if isinstance(item, ast.AST) else item for item in value]
+            if any(item is not before for item, before in zip(items, value, strict=True)):
+                changed[name] = items
+    if not changed:
         return node
+    top = copy.copy(node)
+    vars(top).update(changed)
+    return top
