@@ -55,6 +55,8 @@ class Simplifier:
         self._rules = rules if isinstance(rules, dict) else by_primitive(rules)
 
     def __call__(self, node: Node) -> Node:
+        if node in self._done:
+            return self._done[node]
         for part in topological_order([node], stop=self._done):
             if part in self._done:
                 continue

@@ -81,15 +81,13 @@ class NumericEmitter:
         return x * y
 
     def divide(self, x: Scalar, y: Scalar) -> Scalar:
-        with np.errstate(all="ignore"):
-            return float(np.divide(x, y))
+        return float(np.divide(x, y))
 
     def negate(self, x: Scalar) -> Scalar:
         return -x
 
     def math(self, function: MathFunction, *x: Scalar) -> Scalar:
-        with np.errstate(all="ignore"):
-            return float(_MATH[function](*x))
+        return float(_MATH[function](*x))
 
     def compare(self, comparison: Comparison, x: Scalar, y: Scalar) -> Scalar:
         return bool(_COMPARE[comparison](x, y))
@@ -193,7 +191,8 @@ def element_value(node: Node, index: Sequence[int], values: Mapping[Node, NDArra
     def accessor(node: Node) -> Callable[[Sequence[int]], Scalar]:
         return lambda index: element(node, index)
 
-    return element(node, index)
+    with np.errstate(all="ignore"):
+        return element(node, index)
 
 
 def _item(array: NDArray[Any], index: tuple[int, ...]) -> Scalar:

@@ -129,6 +129,7 @@ class Evaluator:
     def __init__(self) -> None:
         self.rounding: np.random.Generator | None = None
         self._orders: dict[Node, list[Node]] = {}
+        self._literals: Values = {}
         self._latest: dict[Hashable, tuple[Sequence[Array], Sequence[Array]]] = {}
 
     def __call__(self, node: Node, values: Mapping[Node, Array]) -> Array:
@@ -179,10 +180,17 @@ class Evaluator:
                     known[part] = values[part]
                 elif isinstance(part, Apply):
                     operands = [known[operand] for operand in part.operands]
-                    known[part] = self._rounded(part, self._result(part, operands), operands)
+                    result = self._result(part, operands)
+                    known[part] = result if self.rounding is None else self._rounded(part, result, operands)
                 else:
-                    known[part] = evaluate_nodes([part], {})[part]
+                    known[part] = self._literal(part)
         return known
+
+    def _literal(self, node: Node) -> Array:
+        found = self._literals.get(node)
+        if found is None:
+            found = self._literals[node] = evaluate_nodes([node], {})[node]
+        return found
 
     def _result(self, node: Apply, operands: Sequence[Array]) -> Array:
         primitive = node.primitive

@@ -106,6 +106,8 @@ class Verifier:
         wrt = set(record.backward.wrt)
         self._gradient_symbols = [entry.cotangent for entry in record.backward.accumulations if entry.symbol in wrt]
         self._unit = 1.0
+        self._shaken_point: Values | None = None
+        self._shaken_samples: dict[int, tuple[Values | None, Any]] = {}
 
     def run(self, points: int = POINTS) -> Verification:
         """Evaluate every claim at `points` random points.
@@ -213,9 +215,8 @@ class Verifier:
         found = [np.asarray(self._value(node, values), float) for node in wanted]
         spreads = [np.zeros_like(value) for value in found]
         for sample in range(SAMPLES):
-            self._evaluate.rounding = np.random.default_rng(sample)
             try:
-                shaken = self._points.again(values)
+                shaken = self._shaken(values, sample)
             finally:
                 self._evaluate.rounding = None
             for k, node in enumerate(wanted if shaken is not None else ()):
@@ -266,10 +267,9 @@ class Verifier:
         after = self._random.bit_generator.state
         spread = np.zeros_like(apart(found, stated))
         for sample in range(SAMPLES):
-            self._evaluate.rounding = np.random.default_rng(sample)
             try:
                 self._random.bit_generator.state = state
-                shaken = self._points.again(values)
+                shaken = self._shaken(values, sample)
                 if shaken is None:
                     return np.full_like(spread, math.inf)
                 other_found, other_stated, *_ = self._sides(claim, shaken)
@@ -279,6 +279,19 @@ class Verifier:
             change = np.abs(apart(apart(other_found, other_stated), apart(found, stated)))
             spread = np.maximum(spread, np.where(np.isnan(change), math.inf, change))
         return spread
+
+    def _shaken(self, values: Values, sample: int) -> Values | None:
+        """Start to randomize the rounding, and return a point so computed: once for all the lines that ask for it."""
+        if self._shaken_point is not values:
+            self._shaken_point = values
+            self._shaken_samples.clear()
+        rounding = self._evaluate.rounding = np.random.default_rng(sample)
+        if sample in self._shaken_samples:
+            shaken, rounding.bit_generator.state = self._shaken_samples[sample]
+        else:
+            shaken = self._points.again(values)
+            self._shaken_samples[sample] = shaken, rounding.bit_generator.state
+        return shaken
 
     def _value(self, node: Node, values: Mapping[Node, Array]) -> Array:
         return self._evaluate(self._bound[node], values)
@@ -331,8 +344,7 @@ class Verifier:
         stated: list[Any] = []
         for _ in range(ELEMENTS if whole.size else 0):
             index = tuple(int(self._random.integers(0, size)) for size in whole.shape)
-            with np.errstate(all="ignore"):
-                found.append(element_value(bound, index, values))
+            found.append(element_value(bound, index, values))
             stated.append(whole[index])
         return np.asarray(found, float), np.asarray(stated, float)
 

@@ -149,8 +149,11 @@ class Const(Node):
         elif isinstance(value, SymbolicDim):
             key = (cls, type, value)
         else:
-            with np.errstate(over="ignore"):  # a number out of range is infinite, as in arithmetic
-                value = type.dtype.numpy.type(value).item()
+            if type.dtype is DType.FLOAT64:
+                value = float(value)
+            else:
+                with np.errstate(over="ignore"):  # a number out of range is infinite, as in arithmetic
+                    value = type.dtype.numpy.type(value).item()
             key = (cls, type, repr(value))
         node: Const = _intern(cls, key, {"value": value, "type": type})
         return node

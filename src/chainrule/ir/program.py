@@ -27,12 +27,15 @@ def topological_order(outputs: Iterable[Node], stop: Container[Node] = ()) -> li
     stack = list(outputs)
     stack.reverse()
     while stack:
-        node = stack[-1]
+        node = stack.pop()
+        if node in order:
+            continue
         if isinstance(node, Apply) and node not in entered and node not in stop:
             entered.add(node)
-            stack += [operand for operand in reversed(node.operands) if operand not in order]
+            stack.append(node)
+            stack += [operand for operand in node.operands[::-1] if operand not in order]
         else:
-            order.setdefault(stack.pop())
+            order[node] = None
     return list(order)
 
 
