@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -279,8 +280,10 @@ def guess_delimiter(text: str) -> str:
 
 def _are_parted_by_blanks(text: str) -> bool:
     """Whether blanks part the lines up to the first empty one into as many cells, but for the names of rows."""
-    part = re.match(r"\s*(?:[^\n]*\S[^\n]*\n){2,}", text)
-    lines = [line for line in (part[0] if part else text).split("\n") if line.strip()][:_LINES_TRIED]
+    lines = text.split("\n")
+    stretches = (list(each) for filled, each in groupby(lines, lambda line: bool(line.strip())) if filled)
+    stretch = next(stretches, [])
+    lines = (stretch if len(stretch) > 1 else [line for line in lines if line.strip()])[:_LINES_TRIED]
     first, *widths = [len(line) for line in _cells(lines, " ")] or [0]
     if not widths or first < 2 or any(width != widths[0] for width in widths):
         return False
