@@ -45,6 +45,14 @@ def test_what_is_no_question(text: str) -> None:
     assert question_of(text) is None
 
 
+@pytest.mark.parametrize(
+    "text", ["{}", "d/d{}", "d/dx{}", r"\frac{{d{0}}}{{   dx{0}}}", r"\min_{{w{0},{0}b{0}", "∂/∂x ∂{}"]
+)
+def test_a_megabyte_is_gone_through_once(text: str) -> None:
+    with pytest.raises(cr.FormulaError, match=r"the formula has [\d,]+ characters, and 20,000 are the most"):
+        cr.derive(text.format(" " * 1_000_000))
+
+
 def test_a_question_is_answered() -> None:
     derivation = cr.derive(r"\frac{\partial}{\partial W} \|W x - y\|^2")
     assert derivation.verify().ok

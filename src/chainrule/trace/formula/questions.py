@@ -27,11 +27,13 @@ _INDEX = r"[ijkt]\b"
 """Letters that are indices below a maximum, as in max_i x_i, which is a value and not a problem."""
 _OVER = rf"\{{?\s*(?P<name>(?!{_INDEX}){_NAME})(?:\s*,\s*(?P<also>{_NAME}))?(?P<twice>)\s*\}}?"
 _FORMS = (
-    re.compile(rf"\s*\$*\s*{_EXTREMUM}(?:\\limits)?\s*_\s*{_OVER}{_START}"),
-    re.compile(rf"\s*\$*\s*{_ABOVE}\s*/\s*{_BELOW}{_START}"),
-    re.compile(rf"\s*\$*\s*\\[dt]?frac\s*\{{\s*{_ABOVE}\s*\}}\s*\{{\s*{_BELOW}\s*\}}{_START}"),
-    re.compile(rf"\s*\$*\s*(?:\\nabla|∇)(?P<twice>{_TWICE})(?:\s*_\s*\{{?\s*(?P<name>{_NAME})\s*\}}?)?{_START}"),
+    re.compile(rf"{_EXTREMUM}(?:\\limits)?\s*_\s*{_OVER}{_START}"),
+    re.compile(rf"{_ABOVE}\s*/\s*{_BELOW}{_START}"),
+    re.compile(rf"\\[dt]?frac\s*\{{\s*{_ABOVE}\s*\}}\s*\{{\s*{_BELOW}\s*\}}{_START}"),
+    re.compile(rf"(?:\\nabla|∇)(?P<twice>{_TWICE})(?:\s*_\s*\{{?\s*(?P<name>{_NAME})\s*\}}?)?{_START}"),
 )
+_LONGEST = 256
+"""Characters of the longest question: what follows would only be gone through again from every blank."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ def question_of(text: str) -> Question | None:
     >>> question_of("sin(x)") is None
     True
     """
+    start = len(text) - len(text.lstrip().lstrip("$").lstrip())
     for form in _FORMS:
-        match = form.match(text)
+        match = form.match(text, start, start + _LONGEST)
         if match is None:
             continue
         found = match.groupdict()
