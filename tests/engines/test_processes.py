@@ -22,7 +22,7 @@ from support.subprocesses import HANG, identity, is_replaced, started, wait_for
 
 import chainrule as cr
 from chainrule.engines import EngineError, get_engine
-from chainrule.engines.xla.launching import Launched, is_one_of_several, launched
+from chainrule.engines.launching import Launched, is_one_of_several, launched
 from chainrule.models import load_checkpoint
 from chainrule.trace import trace
 

@@ -343,6 +343,34 @@ def test_estimators_and_the_command_train_on_it(run: Callable[..., Result], tmp_
     assert "--threads is not for --engine xla" in refused.output
 
 
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29400"},
+        {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"},
+        {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"},
+    ],
+    ids=["torchrun", "mpirun", "srun"],
+)
+def test_launched_processes_do_not_train_side_by_side_unawares(
+    launcher: dict[str, str], tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, model = tmp_path / "data.csv", tmp_path / "model"
+    table.write_text("a,y\n" + "".join(f"{n / 10},{n / 5}\n" for n in range(40)), encoding="utf-8")
+    given = ("train", str(table), "--hidden", "2", "--ensemble", "1", "--no-refit")
+    assert run(*given, "--target", "y", "--epochs", "1", "--save", str(model)).exit_code == 0
+    before = model.read_bytes()
+    for name, value in launcher.items():
+        monkeypatch.setenv(name, value)
+    for options in (("--resume", str(model)), ("--target", "y", "--save", str(model))):
+        refused = run(*given, *options, "--epochs", "2")
+        assert refused.exit_code == 2
+        assert "give --engine xla to train together, or --engine native" in refused.stderr
+        assert model.read_bytes() == before
+    alone = run(*given, "--resume", str(model), "--epochs", "2", "--engine", "native")
+    assert alone.exit_code == 0, alone.output
+
+
 def test_auto_is_native_unless_there_are_accelerators_or_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAX_NUM_PROCESSES", raising=False)
     assert get_engine("auto") is get_engine("native")

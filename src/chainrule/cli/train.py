@@ -31,7 +31,7 @@ from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
-from chainrule.engines import ALONE, Processes, check_divided, engine_name, get_engine, undivided
+from chainrule.engines import ALONE, Processes, check_divided, engine_name, get_engine, is_one_of_several, undivided
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
 from chainrule.learners import (
@@ -174,7 +174,7 @@ def command(
     A formula for --loss is a function of the prediction p and the target y, in the target's units.
 
     With --engine xla, processes that srun, mpirun, torchrun or a Kubernetes Indexed Job starts train together; the
-    first one prints and writes.
+    first one prints and writes. Such processes are refused without it, unless --engine native is given.
     """
     every = _seconds(checkpoint_every, save or resume)
     if resume is None:
@@ -196,6 +196,11 @@ def command(
     if plan.engine == "xla" and hasattr(signal, "SIGPIPE"):
         # A connection to another process that is gone is reported; only standard output may end a command quietly.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    if plan.engine != "xla" and options["engine"] != "native" and is_one_of_several(os.environ):
+        raise CommandError(
+            "several processes were launched, and each would train by itself and write the same files; give --engine "
+            "xla to train together, or --engine native if each has its own task"
+        )
     processes = get_engine(plan.engine or "native").processes
     if plan.solver == "lbfgs" and processes.count > 1:
         raise CommandError(f"--solver lbfgs is not for {processes.count} processes; start one, or give --solver adam")

@@ -8,6 +8,7 @@ import os
 from functools import cache
 
 from chainrule.engines.divergence import GROWTH, exploded, first_loss, first_non_finite
+from chainrule.engines.launching import is_one_of_several
 from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position, Run
 from chainrule.engines.parts import check_divided, joint_order, part_bounds, undivided
 from chainrule.engines.processes import ALONE, ProcessError, Processes
@@ -116,6 +117,7 @@ __all__ = [
     "first_loss",
     "first_non_finite",
     "get_engine",
+    "is_one_of_several",
     "join_processes",
     "joint_order",
     "part_bounds",

@@ -3,8 +3,7 @@
 `dependency` imports JAX, which is optional; 64-bit types are enabled around calls and nowhere else
 `lowerings`  what each primitive is in JAX: one entry, or else its `expand()`, or its rule for scalars
 `draws`      random numbers with the same bits as in the other engines
-`launching`  which of how many processes this is, by the variables of its launcher
-`joining`    their connections; `ending`, of this process when another one is gone
+`joining`    connections of processes that `engines.launching` found; `ending`, of this one when another is gone
 `agreement`  numbers that they exchange; `sameness` compares what they were given
 `placement`  on which devices arrays are kept
 `own_rows`   runs in which each process has its own rows

@@ -6,7 +6,7 @@ import os
 from contextlib import AbstractContextManager
 from typing import Any
 
-from chainrule.engines.xla.launching import is_one_of_several
+from chainrule.engines.launching import is_one_of_several
 from chainrule.words import MissingDependencyError
 
 # If another process ends, JAX writes some 20 lines and aborts; `ending` writes one. The level is read when JAX is

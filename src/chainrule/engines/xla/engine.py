@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engines.indices import check_indices
+from chainrule.engines.launching import is_one_of_several
 from chainrule.engines.loop import Array, EngineError, Run
 from chainrule.engines.parts import check_divided
 from chainrule.engines.session import Engine
@@ -16,7 +17,6 @@ from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import jax, wide
 from chainrule.engines.xla.ending import end_if_interrupted
 from chainrule.engines.xla.joining import connected, join
-from chainrule.engines.xla.launching import is_one_of_several
 from chainrule.engines.xla.loop import common_batch, compiled_run
 from chainrule.engines.xla.lowerings import evaluated
 from chainrule.engines.xla.own_rows import OwnRowsSession, own_batch

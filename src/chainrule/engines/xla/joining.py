@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chainrule.engines.launching import Launched, launched
 from chainrule.engines.loop import EngineError
 from chainrule.engines.xla.agreement import Agreement
 from chainrule.engines.xla.dependency import jax
 from chainrule.engines.xla.ending import end_if_aborted
-from chainrule.engines.xla.launching import Launched, launched
 from chainrule.engines.xla.placement import Placement
 
 HEARTBEAT = 10
