@@ -64,6 +64,28 @@ LAUNCHED = {
         {"PMI_SIZE": "2", "PMI_RANK": "0", "MPI_LOCALNRANKS": "1", "JAX_COORDINATOR_ADDRESS": "h:2"},
         Launched("h:2", 2, 0),
     ),
+    "torchrun in each task of srun": (
+        {
+            "SLURM_STEP_NODELIST": "a[1-2]", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1", "SLURM_LOCALID": "0",
+            "MASTER_ADDR": "a1", "MASTER_PORT": "29500", "WORLD_SIZE": "8", "RANK": "6", "LOCAL_RANK": "2",
+        },
+        Launched("a1:29501", 8, 6, [2]),
+    ),
+    "torchrun in one task of srun": (
+        {
+            "SLURM_STEP_NODELIST": "a1", "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0",
+            "MASTER_ADDR": "a1", "MASTER_PORT": "29500", "WORLD_SIZE": "2", "RANK": "1",
+        },
+        Launched("a1:29501", 2, 1),
+    ),
+    "one by hand in a task of srun": (
+        {
+            "SLURM_STEP_NODELIST": "a1", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1",
+            "JAX_NUM_PROCESSES": "1", "JAX_PROCESS_ID": "0",
+        },
+        None,
+    ),
+    "a number without a place": ({"WORLD_SIZE": "4"}, None),
     "one task of srun": ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0", "SLURM_STEP_NODELIST": "a"}, None),
     "a batch script of SLURM": ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_ID": "7"}, None),
     "nothing": ({}, None),

@@ -191,16 +191,7 @@ def command(
             plan = replace(plan, rows=given.rows)
         plan = saving.more_epochs(plan, standing, options["epochs"], resume)
         save = save or resume
-    if threads is not None and plan.engine == "xla":
-        raise CommandError("--threads is not for --engine xla, which uses all processors; leave it out")
-    if plan.engine == "xla" and hasattr(signal, "SIGPIPE"):
-        # A connection to another process that is gone is reported; only standard output may end a command quietly.
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    if plan.engine != "xla" and options["engine"] != "native" and is_one_of_several(os.environ):
-        raise CommandError(
-            "several processes were launched, and each would train by itself and write the same files; give --engine "
-            "xla to train together, or --engine native if each has its own task"
-        )
+    _prepare_engine(plan, threads, alone=options["engine"] == "native")
     processes = get_engine(plan.engine or "native").processes
     if plan.solver == "lbfgs" and processes.count > 1:
         raise CommandError(f"--solver lbfgs is not for {processes.count} processes; start one, or give --solver adam")
@@ -232,6 +223,21 @@ CHANGEABLE = frozenset(
     }
 )
 """Options that may change with `--resume`, besides how processes are given rows of their own."""
+
+
+def _prepare_engine(plan: Plan, threads: int | None, *, alone: bool) -> None:
+    """Raise CommandError for what does not fit the engine of `plan`; `alone` if each process is to train by itself."""
+    if plan.engine == "xla":
+        if threads is not None:
+            raise CommandError("--threads is not for --engine xla, which uses all processors; leave it out")
+        if hasattr(signal, "SIGPIPE"):
+            # A connection to another process that is gone is reported; only standard output may end a command quietly.
+            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    elif not alone and is_one_of_several(os.environ):
+        raise CommandError(
+            "several processes were launched, and each would train by itself and write the same files; give --engine "
+            "xla to train together, or --engine native if each has its own task"
+        )
 
 
 def _seconds(every: float | None, save: str | None) -> float:

@@ -11,14 +11,15 @@ from chainrule.engines.loop import EngineError
 LAUNCHERS = {
     "the environment": ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID", None),
     "a Kubernetes Indexed Job": ("JAX_NUM_PROCESSES", "JOB_COMPLETION_INDEX", None),
+    "torchrun": ("WORLD_SIZE", "RANK", "LOCAL_RANK"),
     "srun": ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"),
     "Open MPI": ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"),
     "MPICH": ("PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"),
-    "torchrun": ("WORLD_SIZE", "RANK", "LOCAL_RANK"),
 }
 """For each launcher the variables with the number of processes, with that of this one, and with that on its host.
 
-The first launcher whose variables are there counts.
+The first launcher counts whose numbers of processes and of this one are there: what the user sets by hand, then
+torchrun, which is started by another launcher where there are two.
 """
 
 ADDRESS = "JAX_COORDINATOR_ADDRESS"
@@ -45,8 +46,10 @@ class Launched:
 
 
 def is_one_of_several(environment: Mapping[str, str]) -> bool:
-    """Whether a launcher seems to have started several processes."""
-    return any(environment.get(many, "1") != "1" for many, _, _ in LAUNCHERS.values())
+    """Whether a launcher seems to have started several processes; `launched` checks what it says."""
+    launcher = _launcher(environment)
+    many = "JAX_NUM_PROCESSES" if launcher is None else LAUNCHERS[launcher][0]
+    return environment.get(many, "1") != "1"
 
 
 def launched(environment: Mapping[str, str]) -> Launched | None:
@@ -56,9 +59,9 @@ def launched(environment: Mapping[str, str]) -> Launched | None:
     """
     if ADDRESS in environment:
         _check_address(environment[ADDRESS])
-    for launcher, (many, which, local) in LAUNCHERS.items():
-        if many not in environment or which not in environment:
-            continue
+    launcher = _launcher(environment)
+    if launcher is not None:
+        many, which, local = LAUNCHERS[launcher]
         count, number = _number(environment, many), _number(environment, which)
         if not 0 <= number < count:
             raise EngineError(
@@ -82,6 +85,10 @@ def launched(environment: Mapping[str, str]) -> Launched | None:
             f"{ADDRESS} is set, and the number of processes is not; set JAX_NUM_PROCESSES, and JAX_PROCESS_ID in each"
         )
     return None
+
+
+def _launcher(environment: Mapping[str, str]) -> str | None:
+    return next((name for name, (many, which, _) in LAUNCHERS.items() if {many, which} <= environment.keys()), None)
 
 
 def _check_address(address: str) -> None:
