@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from hypothesis import settings
 
 from chainrule.cli import app
+from chainrule.engines.launching import ADDRESS, LAUNCHERS
 from chainrule.words import use
 
 # The examples are the same in every run; `--hypothesis-profile=explore` draws new ones.
@@ -107,10 +108,14 @@ def bytecode() -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Return a function that runs the command line in an empty folder, in English."""
+    """Return a function that runs the command line in an empty folder, in English, as no launcher's process.
+
+    An example of `join_processes` leaves the place of its process in the environment, as it says.
+    """
     monkeypatch.chdir(tmp_path)
-    for name in ("LC_ALL", "LC_MESSAGES"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("LC_ALL", "LC_MESSAGES", ADDRESS, *(variable for names in LAUNCHERS.values() for variable in names)):
+        if name is not None:
+            monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "en_US.UTF-8")
     return lambda *arguments: CliRunner().invoke(app, list(arguments), prog_name="chainrule")
 
